@@ -1,0 +1,176 @@
+//! How we speak to the service: the only room that knows reqwest.
+//!
+//! What lives here: [`Client`], which sends one request under the key's pace and repeats it where that is safe
+//! (`retry.rs` decides, `rate_limit.rs` paces, `transport.rs` speaks HTTP, `reply.rs` reads what comes back,
+//! `transfer.rs` moves files). What never does: knowledge of jobs in time, of the ledger or of any door.
+//!
+//! Start at [`Client::send`].
+
+pub mod rate_limit;
+pub mod reply;
+pub mod retry;
+pub mod transfer;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::catalogue::Method;
+use crate::error::{Error, Kind, Result};
+use crate::secret::ApiKey;
+
+pub use rate_limit::{Pace, RateLimiter};
+pub use reply::Reply;
+pub use retry::Repeat;
+pub use transport::Timeouts;
+
+/// One request to the service.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// HTTP method; decides where the parameters travel.
+    pub method: Method,
+    /// Path below the base URL.
+    pub path: String,
+    /// Parameters, an object.
+    pub params: Value,
+    /// Whether, and after which failures, the request may be sent again.
+    pub repeat: Repeat,
+    /// Whether the request names a source document: decides how a 403 reads.
+    pub has_source: bool,
+    /// Values of the request that must not be quoted back in an error (passwords).
+    pub secrets: Vec<String>,
+}
+
+impl Call {
+    /// A request that changes nothing and may be repeated after every passing failure.
+    pub fn safe(method: Method, path: impl Into<String>, params: Value) -> Self {
+        Call { method, path: path.into(), params, repeat: Repeat::Safe, has_source: false, secrets: Vec::new() }
+    }
+}
+
+/// The service's HTTP client: one for the whole process, cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: transport::Transport,
+    limiter: RateLimiter,
+}
+
+impl Client {
+    /// A client of the service at `base`. Nothing is opened before the first request.
+    ///
+    /// # Errors
+    /// `invalid_argument` when `base` is neither https nor plain http on loopback.
+    pub fn new(base: Url, pace: Pace, timeouts: Timeouts) -> Result<Self> {
+        let transport = transport::Transport::new(base, timeouts)?;
+        Ok(Client { inner: Arc::new(Inner { transport, limiter: RateLimiter::new(pace) }) })
+    }
+
+    /// Whether the service is on this machine: then its links are too, and plain http is in order.
+    pub fn is_local(&self) -> bool {
+        self.inner.transport.is_local()
+    }
+
+    /// Sends `call` under the key's pace and repeats what is safe to repeat.
+    ///
+    /// # Errors
+    /// What [`reply::failure`] makes of the last answer; `network` when there was none. After a paid request whose
+    /// fate is unknown the error says so and is not retryable.
+    pub async fn send(&self, key: &ApiKey, call: &Call) -> Result<Reply> {
+        let started = Instant::now();
+        let mut number = 1;
+        loop {
+            let failure = match self.attempt(key, call).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let attempt = retry::Attempt {
+                number,
+                elapsed: started.elapsed(),
+                repeat: call.repeat,
+                fate: failure.fate,
+                retryable: failure.error.is_retryable(),
+                retry_after: failure.error.retry_after(),
+            };
+            match attempt.decide() {
+                retry::Decision::Again { after } => {
+                    tracing::debug!(path = %call.path, number, ?after, kind = %failure.error.kind(), "request repeated");
+                    tokio::time::sleep(after).await;
+                    number += 1;
+                }
+                retry::Decision::Stop => return Err(failure.explained(call)),
+            }
+        }
+    }
+
+    /// Sends `call` once.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_once(&self, key: &ApiKey, call: &Call) -> Result<Reply> {
+        self.attempt(key, call).await.map_err(|failure| failure.explained(call))
+    }
+
+    /// Waits for a turn of `key` at the rate limit, for callers that choose what to send only then.
+    pub async fn turn(&self, key: &ApiKey) -> rate_limit::Permit {
+        self.inner.limiter.acquire(key.fingerprint()).await
+    }
+
+    /// Sends `call` once, in a turn taken before. The jobs engine sends its checks so, because there a refused check
+    /// only moves the next look.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_in_turn(&self, key: &ApiKey, call: &Call, turn: rate_limit::Permit) -> Result<Reply> {
+        self.attempt_in_turn(key, call, turn).await.map_err(|failure| failure.explained(call))
+    }
+
+    async fn attempt(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
+        let turn = self.turn(key).await;
+        self.attempt_in_turn(key, call, turn).await
+    }
+
+    async fn attempt_in_turn(&self, key: &ApiKey, call: &Call, permit: rate_limit::Permit) -> Result<Reply, Failure> {
+        let answer = self.inner.transport.exchange(key, call).await;
+        let refused = match &answer {
+            Err(Failure { error, .. }) if error.kind() == Kind::RateLimited => Some(error.retry_after()),
+            _ => None,
+        };
+        permit.complete(refused);
+        answer
+    }
+
+    /// The part that moves files: uploads and downloads by presigned links, which carry no key.
+    pub(crate) fn transport(&self) -> &transport::Transport {
+        &self.inner.transport
+    }
+}
+
+/// A request that did not succeed, and what became of it on the way.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) fate: retry::Fate,
+}
+
+impl Failure {
+    /// The error for the caller. Where money may have been spent unseen, it says so.
+    fn explained(self, call: &Call) -> Error {
+        if call.repeat == Repeat::Paid && self.fate == retry::Fate::Lost {
+            let message = format!("{} The service may have received the request and charged for it.", self.error.message());
+            return Error::new(self.error.kind(), message, "Look with list_jobs and get_credit_balance (`pdfco jobs list`, `pdfco credits`) before sending it again.")
+                .with_retryable(false)
+                .with_source(self.error);
+        }
+        self.error
+    }
+}
+
+/// How long the caller of a safe request is kept waiting by repeats, at most.
+pub(crate) const REPEAT_BUDGET: Duration = Duration::from_secs(20);

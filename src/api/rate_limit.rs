@@ -1,0 +1,227 @@
+//! How fast one key may ask: a sliding window per key that learns from refusals.
+//!
+//! What lives here: [`RateLimiter::acquire`] and [`Permit::complete`]. What never does: the decision what to ask next;
+//! callers come in the order in which they ask (the jobs engine asks in the order of its due times). Source of the
+//! numbers: `pdfco-api.md` §1.2, 2 requests a second on the free plan, 10 on paid ones, 429 beyond.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::secret::Fingerprint;
+
+/// The service counts requests within a second. Ours is a little longer, because requests need different times to
+/// get there.
+const WINDOW: Duration = Duration::from_millis(1_050);
+/// Slowest pace after refusals, as a share of the configured one.
+const FACTOR_MIN: f64 = 0.1;
+/// Without a refusal for this long the pace recovers one step.
+const RECOVERY_AFTER: Duration = Duration::from_secs(10);
+/// One step of recovery.
+const RECOVERY_STEP: f64 = 1.25;
+/// Pause after a refusal that names no delay.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause that a refusal can ask for.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// The configured pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// At most this many requests in a second, at least 1.
+    PerSecond(u32),
+    /// No limit of ours; refusals still slow a key down.
+    Off,
+}
+
+/// Paces all requests of all keys.
+pub struct RateLimiter {
+    pace: Pace,
+    keys: Mutex<HashMap<Fingerprint, Arc<Window>>>,
+}
+
+impl RateLimiter {
+    /// A limiter that starts every key at `pace`.
+    pub fn new(pace: Pace) -> Self {
+        RateLimiter { pace, keys: Mutex::new(HashMap::new()) }
+    }
+
+    /// Waits until `key` may send one request. First come, first served. Dropping the future gives the place back.
+    pub async fn acquire(&self, key: &Fingerprint) -> Permit {
+        let window = self.window(key);
+        // The lock is held while waiting: that is the queue, and it is fair.
+        let _turn = window.turn.lock().await;
+        loop {
+            let now = Instant::now();
+            let ready = lock(&window.state).next_slot(self.pace, now);
+            if ready <= now {
+                lock(&window.state).take(self.pace, now);
+                return Permit { window: Arc::clone(&window) };
+            }
+            tokio::time::sleep_until(ready).await;
+        }
+    }
+
+    fn window(&self, key: &Fingerprint) -> Arc<Window> {
+        Arc::clone(lock(&self.keys).entry(key.clone()).or_default())
+    }
+}
+
+#[derive(Default)]
+struct Window {
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+struct State {
+    sent: VecDeque<Instant>,
+    factor: f64,
+    paused_until: Option<Instant>,
+    changed_at: Option<Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State { sent: VecDeque::new(), factor: 1.0, paused_until: None, changed_at: None }
+    }
+}
+
+impl State {
+    /// When the next request may leave.
+    fn next_slot(&mut self, pace: Pace, now: Instant) -> Instant {
+        let mut ready = self.paused_until.unwrap_or(now).max(now);
+        let limit = match pace {
+            Pace::PerSecond(limit) => limit.max(1) as usize,
+            Pace::Off if self.factor >= 1.0 => return ready,
+            // Refused without a limit of our own: fall back to the paid plans' pace and slow that down.
+            Pace::Off => 10,
+        };
+        let window = WINDOW.div_f64(self.factor);
+        while self.sent.front().is_some_and(|at| *at + window <= ready) {
+            self.sent.pop_front();
+        }
+        if self.sent.len() >= limit
+            && let Some(oldest) = self.sent.get(self.sent.len() - limit)
+        {
+            ready = ready.max(*oldest + window);
+        }
+        ready
+    }
+
+    fn take(&mut self, pace: Pace, now: Instant) {
+        let recovered = self.changed_at.is_some_and(|at| now.duration_since(at) >= RECOVERY_AFTER);
+        if self.factor < 1.0 && recovered {
+            self.factor = (self.factor * RECOVERY_STEP).min(1.0);
+            self.changed_at = Some(now);
+        }
+        if pace != Pace::Off || self.factor < 1.0 {
+            self.sent.push_back(now);
+        }
+    }
+
+    fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
+        // Several requests in flight are refused together; that is one lesson, not several.
+        let fresh = self.changed_at.is_none_or(|at| now.duration_since(at) >= PAUSE || self.factor >= 1.0);
+        if fresh {
+            self.factor = (self.factor / 2.0).max(FACTOR_MIN);
+            self.changed_at = Some(now);
+        }
+        let until = now + retry_after.unwrap_or(PAUSE).min(PAUSE_MAX);
+        self.paused_until = Some(self.paused_until.map_or(until, |at| at.max(until)));
+    }
+}
+
+/// Leave to send one request. [`Permit::complete`] tells the limiter how it went.
+pub struct Permit {
+    window: Arc<Window>,
+}
+
+impl Permit {
+    /// The request was not sent after all: somebody else may go.
+    pub fn give_back(self) {
+        lock(&self.window.state).sent.pop_back();
+    }
+
+    /// `refused` is `Some` when the service answered 429, with the delay that it named.
+    pub fn complete(self, refused: Option<Option<Duration>>) {
+        if let Some(retry_after) = refused {
+            lock(&self.window.state).refused(Instant::now(), retry_after);
+        }
+    }
+}
+
+/// A poisoned lock only means that another thread panicked between two plain assignments; the state is usable.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::ApiKey;
+
+    fn key(name: &str) -> Fingerprint {
+        ApiKey::new(name).unwrap().fingerprint().clone()
+    }
+
+    async fn granted_at(limiter: &RateLimiter, key: &Fingerprint, count: usize) -> Vec<u128> {
+        let start = Instant::now();
+        let mut seen = vec![];
+        for _ in 0..count {
+            limiter.acquire(key).await.complete(None);
+            seen.push(start.elapsed().as_millis());
+        }
+        seen
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_a_second_means_never_more_than_two_in_any_second() {
+        let limiter = RateLimiter::new(Pace::PerSecond(2));
+        assert_eq!(granted_at(&limiter, &key("a"), 6).await, [0, 0, 1050, 1050, 2100, 2100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_do_not_slow_each_other_down() {
+        let limiter = RateLimiter::new(Pace::PerSecond(1));
+        assert_eq!(granted_at(&limiter, &key("a"), 1).await, [0]);
+        assert_eq!(granted_at(&limiter, &key("b"), 1).await, [0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_halves_the_pace_and_time_restores_it() {
+        let limiter = RateLimiter::new(Pace::PerSecond(2));
+        let key = key("a");
+        limiter.acquire(&key).await.complete(Some(Some(Duration::from_secs(3))));
+        let start = Instant::now();
+        limiter.acquire(&key).await.complete(None);
+        assert_eq!(start.elapsed().as_secs(), 3, "the service's wish is honoured");
+        assert_eq!(granted_at(&limiter, &key, 3).await, [0, 2100, 2100], "half the pace: two in 2.1 s");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for _ in 0..8 {
+            limiter.acquire(&key).await.complete(None);
+            tokio::time::sleep(RECOVERY_AFTER).await;
+        }
+        assert_eq!(granted_at(&limiter, &key, 3).await, [0, 0, 1050], "recovered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_limit_nothing_waits_until_the_service_refuses() {
+        let limiter = RateLimiter::new(Pace::Off);
+        let key = key("a");
+        assert_eq!(granted_at(&limiter, &key, 100).await.last(), Some(&0));
+        limiter.acquire(&key).await.complete(Some(None));
+        assert!(granted_at(&limiter, &key, 1).await[0] >= 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_leaves_the_queue_takes_nothing_with_him() {
+        let limiter = RateLimiter::new(Pace::PerSecond(1));
+        let key = key("a");
+        limiter.acquire(&key).await.complete(None);
+        assert!(tokio::time::timeout(Duration::from_millis(10), limiter.acquire(&key)).await.is_err());
+        let start = Instant::now();
+        limiter.acquire(&key).await.complete(None);
+        assert_eq!(start.elapsed().as_millis(), 1_040);
+    }
+}

@@ -1,0 +1,171 @@
+//! Files over presigned links: streams in both directions, without the key.
+//!
+//! What lives here: [`Client::put_file`] and [`Client::get_link`]. What never does: local paths, names, hashes, or the
+//! question which hosts are allowed; those are `files/`'s.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use reqwest::header;
+use tokio::io::AsyncRead;
+use tokio_util::bytes::Bytes;
+use tokio_util::io::ReaderStream;
+
+use super::Client;
+use super::transport::network_error;
+use crate::error::{Error, Kind, Result};
+use crate::secret::PresignedUrl;
+
+/// The head of an answer to a GET of a link.
+#[derive(Debug)]
+pub struct LinkHead {
+    /// HTTP status, 200 or 206.
+    pub status: u16,
+    /// Length of the body that follows, if stated.
+    pub length: Option<u64>,
+    /// Length of the whole file, if stated.
+    pub total: Option<u64>,
+    /// MIME type without parameters.
+    pub mime_type: Option<String>,
+    /// Entity tag: the same tag means the same bytes, so that a cut download may go on.
+    pub etag: Option<String>,
+}
+
+/// Slowest upload that is waited for.
+const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 20_000;
+
+/// Head of an S3 error, enough to tell an expired link from others.
+const ERROR_BYTES_MAX: usize = 4 * 1024;
+
+impl Client {
+    /// Sends `length` bytes of `content` to a presigned link with exactly the content type that was signed.
+    ///
+    /// # Errors
+    /// `network` when the connection fails, `link_expired` on 403, `upstream` otherwise.
+    pub async fn put_file(
+        &self,
+        link: &PresignedUrl,
+        content_type: &str,
+        length: u64,
+        content: impl AsyncRead + Send + 'static,
+    ) -> Result<()> {
+        // 64 KiB pieces: constant memory whatever the size.
+        let stream = ReaderStream::with_capacity(content, 64 * 1024);
+        let request = self
+            .transport()
+            .client()?
+            .put(link.expose())
+            .header(header::CONTENT_TYPE, content_type)
+            .header(header::CONTENT_LENGTH, length)
+            .body(reqwest::Body::wrap_stream(stream));
+        // No pause can be seen while a body goes out, so the whole is bounded by the slowest line worth waiting for.
+        let patience = self.transport().idle() + Duration::from_secs(length / UPLOAD_BYTES_PER_SECOND_MIN);
+        let response = tokio::time::timeout(patience, request.send())
+            .await
+            .map_err(|_| stalled(&host_of(link)))?
+            .map_err(|error| network_error(error, &host_of(link)).0)?;
+        match response.status().as_u16() {
+            200..=299 => Ok(()),
+            403 => Err(Error::new(
+                Kind::LinkExpired,
+                "The storage refused the upload: its link is no longer valid.",
+                "Start the upload again; a link for uploading is valid for 15 minutes.",
+            )),
+            status => Err(Error::new(
+                Kind::Upstream,
+                format!("The storage answered the upload with HTTP {status}."),
+                "Start the upload again.",
+            )),
+        }
+    }
+
+    /// Opens a link, from byte `from` if the file behind it is still the one with `etag`.
+    ///
+    /// # Errors
+    /// `link_expired` on 403 and 404, `network` when the connection fails, `upstream` otherwise.
+    pub async fn get_link(
+        &self,
+        link: &PresignedUrl,
+        from: u64,
+        etag: Option<&str>,
+    ) -> Result<(LinkHead, impl Stream<Item = Result<Bytes>> + Send + Unpin + use<>)> {
+        let mut request = self.transport().client()?.get(link.expose()).header(header::ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+            if let Some(etag) = etag {
+                request = request.header(header::IF_RANGE, etag);
+            }
+        }
+        let host = host_of(link);
+        let idle = self.transport().idle();
+        let response = tokio::time::timeout(idle, request.send())
+            .await
+            .map_err(|_| stalled(&host))?
+            .map_err(|error| network_error(error, &host).0)?;
+        let status = response.status().as_u16();
+        if !matches!(status, 200 | 206) {
+            return Err(refused(response, status).await);
+        }
+        let text = |name: header::HeaderName| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let head = LinkHead {
+            status,
+            length: response.content_length(),
+            total: match status {
+                206 => text(header::CONTENT_RANGE)
+                    .and_then(|range| range.rsplit('/').next().and_then(|total| total.parse().ok())),
+                _ => response.content_length(),
+            },
+            mime_type: text(header::CONTENT_TYPE)
+                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()),
+            etag: text(header::ETAG),
+        };
+        let body = response.bytes_stream().boxed();
+        let stream = futures_util::stream::unfold((body, host), move |(mut body, host)| async move {
+            let piece = match tokio::time::timeout(idle, body.next()).await {
+                Ok(Some(Ok(bytes))) => Ok(bytes),
+                Ok(Some(Err(error))) => Err(network_error(error, &host).0),
+                Ok(None) => return None,
+                Err(_) => Err(stalled(&host)),
+            };
+            Some((piece, (body, host)))
+        });
+        Ok((head, stream.boxed()))
+    }
+}
+
+fn stalled(host: &str) -> Error {
+    Error::new(Kind::Network, format!("{host} stopped answering."), "Check the network, then try again.")
+}
+
+async fn refused(response: reqwest::Response, status: u16) -> Error {
+    let mut said = Vec::new();
+    let mut stream = response.bytes_stream();
+    let reading = async {
+        while let Some(Ok(chunk)) = stream.next().await {
+            said.extend_from_slice(&chunk);
+            if said.len() >= ERROR_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // The status says enough; the body is only worth a moment.
+    let _ = tokio::time::timeout(Duration::from_secs(5), reading).await;
+    let gone = String::from_utf8_lossy(&said).contains("NoSuchKey");
+    match status {
+        403 | 404 | 410 => Error::new(
+            Kind::LinkExpired,
+            if gone || status != 403 { "The result is no longer stored." } else { "The result's link is no longer valid." },
+            "Results are kept for an hour (longer with `expiration`). get_job_check with `force: true` asks for a fresh link; otherwise run the operation again.",
+        ),
+        416 => Error::new(Kind::Upstream, "The storage has no bytes beyond those already here.", "Start the download again."),
+        429 => Error::new(Kind::RateLimited, "The storage asks for fewer requests.", "Try again in a few seconds."),
+        300..=399 => Error::new(Kind::Upstream, format!("The storage redirected the download (HTTP {status}), which is not followed."), "Open the link in a browser to see where it leads."),
+        _ => Error::new(Kind::Upstream, format!("The storage answered HTTP {status}."), "Try again."),
+    }
+}
+
+fn host_of(link: &PresignedUrl) -> String {
+    url::Url::parse(link.expose()).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "The storage".to_owned())
+}

@@ -1,0 +1,241 @@
+//! One HTTP exchange with the service: base URL, key header, time limits, size limits, no redirects.
+//!
+//! What lives here: [`Transport::exchange`], and the reqwest clients, built on first use because reading the system's
+//! TLS roots takes longer than answering `initialize`. What never does: repeating a request, or meaning.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::reply::{self, Reply};
+use super::retry::{Fate, parse_retry_after};
+use super::{Call, Failure};
+use crate::catalogue::Method;
+use crate::error::{Error, Kind, Result};
+use crate::secret::{ApiKey, without_query};
+
+/// Largest JSON answer that is read. Inline results can be large; anything beyond belongs behind a link.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Time limits of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the connection.
+    pub connect: Duration,
+    /// For one whole JSON exchange. The service works up to 30 s on a synchronous call, so this is at least 60 s.
+    pub exchange: Duration,
+    /// For a pause within a transfer of a file.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            exchange: Duration::from_secs(90),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The connection to the service.
+pub(crate) struct Transport {
+    base: Url,
+    timeouts: Timeouts,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl Transport {
+    pub(super) fn new(base: Url, timeouts: Timeouts) -> Result<Self> {
+        let acceptable = match base.scheme() {
+            "https" => base.host().is_some(),
+            "http" => is_loopback(&base),
+            _ => false,
+        };
+        if !acceptable {
+            return Err(Error::invalid(
+                format!("The base URL `{}` cannot be used.", without_query(base.as_str())),
+                "PDFCO_BASE_URL is an https link; plain http is accepted for this machine (127.0.0.1, localhost) only.",
+            ));
+        }
+        Ok(Transport { base, timeouts, client: OnceLock::new() })
+    }
+
+    pub(super) fn idle(&self) -> Duration {
+        self.timeouts.idle
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        is_loopback(&self.base)
+    }
+
+    /// The HTTP client. It follows no redirect: the service sends none, and a key must not travel to another host.
+    pub(super) fn client(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        // Fails only when a provider is installed already, which is what is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.timeouts.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .referer(false);
+        if self.is_local() {
+            // A proxy has no business between this machine and itself.
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            Error::internal("The HTTP client could not be built.").with_source(error.without_url())
+        })?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Sends `call` with `key` and reads the whole answer.
+    pub(super) async fn exchange(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
+        let exchange = self.exchange_unbounded(key, call);
+        match tokio::time::timeout(self.timeouts.exchange, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure {
+                error: Error::new(
+                    Kind::Network,
+                    format!("The service did not answer within {} s.", self.timeouts.exchange.as_secs()),
+                    "Try again later; long work runs as a background job anyway.",
+                ),
+                fate: Fate::Lost,
+            }),
+        }
+    }
+
+    async fn exchange_unbounded(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
+        let request = self.request(key, call).map_err(|error| Failure { error, fate: Fate::NotSent })?;
+        let response = request.send().await.map_err(|error| self.lost(error))?;
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| parse_retry_after(value, Timestamp::now()));
+        if response.status().is_redirection() {
+            return Err(Failure {
+                error: Error::new(
+                    Kind::Upstream,
+                    format!("The service answered with a redirect (HTTP {status}), which is not followed."),
+                    "Check PDFCO_BASE_URL: the key is only ever sent to the host that stands there.",
+                ),
+                fate: Fate::Answered,
+            });
+        }
+        let bytes = self.body(response).await?;
+        let mut secrets = call.secrets.clone();
+        secrets.push(key.expose().to_owned());
+        reply::read(status, &bytes, retry_after, call.has_source, &secrets).map_err(|error| {
+            let fate = if error.kind() == Kind::RateLimited { Fate::Refused } else { Fate::Answered };
+            Failure { error, fate }
+        })
+    }
+
+    fn request(&self, key: &ApiKey, call: &Call) -> Result<reqwest::RequestBuilder> {
+        let client = self.client()?;
+        let mut url = self.base.clone();
+        // `Url::join` would drop a path prefix of the base, which dedicated servers have.
+        let path = format!("{}{}", self.base.path().trim_end_matches('/'), call.path);
+        url.set_path(&path);
+        let mut header = reqwest::header::HeaderValue::from_str(key.expose())
+            .map_err(|_| Error::invalid("The API key cannot be sent.", "Copy the key again from https://app.pdf.co."))?;
+        header.set_sensitive(true);
+        let request = match call.method {
+            Method::Get => {
+                if let Some(params) = call.params.as_object().filter(|params| !params.is_empty()) {
+                    let mut query = url.query_pairs_mut();
+                    for (name, value) in params {
+                        match value {
+                            Value::String(text) => query.append_pair(name, text),
+                            Value::Null => &mut query,
+                            other => query.append_pair(name, &other.to_string()),
+                        };
+                    }
+                }
+                client.get(url)
+            }
+            Method::Post => client.post(url).json(&call.params),
+        };
+        Ok(request.header("x-api-key", header))
+    }
+
+    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(Failure {
+                    error: Error::new(
+                        Kind::TooLarge,
+                        format!("The service's answer is larger than {} MiB.", BODY_BYTES_MAX / (1024 * 1024)),
+                        "Leave `inline` out, so that the result comes as a file.",
+                    ),
+                    fate: Fate::Answered,
+                });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Failure {
+        let (error, not_sent) = network_error(error, self.base.host_str().unwrap_or("the service"));
+        Failure { error, fate: if not_sent { Fate::NotSent } else { Fate::Lost } }
+    }
+}
+
+/// Makes a connection's failure readable, without its URL. Also says whether the request surely never arrived.
+pub(super) fn network_error(error: reqwest::Error, host: &str) -> (Error, bool) {
+    let not_sent = error.is_connect() || error.is_builder();
+    let what = if error.is_connect() {
+        format!("{host} could not be reached.")
+    } else if error.is_timeout() {
+        format!("{host} stopped answering.")
+    } else if error.is_decode() || error.is_body() {
+        format!("The answer of {host} broke off or could not be decoded.")
+    } else {
+        format!("The connection to {host} failed.")
+    };
+    let hint = "Check the network, a proxy (HTTPS_PROXY) and PDFCO_BASE_URL, then try again.";
+    (Error::new(Kind::Network, what, hint).with_source(error.without_url()), not_sent)
+}
+
+/// Whether a link leads to this very machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_this_machine_will_do() {
+        for (base, fine) in [
+            ("https://api.pdf.co", true),
+            ("https://pdf.company.test/prefix/", true),
+            ("http://127.0.0.1:9", true),
+            ("http://localhost:9", true),
+            ("http://[::1]:9", true),
+            ("http://api.pdf.co", false),
+            ("http://10.0.0.1", false),
+            ("ftp://api.pdf.co", false),
+            ("file:///etc/passwd", false),
+        ] {
+            let made = Transport::new(Url::parse(base).unwrap(), Timeouts::default());
+            assert_eq!(made.is_ok(), fine, "{base}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Data out of documents: facts, invoices, parser templates, classes, barcodes, e-mails, attachments.
+//!
+//! What lives here: rows whose result is data rather than a document, and their two counterparts that go the other way,
+//! drawing a barcode and sending an e-mail. Source: `pdfco-api.md` §3.2 "AI & extraction", "Barcodes", "Email", §3.5.
+
+use super::params::{ANSWER, CALLBACK, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE, SOURCE, URL};
+use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
+
+/// The file formats of the document parser.
+const PARSER_FORMATS: &[&str] = &["JSON", "CSV", "XML", "YAML"];
+
+/// The barcodes that can be drawn.
+const BARCODE_TYPES: &[&str] = &[
+    "QRCode",
+    "Code128",
+    "Code39",
+    "Code93",
+    "DataMatrix",
+    "PDF417",
+    "PDF417Truncated",
+    "Aztec",
+    "EAN13",
+    "EAN8",
+    "EAN14",
+    "EAN2",
+    "EAN5",
+    "EAN128",
+    "UPCA",
+    "UPCE",
+    "ISBN",
+    "Bookland",
+    "JAN13",
+    "Codabar",
+    "I2of5",
+    "ITF14",
+    "GTIN8",
+    "GTIN12",
+    "GTIN13",
+    "GTIN14",
+    "GS1_128",
+    "GS1_QRCode",
+    "GS1_DataMatrix",
+    "GS1_DataBar_Omnidirectional",
+    "GS1_DataBar_Truncated",
+    "GS1_DataBar_Stacked",
+    "GS1_DataBar_Stacked_Omnidirectional",
+    "GS1_DataBar_Limited",
+    "GS1_DataBar_Expanded",
+    "GS1_DataBar_Expanded_Stacked",
+    "MacroPDF417",
+    "MicroPDF417",
+    "MaxiCode",
+    "Postnet",
+    "Planet",
+    "IntelligentMail",
+    "USPSSackLabel",
+    "USPSTrayLabel",
+    "DeutschePostIdentcode",
+    "DeutschePostLeitcode",
+    "SwissPostParcel",
+    "RoyalMail",
+    "DutchKix",
+    "SingaporePostalCode",
+    "Numly",
+    "PZN",
+    "OpticalProduct",
+    "PharmaCode",
+    "Plessey",
+    "MSI",
+    "Telepen",
+];
+
+/// Ids of templates.
+const TEMPLATE_ID: ParamKind = ParamKind::Integer { min: 1, max: 2_147_483_647 };
+
+/// Extraction.
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "pdf_info_reader",
+        aliases: &["pdf_info"],
+        title: "Read PDF facts",
+        description: "Read the facts of a PDF: page count, title, author, dates, page size, encryption, permissions. For \
+            its form fields use read_pdf_forms_info, for its contents pdf_to_text.",
+        method: Method::Post,
+        path: "/v1/pdf/info",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Inline,
+        price: Price::PerPageSeen(7),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[SOURCE, PASSWORD, ANSWER],
+    },
+    Operation {
+        name: "ai_invoice_parser",
+        aliases: &[],
+        title: "Parse an invoice by AI",
+        description: "Read an invoice by AI, without a template: vendor, customer, number, dates, totals, line items. One \
+            invoice per file, at most 100 pages. For other documents, or rules of your own, use document_parser. About \
+            100 credits a page.",
+        method: Method::Post,
+        path: "/v1/ai-invoice-parser",
+        toolset: Toolset::Extract,
+        run: Run::AlwaysJob,
+        output: Output::Inline,
+        price: Price::PerPage(100),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[&[
+            URL,
+            Param::new("custom_field", ParamKind::Text, "More fields to find, in camel case: `storeNumber,deliveryDate`.")
+                .wire("customField")
+                .aliases(&["custom_fields"]),
+            Param::new(
+                "line_item_structure",
+                ParamKind::Object(&[
+                    Param::new("description", ParamKind::Text, "`string` or `number`."),
+                    Param::new("quantity", ParamKind::Text, "`string` or `number`."),
+                ]),
+                "Fields of a line item, each with `string` or `number`.",
+            )
+            .wire("lineItemStructure").advanced(),
+            CALLBACK,
+            PROFILES,
+        ]],
+    },
+    Operation {
+        name: "document_parser",
+        aliases: &["pdf_document_parser"],
+        title: "Parse a document by template",
+        description: "Extract fields and tables from a document (PDF, JPG, PNG) by a stored or given template. Without one \
+            the service looks for a template that fits. For invoices without a template use ai_invoice_parser. Pages \
+            count from 0. About 42 credits a page.",
+        method: Method::Post,
+        path: "/v1/pdf/documentparser",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Text("application/json"),
+        price: Price::PerPage(42),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[
+            SOURCE,
+            &[
+                Param::new(
+                    "template_id",
+                    TEMPLATE_ID,
+                    "Stored template, from document_parser_templates; 1 is the built-in Invoice Parser.",
+                )
+                .wire("templateId"),
+                Param::new("template", ParamKind::JsonText, "Template of your own instead of `template_id`: JSON or YAML text.")
+                    .aliases(&["template_code"]),
+                Param::new("output_format", ParamKind::Choice(PARSER_FORMATS), "Format of the result.")
+                    .wire("outputFormat")
+                    .default("JSON"),
+                Param::new("generate_csv_headers", ParamKind::Boolean, "Put column names into a CSV result.")
+                    .wire("generateCsvHeaders"),
+            ],
+            PAGES,
+            PASSWORD,
+            RESULT_INLINE,
+        ],
+    },
+    Operation {
+        name: "document_parser_templates",
+        aliases: &["list_document_parser_templates"],
+        title: "List parser templates",
+        description: "List the templates of the document parser, own and built-in, with id and title, for `template_id` of \
+            document_parser. One with its text comes from document_parser_template. 2 credits a call.",
+        method: Method::Get,
+        path: "/v1/pdf/documentparser/templates",
+        toolset: Toolset::Extract,
+        run: Run::Direct,
+        output: Output::Inline,
+        price: Price::PerCall(2),
+        effect: Effect::ReadsAccount,
+        confidence: Confidence::Documented,
+        params: &[],
+    },
+    Operation {
+        name: "document_parser_template",
+        aliases: &["get_document_parser_template"],
+        title: "Read a parser template",
+        description: "Read one template of the document parser with its text. document_parser_templates has the ids. 2 \
+            credits a call.",
+        method: Method::Get,
+        path: "/v1/pdf/documentparser/templates/{id}",
+        toolset: Toolset::Extract,
+        run: Run::Direct,
+        output: Output::Inline,
+        price: Price::PerCall(2),
+        effect: Effect::ReadsAccount,
+        confidence: Confidence::Documented,
+        params: &[&[Param::new("id", TEMPLATE_ID, "Id of the template, from document_parser_templates.")
+            .aliases(&["template_id"])
+            .required()]],
+    },
+    Operation {
+        name: "document_parser_results",
+        aliases: &[],
+        title: "Save a parser result",
+        description: "Save a result of the document parser with the service. To parse a document use document_parser; its \
+            result needs no saving. Samples only; not in the current documentation.",
+        method: Method::Post,
+        path: "/v1/pdf/documentparser/results",
+        toolset: Toolset::Extract,
+        run: Run::Direct,
+        output: Output::Inline,
+        price: Price::PerCall(11),
+        effect: Effect::StoresFile,
+        confidence: Confidence::SampleOnly,
+        params: &[&[
+            Param::new("file_url", ParamKind::Source, "The parsed document: a link, or a local path (uploaded first).")
+                .wire("fileUrl")
+                .aliases(&["url", "input", "file_path"])
+                .required(),
+            Param::new("template_id", TEMPLATE_ID, "Template that it was parsed with.").wire("templateId").required(),
+            Param::new("format_type", ParamKind::Choice(PARSER_FORMATS), "Format of `result`.").wire("formatType"),
+            Param::new("result", ParamKind::JsonText, "The parsed text to save."),
+        ]],
+    },
+    Operation {
+        name: "document_classifier",
+        aliases: &["pdf_classifier"],
+        title: "Classify a document",
+        description: "Tell what sort of document a PDF is, such as invoice or statement: by built-in AI, or by rules of \
+            your own. Use it to choose a template before document_parser. About 42 credits a page.",
+        method: Method::Post,
+        path: "/v1/pdf/classifier",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Inline,
+        price: Price::PerPage(42),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[
+            SOURCE,
+            &[
+                Param::new(
+                    "rules_csv",
+                    ParamKind::Text,
+                    "Rules, one per line: class, `AND` or `OR`, keywords or `/regex/i`, such as `Medical,OR,patient,/ward \\d+/i`.",
+                )
+                .wire("rulescsv"),
+                Param::new("rules_csv_url", ParamKind::Text, "Link of a CSV file with such rules.").wire("rulescsvurl"),
+                Param::new("case_sensitive", ParamKind::Boolean, "Tell upper from lower case in keywords.")
+                    .wire("caseSensitive")
+                    .default("true"),
+            ],
+            PASSWORD,
+            RESULT_INLINE,
+        ],
+    },
+    Operation {
+        name: "extract_attachments",
+        aliases: &["pdf_attachments_extract", "pdf_extract_attachments"],
+        title: "Extract PDF attachments",
+        description: "Extract the files that are embedded in a PDF, such as the XML of an e-invoice. For the attachments \
+            of an e-mail file use email_extract_attachments.",
+        method: Method::Post,
+        path: "/v1/pdf/attachments/extract",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Many("application/octet-stream"),
+        price: Price::Unknown,
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[SOURCE, PASSWORD, RESULT_INLINE],
+    },
+    Operation {
+        name: "barcode_read",
+        aliases: &["read_barcodes"],
+        title: "Read barcodes",
+        description: "Read the barcodes and QR codes of a PDF or image, and marks such as ticked checkboxes: value, type, \
+            page, position. To draw one use barcode_generate. Pages count from 0. About 35 credits a page.",
+        method: Method::Post,
+        path: "/v1/barcode/read/from/url",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Inline,
+        price: Price::PerPage(35),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[
+            SOURCE,
+            &[Param::new(
+                "types",
+                ParamKind::Text,
+                "What to look for, separated by commas: `QRCode`, `Code128`, `Code39`, `EAN13`, `UPCA`, `DataMatrix`, \
+                 `PDF417`, `Interleaved2of5`, `Checkbox`.",
+            )
+            .aliases(&["type"])
+            .required()
+            .default("QRCode")],
+            PAGES,
+            RESULT,
+        ],
+    },
+    Operation {
+        name: "barcode_generate",
+        aliases: &["generate_barcode"],
+        title: "Draw a barcode",
+        description: "Draw a barcode or QR code as a PNG image. To read one use barcode_read; for one inside a PDF, write \
+            `[[barcode: QRCode text]]` in the HTML of html_to_pdf. 7 credits a call.",
+        method: Method::Post,
+        path: "/v1/barcode/generate",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Binary("image/png"),
+        price: Price::PerCall(7),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[
+            &[
+                Param::new("value", ParamKind::Text, "Text or number to encode.").required(),
+                Param::new("type", ParamKind::Suggested(BARCODE_TYPES), "Kind of barcode.").default("QRCode"),
+                Param::new("decoration_image", ParamKind::Text, "Link of a logo for the middle; QRCode only.")
+                    .wire("decorationImage"),
+            ],
+            RESULT_INLINE,
+        ],
+    },
+    Operation {
+        name: "email_decode",
+        aliases: &["decode_email"],
+        title: "Decode an e-mail",
+        description: "Read a saved e-mail (MSG, EML) as data: sender, recipients, subject, dates, body. For its \
+            attachments use email_extract_attachments, for a document email_to_pdf. About 35 credits a page.",
+        method: Method::Post,
+        path: "/v1/email/decode",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Text("application/json"),
+        price: Price::PerPage(35),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[SOURCE, RESULT_INLINE],
+    },
+    Operation {
+        name: "email_extract_attachments",
+        aliases: &[],
+        title: "Extract e-mail attachments",
+        description: "Extract the attachments of a saved e-mail (MSG, EML): name, size and link of each. For files inside \
+            a PDF use extract_attachments. About 35 credits a page.",
+        method: Method::Post,
+        path: "/v1/email/extract-attachments",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Text("application/json"),
+        price: Price::PerPage(35),
+        effect: Effect::MakesDocument,
+        confidence: Confidence::Documented,
+        params: &[SOURCE, RESULT_INLINE],
+    },
+    Operation {
+        name: "email_send",
+        aliases: &["send_email"],
+        title: "Send an e-mail",
+        description: "Send an e-mail with a document attached, through an SMTP server of your own. It reaches people and \
+            cannot be taken back, so confirm it with the user first. About 21 credits a page.",
+        method: Method::Post,
+        path: "/v1/email/send",
+        toolset: Toolset::Extract,
+        run: Run::Job,
+        output: Output::Nothing,
+        price: Price::PerPage(21),
+        effect: Effect::SendsMail,
+        confidence: Confidence::Documented,
+        params: &[
+            SOURCE,
+            &[
+                Param::new("from", ParamKind::Text, "Sender: `Name <name@example.com>`.").required(),
+                Param::new("to", ParamKind::Text, "Recipient address.").required(),
+                Param::new("reply_to", ParamKind::Text, "Address for replies.").wire("replyto"),
+                Param::new("cc", ParamKind::Text, "Address that gets a copy."),
+                Param::new("bcc", ParamKind::Text, "Address that gets a hidden copy."),
+                Param::new("subject", ParamKind::Text, "Subject line.").required(),
+                Param::new("body_text", ParamKind::Text, "Body as plain text.").wire("bodytext"),
+                Param::new("body_html", ParamKind::Text, "Body as HTML.").wire("bodyhtml"),
+                Param::new("smtp_server", ParamKind::Text, "SMTP host, such as `smtp.example.com`.").wire("smtpserver").required(),
+                Param::new("smtp_port", ParamKind::Text, "SMTP port.").wire("smtpport").required().default("587"),
+                Param::new("smtp_username", ParamKind::Text, "SMTP user.").wire("smtpusername").required(),
+                Param::new("smtp_password", ParamKind::Text, "SMTP password.").wire("smtppassword").required().secret(),
+            ],
+            RESULT,
+        ],
+    },
+];

@@ -1,0 +1,276 @@
+//! The one error of the product: a closed kind, what happened, what to do about it.
+//!
+//! What lives here: [`Error`], [`Kind`] and the constructors every room uses. What never does: formatting for a
+//! door. Each door projects an error in one exhaustive `match` over [`Kind`]: `mcp/present.rs` into a tool result,
+//! `cli/output.rs` into an exit code. Presigned links and keys never enter a message; rooms that speak to the network
+//! strip them before they build an error.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Result with the product's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure this is. The list is closed: a new kind is a decision about every door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The caller's words are wrong: a missing, unknown or ill-typed argument, a bad setting.
+    InvalidArgument,
+    /// No key, or a key that the service refuses (HTTP 401).
+    Auth,
+    /// The account has no credits left (HTTP 402), or the budget set for this ledger is spent.
+    InsufficientCredits,
+    /// The service asked for fewer requests (HTTP 429), and the call's patience is over.
+    RateLimited,
+    /// No such job, operation or document.
+    NotFound,
+    /// The service did the work and failed at it.
+    JobFailed,
+    /// The service gave the job up.
+    JobAborted,
+    /// A result link is no longer valid.
+    LinkExpired,
+    /// A local file or folder cannot be used: it is missing, outside the allowed folders, or in the way.
+    FileAccess,
+    /// Something exceeds a limit of ours or of the service.
+    TooLarge,
+    /// The service could not be reached, or the connection broke.
+    Network,
+    /// The service answered something that cannot be used (5xx, not JSON, no state).
+    Upstream,
+    /// The caller gave up.
+    Cancelled,
+    /// A defect of this program.
+    Internal,
+}
+
+impl Kind {
+    /// The word that doors show, stable for scripts and agents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::InvalidArgument => "invalid_argument",
+            Kind::Auth => "auth",
+            Kind::InsufficientCredits => "insufficient_credits",
+            Kind::RateLimited => "rate_limited",
+            Kind::NotFound => "not_found",
+            Kind::JobFailed => "job_failed",
+            Kind::JobAborted => "job_aborted",
+            Kind::LinkExpired => "link_expired",
+            Kind::FileAccess => "file_access",
+            Kind::TooLarge => "too_large",
+            Kind::Network => "network",
+            Kind::Upstream => "upstream",
+            Kind::Cancelled => "cancelled",
+            Kind::Internal => "internal",
+        }
+    }
+
+    /// Whether the same call may succeed later without being changed.
+    pub fn is_retryable(self) -> bool {
+        match self {
+            Kind::RateLimited | Kind::Network | Kind::Upstream => true,
+            Kind::InvalidArgument
+            | Kind::Auth
+            | Kind::InsufficientCredits
+            | Kind::NotFound
+            | Kind::JobFailed
+            | Kind::JobAborted
+            | Kind::LinkExpired
+            | Kind::FileAccess
+            | Kind::TooLarge
+            | Kind::Cancelled
+            | Kind::Internal => false,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure that a person or an agent can meet. Boxed inside, so that results stay small.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    hint: String,
+    retry_after: Option<Duration>,
+    retryable: Option<bool>,
+    upstream: Option<Value>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` that says what happened (`message`) and what to do (`hint`).
+    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+            retry_after: None,
+            retryable: None,
+            upstream: None,
+            source: None,
+        }))
+    }
+
+    /// Shorthand for [`Kind::InvalidArgument`].
+    pub fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::new(Kind::InvalidArgument, message, hint)
+    }
+
+    /// A defect of this program; `message` names the place, the cause goes to the log.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Error::new(
+            Kind::Internal,
+            message,
+            "This is a defect of pdfco. Please report it with the log (PDFCO_LOG=debug).",
+        )
+    }
+
+    /// Adds the delay after which the service wants to be asked again.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.0.retry_after = delay;
+        self
+    }
+
+    /// Overrides whether the same call may be repeated, for instance after a paid request whose fate is unknown.
+    #[must_use]
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = Some(retryable);
+        self
+    }
+
+    /// Keeps the service's own JSON, for callers that want to see it and for the credits it reports.
+    #[must_use]
+    pub fn with_upstream(mut self, body: Value) -> Self {
+        self.0.upstream = Some(body);
+        self
+    }
+
+    /// Replaces the hint where the caller knows better what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = hint.into();
+        self
+    }
+
+    /// Keeps the cause for the log. The cause must already be free of links and keys.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What happened, one sentence.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do next, one or two sentences.
+    pub fn hint(&self) -> &str {
+        &self.0.hint
+    }
+
+    /// When the service wants to be asked again, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the same call may succeed later without being changed.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable.unwrap_or_else(|| self.0.kind.is_retryable())
+    }
+
+    /// The service's own JSON, if the failure came with one.
+    pub fn upstream(&self) -> Option<&Value> {
+        self.0.upstream.as_ref()
+    }
+
+    /// The public form: `{kind, message, hint, retryable, retry_after_seconds?}` (DESIGN §2.2).
+    pub fn to_json(&self) -> Value {
+        let mut body = json!({
+            "kind": self.kind().as_str(),
+            "message": self.message(),
+            "hint": self.hint(),
+            "retryable": self.is_retryable(),
+        });
+        if let (Some(delay), Some(map)) = (self.retry_after(), body.as_object_mut()) {
+            map.insert("retry_after_seconds".into(), json!(delay.as_secs_f64().ceil() as u64));
+        }
+        body
+    }
+
+    /// A copy that can be given to several waiters; the cause stays with the original.
+    pub fn share(&self) -> Error {
+        Error(Box::new(Inner {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            hint: self.0.hint.clone(),
+            retry_after: self.0.retry_after,
+            retryable: self.0.retryable,
+            upstream: self.0.upstream.clone(),
+            source: None,
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.0.message, self.0.kind)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("hint", &self.0.hint)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_form_has_the_five_fields_and_never_the_cause() {
+        let error = Error::new(Kind::RateLimited, "too fast", "wait")
+            .with_retry_after(Some(Duration::from_millis(1200)))
+            .with_source("secret cause");
+        assert_eq!(
+            error.to_json(),
+            json!({"kind": "rate_limited", "message": "too fast", "hint": "wait", "retryable": true, "retry_after_seconds": 2})
+        );
+        assert!(!format!("{error}").contains("secret cause"));
+    }
+
+    #[test]
+    fn a_paid_request_of_unknown_fate_is_not_called_retryable() {
+        let error = Error::new(Kind::Network, "connection lost", "look at list_jobs").with_retryable(false);
+        assert_eq!(error.to_json()["retryable"], json!(false));
+    }
+}

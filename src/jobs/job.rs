@@ -1,0 +1,245 @@
+//! One job as the ledger knows it.
+//!
+//! What lives here: [`Job`], what is derived from it (elapsed time, outputs), and [`Observation`], a live answer on its
+//! way into the ledger. What never does: I/O.
+
+use serde_json::Value;
+
+use super::status::JobStatus;
+use crate::api::reply::{Reply, field, whole_number};
+use crate::catalogue::{self, Operation};
+use crate::secret::{Fingerprint, PresignedUrl};
+
+/// Milliseconds since 1970, UTC.
+pub type Millis = i64;
+
+/// A job: what was asked, what is known, what it cost.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Our own id, given before the request left.
+    pub intent_id: String,
+    /// The service's id, once it accepted the job.
+    pub job_id: Option<String>,
+    /// Whose job it is.
+    pub caller: Fingerprint,
+    /// Catalogue name; empty for a job seen first by its id.
+    pub operation: String,
+    /// What was asked, without secrets.
+    pub arguments: Value,
+    /// The caller's own id for "never twice".
+    pub client_request_id: Option<String>,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// When the intention was written.
+    pub created_at: Millis,
+    /// When the service accepted it.
+    pub submitted_at: Option<Millis>,
+    /// When it was first seen at work.
+    pub started_at: Option<Millis>,
+    /// When it was seen in an end state.
+    pub completed_at: Option<Millis>,
+    /// When it was last looked at.
+    pub last_checked_at: Option<Millis>,
+    /// How long it ran, as reported by the service, in milliseconds.
+    pub job_duration_ms: Option<i64>,
+    /// Pages, as reported by the service.
+    pub page_count: Option<i64>,
+    /// Paid looks so far.
+    pub checks_made: i64,
+    /// Credits reported for looks; `None` when none were ever reported.
+    pub check_credits: Option<i64>,
+    /// Credits reported for the submit; `None` when none were reported.
+    pub submit_credits: Option<i64>,
+    /// The last balance reported beside this job.
+    pub credits_remaining: Option<i64>,
+    /// The service's last JSON about it.
+    pub content: Option<Value>,
+    /// When the links in `content` stop working.
+    pub links_expire_at: Option<Millis>,
+    /// An error that left it uncertain.
+    pub problem: Option<Value>,
+    /// Files that results were saved to.
+    pub saved_to: Vec<String>,
+}
+
+impl Job {
+    /// The id that callers use: the service's, or ours while there is none.
+    pub fn id(&self) -> &str {
+        self.job_id.as_deref().unwrap_or(&self.intent_id)
+    }
+
+    /// The catalogue row, when the operation is known.
+    pub fn operation(&self) -> Option<&'static Operation> {
+        catalogue::all().find(|operation| operation.name == self.operation)
+    }
+
+    /// Seconds from the submit to the end, or to `now` while there is none.
+    pub fn elapsed_seconds(&self, now: Millis) -> f64 {
+        let end = self.completed_at.unwrap_or(now);
+        (end.saturating_sub(self.submitted_at.unwrap_or(self.created_at)).max(0)) as f64 / 1000.0
+    }
+
+    /// All credits reported for it; `None` when none were ever reported.
+    pub fn credits_total(&self) -> Option<i64> {
+        match (self.submit_credits, self.check_credits) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+        }
+    }
+
+    /// Whether its links have stopped working by `now`.
+    pub fn links_expired(&self, now: Millis) -> bool {
+        self.links_expire_at.is_some_and(|at| at <= now)
+    }
+
+    /// What it handed over; only a success hands over anything.
+    pub fn results(&self) -> Results {
+        match (&self.status, &self.content) {
+            (JobStatus::Success, Some(content)) => Results::read(content),
+            _ => Results::default(),
+        }
+    }
+}
+
+/// What a finished job handed over: links to files, a link to a list of links, or JSON in the answer itself.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// Links to the files, in order.
+    pub links: Vec<PresignedUrl>,
+    /// A link that may lead to a JSON list of links rather than to the result (split and image jobs).
+    pub maybe_list: bool,
+    /// JSON that is the result itself (`body`, `info`, `barcodes`, `templates`, `hash`…).
+    pub inline: Option<Value>,
+}
+
+/// Fields in which operations put a result that is not a link.
+const INLINE_FIELDS: &[&str] = &["body", "info", "barcodes", "templates", "hash", "license"];
+
+impl Results {
+    /// Reads the results out of the service's answer to a finished job or a direct call.
+    pub fn read(content: &Value) -> Results {
+        let links_of = |value: &Value| -> Option<Vec<PresignedUrl>> {
+            let list = value.as_array().filter(|list| !list.is_empty())?;
+            let links: Vec<_> = list.iter().filter_map(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new).collect();
+            (links.len() == list.len()).then_some(links)
+        };
+        for name in ["urls", "body"] {
+            if let Some(links) = field(content, name).and_then(links_of) {
+                return Results { links, maybe_list: false, inline: None };
+            }
+        }
+        let inline = INLINE_FIELDS.iter().find_map(|name| field(content, name)).filter(|value| !value.is_null()).cloned();
+        let link = field(content, "url").and_then(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new);
+        let maybe_list = link.as_ref().and_then(PresignedUrl::file_name).is_some_and(|name| name.to_ascii_lowercase().ends_with(".json"));
+        Results { links: link.into_iter().collect(), maybe_list, inline }
+    }
+}
+
+fn is_link(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// A live answer about a job, on its way into the ledger.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The state it told.
+    pub status: JobStatus,
+    /// The whole answer.
+    pub content: Value,
+    /// Credits that this look cost, if reported.
+    pub credits: Option<i64>,
+    /// Balance, if reported.
+    pub credits_remaining: Option<i64>,
+    /// Whether it was a paid look (a check), rather than a callback.
+    pub is_check: bool,
+    /// When.
+    pub at: Millis,
+}
+
+impl Observation {
+    /// Reads an answer to `job/check`.
+    ///
+    /// # Errors
+    /// `upstream` when there is no state in it.
+    pub fn read(reply: &Reply, at: Millis) -> crate::error::Result<Observation> {
+        Ok(Observation {
+            status: super::status::read_check(&reply.body)?,
+            content: reply.body.clone(),
+            credits: reply.credits(),
+            credits_remaining: reply.credits_remaining(),
+            is_check: true,
+            at,
+        })
+    }
+
+    /// How long the job ran, if reported.
+    pub fn job_duration_ms(&self) -> Option<i64> {
+        field(&self.content, "jobDuration").and_then(whole_number).filter(|ms| *ms >= 0)
+    }
+
+    /// Pages, if reported.
+    pub fn page_count(&self) -> Option<i64> {
+        field(&self.content, "pageCount").and_then(whole_number).filter(|pages| *pages >= 0)
+    }
+
+    /// When the links in it stop working: as stated, or an hour from now, which is the service's default.
+    pub fn links_expire_at(&self) -> Millis {
+        links_expire_at(&self.content, self.at)
+    }
+}
+
+/// When the links in an answer stop working: as stated, or an hour after `at`, which is the service's default.
+pub fn links_expire_at(content: &Value, at: Millis) -> Millis {
+    field(content, "outputLinkValidTill")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+        .map_or(at.saturating_add(3_600_000), jiff::Timestamp::as_millisecond)
+}
+
+/// `content` with every link taken out, for rows whose links have expired.
+pub fn without_links(content: &Value) -> Value {
+    match content {
+        Value::String(text) if is_link(text) => Value::String(format!("{} (expired)", crate::secret::without_query(text))),
+        Value::Array(list) => Value::Array(list.iter().map(without_links).collect()),
+        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), without_links(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn results_stand_in_many_places() {
+        let one = Results::read(&json!({"url": "https://h.test/A/sample.txt?x=1"}));
+        assert_eq!((one.links.len(), one.maybe_list, one.inline.is_none()), (1, false, true));
+        let list = Results::read(&json!({"url": "https://h.test/A/sample.json?x=1"}));
+        assert!(list.maybe_list);
+        let split = Results::read(&json!({"url": "https://h.test/s.json", "body": ["https://h.test/1.pdf", "https://h.test/2.pdf"]}));
+        assert_eq!((split.links.len(), split.maybe_list), (2, false));
+        let urls = Results::read(&json!({"urls": ["https://h.test/1.pdf"]}));
+        assert_eq!(urls.links.len(), 1);
+        let invoice = Results::read(&json!({"body": {"vendor": {}}}));
+        assert!(invoice.links.is_empty() && invoice.inline.is_some());
+        let words = Results::read(&json!({"body": ["not a link"]}));
+        assert!(words.links.is_empty() && words.inline.is_some());
+        assert!(Results::read(&json!({"status": "success"})).inline.is_none());
+    }
+
+    #[test]
+    fn stated_times_of_links_are_read_and_missing_ones_are_an_hour() {
+        let stated = json!({"outputLinkValidTill": "2025-08-11T17:09:13.263623+00:00"});
+        assert_eq!(links_expire_at(&stated, 0), 1_754_932_153_263);
+        assert_eq!(links_expire_at(&json!({"outputLinkValidTill": "soon"}), 1_000), 3_601_000);
+    }
+
+    #[test]
+    fn expired_links_leave_nothing_to_use() {
+        let clean = without_links(&json!({"url": "https://h.test/a?sig=canary", "body": ["https://h.test/b?sig=canary"], "name": "a"}));
+        assert!(!clean.to_string().contains("canary"));
+        assert_eq!(clean["name"], "a");
+    }
+}

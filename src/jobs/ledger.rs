@@ -1,0 +1,559 @@
+//! What we know about jobs, kept: the only room that knows SQL.
+//!
+//! What lives here: [`Ledger`], a narrow set of statements over one file that several processes share (WAL), opened on
+//! first use. Transitions are monotonic in SQL, so that no order of answers, from whatever process, moves a job out of
+//! an end. What never does: keys (fingerprints only), passwords, or links beyond their time. The SQL is portable
+//! (`$1`, `RETURNING`, `ON CONFLICT`, times as integers).
+//!
+//! A ledger that cannot be opened does not end the server: it is kept in memory, with one warning.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use tokio::sync::OnceCell;
+
+use super::job::{Job, Millis, Observation, without_links};
+use super::status::JobStatus;
+use crate::config::LedgerPlace;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Fingerprint;
+
+/// Schema steps in order; applied ones are never edited.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "jobs", include_str!("ledger/001_jobs.sql"))];
+
+/// How long a statement waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A job that is about to be submitted.
+#[derive(Debug)]
+pub struct Intent<'a> {
+    /// Ours, random.
+    pub intent_id: &'a str,
+    /// Whose job.
+    pub caller: &'a Fingerprint,
+    /// Catalogue name.
+    pub operation: &'a str,
+    /// Arguments without secrets.
+    pub arguments: &'a Value,
+    /// Hash of the whole request.
+    pub request_hash: &'a str,
+    /// The caller's own id, if any.
+    pub client_request_id: Option<&'a str>,
+    /// Now.
+    pub at: Millis,
+}
+
+/// One page of jobs.
+#[derive(Debug)]
+pub struct Page {
+    /// Newest first.
+    pub jobs: Vec<Job>,
+    /// How many there are in all that match.
+    pub total: i64,
+    /// Where the next page starts, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// Spending of one operation on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spending {
+    /// `2026-11-21`, UTC.
+    pub day: String,
+    /// Catalogue name, or `job_check`.
+    pub operation: String,
+    /// Requests that reported credits.
+    pub requests: i64,
+    /// Credits they reported, refunds subtracted.
+    pub credits: i64,
+}
+
+/// The ledger: jobs of every caller, in one file or in memory.
+pub struct Ledger {
+    place: LedgerPlace,
+    keep: Duration,
+    pool: OnceCell<SqlitePool>,
+}
+
+impl Ledger {
+    /// A ledger at `place` that forgets jobs older than `keep`. Nothing is opened yet.
+    pub fn new(place: LedgerPlace, keep: Duration) -> Self {
+        Ledger { place, keep, pool: OnceCell::new() }
+    }
+
+    async fn pool(&self) -> Result<&SqlitePool> {
+        self.pool.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<SqlitePool> {
+        let pool = match &self.place {
+            LedgerPlace::Memory => open_memory().await?,
+            LedgerPlace::File(path) => match open_file(path).await {
+                Ok(pool) => pool,
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "the ledger cannot be used; jobs are remembered in memory only");
+                    open_memory().await?
+                }
+            },
+        };
+        let now = now();
+        if let Err(error) = prune(&pool, now, self.keep).await {
+            tracing::warn!(%error, "old jobs could not be removed from the ledger");
+        }
+        Ok(pool)
+    }
+
+    /// Writes an intention, before the request leaves. Gives back the caller's earlier job when `client_request_id`
+    /// was used before; then nothing is written.
+    pub async fn intend(&self, intent: &Intent<'_>) -> Result<Option<Job>> {
+        let written = sqlx::query(
+            "INSERT INTO jobs (intent_id, caller, operation, arguments, request_hash, client_request_id, status, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(intent.intent_id)
+        .bind(intent.caller.as_str())
+        .bind(intent.operation)
+        .bind(intent.arguments.to_string())
+        .bind(intent.request_hash)
+        .bind(intent.client_request_id)
+        .bind(intent.at)
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        if written.rows_affected() == 1 {
+            return Ok(None);
+        }
+        let earlier = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND client_request_id = $2")
+            .bind(intent.caller.as_str())
+            .bind(intent.client_request_id)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        match earlier {
+            Some(row) => Ok(Some(job(&row)?)),
+            None => Err(Error::internal("The ledger refused a new job for no reason it would give.")),
+        }
+    }
+
+    /// The service accepted the job as `job_id`.
+    pub async fn accepted(&self, intent_id: &str, job_id: &str, content: &Value, credits: Option<i64>, remaining: Option<i64>, at: Millis) -> Result<Job> {
+        let row = sqlx::query(
+            "UPDATE jobs SET job_id = $2, submitted_at = $3, submit_credits = $4, credits_remaining = $5, content = $6, problem = NULL
+             WHERE intent_id = $1 RETURNING *",
+        )
+        .bind(intent_id)
+        .bind(job_id)
+        .bind(at)
+        .bind(credits)
+        .bind(remaining)
+        // The links of a submit answer are dead until the job is done (pdfco-api.md §2.1): they are not kept.
+        .bind(without_links(content).to_string())
+        .fetch_one(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        job(&row)
+    }
+
+    /// The service did the work at once: the answer is the result.
+    pub async fn finished_at_once(&self, intent_id: &str, content: &Value, credits: Option<i64>, remaining: Option<i64>, at: Millis) -> Result<Job> {
+        let row = sqlx::query(
+            "UPDATE jobs SET status = 'success', submitted_at = $2, started_at = $2, completed_at = $2, submit_credits = $3,
+                 credits_remaining = $4, content = $5, links_expire_at = $6, problem = NULL
+             WHERE intent_id = $1 RETURNING *",
+        )
+        .bind(intent_id)
+        .bind(at)
+        .bind(credits)
+        .bind(remaining)
+        .bind(content.to_string())
+        .bind(super::job::links_expire_at(content, at))
+        .fetch_one(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        job(&row)
+    }
+
+    /// The request failed. A refusal leaves no job behind; an unknown fate stays as a trace that can be looked at.
+    pub async fn not_accepted(&self, intent_id: &str, problem: &Error, fate_is_unknown: bool) -> Result<()> {
+        let statement = if fate_is_unknown {
+            sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL").bind(intent_id).bind(problem.to_json().to_string())
+        } else {
+            sqlx::query("DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL").bind(intent_id)
+        };
+        statement.execute(self.pool().await?).await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// The caller's job with this id: the service's or ours.
+    pub async fn get(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND (job_id = $2 OR intent_id = $2)")
+            .bind(caller.as_str())
+            .bind(id)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(job).transpose()
+    }
+
+    /// Takes note of a job that this ledger did not submit.
+    pub async fn adopt(&self, caller: &Fingerprint, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
+        sqlx::query(
+            "INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, status, created_at)
+             VALUES ($1, $2, $3, '', '{}', '', 'working', $4)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(intent_id)
+        .bind(job_id)
+        .bind(caller.as_str())
+        .bind(at)
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        self.get(caller, job_id).await?.ok_or_else(|| Error::internal("An adopted job is not in the ledger."))
+    }
+
+    /// Puts a live answer into the job's row; the row says afterwards what is true.
+    ///
+    /// The same rule as `JobStatus::may_become`, in one statement, so that it holds between processes. A repeated
+    /// success refreshes the content: its links are newer.
+    pub async fn observe(&self, intent_id: &str, seen: &Observation) -> Result<Job> {
+        let terminal = seen.status.is_terminal();
+        let row = sqlx::query(
+            "WITH rule AS (
+                 SELECT intent_id,
+                        (status IN ('queued', 'working', 'unknown')
+                         OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
+                 FROM jobs WHERE intent_id = $1)
+             UPDATE jobs SET
+                 status = CASE WHEN rule.moves THEN $2 ELSE status END,
+                 unrecognized_status = CASE WHEN rule.moves THEN $3 ELSE unrecognized_status END,
+                 content = CASE WHEN rule.moves OR status = $2 THEN $4 ELSE content END,
+                 links_expire_at = CASE WHEN (rule.moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
+                 started_at = COALESCE(started_at, CASE WHEN $2 <> 'unknown' THEN $6 END),
+                 completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN COALESCE(completed_at, $6) END,
+                 job_duration_ms = COALESCE($8, job_duration_ms),
+                 page_count = COALESCE($9, page_count),
+                 last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
+                 checks_made = checks_made + $10,
+                 check_credits = CASE WHEN $11 IS NULL THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
+                 credits_remaining = COALESCE($12, credits_remaining),
+                 problem = CASE WHEN rule.moves THEN NULL ELSE problem END
+             FROM rule WHERE jobs.intent_id = rule.intent_id RETURNING jobs.*",
+        )
+        .bind(intent_id)
+        .bind(seen.status.as_str())
+        .bind(seen.status.unrecognized())
+        .bind(seen.content.to_string())
+        .bind(seen.links_expire_at())
+        .bind(seen.at)
+        .bind(terminal)
+        .bind(seen.job_duration_ms())
+        .bind(seen.page_count())
+        .bind(i64::from(seen.is_check))
+        .bind(seen.credits)
+        .bind(seen.credits_remaining)
+        .fetch_one(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        job(&row)
+    }
+
+    /// Stops tracking. Gives the job back as it is afterwards, and whether this call changed it.
+    pub async fn cancel(&self, intent_id: &str, at: Millis) -> Result<(Job, bool)> {
+        let changed = sqlx::query(
+            "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2
+             WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
+        )
+        .bind(intent_id)
+        .bind(at)
+        .fetch_optional(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        if let Some(row) = changed {
+            return Ok((job(&row)?, true));
+        }
+        let row = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1").bind(intent_id).fetch_one(self.pool().await?).await.map_err(failed)?;
+        Ok((job(&row)?, false))
+    }
+
+    /// Remembers where a result was saved.
+    pub async fn saved(&self, intent_id: &str, files: &[String]) -> Result<()> {
+        sqlx::query("UPDATE jobs SET saved_to = $2 WHERE intent_id = $1")
+            .bind(intent_id)
+            .bind(serde_json::json!(files).to_string())
+            .execute(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// The caller's jobs, newest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a cursor that is none of ours.
+    pub async fn list(&self, caller: &Fingerprint, status: Option<&str>, limit: u32, cursor: Option<&str>) -> Result<Page> {
+        let (before_at, before_id) = match cursor {
+            None => (i64::MAX, String::new()),
+            Some(cursor) => cursor
+                .split_once('.')
+                .and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())))
+                .ok_or_else(|| Error::invalid("The cursor is not one of list_jobs.", "Leave `cursor` out for the first page."))?,
+        };
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE caller = $1 AND ($2 IS NULL OR status = $2)
+                 AND (created_at < $3 OR (created_at = $3 AND intent_id < $4))
+             ORDER BY created_at DESC, intent_id DESC LIMIT $5",
+        )
+        .bind(caller.as_str())
+        .bind(status)
+        .bind(before_at)
+        .bind(&before_id)
+        .bind(i64::from(limit) + 1)
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        let total: i64 = sqlx::query("SELECT COUNT(*) FROM jobs WHERE caller = $1 AND ($2 IS NULL OR status = $2)")
+            .bind(caller.as_str())
+            .bind(status)
+            .fetch_one(self.pool().await?)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)?;
+        let mut jobs = rows.iter().map(job).collect::<Result<Vec<_>>>()?;
+        let more = jobs.len() > limit as usize;
+        jobs.truncate(limit as usize);
+        let next_cursor = jobs.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at, last.intent_id));
+        Ok(Page { jobs, total, next_cursor })
+    }
+
+    /// The caller's newest job, of one operation or of any.
+    pub async fn latest(&self, caller: &Fingerprint, operation: Option<&str>) -> Result<Option<Job>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND ($2 IS NULL OR operation = $2) ORDER BY created_at DESC, rowid DESC LIMIT 1")
+            .bind(caller.as_str())
+            .bind(operation)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(job).transpose()
+    }
+
+    /// The caller's jobs whose id starts with `prefix`, at most two: enough to know whether it is unique.
+    pub async fn by_prefix(&self, caller: &Fingerprint, prefix: &str) -> Result<Vec<Job>> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE caller = $1 AND (substr(job_id, 1, length($2)) = $2 OR substr(intent_id, 1, length($2)) = $2) LIMIT 2",
+        )
+        .bind(caller.as_str())
+        .bind(prefix)
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(job).collect()
+    }
+
+    /// The same request by the same caller since `since`, other than `intent_id`.
+    pub async fn same_request(&self, caller: &Fingerprint, request_hash: &str, intent_id: &str, since: Millis) -> Result<Option<Job>> {
+        let row = sqlx::query(
+            "SELECT * FROM jobs WHERE caller = $1 AND request_hash = $2 AND intent_id <> $3 AND created_at >= $4 ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(caller.as_str())
+        .bind(request_hash)
+        .bind(intent_id)
+        .bind(since)
+        .fetch_optional(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        row.as_ref().map(job).transpose()
+    }
+
+    /// Adds what a request cost to the day's spending.
+    pub async fn spent(&self, caller: &Fingerprint, operation: &str, credits: i64, at: Millis) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
+             ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
+        )
+        .bind(day(at))
+        .bind(caller.as_str())
+        .bind(operation)
+        .bind(credits)
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Credits spent on the day of `at` by all callers of this ledger: the budget is the ledger's.
+    pub async fn spent_on_day(&self, at: Millis) -> Result<i64> {
+        sqlx::query("SELECT COALESCE(SUM(credits), 0) FROM spending WHERE day = $1")
+            .bind(day(at))
+            .fetch_one(self.pool().await?)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)
+    }
+
+    /// The caller's spending, newest day first, at most `limit` rows.
+    pub async fn spending(&self, caller: &Fingerprint, limit: u32) -> Result<Vec<Spending>> {
+        let rows = sqlx::query("SELECT day, operation, requests, credits FROM spending WHERE caller = $1 ORDER BY day DESC, credits DESC LIMIT $2")
+            .bind(caller.as_str())
+            .bind(i64::from(limit))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        let read = |row: &SqliteRow| -> sqlx::Result<Spending> {
+            Ok(Spending { day: row.try_get(0)?, operation: row.try_get(1)?, requests: row.try_get(2)?, credits: row.try_get(3)? })
+        };
+        rows.iter().map(|row| read(row).map_err(failed)).collect()
+    }
+
+    /// Whether it answers, and where it is kept.
+    pub async fn health(&self) -> Result<String> {
+        let jobs: i64 = sqlx::query("SELECT COUNT(*) FROM jobs").fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).map_err(failed)?;
+        Ok(match &self.place {
+            LedgerPlace::Memory => format!("in memory, {jobs} jobs"),
+            LedgerPlace::File(path) => format!("{}, {jobs} jobs", path.display()),
+        })
+    }
+
+    /// Closes the file, so that its journal is folded in.
+    pub async fn close(&self) {
+        if let Some(pool) = self.pool.get() {
+            pool.close().await;
+        }
+    }
+}
+
+async fn open_memory() -> Result<SqlitePool> {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    // One connection that is never let go: the memory is the connection's.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    migrate(&pool).await?;
+    Ok(pool)
+}
+
+async fn open_file(path: &Path) -> Result<SqlitePool> {
+    create_private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With WAL this survives the death of the process; only a power cut can take back the last moments.
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?;
+    migrate(&pool).await?;
+    Ok(pool)
+}
+
+/// Makes the folder and the file for this user alone: the ledger knows which documents were worked on.
+fn create_private(path: &Path) -> Result<()> {
+    let refused = |error: std::io::Error| {
+        Error::new(Kind::FileAccess, format!("The ledger {} cannot be written.", path.display()), "Set PDFCO_LEDGER to a file in a folder of yours, or to `memory`.").with_source(error)
+    };
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    let mut file = std::fs::OpenOptions::new();
+    file.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        folder.mode(0o700);
+        file.mode(0o600);
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        folder.create(parent).map_err(refused)?;
+    }
+    file.open(path).map_err(refused)?;
+    Ok(())
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<()> {
+    let steps = MIGRATIONS
+        .iter()
+        .map(|(version, name, sql)| Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false))
+        .collect();
+    Migrator::with_migrations(steps).run(pool).await.map_err(|error| {
+        Error::new(
+            Kind::FileAccess,
+            "The ledger's file is not one that this version can use.",
+            "It is damaged or was written by a newer pdfco. Move it away, or set PDFCO_LEDGER to another file.",
+        )
+        .with_source(error)
+    })
+}
+
+async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
+    let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+    sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(pool).await.map_err(failed)?;
+    let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at IS NOT NULL AND links_expire_at < $1 AND content IS NOT NULL LIMIT 1000")
+        .bind(now)
+        .fetch_all(pool)
+        .await
+        .map_err(failed)?;
+    for row in expired {
+        let (intent_id, content): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let clean = serde_json::from_str::<Value>(&content).map(|content| without_links(&content).to_string()).unwrap_or_default();
+        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1").bind(intent_id).bind(clean).execute(pool).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn job(row: &SqliteRow) -> Result<Job> {
+    read_job(row).map_err(failed)
+}
+
+fn read_job(row: &SqliteRow) -> sqlx::Result<Job> {
+    let json = |column: &str| -> sqlx::Result<Option<Value>> {
+        Ok(row.try_get::<Option<String>, _>(column)?.and_then(|text| serde_json::from_str(&text).ok()))
+    };
+    let status: String = row.try_get("status")?;
+    let saved_to = json("saved_to")?.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default();
+    Ok(Job {
+        intent_id: row.try_get("intent_id")?,
+        job_id: row.try_get("job_id")?,
+        caller: Fingerprint::stored(row.try_get::<String, _>("caller")?),
+        operation: row.try_get("operation")?,
+        arguments: json("arguments")?.unwrap_or_default(),
+        client_request_id: row.try_get("client_request_id")?,
+        status: JobStatus::from_stored(&status, row.try_get("unrecognized_status")?),
+        created_at: row.try_get("created_at")?,
+        submitted_at: row.try_get("submitted_at")?,
+        started_at: row.try_get("started_at")?,
+        completed_at: row.try_get("completed_at")?,
+        last_checked_at: row.try_get("last_checked_at")?,
+        job_duration_ms: row.try_get("job_duration_ms")?,
+        page_count: row.try_get("page_count")?,
+        checks_made: row.try_get("checks_made")?,
+        check_credits: row.try_get("check_credits")?,
+        submit_credits: row.try_get("submit_credits")?,
+        credits_remaining: row.try_get("credits_remaining")?,
+        content: json("content")?,
+        links_expire_at: row.try_get("links_expire_at")?,
+        problem: json("problem")?,
+        saved_to,
+    })
+}
+
+fn failed(error: sqlx::Error) -> Error {
+    Error::new(Kind::Internal, "The ledger could not be read or written.", "Check the disk's free space and PDFCO_LEDGER; `memory` works without a file.").with_source(error)
+}
+
+/// Now, in the ledger's unit.
+pub fn now() -> Millis {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+fn day(at: Millis) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    stamp.to_string().split('T').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,424 @@
+//! What happens after submit: the jobs engine.
+//!
+//! What lives here: [`Jobs`], which writes the intention before the request leaves, looks at jobs as rarely as pays,
+//! waits for them on behalf of many, and remembers them. What never does: who is waiting (doors), files, or HTTP
+//! (`api/`).
+//!
+//! Start at [`Jobs::submit`], then [`Jobs::wait`].
+
+pub mod job;
+pub mod ledger;
+pub mod poller;
+pub mod schedule;
+pub mod status;
+pub mod wait;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::api::{self, Call, Client, Repeat};
+use crate::catalogue::{Method, Operation, Run};
+use crate::error::{Error, Kind, Result};
+use crate::secret::{ApiKey, Fingerprint};
+
+pub use job::{Job, Millis, Observation, Results};
+pub use ledger::{Ledger, Page, Spending};
+pub use poller::Bill;
+pub use schedule::{Belief, Schedule};
+pub use status::JobStatus;
+pub use wait::{WaitEnd, WaitOptions, Waited};
+
+use ledger::{Intent, now};
+use poller::{Looked, Poller, Service};
+
+/// A second live look sooner than this is answered from the ledger (DESIGN §2.3).
+const FRESH: Duration = Duration::from_secs(3);
+/// The same request by the same caller within this time is told about.
+const SAME_REQUEST_WITHIN: Duration = Duration::from_secs(60);
+/// Longest id that is looked up or sent.
+const ID_BYTES_MAX: usize = 200;
+/// Prefix of ids that we gave while the service had given none.
+const INTENT_PREFIX: &str = "local-";
+
+/// The jobs engine: one per process.
+pub struct Jobs {
+    core: Arc<Core>,
+    poller: Poller<Core>,
+}
+
+/// What checks need: shared with the poller's tasks.
+struct Core {
+    client: Client,
+    ledger: Ledger,
+    settings: Settings,
+    schedule: Mutex<Option<Arc<Schedule>>>,
+}
+
+/// Settings of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// `PDFCO_CHECK_WORTH_SECONDS`.
+    pub check_worth_seconds: f64,
+    /// `PDFCO_CREDIT_BUDGET`.
+    pub credit_budget: Option<i64>,
+}
+
+/// What to submit.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// The catalogue row.
+    pub operation: &'static Operation,
+    /// The body that goes out, without `async`.
+    pub body: Value,
+    /// Values of the body that must not be quoted or kept (passwords).
+    pub secrets: Vec<String>,
+    /// What the ledger may keep of the request.
+    pub public_arguments: Value,
+    /// The caller's own id for "never twice".
+    pub client_request_id: Option<&'a str>,
+}
+
+/// A job that was submitted, and what that told.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The job.
+    pub job: Job,
+    /// What the request cost.
+    pub bill: Bill,
+    /// The job existed already under this `client_request_id`: nothing was sent.
+    pub is_repeat: bool,
+    /// The same request went out a moment ago as this job.
+    pub twin: Option<Job>,
+}
+
+/// Where a state came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The service, just now.
+    Live,
+    /// The ledger: free.
+    Cache,
+}
+
+impl Source {
+    /// The word doors show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Live => "live",
+            Source::Cache => "cache",
+        }
+    }
+}
+
+/// One look at a job.
+#[derive(Debug)]
+pub struct Checked {
+    /// The job as it is known now.
+    pub job: Job,
+    /// Where that came from.
+    pub source: Source,
+    /// What it cost.
+    pub bill: Bill,
+    /// When a new look makes sense.
+    pub retry_after: Option<Duration>,
+    /// This ledger saw the id for the first time.
+    pub is_first_sight: bool,
+}
+
+impl Jobs {
+    /// An engine that speaks through `client` and remembers in `ledger`.
+    pub fn new(client: Client, ledger: Ledger, settings: Settings) -> Self {
+        let core = Arc::new(Core { client, ledger, settings, schedule: Mutex::new(None) });
+        Jobs { poller: Poller::new(Arc::clone(&core)), core }
+    }
+
+    /// The ledger, for reading.
+    pub fn ledger(&self) -> &Ledger {
+        &self.core.ledger
+    }
+
+    /// How many jobs are being looked at for somebody.
+    pub fn watched(&self) -> usize {
+        self.poller.watched()
+    }
+
+    /// Starts an operation. The intention is in the ledger before the request leaves.
+    ///
+    /// # Errors
+    /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
+    /// cannot be one.
+    pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
+        let Submission { operation, mut body, secrets, public_arguments, client_request_id } = submission;
+        let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
+        let caller = key.fingerprint();
+        let intent_id = new_intent_id();
+        let request_hash = request_hash(operation, &body);
+        let at = now();
+        self.refuse_beyond_budget(at).await?;
+        let intent = Intent { intent_id: &intent_id, caller, operation: operation.name, arguments: &public_arguments, request_hash: &request_hash, client_request_id, at };
+        if let Some(job) = self.core.ledger.intend(&intent).await? {
+            return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None });
+        }
+        let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
+        let twin = self.core.ledger.same_request(caller, &request_hash, &intent_id, since).await?;
+
+        if operation.run == Run::Job
+            && let Some(body) = body.as_object_mut()
+        {
+            body.insert("async".into(), json!(true));
+        }
+        let call = call_for(operation, body, secrets);
+        match self.core.client.send(key, &call).await {
+            Ok(reply) => {
+                let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
+                let (credits, remaining) = (reply.credits(), reply.credits_remaining());
+                let job = match reply.job_id().map(|id| valid_id(id, "jobId")).transpose()? {
+                    Some(job_id) => self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await?,
+                    None => self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await?,
+                };
+                Ok(Submitted { job, bill, is_repeat: false, twin })
+            }
+            Err(error) => {
+                let fate_is_unknown = !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream);
+                if let Some(credits) = error.upstream().and_then(|body| api::reply::field(body, "credits")).and_then(api::reply::whole_number) {
+                    self.core.charge(caller, operation.name, Some(credits), None).await;
+                }
+                self.core.ledger.not_accepted(&intent_id, &error, fate_is_unknown).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn refuse_beyond_budget(&self, at: Millis) -> Result<()> {
+        let Some(budget) = self.core.settings.credit_budget else { return Ok(()) };
+        let spent = self.core.ledger.spent_on_day(at).await?;
+        if spent < budget {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::InsufficientCredits,
+            format!("The day's budget of {budget} credits is spent ({spent} so far, by this ledger's count)."),
+            "It starts anew at midnight UTC. Raise PDFCO_CREDIT_BUDGET to go on today. Nothing was sent.",
+        ))
+    }
+
+    /// Looks at a job once. An end state comes from the ledger for nothing, unless `force`; so does a state that was
+    /// looked at less than three seconds ago. An id that the ledger never saw is asked about with `force`, because the
+    /// service says `working` for jobs that do not exist.
+    ///
+    /// # Errors
+    /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
+    pub async fn check(&self, key: &ApiKey, id: &str, force: bool) -> Result<Checked> {
+        let id = valid_id(id, "job_id")?;
+        let known = self.core.ledger.get(key.fingerprint(), id).await?;
+        let is_first_sight = known.is_none();
+        let job = match known {
+            Some(job) => job,
+            None => self.adopt(key, id).await?,
+        };
+        if let Some(answer) = from_ledger(&job, force, is_first_sight) {
+            return Ok(answer);
+        }
+        let force = force || is_first_sight;
+        let looked = self.core.ask(key, &job, force, Asking::Patiently).await?;
+        let mut bill = Bill::default();
+        bill.add(looked.credits, looked.credits_remaining);
+        let retry_after = (!looked.job.status.is_terminal()).then(|| self.next_look_in(&looked.job));
+        Ok(Checked { job: looked.job, source: Source::Live, bill, retry_after, is_first_sight })
+    }
+
+    /// The job as the ledger has it, for nothing.
+    pub async fn get(&self, key: &ApiKey, id: &str) -> Result<Job> {
+        let id = valid_id(id, "job_id")?;
+        self.core.ledger.get(key.fingerprint(), id).await?.ok_or_else(|| unknown_job(id))
+    }
+
+    async fn adopt(&self, key: &ApiKey, id: &str) -> Result<Job> {
+        if id.starts_with(INTENT_PREFIX) {
+            return Err(unknown_job(id));
+        }
+        self.core.ledger.adopt(key.fingerprint(), id, &new_intent_id(), now()).await
+    }
+
+    /// Stops tracking a job. Gives it back as it is now, and whether this call changed it.
+    ///
+    /// # Errors
+    /// `not_found` when the ledger does not know it.
+    pub async fn cancel(&self, key: &ApiKey, id: &str) -> Result<(Job, bool)> {
+        let job = self.get(key, id).await?;
+        self.core.ledger.cancel(&job.intent_id, now()).await
+    }
+
+    /// When the schedule would look next, from now.
+    pub fn next_look_in(&self, job: &Job) -> Duration {
+        let at = now();
+        let elapsed = job.elapsed_seconds(at);
+        let last = job.last_checked_at.map_or(0.0, |checked| (checked - job.submitted_at.unwrap_or(job.created_at)).max(0) as f64 / 1000.0);
+        let next = self.core.schedule().next_look(last.min(elapsed));
+        schedule::seconds((next - elapsed).max(0.5))
+    }
+
+    /// An estimate of progress, 0 to 1.
+    pub fn progress(&self, job: &Job) -> f64 {
+        match job.status {
+            JobStatus::Queued | JobStatus::Unknown | JobStatus::Cancelled => 0.0,
+            JobStatus::Success => 1.0,
+            JobStatus::Working | JobStatus::Other(_) => self.core.schedule().progress(job.elapsed_seconds(now())),
+            JobStatus::Failed | JobStatus::Aborted => self.core.schedule().progress(job.elapsed_seconds(now())),
+        }
+    }
+
+    /// Sends a request that is no job: balance, stored files, templates.
+    ///
+    /// # Errors
+    /// As `Client::send`.
+    pub async fn direct(&self, key: &ApiKey, call: &Call, operation: &str) -> Result<(Value, Bill)> {
+        let reply = self.core.client.send(key, call).await?;
+        let bill = self.core.charge(key.fingerprint(), operation, reply.credits(), reply.credits_remaining()).await;
+        Ok((reply.body, bill))
+    }
+}
+
+/// The answer that costs nothing, when there is one.
+fn from_ledger(job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> {
+    let answer = |retry_after| Checked { job: job.clone(), source: Source::Cache, bill: Bill::default(), retry_after, is_first_sight };
+    if job.job_id.is_none() {
+        // The service never gave an id: there is nothing to ask about.
+        return Some(answer(None));
+    }
+    if force || is_first_sight {
+        return None;
+    }
+    if job.status.is_terminal() {
+        return Some(answer(None));
+    }
+    let age = Duration::from_millis(now().saturating_sub(job.last_checked_at?).max(0).unsigned_abs());
+    (age < FRESH).then(|| answer(Some(FRESH - age)))
+}
+
+/// How to ask about a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// Repeat what may be repeated; somebody wants this very answer.
+    Patiently,
+    /// Once: the poller plans the next look itself.
+    Once,
+}
+
+impl Core {
+    /// Asks the service about a job and puts the answer into the ledger.
+    async fn ask(&self, key: &ApiKey, job: &Job, force: bool, asking: Asking) -> Result<Looked> {
+        let call = check_call(job, force);
+        let reply = match asking {
+            Asking::Patiently => self.client.send(key, &call).await,
+            Asking::Once => self.client.send_once(key, &call).await,
+        }?;
+        self.looked(key, job, &reply).await
+    }
+
+    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply) -> Result<Looked> {
+        let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
+        self.charge(key.fingerprint(), "job_check", credits, None).await;
+        let seen = Observation::read(reply, now())?;
+        let job = self.ledger.observe(&job.intent_id, &seen).await?;
+        Ok(Looked { job, credits, credits_remaining })
+    }
+
+    /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
+    async fn charge(&self, caller: &Fingerprint, operation: &str, credits: Option<i64>, remaining: Option<i64>) -> Bill {
+        if let Some(credits) = credits
+            && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
+        {
+            tracing::warn!(%error, "spending could not be booked");
+        }
+        let mut bill = Bill::default();
+        bill.add(credits, remaining);
+        bill
+    }
+
+    /// The schedule: built on first use, because it is a few milliseconds of arithmetic that a start-up need not pay.
+    fn schedule(&self) -> Arc<Schedule> {
+        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(schedule.get_or_insert_with(|| Arc::new(Schedule::new(Belief::PRIOR, self.settings.check_worth_seconds))))
+    }
+}
+
+impl Service for Core {
+    type Turn = api::rate_limit::Permit;
+
+    async fn turn(&self, key: &ApiKey) -> Self::Turn {
+        self.client.turn(key).await
+    }
+
+    fn give_back(&self, turn: Self::Turn) {
+        turn.give_back();
+    }
+
+    async fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> Result<Looked> {
+        let reply = self.client.send_in_turn(key, &check_call(job, false), turn).await?;
+        self.looked(key, job, &reply).await
+    }
+}
+
+fn check_call(job: &Job, force: bool) -> Call {
+    let mut params = json!({"jobId": job.id()});
+    if force && let Some(params) = params.as_object_mut() {
+        params.insert("force".into(), json!(true));
+    }
+    Call::safe(Method::Post, "/v1/job/check", params)
+}
+
+/// The request of an operation; `{placeholders}` of the path are filled from the body.
+pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<String>) -> Call {
+    let mut path = String::with_capacity(operation.path.len());
+    for piece in operation.path.split('/').skip(1) {
+        path.push('/');
+        match piece.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => {
+                let value = body.as_object_mut().and_then(|body| body.shift_remove(name)).unwrap_or_default();
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                path.push_str(&percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string());
+            }
+            None => path.push_str(piece),
+        }
+    }
+    let repeat = if operation.effect == crate::catalogue::Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
+    let has_source = body.get("url").is_some();
+    Call { method: operation.method, path, params: body, repeat, has_source, secrets }
+}
+
+/// An id that can be looked up, sent and shown.
+fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
+    let id = id.trim();
+    let fine = !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    if fine {
+        return Ok(id);
+    }
+    Err(Error::invalid(
+        format!("`{name}` cannot be `{}`.", crate::catalogue::shorten(id, 40)),
+        format!("An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."),
+    ))
+}
+
+/// The ledger does not know this job.
+pub fn unknown_job(id: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("Job `{}` was not found in this key's jobs.", crate::catalogue::shorten(id, 60)),
+        "list_jobs (`pdfco jobs list`) shows the jobs of this key. An id from elsewhere can be looked at with get_job_check.",
+    )
+}
+
+fn new_intent_id() -> String {
+    format!("{INTENT_PREFIX}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// What makes two requests the same one. Links are compared without their signatures, which change by the second.
+fn request_hash(operation: &Operation, body: &Value) -> String {
+    let text = job::without_links(body).to_string();
+    let digest = Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(text).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

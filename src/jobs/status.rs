@@ -1,0 +1,201 @@
+//! The states of a job, and the one reading of the service's word for them.
+//!
+//! What lives here: [`JobStatus`], [`read_check`], and which state may follow which. What never does: time. Source:
+//! DESIGN §2.1 and `pdfco-api.md` §2.2.
+
+use serde_json::Value;
+
+use crate::api::reply::{field, whole_number};
+use crate::catalogue::shorten;
+use crate::error::{Error, Kind, Result};
+
+/// Longest word for a state that is kept.
+const WORD_CHARS_MAX: usize = 60;
+
+/// A job's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Accepted, or meant to be, and never looked at.
+    Queued,
+    /// At work.
+    Working,
+    /// Done.
+    Success,
+    /// The work failed.
+    Failed,
+    /// The service gave it up.
+    Aborted,
+    /// The service does not know it; said only to a forced check.
+    Unknown,
+    /// We stopped tracking it.
+    Cancelled,
+    /// A word never seen before, kept verbatim. Not terminal.
+    Other(String),
+}
+
+impl JobStatus {
+    /// The state as doors show it. A new word shows as `working`, beside `unrecognized_status`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            JobStatus::Queued => "queued",
+            JobStatus::Working | JobStatus::Other(_) => "working",
+            JobStatus::Success => "success",
+            JobStatus::Failed => "failed",
+            JobStatus::Aborted => "aborted",
+            JobStatus::Unknown => "unknown",
+            JobStatus::Cancelled => "cancelled",
+        }
+    }
+
+    /// The service's own word, when it is a new one.
+    pub fn unrecognized(&self) -> Option<&str> {
+        match self {
+            JobStatus::Other(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// The state from the two columns of the ledger.
+    pub fn from_stored(status: &str, unrecognized: Option<String>) -> JobStatus {
+        match (status, unrecognized) {
+            (_, Some(word)) => JobStatus::Other(word),
+            ("queued", _) => JobStatus::Queued,
+            ("success", _) => JobStatus::Success,
+            ("failed", _) => JobStatus::Failed,
+            ("aborted", _) => JobStatus::Aborted,
+            ("unknown", _) => JobStatus::Unknown,
+            ("cancelled", _) => JobStatus::Cancelled,
+            _ => JobStatus::Working,
+        }
+    }
+
+    /// Whether nothing more is expected. A positive list: a new word is never terminal.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            JobStatus::Success | JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown | JobStatus::Cancelled => true,
+            JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => false,
+        }
+    }
+
+    /// Whether a live answer of the service may move a job from this state to `next`.
+    ///
+    /// What succeeded, failed or was aborted stays so. `unknown` is corrected by any state; `cancelled`, our own word,
+    /// only by an end, because "working" does not contradict that we stopped tracking.
+    pub fn may_become(&self, next: &JobStatus) -> bool {
+        match self {
+            JobStatus::Success | JobStatus::Failed | JobStatus::Aborted => false,
+            JobStatus::Cancelled => matches!(next, JobStatus::Success | JobStatus::Failed | JobStatus::Aborted),
+            JobStatus::Unknown => *next != JobStatus::Queued,
+            JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => *next != JobStatus::Queued,
+        }
+    }
+}
+
+/// Reads the state out of an answer to `job/check`. Letter case and white space do not matter.
+///
+/// A number in `status` is kept verbatim as a new word, because a check is not documented to answer one: calling it
+/// success could hand out a link that is not there yet.
+///
+/// # Errors
+/// `upstream` when there is no state in it at all.
+pub fn read_check(body: &Value) -> Result<JobStatus> {
+    let word = match field(body, "status") {
+        Some(Value::String(word)) => word.trim().to_owned(),
+        Some(number @ Value::Number(_)) => whole_number(number).map_or_else(|| number.to_string(), |whole| whole.to_string()),
+        _ => String::new(),
+    };
+    if word.is_empty() {
+        return Err(Error::new(
+            Kind::Upstream,
+            "The service answered a check without a state in it.",
+            "Check again in a few seconds; the job itself is not touched by this.",
+        )
+        .with_upstream(body.clone()));
+    }
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "working" => JobStatus::Working,
+        "success" => JobStatus::Success,
+        "failed" => JobStatus::Failed,
+        "aborted" => JobStatus::Aborted,
+        "unknown" => JobStatus::Unknown,
+        _ => JobStatus::Other(shorten(&word, WORD_CHARS_MAX)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_services_words_in_all_clothes() {
+        for (body, expected) in [
+            (json!({"status": "working"}), JobStatus::Working),
+            (json!({"status": " Success "}), JobStatus::Success),
+            (json!({"Status": "FAILED", "error": true}), JobStatus::Failed),
+            (json!({"status": "aborted"}), JobStatus::Aborted),
+            (json!({"status": "unknown"}), JobStatus::Unknown),
+            (json!({"status": "paused"}), JobStatus::Other("paused".into())),
+            (json!({"status": "cancelled"}), JobStatus::Other("cancelled".into())),
+            (json!({"status": 200, "url": "https://x"}), JobStatus::Other("200".into())),
+            (json!({"status": 2.0}), JobStatus::Other("2".into())),
+        ] {
+            assert_eq!(read_check(&body).unwrap(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_state_at_all_is_an_upstream_error() {
+        for body in [json!({}), json!({"status": null}), json!({"status": ""}), json!({"status": {}}), json!({"status": true}), json!([])] {
+            assert_eq!(read_check(&body).unwrap_err().kind(), Kind::Upstream, "{body}");
+        }
+    }
+
+    #[test]
+    fn stored_states_come_back() {
+        for status in [JobStatus::Queued, JobStatus::Working, JobStatus::Success, JobStatus::Failed, JobStatus::Aborted, JobStatus::Unknown, JobStatus::Cancelled, JobStatus::Other("paused".into())] {
+            assert_eq!(JobStatus::from_stored(status.as_str(), status.unrecognized().map(str::to_owned)), status);
+        }
+    }
+
+    fn any_status() -> impl Strategy<Value = JobStatus> {
+        prop_oneof![
+            Just(JobStatus::Queued),
+            Just(JobStatus::Working),
+            Just(JobStatus::Success),
+            Just(JobStatus::Failed),
+            Just(JobStatus::Aborted),
+            Just(JobStatus::Unknown),
+            Just(JobStatus::Cancelled),
+            "[a-z]{1,9}".prop_map(JobStatus::Other),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_of_answers_leaves_a_final_state(answers in proptest::collection::vec(any_status(), 0..20)) {
+            let mut status = JobStatus::Queued;
+            let mut settled: Option<JobStatus> = None;
+            for next in answers {
+                if status.may_become(&next) {
+                    status = next;
+                }
+                if let Some(settled) = &settled {
+                    prop_assert_eq!(settled, &status);
+                } else if matches!(status, JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) {
+                    settled = Some(status.clone());
+                }
+            }
+        }
+
+        #[test]
+        fn any_body_is_a_state_or_an_error_never_a_panic(text in "\\PC{0,80}") {
+            let _ = read_check(&json!({"status": text}));
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                let _ = read_check(&value);
+            }
+        }
+    }
+}

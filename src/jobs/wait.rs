@@ -1,0 +1,188 @@
+//! Waiting for a job: news, deadline or the caller's change of mind, whichever comes first.
+//!
+//! What lives here: [`Jobs::wait`]. What never does: the cancelling of a job; ending a wait leaves the job alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::now;
+use super::poller::{Bill, News, Watch};
+use super::{Checked, Job, Jobs, Source};
+use crate::error::{Error, Kind, Result};
+use crate::secret::ApiKey;
+
+/// How to wait.
+#[derive(Clone, Debug)]
+pub struct WaitOptions {
+    /// How long at most; zero is one look.
+    pub budget: Duration,
+    /// Replaces the schedule.
+    pub interval: Option<Duration>,
+    /// Ends the wait, never the job.
+    pub cancel: CancellationToken,
+}
+
+/// How a wait ended.
+#[derive(Clone, Debug)]
+pub enum WaitEnd {
+    /// The job is in an end state.
+    Finished,
+    /// The budget is over and the job goes on.
+    Pending {
+        /// When the next look makes sense.
+        retry_after: Duration,
+    },
+}
+
+/// A wait's outcome.
+#[derive(Clone, Debug)]
+pub struct Waited {
+    /// The job as it is known now.
+    pub job: Job,
+    /// How it ended.
+    pub end: WaitEnd,
+    /// Where the final state came from.
+    pub source: Source,
+    /// What it cost this caller.
+    pub bill: Bill,
+    /// The last look that failed, when no later one succeeded.
+    pub last_error: Option<Arc<Error>>,
+    /// This ledger saw the id for the first time.
+    pub is_first_sight: bool,
+}
+
+impl Jobs {
+    /// Waits until the job ends or the budget does. `told` hears of every change while waiting.
+    ///
+    /// # Errors
+    /// `auth` and `insufficient_credits` at once, `cancelled` when the caller gave up. A failed job is not an error
+    /// here; passing failures of looks are in `last_error`.
+    pub async fn wait(&self, key: &ApiKey, id: &str, options: &WaitOptions, mut told: impl FnMut(&Job) + Send) -> Result<Waited> {
+        let deadline = Instant::now() + options.budget;
+        let known = self.core.ledger.get(key.fingerprint(), super::valid_id(id, "job_id")?).await?;
+        let (job, mut bill, is_first_sight) = match known {
+            Some(job) => (job, Bill::default(), false),
+            None => {
+                // Asked about with force: only then does the service admit that an id does not exist.
+                let first = self.until_cancelled(&options.cancel, self.check(key, id, false)).await?;
+                if first.job.status.is_terminal() {
+                    return Ok(finished(first));
+                }
+                (first.job, first.bill, true)
+            }
+        };
+        if job.status.is_terminal() || job.job_id.is_none() {
+            return Ok(self.from_ledger(job, bill, is_first_sight));
+        }
+        told(&job);
+        if options.budget.is_zero() && !is_first_sight {
+            let checked = self.until_cancelled(&options.cancel, self.check(key, id, false)).await?;
+            return Ok(self.one_look(checked));
+        }
+
+        let mut watch = self.poller.watch(key, Arc::new(job), self.core.schedule(), options.interval, now());
+        let news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
+        bill.merge(watch.bill());
+        let looked_here = watch.bill() != Bill::default();
+        drop(watch);
+        if let (Some(error), true) = (&news.last_error, news.is_over) {
+            return Err(error.share());
+        }
+        let mut waited = Waited {
+            source: if looked_here { Source::Live } else { Source::Cache },
+            end: WaitEnd::Finished,
+            bill,
+            last_error: news.last_error.clone(),
+            is_first_sight,
+            job: Job::clone(&news.job),
+        };
+        if !waited.job.status.is_terminal() {
+            self.last_look(key, &mut waited, &news, options).await?;
+        }
+        if !waited.job.status.is_terminal() {
+            waited.end = WaitEnd::Pending { retry_after: self.next_look_in(&waited.job) };
+        }
+        Ok(waited)
+    }
+
+    /// At the deadline: one more look, if the belief gives it a fair chance.
+    async fn last_look(&self, key: &ApiKey, waited: &mut Waited, news: &News, options: &WaitOptions) -> Result<()> {
+        let elapsed = waited.job.elapsed_seconds(now());
+        let is_worth_it = options.interval.is_none() && waited.last_error.is_none() && self.core.schedule().is_worth_a_last_look(news.last_look, elapsed);
+        if !is_worth_it {
+            return Ok(());
+        }
+        match self.until_cancelled(&options.cancel, self.core.ask(key, &waited.job, false, super::Asking::Once)).await {
+            Ok(looked) => {
+                waited.bill.add(looked.credits, looked.credits_remaining);
+                waited.job = looked.job;
+                waited.source = Source::Live;
+                Ok(())
+            }
+            Err(error) if error.kind() == Kind::Cancelled => Err(error),
+            Err(error) => {
+                waited.last_error = Some(Arc::new(error));
+                Ok(())
+            }
+        }
+    }
+
+    fn from_ledger(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
+        let end = if job.status.is_terminal() { WaitEnd::Finished } else { WaitEnd::Pending { retry_after: self.next_look_in(&job) } };
+        Waited { job, end, source: Source::Cache, bill, last_error: None, is_first_sight }
+    }
+
+    fn one_look(&self, checked: Checked) -> Waited {
+        let retry_after = checked.retry_after;
+        let mut waited = finished(checked);
+        if !waited.job.status.is_terminal() {
+            waited.end = WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_look_in(&waited.job)) };
+        }
+        waited
+    }
+
+    async fn until_cancelled<T>(&self, cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = cancel.cancelled() => Err(gave_up()),
+        }
+    }
+}
+
+/// Follows the news until an end, the deadline or the caller's leaving.
+async fn follow(watch: &mut Watch, deadline: Instant, cancel: &CancellationToken, told: &mut (impl FnMut(&Job) + Send)) -> Result<News> {
+    loop {
+        let news = watch.news.borrow_and_update().clone();
+        told(&news.job);
+        if news.is_over || news.job.status.is_terminal() {
+            return Ok(news);
+        }
+        tokio::select! {
+            changed = watch.news.changed() => {
+                if changed.is_err() {
+                    return Ok(watch.news.borrow().clone());
+                }
+            }
+            () = tokio::time::sleep_until(deadline) => return Ok(watch.news.borrow().clone()),
+            () = cancel.cancelled() => return Err(gave_up()),
+        }
+    }
+}
+
+fn finished(checked: Checked) -> Waited {
+    Waited {
+        job: checked.job,
+        end: WaitEnd::Finished,
+        source: checked.source,
+        bill: checked.bill,
+        last_error: None,
+        is_first_sight: checked.is_first_sight,
+    }
+}
+
+fn gave_up() -> Error {
+    Error::new(Kind::Cancelled, "The wait was given up; the job goes on.", "wait_job_completion or get_job_check with the same job id takes it up again.")
+}

@@ -1,0 +1,173 @@
+//! Values that must not be printed: the API key and presigned links.
+//!
+//! What lives here: types whose `Debug` and `Display` show only what is safe, and the fingerprint that stands for a
+//! key everywhere else. What never does: reading a key from anywhere (that is `config.rs`) or sending one (that is
+//! `api/transport.rs`, the only caller of [`ApiKey::expose`]).
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// Longest key accepted; real ones are well under 200 bytes.
+const KEY_BYTES_MAX: usize = 512;
+
+/// A PDF.co API key. Cannot print itself.
+#[derive(Clone)]
+pub struct ApiKey {
+    key: SecretString,
+    fingerprint: Fingerprint,
+}
+
+impl ApiKey {
+    /// Takes a key as the caller wrote it; white space around it is dropped.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is empty, too long or holds characters that cannot stand in an HTTP header.
+    pub fn new(raw: &str) -> Result<Self> {
+        let key = raw.trim();
+        let printable = key.bytes().all(|b| (0x21..=0x7e).contains(&b));
+        if key.is_empty() || key.len() > KEY_BYTES_MAX || !printable {
+            return Err(Error::invalid(
+                "The API key is empty, too long, or holds characters that no key has.",
+                "Copy the key again from https://app.pdf.co (it is one line of letters, digits and signs).",
+            ));
+        }
+        let digest = Sha256::new().chain_update(b"pdfco key fingerprint v1\0").chain_update(key.as_bytes()).finalize();
+        let mut fingerprint = String::with_capacity(32);
+        for byte in digest.iter().take(16) {
+            fingerprint.push_str(&format!("{byte:02x}"));
+        }
+        Ok(ApiKey { key: SecretString::from(key.to_owned()), fingerprint: Fingerprint(fingerprint.into()) })
+    }
+
+    /// The digest that stands for this key in the ledger, in limiters and in logs: 32 hex digits, one-way.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// The key itself, for the one place that puts it into a header.
+    pub(crate) fn expose(&self) -> &str {
+        self.key.expose_secret()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({})", self.fingerprint)
+    }
+}
+
+/// What stands for a key where the key must not be: 32 hex digits.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(std::sync::Arc<str>);
+
+impl Fingerprint {
+    /// A fingerprint read back from the ledger.
+    pub(crate) fn stored(hex: String) -> Self {
+        Fingerprint(hex.into())
+    }
+
+    /// The hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A link that grants access to whoever holds it: results, presigned uploads. Cannot print its query.
+#[derive(Clone)]
+pub struct PresignedUrl(SecretString);
+
+impl PresignedUrl {
+    /// Wraps a link. It is not checked here; `files/download.rs` decides which hosts may be spoken to.
+    pub fn new(link: impl Into<String>) -> Self {
+        PresignedUrl(SecretString::from(link.into()))
+    }
+
+    /// The whole link: for the HTTP client, and for the caller who owns the result.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The file name at the end of the path, percent-decoded, if there is one.
+    pub fn file_name(&self) -> Option<String> {
+        let url = Url::parse(self.expose()).ok()?;
+        let last = url.path_segments()?.next_back()?.to_owned();
+        let name = percent_encoding::percent_decode_str(&last).decode_utf8_lossy().into_owned();
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+impl fmt::Display for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_query(self.expose()))
+    }
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PresignedUrl({})", without_query(self.expose()))
+    }
+}
+
+/// A link for logs and messages: no user, no password, no query, no fragment.
+pub fn without_query(link: &str) -> String {
+    match Url::parse(link) {
+        Ok(mut url) => {
+            let had_query = url.query().is_some();
+            url.set_query(None);
+            url.set_fragment(None);
+            // Both fail only for links that cannot have credentials at all.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            if had_query { format!("{url}?…") } else { url.to_string() }
+        }
+        Err(_) => "(not a link)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_prints_only_its_fingerprint() {
+        let key = ApiKey::new("  canary-key-123\n").unwrap();
+        assert_eq!(key.expose(), "canary-key-123");
+        let printed = format!("{key:?} {}", key.fingerprint());
+        assert!(!printed.contains("canary"), "{printed}");
+        assert_eq!(key.fingerprint().as_str().len(), 32);
+        assert_eq!(key.fingerprint(), ApiKey::new("canary-key-123").unwrap().fingerprint());
+        assert_ne!(key.fingerprint(), ApiKey::new("canary-key-124").unwrap().fingerprint());
+    }
+
+    #[test]
+    fn keys_that_cannot_be_sent_are_refused() {
+        for raw in ["", "   ", "a\nb", "schlüssel", &"x".repeat(513)] {
+            assert!(ApiKey::new(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_presigned_link_prints_without_its_signature() {
+        let link = PresignedUrl::new("https://u:p@files.test/A/r%C3%A9sum%C3%A9.pdf?X-Amz-Signature=canary");
+        let printed = format!("{link} {link:?}");
+        assert!(!printed.contains("canary") && !printed.contains("u:p"), "{printed}");
+        assert_eq!(link.file_name().as_deref(), Some("résumé.pdf"));
+    }
+}

@@ -1,0 +1,237 @@
+//! Faults on request: what networks, gateways and tired services do.
+//!
+//! What lives here: which request goes wrong, and how. What never does: anything that happens without being asked for.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use futures_util::stream;
+use serde_json::Value;
+
+use super::listener::Shears;
+use super::reply::{Refusal, reply};
+use super::world::{World, lock};
+
+/// Faults that wait for their request.
+const FAULTS_MAX: usize = 1_000;
+/// A cut answer waits so long before it ends, so that what was sent before arrives.
+const BEFORE_THE_CUT: Duration = Duration::from_millis(60);
+/// Answers that are cut are held in memory; larger ones are cut after so much.
+const CUT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Piece of a huge body.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Something that goes wrong.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Requests whose path starts with this; one that starts with `*` matches anywhere in the path (`*.txt`).
+    pub path_prefix: String,
+    /// For so many requests.
+    pub times: u32,
+    /// In this way.
+    pub kind: FaultKind,
+}
+
+/// How a request goes wrong. All but `StallBody`, `Truncate`, `Slow` and `LoseAnswer` do so before anything is done.
+#[derive(Clone, Debug)]
+pub enum FaultKind {
+    /// Answers with a status.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// The header `Retry-After`.
+        retry_after: Option<String>,
+        /// The body; an error in the service's shape when left out.
+        body: Option<String>,
+    },
+    /// Closes the connection without an answer; nothing was done.
+    Reset,
+    /// Does the work, charges for it, then closes the connection without an answer.
+    LoseAnswer,
+    /// Says nothing for this long, then closes the connection.
+    StallHeaders(Duration),
+    /// Sends half of the answer, says nothing for this long, then closes the connection.
+    StallBody(Duration),
+    /// Sends half of what it announced, then closes the connection.
+    Truncate,
+    /// Answers with a page for people.
+    Html,
+    /// Answers with JSON that ends in the middle.
+    InvalidJson,
+    /// Answers with JSON of this size.
+    HugeBody {
+        /// The size.
+        bytes: u64,
+    },
+    /// Sends the client elsewhere.
+    RedirectTo(String),
+    /// Answers as usual, but so much later.
+    Slow(Duration),
+}
+
+impl Fault {
+    /// Reads `{"path_prefix": "/v1/job/check", "times": 2, "kind": "status", "code": 503}`. Other fields by kind:
+    /// `retry_after` and `body`, `seconds`, `bytes`, `location`.
+    pub(super) fn from_json(body: &Value) -> Result<Fault, Refusal> {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let whole = |name: &str| body.get(name).and_then(Value::as_u64);
+        let seconds = body.get("seconds").and_then(Value::as_f64).unwrap_or(1.0);
+        let time = Duration::try_from_secs_f64(seconds).map_err(|_| Refusal::input("`seconds` is no time."))?;
+        let kind = match text("kind").unwrap_or_default().as_str() {
+            "status" => FaultKind::Status {
+                code: whole("code").and_then(|code| u16::try_from(code).ok()).unwrap_or(503),
+                retry_after: text("retry_after").or_else(|| whole("retry_after").map(|seconds| seconds.to_string())),
+                body: text("body"),
+            },
+            "reset" => FaultKind::Reset,
+            "lose_answer" => FaultKind::LoseAnswer,
+            "stall_headers" => FaultKind::StallHeaders(time),
+            "stall_body" => FaultKind::StallBody(time),
+            "truncate" => FaultKind::Truncate,
+            "html" => FaultKind::Html,
+            "invalid_json" => FaultKind::InvalidJson,
+            "huge_body" => FaultKind::HugeBody { bytes: whole("bytes").unwrap_or(100_000_000) },
+            "redirect_to" => FaultKind::RedirectTo(text("location").unwrap_or_else(|| "/".to_owned())),
+            "slow" => FaultKind::Slow(time),
+            _ => {
+                return Err(Refusal::input(
+                    "`kind` is one of status, reset, lose_answer, stall_headers, stall_body, truncate, html, \
+                     invalid_json, huge_body, redirect_to, slow.",
+                ));
+            }
+        };
+        let times = whole("times").and_then(|times| u32::try_from(times).ok()).unwrap_or(1);
+        Ok(Fault { path_prefix: text("path_prefix").unwrap_or_else(|| "/".to_owned()), times, kind })
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match self.path_prefix.strip_prefix('*') {
+            Some(part) => path.contains(part),
+            None => path.starts_with(&self.path_prefix),
+        }
+    }
+}
+
+/// The faults that wait.
+#[derive(Default)]
+pub(super) struct Faults(Mutex<VecDeque<Fault>>);
+
+impl Faults {
+    pub(super) fn add(&self, fault: Fault) {
+        let mut waiting = lock(&self.0);
+        if fault.times > 0 && waiting.len() < FAULTS_MAX {
+            waiting.push_back(fault);
+        }
+    }
+
+    /// The fault for a request, if one waits; the earliest first.
+    pub(super) fn take(&self, path: &str) -> Option<FaultKind> {
+        let mut waiting = lock(&self.0);
+        let at = waiting.iter().position(|fault| fault.matches(path))?;
+        let fault = waiting.get_mut(at)?;
+        fault.times = fault.times.saturating_sub(1);
+        let (kind, over) = (fault.kind.clone(), fault.times == 0);
+        if over {
+            waiting.remove(at);
+        }
+        Some(kind)
+    }
+}
+
+/// Answers a request wrongly. `serve` answers it rightly, for the kinds that need that.
+pub(super) async fn apply<F>(world: &Arc<World>, kind: FaultKind, shears: &Shears, serve: impl FnOnce() -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    match kind {
+        FaultKind::Status { code, retry_after, body } => status(code, retry_after, body),
+        FaultKind::Reset => cut(shears),
+        FaultKind::LoseAnswer => {
+            serve().await;
+            cut(shears)
+        }
+        FaultKind::StallHeaders(time) => {
+            world.pause(time).await;
+            cut(shears)
+        }
+        FaultKind::StallBody(time) => half(Arc::clone(world), serve().await, time).await,
+        FaultKind::Truncate => half(Arc::clone(world), serve().await, BEFORE_THE_CUT).await,
+        FaultKind::Html => {
+            reply(200, "text/html", "<html><body><h1>Temporarily unavailable</h1>pdfco simulator</body></html>")
+        }
+        FaultKind::InvalidJson => reply(200, "application/json", "{\"status\":\"success\",\"url\":\"http"),
+        FaultKind::HugeBody { bytes } => huge(bytes),
+        FaultKind::RedirectTo(location) => {
+            let mut response = reply(302, "text/plain", Body::empty());
+            if let Ok(location) = HeaderValue::from_str(&location) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            response
+        }
+        FaultKind::Slow(time) => {
+            world.pause(time).await;
+            serve().await
+        }
+    }
+}
+
+fn status(code: u16, retry_after: Option<String>, body: Option<String>) -> Response {
+    let mut response = match body {
+        Some(body) => reply(code, "application/json; charset=utf-8", body),
+        None => Refusal::new(code, "The simulator was asked to fail here.").answer(None),
+    };
+    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// What is returned here never leaves: its first byte finds the connection cut.
+fn cut(shears: &Shears) -> Response {
+    shears.cut();
+    reply(500, "text/plain", Body::empty())
+}
+
+/// The first half of an answer under the length of the whole; after `time` the connection ends.
+async fn half(world: Arc<World>, response: Response, time: Duration) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = axum::body::to_bytes(body, CUT_BYTES_MAX).await.unwrap_or_default();
+    let announced = whole.len().max(2);
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(announced));
+    let first = whole.slice(..whole.len() / 2);
+    let pieces = stream::unfold(Some(first), move |first| {
+        let world = Arc::clone(&world);
+        async move {
+            match first {
+                Some(first) if !first.is_empty() => Some((Ok::<Bytes, std::io::Error>(first), Some(Bytes::new()))),
+                Some(_) => {
+                    world.pause(time).await;
+                    Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
+                }
+                None => None,
+            }
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+fn huge(bytes: u64) -> Response {
+    const FIRST: &[u8] = b"{\"status\":\"success\",\"body\":\"";
+    const LAST: &[u8] = b"\"}";
+    let filling = bytes.saturating_sub((FIRST.len() + LAST.len()) as u64);
+    let first = stream::iter([Ok::<Bytes, std::io::Error>(Bytes::from_static(FIRST))]);
+    let piece = Bytes::from(vec![b'x'; PIECE_BYTES]);
+    let middle = stream::unfold(filling, move |left| {
+        let size = usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let piece = piece.slice(..size);
+        async move { (size > 0).then(|| (Ok(piece), left.saturating_sub(size as u64))) }
+    });
+    let last = stream::iter([Ok(Bytes::from_static(LAST))]);
+    let body = futures_util::StreamExt::chain(futures_util::StreamExt::chain(first, middle), last);
+    reply(200, "application/json; charset=utf-8", Body::from_stream(body))
+}

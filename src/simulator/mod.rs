@@ -1,0 +1,178 @@
+//! The PDF.co service, offline: a real HTTP service on a real loopback port.
+//!
+//! What lives here: keys, credits, rate limit, job life, presigned uploads and result links as the service has them
+//! (`pdfco-api.md`), real work on real bytes for text, info, split, merge, rotate and delete-pages, samples that say
+//! that they are samples for everything else, and faults on request. Routes come from the catalogue's rows, so every
+//! operation has one. What never does: anything of `jobs`, `api` or `mcp`. A fake that shares code with the client
+//! agrees with its bugs.
+//!
+//! Start at [`spawn`], then `door.rs` (what happens to a request), `jobs.rs` (a job's life), `work.rs` (the results).
+
+mod accounts;
+mod callback;
+mod direct;
+mod door;
+mod edit;
+mod faults;
+mod files;
+mod input;
+mod jobs;
+mod journal;
+mod link;
+mod listener;
+mod pages;
+mod pdf;
+mod reply;
+mod samples;
+mod stored;
+mod text;
+mod work;
+mod world;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use self::faults::{Fault, FaultKind};
+pub use self::journal::Request;
+use self::listener::{Port, Shears};
+use self::world::World;
+use crate::error::{Error, Kind, Result};
+
+/// A key that works, for demonstrations. Any other that starts with `sim_` works too and is an account of its own.
+pub const DEFAULT_KEY: &str = "sim_demo";
+
+/// How long [`Handle::stop`] waits for requests that are being answered.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the simulator behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Credits that each key starts with. `sim_broke` always starts with none.
+    pub credits: i64,
+    /// Requests that a key may send in a second (HTTP 429 above); `None` for as many as it likes.
+    pub requests_per_second: Option<u32>,
+    /// How long jobs stay `working`.
+    pub life: Life,
+    /// How long result links are valid, unless a request says `expiration`.
+    pub link_seconds: u64,
+    /// Where stored files live: in a folder of their own inside this one, removed when the simulator goes.
+    pub directory: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            credits: 10_000,
+            requests_per_second: None,
+            life: Life::Checks(1),
+            link_seconds: 3_600,
+            directory: std::env::temp_dir(),
+        }
+    }
+}
+
+/// How long a job stays `working`.
+#[derive(Clone, Copy, Debug)]
+pub enum Life {
+    /// For so many checks.
+    Checks(u32),
+    /// For a log-normal time. The n-th job of a simulator always lives equally long.
+    Time {
+        /// Half of the jobs are done by then; zero means at once.
+        median: Duration,
+        /// Standard deviation of the logarithm; zero means that all live for `median`.
+        sigma: f64,
+    },
+}
+
+/// A running simulator. Dropping it stops the service.
+#[derive(Debug)]
+pub struct Handle {
+    url: String,
+    world: Arc<World>,
+    ended: CancellationToken,
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// `file_access` when its folder cannot be made, `network` when the address is taken.
+pub async fn spawn(options: Options) -> Result<Handle> {
+    let wanted = options.address;
+    let taken = |cause: std::io::Error| {
+        Error::new(Kind::Network, format!("The simulator cannot listen on {wanted}."), "Choose another address or port.")
+            .with_source(cause)
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(taken)?;
+    let mut address = listener.local_addr().map_err(taken)?;
+    // Links must be reachable, and "every address" is not one.
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let url = format!("http://{address}");
+    let world = Arc::new(World::new(options, url.clone())?);
+    let routes = Router::new().fallback(door::answer).with_state(Arc::clone(&world));
+    let ended = CancellationToken::new();
+    let (stop, guard) = (world.stop.clone(), ended.clone().drop_guard());
+    tokio::spawn(async move {
+        let _ended_at_last = guard;
+        let service = axum::serve(Port::new(listener), routes.into_make_service_with_connect_info::<Shears>());
+        if let Err(cause) = service.with_graceful_shutdown(stop.cancelled_owned()).await {
+            tracing::warn!(%cause, "the simulator ended");
+        }
+    });
+    Ok(Handle { url, world, ended })
+}
+
+impl Handle {
+    /// The base URL, such as `http://127.0.0.1:40123`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes the next matching requests go wrong.
+    pub fn fault(&self, fault: Fault) {
+        self.world.faults.add(fault);
+    }
+
+    /// The latest requests, oldest first (at most 10 000 are remembered).
+    pub fn requests(&self) -> Vec<Request> {
+        self.world.journal.requests()
+    }
+
+    /// How many requests came for exactly this path.
+    pub fn count(&self, path: &str) -> usize {
+        self.world.journal.count(path)
+    }
+
+    /// The balance of a key.
+    pub fn credits(&self, key: &str) -> i64 {
+        self.world.accounts.balance(key)
+    }
+
+    /// Stops the service and waits until requests that are being answered are through, at most two seconds.
+    pub async fn stop(self) {
+        self.world.stop.cancel();
+        let _ = tokio::time::timeout(STOP_PATIENCE, self.ended.cancelled()).await;
+    }
+
+    /// Waits until the service has ended.
+    pub async fn finished(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.world.stop.cancel();
+    }
+}
