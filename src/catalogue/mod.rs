@@ -59,7 +59,7 @@ pub struct Operation {
 
 impl Operation {
     /// All parameters in the order they are shown.
-    pub fn params(&self) -> impl Iterator<Item = &'static Param> + use<> {
+    pub fn params(&self) -> impl Iterator<Item = &'static Param> + Clone + use<> {
         self.params.iter().flat_map(|group| group.iter())
     }
 

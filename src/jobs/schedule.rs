@@ -18,6 +18,8 @@ const GAP_MIN: f64 = 0.5;
 const GAP_MAX_SHORT: f64 = 15.0;
 /// Longest gap when the belief speaks of minutes.
 const GAP_MAX_LONG: f64 = 60.0;
+/// From here on a duration counts as minutes, in seconds.
+const MINUTES_FROM: f64 = 60.0;
 /// Grid points of the dynamic program; the looks are found to within 4 %.
 const GRID_POINTS: usize = 300;
 /// The service works at most 45 minutes on a job; the grid reaches well beyond.
@@ -142,9 +144,9 @@ impl Schedule {
         self.belief.done_by(elapsed).clamp(0.0, 0.99)
     }
 
-    /// 15 s while jobs take seconds, growing to 60 s when they take minutes.
+    /// 15 s while jobs take seconds, 60 s once they take minutes: by belief, or because this one already does.
     fn gap_max(&self, elapsed: f64) -> f64 {
-        (self.belief.median().max(elapsed) / 4.0).clamp(GAP_MAX_SHORT, GAP_MAX_LONG)
+        if self.belief.median().max(elapsed) < MINUTES_FROM { GAP_MAX_SHORT } else { GAP_MAX_LONG }
     }
 }
 

@@ -42,7 +42,10 @@ impl Accounts {
     /// 401 for a key that is none, 429 for one that asks too fast.
     pub(super) fn admit(&self, key: Option<&str>) -> Result<String, Refusal> {
         let key = key.filter(|key| key.starts_with("sim_") && key.len() <= KEY_BYTES_MAX).ok_or_else(|| {
-            Refusal::new(401, "Unauthorized: the API key is missing or wrong. The simulator takes keys that start with sim_.")
+            Refusal::new(
+                401,
+                "Unauthorized: the API key is missing or wrong. The simulator takes keys that start with sim_.",
+            )
         })?;
         let mut known = lock(&self.known);
         if !known.contains_key(key) && known.len() >= KEYS_MAX {

@@ -53,5 +53,10 @@ fn loopback(target: &str) -> Option<(String, String)> {
         Host::Ipv6(ip) => IpAddr::V6(ip).is_loopback(),
     };
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    near.then(|| (format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(80)), format!("{}{query}", url.path())))
+    near.then(|| {
+        (
+            format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(80)),
+            format!("{}{query}", url.path()),
+        )
+    })
 }

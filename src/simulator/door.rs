@@ -118,7 +118,8 @@ impl Arrival {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+        let kind =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
         if !kind.to_ascii_lowercase().contains("json") {
             return Err(Refusal::new(415, "Unsupported media type: the simulator takes application/json."));
         }
@@ -147,9 +148,11 @@ async fn serve_key(world: &Arc<World>, arrival: Arrival, key: &str) -> Result<Re
     let call = move |placeholders| {
         Input::read(&query, body, placeholders).map(|input| Call { key: key.to_owned(), input, started })
     };
-    // The one path that is no operation.
-    if path == "/v1/job/check" {
-        return jobs::check(world, &call(Vec::new())?).await;
+    // The two paths that are no operations.
+    match path.as_str() {
+        "/v1/job/check" => return jobs::check(world, &call(Vec::new())?).await,
+        "/v1/file/upload/get-presigned-url" => return direct::presigned(world, &call(Vec::new())?),
+        _ => {}
     }
     let routes = world.routes.find(&arrival.method, &path)?;
     let call = call(routes.placeholders)?;
@@ -232,7 +235,9 @@ impl Routes {
             None => self
                 .patterns
                 .iter()
-                .find_map(|operation| Some(Found { operations: vec![operation], placeholders: fill(operation.path, path)? }))
+                .find_map(|operation| {
+                    Some(Found { operations: vec![operation], placeholders: fill(operation.path, path)? })
+                })
                 .ok_or_else(|| Refusal::new(404, format!("Not found: {}", catalogue::shorten(path, 80))))?,
         };
         // Official samples upload a link with GET.

@@ -27,8 +27,16 @@ pub(super) fn assemble(parts: &[(&Pdf, Vec<u32>)], turn: impl Fn(u32) -> i64) ->
     let tree = target.new_object_id();
     let mut kids = Vec::new();
     for (pdf, pages) in parts {
-        for (old, index) in pages.iter().filter_map(|index| Some((*pdf.pages.get(usize::try_from(*index).ok()?)?, *index))) {
-            kids.push(Object::Reference(copy_page(&mut target, pdf, old, tree, turn(index))?));
+        let chosen: Vec<(u32, ObjectId, ObjectId)> = pages
+            .iter()
+            .filter_map(|index| Some((*index, *pdf.pages.get(usize::try_from(*index).ok()?)?)))
+            .map(|(index, old)| (index, old, target.new_object_id()))
+            .collect();
+        // Known before anything is copied, so that links between chosen pages stay links.
+        let mut copy = Copy::new(pdf, chosen.iter().map(|(_, old, new)| (*old, *new)).collect());
+        for (index, old, new) in chosen {
+            copy.page(&mut target, old, new, tree, turn(index))?;
+            kids.push(Object::Reference(new));
         }
     }
     if kids.is_empty() {
@@ -49,54 +57,58 @@ fn broken() -> Refusal {
     Refusal::new(442, "Input document is damaged or of incorrect type.")
 }
 
-/// Copies a page and what it refers to. Each page brings its own copy of shared fonts: larger files, simple rules.
-fn copy_page(target: &mut Document, pdf: &Pdf, old: ObjectId, tree: ObjectId, angle: i64) -> Result<ObjectId, Refusal> {
-    let source = &pdf.document;
-    let mut page = source.get_dictionary(old).map_err(|_| broken())?.clone();
-    for name in INHERITED {
-        if let Some(value) = pdf.attribute(old, name) {
-            page.set(name, value.clone());
-        }
-    }
-    if angle != 0 {
-        let before = page.get(b"Rotate").and_then(Object::as_i64).unwrap_or(0);
-        page.set("Rotate", before.saturating_add(angle).rem_euclid(360));
-    }
-    // Both lead back to the document that the page leaves.
-    page.remove(b"Parent");
-    page.remove(b"StructParents");
-    let new = target.new_object_id();
-    let mut copy = Copy { known: BTreeMap::from([(old, new)]), strangers: strangers(pdf), queue: VecDeque::new() };
-    let mut page = Object::Dictionary(page);
-    copy.rewrite(target, &mut page, 0);
-    while let Some((old, new)) = copy.queue.pop_front() {
-        let mut object = source.get_object(old).cloned().unwrap_or(Object::Null);
-        copy.rewrite(target, &mut object, 0);
-        target.objects.insert(new, object);
-        if target.objects.len() > OBJECTS_MAX {
-            return Err(Refusal::new(454, "Invalid parameters: the new document is too large for the simulator."));
-        }
-    }
-    if let Ok(page) = page.as_dict_mut() {
-        page.set("Parent", tree);
-    }
-    target.objects.insert(new, page);
-    Ok(new)
-}
-
-/// What a copied page must not drag along: all other pages, and the root.
-fn strangers(pdf: &Pdf) -> BTreeSet<ObjectId> {
-    let root = pdf.document.trailer.get(b"Root").and_then(Object::as_reference).ok();
-    pdf.pages.iter().copied().chain(root).collect()
-}
-
-struct Copy {
+/// Copies pages of one document into another. Fonts and images that pages share stay shared.
+struct Copy<'a> {
+    pdf: &'a Pdf,
     known: BTreeMap<ObjectId, ObjectId>,
+    /// What a copied page must not drag along: all other pages, and the root.
     strangers: BTreeSet<ObjectId>,
     queue: VecDeque<(ObjectId, ObjectId)>,
 }
 
-impl Copy {
+impl<'a> Copy<'a> {
+    fn new(pdf: &'a Pdf, known: BTreeMap<ObjectId, ObjectId>) -> Self {
+        let root = pdf.document.trailer.get(b"Root").and_then(Object::as_reference).ok();
+        Copy { pdf, known, strangers: pdf.pages.iter().copied().chain(root).collect(), queue: VecDeque::new() }
+    }
+
+    /// Copies the page `old` to `new`, with everything it refers to that is not there yet.
+    fn page(
+        &mut self,
+        target: &mut Document,
+        old: ObjectId,
+        new: ObjectId,
+        tree: ObjectId,
+        angle: i64,
+    ) -> Result<(), Refusal> {
+        let pdf = self.pdf;
+        let mut page = pdf.document.get_dictionary(old).map_err(|_| broken())?.clone();
+        for name in INHERITED {
+            if let Some(value) = pdf.attribute(old, name) {
+                page.set(name, value.clone());
+            }
+        }
+        if angle != 0 {
+            let before = page.get(b"Rotate").and_then(Object::as_i64).unwrap_or(0);
+            page.set("Rotate", before.saturating_add(angle).rem_euclid(360));
+        }
+        // Both lead back to the document that the page leaves.
+        page.remove(b"Parent");
+        page.remove(b"StructParents");
+        self.rewrite_values(target, &mut page, 0);
+        page.set("Parent", tree);
+        target.objects.insert(new, Object::Dictionary(page));
+        while let Some((old, new)) = self.queue.pop_front() {
+            let mut object = pdf.document.get_object(old).cloned().unwrap_or(Object::Null);
+            self.rewrite(target, &mut object, 0);
+            target.objects.insert(new, object);
+            if target.objects.len() > OBJECTS_MAX {
+                return Err(Refusal::new(454, "Invalid parameters: the new document is too large for the simulator."));
+            }
+        }
+        Ok(())
+    }
+
     /// Turns references of the source into references of the target, and notes what has to be copied yet.
     fn rewrite(&mut self, target: &mut Document, object: &mut Object, depth: usize) {
         if depth > DEPTH_MAX {
@@ -114,7 +126,9 @@ impl Copy {
                     *object = Object::Reference(new);
                 }
             },
-            Object::Array(values) => values.iter_mut().for_each(|value| self.rewrite(target, value, depth.saturating_add(1))),
+            Object::Array(values) => {
+                values.iter_mut().for_each(|value| self.rewrite(target, value, depth.saturating_add(1)))
+            }
             Object::Dictionary(values) => self.rewrite_values(target, values, depth),
             Object::Stream(stream) => {
                 // The length may have been an object of its own.
@@ -160,7 +174,8 @@ mod tests {
         let pdf = Pdf::load(&bytes, None).unwrap();
         let turned = assemble(&[(&pdf, vec![0, 1])], |page| if page == 1 { 450 } else { 0 }).unwrap();
         let turned = Pdf::load(&turned, None).unwrap();
-        let angles: Vec<_> = turned.pages.iter().map(|page| turned.attribute(*page, b"Rotate").and_then(|a| a.as_i64().ok())).collect();
+        let angles: Vec<_> =
+            turned.pages.iter().map(|page| turned.attribute(*page, b"Rotate").and_then(|a| a.as_i64().ok())).collect();
         assert_eq!(angles, [None, Some(90)]);
     }
 

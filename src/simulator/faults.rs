@@ -144,7 +144,12 @@ impl Faults {
 }
 
 /// Answers a request wrongly. `serve` answers it rightly, for the kinds that need that.
-pub(super) async fn apply<F>(world: &Arc<World>, kind: FaultKind, shears: &Shears, serve: impl FnOnce() -> F) -> Response
+pub(super) async fn apply<F>(
+    world: &Arc<World>,
+    kind: FaultKind,
+    shears: &Shears,
+    serve: impl FnOnce() -> F,
+) -> Response
 where
     F: Future<Output = Response>,
 {

@@ -74,7 +74,9 @@ impl Input {
         let profiles = serde_json::from_str::<Map<String, Value>>(&text).map_err(|_| broken())?;
         for (name, value) in profiles {
             match (name.to_lowercase().as_str(), value) {
-                ("std_params", Value::Object(params)) => params.into_iter().for_each(|(name, value)| self.set(&name, value)),
+                ("std_params", Value::Object(params)) => {
+                    params.into_iter().for_each(|(name, value)| self.set(&name, value))
+                }
                 ("simulate", Value::Object(wish)) => self.directive = Directive::read(&wish),
                 _ => {}
             }
@@ -177,7 +179,8 @@ mod tests {
     #[test]
     fn names_types_and_quotes_do_not_matter() {
         let profiles = r#"'Simulate': {'outcome': 'failed', 'checks': 2}, 'std_params': {'Name': "it's.txt"}"#;
-        let input = Input::read("INLINE=true", Some(json!({"Async": "True", "angle": 90, "profiles": profiles})), vec![]);
+        let input =
+            Input::read("INLINE=true", Some(json!({"Async": "True", "angle": 90, "profiles": profiles})), vec![]);
         let input = input.unwrap();
         assert!(input.flag("async") && input.flag("inline") && input.has("ANGLE"));
         assert_eq!(input.number("angle"), Some(90));

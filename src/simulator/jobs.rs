@@ -13,12 +13,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::callback;
 use super::door::Call;
 use super::input::Directive;
+use super::life::life;
 use super::reply::{Refusal, json_reply};
 use super::work::{self, Finished, Place};
 use super::world::{World, lock, random_name};
-use super::{Life, callback};
 use crate::catalogue::{Operation, Price, Run};
 
 /// Jobs remembered; the oldest go.
@@ -29,11 +30,6 @@ const CHECK_CREDITS: i64 = 2;
 const UNKNOWN_PRICE: u32 = 10;
 /// How long a check waits for work that should be done by now.
 const WORK_PATIENCE: Duration = Duration::from_secs(20);
-/// Longest life that a directive can ask for.
-const SECONDS_MAX: f64 = 86_400.0;
-/// Makes the n-th life the same in every run.
-const SEED: u64 = 0x5eed_0f70_1d1d_5eed;
-
 /// All jobs.
 #[derive(Default)]
 pub(super) struct Jobs(Mutex<Book>);
@@ -127,7 +123,12 @@ pub(super) async fn submit(world: &Arc<World>, operation: &'static Operation, ca
 }
 
 /// Without `async`: the answer is the result.
-async fn at_once(world: &Arc<World>, operation: &'static Operation, call: Call, price: PagePrice) -> Result<Response, Refusal> {
+async fn at_once(
+    world: &Arc<World>,
+    operation: &'static Operation,
+    call: Call,
+    price: PagePrice,
+) -> Result<Response, Refusal> {
     world.accounts.afford(&call.key, price.first)?;
     if matches!(call.input.directive.outcome.as_deref(), Some("failed" | "aborted")) {
         return Err(wished_failure(&call.input.directive));
@@ -138,10 +139,12 @@ async fn at_once(world: &Arc<World>, operation: &'static Operation, call: Call, 
     let remaining = world.accounts.charge(&call.key, credits)?;
     finished.open(world);
     let mut answer = std::mem::take(&mut finished.answer);
-    if let Some(links) = answer.remove("body").filter(|_| finished.many) {
+    if finished.many {
         // A synchronous answer names the files themselves, not the list of them.
+        let links = answer.remove("body").unwrap_or_default();
         answer.remove("url");
         answer.insert("urls".into(), links);
+        answer.insert("name".into(), json!(format!("{}.{}", place.stem, finished.ending)));
     }
     answer.insert("pageCount".into(), json!(finished.page_count));
     answer.insert("error".into(), json!(false));
@@ -194,30 +197,6 @@ fn start(world: &Arc<World>, operation: &'static Operation, call: Call, place: P
     });
 }
 
-/// How many checks, and until when, a job is working.
-fn life(world: &World, directive: &Directive, now: Instant) -> (u32, Option<Instant>) {
-    let asked = directive.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(SECONDS_MAX)).ok());
-    let number = world.next_number();
-    match (directive.checks, asked, world.life) {
-        (None, None, Life::Checks(checks)) => (checks, None),
-        (None, None, Life::Time { median, sigma }) => (0, Some(now + log_normal(median, sigma, number))),
-        (checks, seconds, _) => (checks.unwrap_or(0), seconds.map(|seconds| now + seconds)),
-    }
-}
-
-/// A log-normal time by Box and Muller, from two numbers that depend on the job's number alone.
-fn log_normal(median: Duration, sigma: f64, number: u64) -> Duration {
-    let uniform = |salt: u64| {
-        let mut bits = SEED ^ number.wrapping_mul(2).wrapping_add(salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let normal = (-2.0 * uniform(0).max(f64::MIN_POSITIVE).ln()).sqrt() * (std::f64::consts::TAU * uniform(1)).cos();
-    let seconds = (median.as_secs_f64() * (sigma * normal).exp()).min(SECONDS_MAX);
-    Duration::try_from_secs_f64(seconds).unwrap_or(median)
-}
-
 /// `job/check`.
 pub(super) async fn check(world: &Arc<World>, call: &Call) -> Result<Response, Refusal> {
     let id = call.input.text("jobid").ok_or_else(|| Refusal::input("The parameter `jobid` is required."))?;
@@ -255,7 +234,9 @@ impl Job {
 impl Directive {
     /// The wished outcome, when it is none that the documentation knows.
     fn new_word(&self) -> Option<String> {
-        self.outcome.clone().filter(|word| !matches!(word.as_str(), "success" | "failed" | "aborted" | "unknown" | "working"))
+        self.outcome
+            .clone()
+            .filter(|word| !matches!(word.as_str(), "success" | "failed" | "aborted" | "unknown" | "working"))
     }
 }
 
@@ -307,10 +288,10 @@ async fn end(world: &World, id: &str, check_credits: i64) -> Result<Map<String, 
     };
     let remaining = world.accounts.charge(&job.key, credits).map_err(Some)?;
     job.settled = true;
-    if let Ok(finished) = finished.as_ref() {
-        if body.get("status").and_then(Value::as_str) == Some("success") {
-            finished.open(world);
-        }
+    if let Ok(finished) = finished.as_ref()
+        && body.get("status").and_then(Value::as_str) == Some("success")
+    {
+        finished.open(world);
     }
     body.insert("jobId".into(), json!(id));
     body.insert("credits".into(), json!(credits));
@@ -319,6 +300,7 @@ async fn end(world: &World, id: &str, check_credits: i64) -> Result<Map<String, 
 }
 
 fn wished_failure(directive: &Directive) -> Refusal {
-    let message = directive.message.clone().unwrap_or_else(|| "The simulator was asked to let this job fail.".to_owned());
+    let message =
+        directive.message.clone().unwrap_or_else(|| "The simulator was asked to let this job fail.".to_owned());
     Refusal::new(directive.error_code.unwrap_or(500), message)
 }

@@ -32,17 +32,15 @@ impl Listener for Port {
     type Io = Wire;
     type Addr = SocketAddr;
 
-    fn accept(&mut self) -> impl Future<Output = (Wire, SocketAddr)> + Send {
-        async {
-            loop {
-                match self.0.accept().await {
-                    Ok((stream, peer)) => {
-                        // Without it every small answer waits for the peer's delayed acknowledgement.
-                        let _ = stream.set_nodelay(true);
-                        return (Wire { stream, shears: Shears::default() }, peer);
-                    }
-                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+    async fn accept(&mut self) -> (Wire, SocketAddr) {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, peer)) => {
+                    // Without it every small answer waits for the peer's delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    return (Wire { stream, shears: Shears::default() }, peer);
                 }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod callback;
+mod convert;
 mod direct;
 mod door;
 mod edit;
@@ -18,8 +19,10 @@ mod files;
 mod input;
 mod jobs;
 mod journal;
+mod life;
 mod link;
 mod listener;
+mod package;
 mod pages;
 mod pdf;
 mod reply;
@@ -109,8 +112,12 @@ pub struct Handle {
 pub async fn spawn(options: Options) -> Result<Handle> {
     let wanted = options.address;
     let taken = |cause: std::io::Error| {
-        Error::new(Kind::Network, format!("The simulator cannot listen on {wanted}."), "Choose another address or port.")
-            .with_source(cause)
+        Error::new(
+            Kind::Network,
+            format!("The simulator cannot listen on {wanted}."),
+            "Choose another address or port.",
+        )
+        .with_source(cause)
     };
     let listener = TcpListener::bind(wanted).await.map_err(taken)?;
     let mut address = listener.local_addr().map_err(taken)?;

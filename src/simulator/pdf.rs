@@ -81,10 +81,14 @@ impl Pdf {
         let numbers: Vec<f32> = self
             .attribute(page, b"MediaBox")
             .and_then(|value| value.as_array().ok())
-            .map(|values| values.iter().filter_map(|value| self.document.dereference(value).ok()?.1.as_float().ok()).collect())
+            .map(|values| {
+                values.iter().filter_map(|value| self.document.dereference(value).ok()?.1.as_float().ok()).collect()
+            })
             .unwrap_or_default();
         match numbers.as_slice() {
-            [left, bottom, right, top] => [left.min(*right), bottom.min(*top), (right - left).abs(), (top - bottom).abs()],
+            [left, bottom, right, top] => {
+                [left.min(*right), bottom.min(*top), (right - left).abs(), (top - bottom).abs()]
+            }
             _ => [0.0, 0.0, 612.0, 792.0],
         }
     }
@@ -93,7 +97,8 @@ impl Pdf {
     pub(super) fn info(&self) -> Map<String, Value> {
         let about = self.about();
         let text = |key: &[u8]| {
-            let value = about.and_then(|about| about.get(key).ok()).and_then(|value| self.document.dereference(value).ok());
+            let value =
+                about.and_then(|about| about.get(key).ok()).and_then(|value| self.document.dereference(value).ok());
             value.and_then(|(_, value)| lopdf::decode_text_string(value).ok()).unwrap_or_default()
         };
         let [x, y, width, height] = self.pages.first().map(|page| self.rectangle(*page)).unwrap_or_default();
@@ -122,7 +127,13 @@ impl Pdf {
         put("AttachmentCount", json!(0));
         put("EncryptionAlgorithm", json!(if encrypted { "Standard" } else { "None" }));
         for name in [
-            "Printing", "ModifyDocument", "ContentExtraction", "ModifyAnnotations", "FillForms", "Accessibility", "Assemble",
+            "Printing",
+            "ModifyDocument",
+            "ContentExtraction",
+            "ModifyAnnotations",
+            "FillForms",
+            "Accessibility",
+            "Assemble",
             "HighQualityPrint",
         ] {
             put(&format!("Permission{name}"), json!(true));
@@ -155,13 +166,54 @@ fn date(text: &str) -> String {
     };
     format!(
         "{year}-{}-{}T{}:{}:{}{zone}",
-        piece(4, 6, "01"), piece(6, 8, "01"), piece(8, 10, "00"), piece(10, 12, "00"), piece(12, 14, "00"),
+        piece(4, 6, "01"),
+        piece(6, 8, "01"),
+        piece(8, 10, "00"),
+        piece(10, 12, "00"),
+        piece(12, 14, "00"),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use lopdf::{Document, EncryptionState, EncryptionVersion, Object, Permissions};
+
+    use super::{Pdf, date};
+    use crate::simulator::samples;
+
+    #[test]
+    fn a_locked_document_opens_with_its_password_alone() {
+        let mut document = Document::load_mem(&samples::pdf(&[&["secret"]]).unwrap()).unwrap();
+        let id = Object::string_literal("0123456789abcdef");
+        document.trailer.set("ID", vec![id.clone(), id]);
+        let version = EncryptionVersion::V2 {
+            document: &document,
+            owner_password: "owner",
+            user_password: "user",
+            key_length: 128,
+            permissions: Permissions::PRINTABLE,
+        };
+        let state = EncryptionState::try_from(version).unwrap();
+        document.encrypt(&state).unwrap();
+        let mut bytes = Vec::new();
+        document.save_to(&mut bytes).unwrap();
+        for (password, code) in [(None, Some(441)), (Some("wrong"), Some(441)), (Some("user"), None)] {
+            assert_eq!(Pdf::load(&bytes, password).err().map(|refusal| refusal.code), code, "{password:?}");
+        }
+        let pdf = Pdf::load(&bytes, Some("user")).unwrap();
+        assert_eq!(pdf.info().get("Encrypted"), Some(&serde_json::json!(true)));
+        let copy = crate::simulator::edit::assemble(&[(&pdf, vec![0])], |_| 0).unwrap();
+        let copy = Pdf::load(&copy, None).unwrap();
+        let page = copy.pages.first().copied().unwrap();
+        assert_eq!(crate::simulator::text::lines(&copy.document, page), ["secret"]);
+    }
+
+    #[test]
+    fn what_is_no_document_is_damaged() {
+        for bytes in [&b""[..], b"hello", b"%PDF-1.4\nnothing more"] {
+            assert_eq!(Pdf::load(bytes, None).err().map(|refusal| refusal.code), Some(442), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn dates_of_documents_are_written_as_the_service_writes_them() {

@@ -24,7 +24,14 @@ const UPLOAD_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Answers a request for a stored file.
-pub(super) async fn answer(world: &World, method: &Method, path: &str, query: &str, headers: &HeaderMap, body: Body) -> Response {
+pub(super) async fn answer(
+    world: &World,
+    method: &Method,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     // The signature covers the method, as in S3: a HEAD of a GET link is refused there too.
     if let Err(bad) = world.files.signer.judge(method.as_str(), path, query, content_type) {
@@ -80,7 +87,11 @@ async fn store(world: &World, id: &str, content_type: Option<&str>, headers: &He
         Err(cause) => {
             let _ = tokio::fs::remove_file(&draft).await;
             tracing::debug!(%cause, "an upload to the simulator broke off");
-            storage_refusal(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+            storage_refusal(
+                400,
+                "IncompleteBody",
+                "You did not provide the number of bytes specified by the Content-Length HTTP header",
+            )
         }
     }
 }

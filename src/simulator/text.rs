@@ -189,14 +189,7 @@ impl Pen {
 
 fn product(left: Matrix, right: Matrix) -> Matrix {
     let ([a, b, c, d, e, f], [ra, rb, rc, rd, re, rf]) = (left, right);
-    [
-        a * ra + b * rc,
-        a * rb + b * rd,
-        c * ra + d * rc,
-        c * rb + d * rd,
-        e * ra + f * rc + re,
-        e * rb + f * rd + rf,
-    ]
+    [a * ra + b * rc, a * rb + b * rd, c * ra + d * rc, c * rb + d * rd, e * ra + f * rc + re, e * rb + f * rd + rf]
 }
 
 fn number(object: &Object) -> Option<f32> {
