@@ -30,23 +30,87 @@ pub const BASE_URL_DEFAULT: &str = "https://api.pdf.co";
 
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
-    Setting { variable: "PDFCO_API_KEY", default: "", help: "Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it." },
-    Setting { variable: "PDFCO_BASE_URL", default: BASE_URL_DEFAULT, help: "Address of the service: https, or plain http on this machine." },
-    Setting { variable: "PDFCO_SIMULATE", default: "false", help: "Use the built-in simulator instead of the service: no key, no credits, no network." },
-    Setting { variable: "PDFCO_LEDGER", default: "", help: "File that remembers jobs, or `memory`. Default: ledger.sqlite in this user's data folder." },
-    Setting { variable: "PDFCO_LEDGER_KEEP_DAYS", default: "30", help: "Days after which finished jobs are forgotten." },
-    Setting { variable: "PDFCO_TOOLSETS", default: "core", help: "Tool groups that assistants see, separated by commas: core, convert_from_pdf, convert_to_pdf, spreadsheets, edit, forms, search, extract, security, account, all." },
+    Setting {
+        variable: "PDFCO_API_KEY",
+        default: "",
+        help: "Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it.",
+    },
+    Setting {
+        variable: "PDFCO_BASE_URL",
+        default: BASE_URL_DEFAULT,
+        help: "Address of the service: https, or plain http on this machine.",
+    },
+    Setting {
+        variable: "PDFCO_SIMULATE",
+        default: "false",
+        help: "Use the built-in simulator instead of the service: no key, no credits, no network.",
+    },
+    Setting {
+        variable: "PDFCO_LEDGER",
+        default: "",
+        help: "File that remembers jobs, or `memory`. Default: ledger.sqlite in this user's data folder.",
+    },
+    Setting {
+        variable: "PDFCO_LEDGER_KEEP_DAYS",
+        default: "30",
+        help: "Days after which finished jobs are forgotten.",
+    },
+    Setting {
+        variable: "PDFCO_TOOLSETS",
+        default: "core",
+        help: "Tool groups that assistants see, separated by commas: core, convert_from_pdf, convert_to_pdf, spreadsheets, edit, forms, search, extract, security, account, all.",
+    },
     Setting { variable: "PDFCO_READ_ONLY", default: "false", help: "Hide whatever spends credits or writes files." },
-    Setting { variable: "PDFCO_NO_KEY_ARGUMENT", default: "false", help: "Leave the `api_key` argument out of the tools." },
-    Setting { variable: "PDFCO_MAX_WAIT_SECONDS", default: "45", help: "Longest wait within one tool call. Several assistants give a call up after 60 s." },
-    Setting { variable: "PDFCO_CHECK_WORTH_SECONDS", default: "2", help: "How many seconds of waiting one paid check is worth: 0.2 is impatient, 10 saves credits." },
-    Setting { variable: "PDFCO_RATE_LIMIT", default: "2", help: "Requests a second and key: 2 on the free plan, 10 on paid ones, or `off`. Refusals lower it by themselves." },
-    Setting { variable: "PDFCO_FILES", default: "", help: "Folders that assistants may read and write, separated like PATH. Default: the download folder alone." },
-    Setting { variable: "PDFCO_DOWNLOAD_DIR", default: "", help: "Where results are saved. Default: pdfco in this user's download folder." },
-    Setting { variable: "PDFCO_MAX_FILE_BYTES", default: "2147483648", help: "Largest file that is uploaded or downloaded." },
-    Setting { variable: "PDFCO_DOWNLOAD_HOSTS", default: "*.amazonaws.com,*.pdf.co", help: "Hosts that results are downloaded from, separated by commas; `*.` stands for any subdomain." },
-    Setting { variable: "PDFCO_CREDIT_BUDGET", default: "", help: "Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget." },
-    Setting { variable: "PDFCO_LOG", default: "warn", help: "What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`." },
+    Setting {
+        variable: "PDFCO_NO_KEY_ARGUMENT",
+        default: "false",
+        help: "Leave the `api_key` argument out of the tools.",
+    },
+    Setting {
+        variable: "PDFCO_MAX_WAIT_SECONDS",
+        default: "45",
+        help: "Longest wait within one tool call. Several assistants give a call up after 60 s.",
+    },
+    Setting {
+        variable: "PDFCO_CHECK_WORTH_SECONDS",
+        default: "2",
+        help: "How many seconds of waiting one paid check is worth: 0.2 is impatient, 10 saves credits.",
+    },
+    Setting {
+        variable: "PDFCO_RATE_LIMIT",
+        default: "2",
+        help: "Requests a second and key: 2 on the free plan, 10 on paid ones, or `off`. Refusals lower it by themselves.",
+    },
+    Setting {
+        variable: "PDFCO_FILES",
+        default: "",
+        help: "Folders that assistants may read and write, separated like PATH. Default: the download folder alone.",
+    },
+    Setting {
+        variable: "PDFCO_DOWNLOAD_DIR",
+        default: "",
+        help: "Where results are saved. Default: pdfco in this user's download folder.",
+    },
+    Setting {
+        variable: "PDFCO_MAX_FILE_BYTES",
+        default: "2147483648",
+        help: "Largest file that is uploaded or downloaded.",
+    },
+    Setting {
+        variable: "PDFCO_DOWNLOAD_HOSTS",
+        default: "*.amazonaws.com,*.pdf.co",
+        help: "Hosts that results are downloaded from, separated by commas; `*.` stands for any subdomain.",
+    },
+    Setting {
+        variable: "PDFCO_CREDIT_BUDGET",
+        default: "",
+        help: "Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget.",
+    },
+    Setting {
+        variable: "PDFCO_LOG",
+        default: "warn",
+        help: "What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.",
+    },
 ];
 
 /// Where a value came from.
@@ -159,7 +223,10 @@ impl Config {
         if self.origin("PDFCO_BASE_URL") == Origin::DotEnv && self.key_origin != Origin::DotEnv {
             return Err(Error::new(
                 Kind::Auth,
-                format!("The key is not sent to {}: that address stands in a `.env` file, the key does not.", without_query(self.base_url.as_str())),
+                format!(
+                    "The key is not sent to {}: that address stands in a `.env` file, the key does not.",
+                    without_query(self.base_url.as_str())
+                ),
                 "Set PDFCO_BASE_URL in the environment or with --base-url if you trust that service.",
             ));
         }
@@ -177,7 +244,8 @@ impl Config {
     /// # Errors
     /// `internal` when `url` or `key` cannot be parsed.
     pub fn simulated(mut self, url: &str, key: &str) -> Result<Config> {
-        self.base_url = Url::parse(url).map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
+        self.base_url = Url::parse(url)
+            .map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
         self.origins.insert("PDFCO_BASE_URL", Origin::Flag);
         if self.key_origin != Origin::Flag || self.key.is_none() {
             self.key = Some(ApiKey::new(key)?);
@@ -211,7 +279,9 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
     let key_value = ["PDFCO_API_KEY", "X_API_KEY"].iter().find_map(|name| ranks.get(name).map(|found| (*name, found)));
     let (key, key_origin) = match key_value {
         Some((name, (origin, text))) => {
-            let key = ApiKey::new(&text).map_err(|error| Error::invalid(format!("{name} ({origin}): {}", error.message()), error.hint().to_owned()))?;
+            let key = ApiKey::new(&text).map_err(|error| {
+                Error::invalid(format!("{name} ({origin}): {}", error.message()), error.hint().to_owned())
+            })?;
             (Some(key), origin)
         }
         None => (None, Origin::Default),
@@ -279,7 +349,8 @@ pub fn load(flags: &Values) -> Result<Config> {
     let users = directories::UserDirs::new();
     let folders = Folders {
         data: projects.map(|dirs| dirs.data_dir().to_owned()),
-        downloads: users.map(|dirs| dirs.download_dir().map_or_else(|| dirs.home_dir().join("Downloads"), Path::to_owned)),
+        downloads: users
+            .map(|dirs| dirs.download_dir().map_or_else(|| dirs.home_dir().join("Downloads"), Path::to_owned)),
     };
     merge(flags, &environment, &read_dot_env(Path::new(".env"))?, &folders)
 }
@@ -295,7 +366,10 @@ fn read_dot_env(path: &Path) -> Result<Values> {
 }
 
 fn broken_dot_env() -> Error {
-    Error::invalid("The file `.env` in this folder cannot be parsed.", "Each line is NAME=value; put values with spaces or # in quotes.")
+    Error::invalid(
+        "The file `.env` in this folder cannot be parsed.",
+        "Each line is NAME=value; put values with spaces or # in quotes.",
+    )
 }
 
 struct Ranks<'a> {
@@ -305,7 +379,11 @@ struct Ranks<'a> {
 impl Ranks<'_> {
     fn get(&self, variable: &str) -> Option<(Origin, String)> {
         self.ranks.iter().find_map(|(origin, values)| {
-            values.get(variable).map(|text| text.trim()).filter(|text| !text.is_empty()).map(|text| (*origin, text.to_owned()))
+            values
+                .get(variable)
+                .map(|text| text.trim())
+                .filter(|text| !text.is_empty())
+                .map(|text| (*origin, text.to_owned()))
         })
     }
 }
@@ -319,7 +397,12 @@ struct Value {
 impl Value {
     fn refused(&self, takes: &str) -> Error {
         Error::invalid(
-            format!("{} ({}) is `{}`, which it cannot be.", self.variable, self.origin, crate::catalogue::shorten(&without_credentials(&self.text), 60)),
+            format!(
+                "{} ({}) is `{}`, which it cannot be.",
+                self.variable,
+                self.origin,
+                crate::catalogue::shorten(&without_credentials(&self.text), 60)
+            ),
             format!("It takes {takes}."),
         )
     }
@@ -436,7 +519,9 @@ mod tests {
     #[test]
     fn the_example_file_lists_every_variable_with_its_default() {
         let example = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
-        let mut expected = String::from("# Every setting of pdfco with its default. Copy this file to `.env` and uncomment what you change.\n");
+        let mut expected = String::from(
+            "# Every setting of pdfco with its default. Copy this file to `.env` and uncomment what you change.\n",
+        );
         for setting in SETTINGS {
             expected.push_str(&format!("\n# {}\n# {}={}\n", setting.help, setting.variable, setting.default));
         }

@@ -102,6 +102,7 @@ struct Inner {
     retry_after: Option<Duration>,
     retryable: Option<bool>,
     upstream: Option<Value>,
+    spent: (Option<i64>, Option<i64>),
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -115,6 +116,7 @@ impl Error {
             retry_after: None,
             retryable: None,
             upstream: None,
+            spent: (None, None),
             source: None,
         }))
     }
@@ -152,6 +154,18 @@ impl Error {
     pub fn with_upstream(mut self, body: Value) -> Self {
         self.0.upstream = Some(body);
         self
+    }
+
+    /// Adds what was spent before the failure: credits used, and the last balance.
+    #[must_use]
+    pub fn with_spent(mut self, used: Option<i64>, remaining: Option<i64>) -> Self {
+        self.0.spent = (used, remaining);
+        self
+    }
+
+    /// What was spent before the failure: credits used, and the last balance.
+    pub fn spent(&self) -> (Option<i64>, Option<i64>) {
+        self.0.spent
     }
 
     /// Replaces the hint where the caller knows better what to do.
@@ -221,6 +235,7 @@ impl Error {
             retry_after: self.0.retry_after,
             retryable: self.0.retryable,
             upstream: self.0.upstream.clone(),
+            spent: self.0.spent,
             source: None,
         }))
     }

@@ -4,14 +4,36 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`error`], [`secret`], [`config`], [`telemetry`] | leaves, known by all: one error, keys that cannot print themselves, every setting, logs |
+//! | [`error`], [`secret`], [`config`], [`telemetry`], [`answer`] | leaves: one error, keys that cannot print themselves, every setting, logs, the answer of a call |
 //! | [`catalogue`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only room that knows reqwest |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
+//! | [`files`] | which files may be used, and how they travel |
+//! | [`app`] | the use cases, each in the order of its walkthrough |
+//! | [`mcp`], [`serve`] | the agent's door: the only rooms that know rmcp |
+//! | [`cli`] | the person's door: the only room that prints |
+//! | [`simulator`] | the service, offline, on a real port |
+//!
+//! Invariants:
+//! * Dependencies point one way: `main → cli → serve → mcp → app → { jobs, files } → api → catalogue`; the simulator
+//!   reads the catalogue and nothing else. `tests/rooms.rs` checks this and who may know which foreign library.
+//! * An intention is in the ledger before its request leaves; an end state never changes.
+//! * A key is sent by `api/transport.rs` only, and a fingerprint stands for it everywhere else.
+//! * Every loop, queue, body and wait has a bound.
+//!
+//! Two walkthroughs, of a submit and of a wait, are in `docs/ARCHITECTURE.md`.
+
+pub mod answer;
 pub mod api;
+pub mod app;
 pub mod catalogue;
+// pub mod cli;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod jobs;
+pub mod mcp;
 pub mod secret;
+pub mod serve;
+pub mod simulator;
 pub mod telemetry;

@@ -14,7 +14,8 @@ pub fn init(filter: &str) {
         Ok(parsed) => (parsed, false),
         Err(_) => (EnvFilter::new("warn,rmcp=warn"), true),
     };
-    let started = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let started =
+        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(false).try_init();
     if broken && started.is_ok() {
         tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
     }

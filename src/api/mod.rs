@@ -163,7 +163,8 @@ impl Failure {
     /// The error for the caller. Where money may have been spent unseen, it says so.
     fn explained(self, call: &Call) -> Error {
         if call.repeat == Repeat::Paid && self.fate == retry::Fate::Lost {
-            let message = format!("{} The service may have received the request and charged for it.", self.error.message());
+            let message =
+                format!("{} The service may have received the request and charged for it.", self.error.message());
             return Error::new(self.error.kind(), message, "Look with list_jobs and get_credit_balance (`pdfco jobs list`, `pdfco credits`) before sending it again.")
                 .with_retryable(false)
                 .with_source(self.error);

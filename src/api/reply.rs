@@ -84,7 +84,13 @@ const JOB_WORDS: &[&str] = &["working", "success", "failed", "aborted", "unknown
 ///
 /// # Errors
 /// See [`failure`]; `upstream` when the body of a success is not a JSON object.
-pub fn read(status: u16, bytes: &[u8], retry_after: Option<Duration>, has_source: bool, secrets: &[String]) -> Result<Reply> {
+pub fn read(
+    status: u16,
+    bytes: &[u8],
+    retry_after: Option<Duration>,
+    has_source: bool,
+    secrets: &[String],
+) -> Result<Reply> {
     let parsed = serde_json::from_slice::<Value>(bytes).ok();
     let object = parsed.filter(Value::is_object);
     if let Some(error) = failure(status, object.as_ref(), retry_after, has_source, secrets) {
@@ -103,11 +109,18 @@ pub fn read(status: u16, bytes: &[u8], retry_after: Option<Duration>, has_source
 
 /// The failure that an answer tells, if it tells one: HTTP status first, then `errorCode`, then a numeric `status`,
 /// then `error: true` on HTTP 200.
-pub fn failure(status: u16, body: Option<&Value>, retry_after: Option<Duration>, has_source: bool, secrets: &[String]) -> Option<Error> {
+pub fn failure(
+    status: u16,
+    body: Option<&Value>,
+    retry_after: Option<Duration>,
+    has_source: bool,
+    secrets: &[String],
+) -> Option<Error> {
     let empty = Value::Null;
     let body = body.unwrap_or(&empty);
     let code = failure_code(status, body)?;
-    let said = field(body, "message").and_then(Value::as_str).map(|text| scrub(text, secrets)).filter(|text| !text.is_empty());
+    let said =
+        field(body, "message").and_then(Value::as_str).map(|text| scrub(text, secrets)).filter(|text| !text.is_empty());
     let (kind, meaning, hint) = explain(code, has_source);
     let message = match said {
         Some(said) => format!("{meaning} (code {code}): {said}"),
@@ -145,28 +158,102 @@ fn failure_code(status: u16, body: &Value) -> Option<i64> {
 /// The documented codes (`pdfco-api.md` §1.6), each with what to do.
 fn explain(code: i64, has_source: bool) -> (Kind, &'static str, &'static str) {
     match code {
-        400 => (Kind::InvalidArgument, "The service refused the request", "Check the arguments with describe_operation. If the source is a link, check that it can be opened without a login; prefix it with `cache:` when its host answers only now and then."),
-        401 => (Kind::Auth, "The service refused the API key", "Copy the key again from https://app.pdf.co and set it as PDFCO_API_KEY (or pass `api_key`)."),
-        402 => (Kind::InsufficientCredits, "The account has not enough credits", "Buy credits or wait for the next period at https://app.pdf.co; get_credit_balance shows the balance."),
-        403 if has_source => (Kind::InvalidArgument, "The service may not read the source link", "Make the link public, pass `httpusername` and `httppassword`, or upload the file with upload_file. Links of earlier results expire after an hour."),
-        403 => (Kind::Auth, "The service forbids this request", "Check the API key and the credits of its account at https://app.pdf.co."),
-        404 => (Kind::NotFound, "The service does not know this", "Check the id or the link; stored files and results vanish after an hour."),
-        408 | 445 | 405 => (Kind::Upstream, "The service ran out of time", "Send fewer `pages` at once, or use a faster source than the link given."),
-        413 => (Kind::TooLarge, "The request is too large for the service", "Upload the file with upload_file and pass its link; requests are limited to 4 MB."),
-        414 => (Kind::InvalidArgument, "A link or parameter is too long", "Upload the file with upload_file and pass its link."),
-        415 => (Kind::InvalidArgument, "The service does not take this type of file", "Check with describe_operation which types the operation takes."),
-        429 => (Kind::RateLimited, "The service asks for fewer requests", "Wait a little. Lower PDFCO_RATE_LIMIT (2 a second on the free plan, 10 on paid ones)."),
+        400 => (
+            Kind::InvalidArgument,
+            "The service refused the request",
+            "Check the arguments with describe_operation. If the source is a link, check that it can be opened without a login; prefix it with `cache:` when its host answers only now and then.",
+        ),
+        401 => (
+            Kind::Auth,
+            "The service refused the API key",
+            "Copy the key again from https://app.pdf.co and set it as PDFCO_API_KEY (or pass `api_key`).",
+        ),
+        402 => (
+            Kind::InsufficientCredits,
+            "The account has not enough credits",
+            "Buy credits or wait for the next period at https://app.pdf.co; get_credit_balance shows the balance.",
+        ),
+        403 if has_source => (
+            Kind::InvalidArgument,
+            "The service may not read the source link",
+            "Make the link public, pass `httpusername` and `httppassword`, or upload the file with upload_file. Links of earlier results expire after an hour.",
+        ),
+        403 => (
+            Kind::Auth,
+            "The service forbids this request",
+            "Check the API key and the credits of its account at https://app.pdf.co.",
+        ),
+        404 => (
+            Kind::NotFound,
+            "The service does not know this",
+            "Check the id or the link; stored files and results vanish after an hour.",
+        ),
+        408 | 445 | 405 => (
+            Kind::Upstream,
+            "The service ran out of time",
+            "Send fewer `pages` at once, or use a faster source than the link given.",
+        ),
+        413 => (
+            Kind::TooLarge,
+            "The request is too large for the service",
+            "Upload the file with upload_file and pass its link; requests are limited to 4 MB.",
+        ),
+        414 => (
+            Kind::InvalidArgument,
+            "A link or parameter is too long",
+            "Upload the file with upload_file and pass its link.",
+        ),
+        415 => (
+            Kind::InvalidArgument,
+            "The service does not take this type of file",
+            "Check with describe_operation which types the operation takes.",
+        ),
+        429 => (
+            Kind::RateLimited,
+            "The service asks for fewer requests",
+            "Wait a little. Lower PDFCO_RATE_LIMIT (2 a second on the free plan, 10 on paid ones).",
+        ),
         441 => (Kind::InvalidArgument, "The document is protected by a password", "Pass the right `password`."),
-        442 => (Kind::InvalidArgument, "The document is damaged or of another type", "Open it in a viewer first. Was the link an HTML page instead of the file?"),
-        443 => (Kind::InvalidArgument, "The document's permissions prohibit this", "If you have the right to, pass `profiles` with {\"CheckPermissions\": false}."),
-        444 => (Kind::InvalidArgument, "`profiles` could not be parsed", "Pass `profiles` as a JSON object, such as {\"TrimSpaces\": true}."),
-        446 => (Kind::InvalidArgument, "Files needed for the conversion are missing", "Embed what the document refers to, or upload it too."),
+        442 => (
+            Kind::InvalidArgument,
+            "The document is damaged or of another type",
+            "Open it in a viewer first. Was the link an HTML page instead of the file?",
+        ),
+        443 => (
+            Kind::InvalidArgument,
+            "The document's permissions prohibit this",
+            "If you have the right to, pass `profiles` with {\"CheckPermissions\": false}.",
+        ),
+        444 => (
+            Kind::InvalidArgument,
+            "`profiles` could not be parsed",
+            "Pass `profiles` as a JSON object, such as {\"TrimSpaces\": true}.",
+        ),
+        446 => (
+            Kind::InvalidArgument,
+            "Files needed for the conversion are missing",
+            "Embed what the document refers to, or upload it too.",
+        ),
         447 => (Kind::InvalidArgument, "The template is invalid", "Check the template's text or id."),
-        448 | 452 => (Kind::InvalidArgument, "The link or HTML is invalid", "Check the link; results of earlier calls expire after an hour."),
-        449 => (Kind::InvalidArgument, "A page number is out of range", "Check `pages`; describe_operation says whether it counts from 0 or 1."),
-        450 => (Kind::InvalidArgument, "The page range is invalid", "Write `pages` such as `0,2-5,7-`; `!0` is the last page."),
+        448 | 452 => (
+            Kind::InvalidArgument,
+            "The link or HTML is invalid",
+            "Check the link; results of earlier calls expire after an hour.",
+        ),
+        449 => (
+            Kind::InvalidArgument,
+            "A page number is out of range",
+            "Check `pages`; describe_operation says whether it counts from 0 or 1.",
+        ),
+        450 => (
+            Kind::InvalidArgument,
+            "The page range is invalid",
+            "Write `pages` such as `0,2-5,7-`; `!0` is the last page.",
+        ),
         454 => (Kind::InvalidArgument, "The parameters are invalid", "Check the arguments with describe_operation."),
-        400..=499 => (Kind::InvalidArgument, "The service refused the request", "Check the arguments with describe_operation."),
+        400..=499 => {
+            (Kind::InvalidArgument, "The service refused the request", "Check the arguments with describe_operation.")
+        }
         _ => (Kind::Upstream, "The service failed", "Try again later; a status page is linked from https://pdf.co."),
     }
 }
@@ -212,7 +299,11 @@ mod tests {
             (200, r#"{"remainingCredits":5}"#, None),
             (200, r#"{"error":true,"message":"bad"}"#, Some(Kind::InvalidArgument)),
             (200, r#"{"error":"true","errorCode":"402"}"#, Some(Kind::InsufficientCredits)),
-            (200, r#"{"status":"error","errorCode":441,"error":true,"message":"Invalid Password."}"#, Some(Kind::InvalidArgument)),
+            (
+                200,
+                r#"{"status":"error","errorCode":441,"error":true,"message":"Invalid Password."}"#,
+                Some(Kind::InvalidArgument),
+            ),
             (200, r#"{"status":"failed","error":true,"errorCode":441}"#, None),
             (200, r#"{"status":"working"}"#, None),
             (200, r#"{"error":true,"status":400,"message":"x"}"#, Some(Kind::InvalidArgument)),

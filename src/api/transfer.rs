@@ -12,6 +12,7 @@ use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use super::Client;
+pub(crate) use super::transport::is_loopback;
 use super::transport::network_error;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
@@ -21,6 +22,8 @@ use crate::secret::PresignedUrl;
 pub struct LinkHead {
     /// HTTP status, 200 or 206.
     pub status: u16,
+    /// Which byte of the file the body begins with: 0 unless the answer is 206.
+    pub start: u64,
     /// Length of the body that follows, if stated.
     pub length: Option<u64>,
     /// Length of the whole file, if stated.
@@ -79,29 +82,39 @@ impl Client {
         }
     }
 
-    /// Opens a link, from byte `from` if the file behind it is still the one with `etag`.
+    /// Opens a link, from byte `from` if the file behind it is still the one with `etag`. Whether the answer really
+    /// begins there is in its head: a storage may ignore the wish, and one that cannot meet it (416) is asked for the
+    /// whole file.
     ///
     /// # Errors
-    /// `link_expired` on 403 and 404, `network` when the connection fails, `upstream` otherwise.
+    /// `link_expired` on 403, 404 and 410, `network` when the connection fails, `rate_limited` on 429, `upstream`
+    /// otherwise; only what may pass by itself is retryable.
     pub async fn get_link(
         &self,
         link: &PresignedUrl,
         from: u64,
         etag: Option<&str>,
     ) -> Result<(LinkHead, impl Stream<Item = Result<Bytes>> + Send + Unpin + use<>)> {
-        let mut request = self.transport().client()?.get(link.expose()).header(header::ACCEPT_ENCODING, "identity");
-        if from > 0 {
-            request = request.header(header::RANGE, format!("bytes={from}-"));
-            if let Some(etag) = etag {
-                request = request.header(header::IF_RANGE, etag);
-            }
-        }
+        let client = self.transport().client()?;
         let host = host_of(link);
         let idle = self.transport().idle();
-        let response = tokio::time::timeout(idle, request.send())
-            .await
-            .map_err(|_| stalled(&host))?
-            .map_err(|error| network_error(error, &host).0)?;
+        let open = async |from: u64| {
+            let mut request = client.get(link.expose()).header(header::ACCEPT_ENCODING, "identity");
+            if from > 0 {
+                request = request.header(header::RANGE, format!("bytes={from}-"));
+                if let Some(etag) = etag {
+                    request = request.header(header::IF_RANGE, etag);
+                }
+            }
+            tokio::time::timeout(idle, request.send())
+                .await
+                .map_err(|_| stalled(&host))?
+                .map_err(|error| network_error(error, &host).0)
+        };
+        let mut response = open(from).await?;
+        if response.status().as_u16() == 416 && from > 0 {
+            response = open(0).await?;
+        }
         let status = response.status().as_u16();
         if !matches!(status, 200 | 206) {
             return Err(refused(response, status).await);
@@ -109,14 +122,22 @@ impl Client {
         let text = |name: header::HeaderName| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
+        let (start, total) = match status {
+            206 => text(header::CONTENT_RANGE).as_deref().and_then(content_range).ok_or_else(|| {
+                Error::new(
+                    Kind::Upstream,
+                    format!("{host} answered with a part of the file without saying which."),
+                    "Try again.",
+                )
+                .with_retryable(false)
+            })?,
+            _ => (0, response.content_length()),
+        };
         let head = LinkHead {
             status,
+            start,
             length: response.content_length(),
-            total: match status {
-                206 => text(header::CONTENT_RANGE)
-                    .and_then(|range| range.rsplit('/').next().and_then(|total| total.parse().ok())),
-                _ => response.content_length(),
-            },
+            total,
             mime_type: text(header::CONTENT_TYPE)
                 .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()),
             etag: text(header::ETAG),
@@ -133,6 +154,13 @@ impl Client {
         });
         Ok((head, stream.boxed()))
     }
+}
+
+/// First byte and length of the whole, from `bytes 5-9/10` or `bytes 5-9/*`.
+fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
 fn stalled(host: &str) -> Error {
@@ -156,16 +184,33 @@ async fn refused(response: reqwest::Response, status: u16) -> Error {
     match status {
         403 | 404 | 410 => Error::new(
             Kind::LinkExpired,
-            if gone || status != 403 { "The result is no longer stored." } else { "The result's link is no longer valid." },
+            if gone || status != 403 {
+                "The result is no longer stored."
+            } else {
+                "The result's link is no longer valid."
+            },
             "Results are kept for an hour (longer with `expiration`). get_job_check with `force: true` asks for a fresh link; otherwise run the operation again.",
         ),
-        416 => Error::new(Kind::Upstream, "The storage has no bytes beyond those already here.", "Start the download again."),
         429 => Error::new(Kind::RateLimited, "The storage asks for fewer requests.", "Try again in a few seconds."),
-        300..=399 => Error::new(Kind::Upstream, format!("The storage redirected the download (HTTP {status}), which is not followed."), "Open the link in a browser to see where it leads."),
+        300..=399 => Error::new(
+            Kind::Upstream,
+            format!("The storage redirected the download (HTTP {status}), which is not followed."),
+            "Open the link in a browser to see where it leads.",
+        )
+        .with_retryable(false),
+        400..=499 => Error::new(
+            Kind::Upstream,
+            format!("The storage refused the link (HTTP {status})."),
+            "Run the operation again for a fresh link.",
+        )
+        .with_retryable(false),
         _ => Error::new(Kind::Upstream, format!("The storage answered HTTP {status}."), "Try again."),
     }
 }
 
 fn host_of(link: &PresignedUrl) -> String {
-    url::Url::parse(link.expose()).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "The storage".to_owned())
+    url::Url::parse(link.expose())
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| "The storage".to_owned())
 }

@@ -33,11 +33,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Timeouts {
-            connect: Duration::from_secs(10),
-            exchange: Duration::from_secs(90),
-            idle: Duration::from_secs(60),
-        }
+        Timeouts { connect: Duration::from_secs(10), exchange: Duration::from_secs(90), idle: Duration::from_secs(60) }
     }
 }
 
@@ -89,9 +85,9 @@ impl Transport {
             // A proxy has no business between this machine and itself.
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| {
-            Error::internal("The HTTP client could not be built.").with_source(error.without_url())
-        })?;
+        let client = builder
+            .build()
+            .map_err(|error| Error::internal("The HTTP client could not be built.").with_source(error.without_url()))?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -145,8 +141,9 @@ impl Transport {
         // `Url::join` would drop a path prefix of the base, which dedicated servers have.
         let path = format!("{}{}", self.base.path().trim_end_matches('/'), call.path);
         url.set_path(&path);
-        let mut header = reqwest::header::HeaderValue::from_str(key.expose())
-            .map_err(|_| Error::invalid("The API key cannot be sent.", "Copy the key again from https://app.pdf.co."))?;
+        let mut header = reqwest::header::HeaderValue::from_str(key.expose()).map_err(|_| {
+            Error::invalid("The API key cannot be sent.", "Copy the key again from https://app.pdf.co.")
+        })?;
         header.set_sensitive(true);
         let request = match call.method {
             Method::Get => {

@@ -52,7 +52,9 @@ impl Arguments {
     pub fn public(&self) -> Value {
         let mut kept = Map::new();
         if let Some(sources) = &self.sources {
-            let shown = |item: &String| if item.contains("://") { without_query(item) } else { shorten(item, PUBLIC_CHARS_MAX) };
+            let shown = |item: &String| {
+                if item.contains("://") { without_query(item) } else { shorten(item, PUBLIC_CHARS_MAX) }
+            };
             kept.insert(sources.wire.to_owned(), json!(sources.items.iter().map(shown).collect::<Vec<_>>().join(", ")));
         }
         for (name, value) in &self.body {
@@ -69,11 +71,17 @@ impl Arguments {
 
 fn public_value(value: &Value, secrets: &[String]) -> Value {
     match value {
-        Value::String(text) if secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str())) => json!("[hidden]"),
-        Value::String(text) if text.contains("://") && !text.contains(char::is_whitespace) => json!(without_query(text)),
+        Value::String(text) if secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str())) => {
+            json!("[hidden]")
+        }
+        Value::String(text) if text.contains("://") && !text.contains(char::is_whitespace) => {
+            json!(without_query(text))
+        }
         Value::String(text) => json!(shorten(text, PUBLIC_CHARS_MAX)),
         Value::Array(list) => Value::Array(list.iter().map(|value| public_value(value, secrets)).collect()),
-        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), public_value(value, secrets))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), public_value(value, secrets))).collect())
+        }
         other => other.clone(),
     }
 }
@@ -100,7 +108,11 @@ pub fn read(operation: &'static Operation, given: Map<String, Value>) -> Result<
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_params(of: &str, params: impl Iterator<Item = &'static Param> + Clone, given: Map<String, Value>) -> Result<Arguments> {
+pub fn read_params(
+    of: &str,
+    params: impl Iterator<Item = &'static Param> + Clone,
+    given: Map<String, Value>,
+) -> Result<Arguments> {
     let mut arguments = Arguments::default();
     let mut seen: Vec<&'static str> = Vec::new();
     for (name, value) in given {
@@ -114,7 +126,10 @@ pub fn read_params(of: &str, params: impl Iterator<Item = &'static Param> + Clon
             continue;
         }
         if seen.contains(&param.wire) {
-            return Err(Error::invalid(format!("`{}` of {of} is given twice.", param.name), "Give it once, under one spelling."));
+            return Err(Error::invalid(
+                format!("`{}` of {of} is given twice.", param.name),
+                "Give it once, under one spelling.",
+            ));
         }
         seen.push(param.wire);
         take(of, param, value, &mut arguments)?;
@@ -147,7 +162,10 @@ fn unknown(of: &str, name: &str, params: impl Iterator<Item = &'static Param> + 
 fn take(of: &str, param: &'static Param, value: Value, arguments: &mut Arguments) -> Result<()> {
     let refused = |takes: &str| {
         let shown = if param.secret { "…".to_owned() } else { shorten(&value.to_string(), 60) };
-        Error::invalid(format!("`{}` of {of} cannot be {shown}.", param.name), format!("It takes {takes}. {}", param.description))
+        Error::invalid(
+            format!("`{}` of {of} cannot be {shown}.", param.name),
+            format!("It takes {takes}. {}", param.description),
+        )
     };
     if matches!(param.kind, ParamKind::Source | ParamKind::Sources) {
         let items = source_items(param.kind, &value).ok_or_else(|| refused("a link or a path"))?;
@@ -169,7 +187,9 @@ fn take(of: &str, param: &'static Param, value: Value, arguments: &mut Arguments
 
 fn source_items(kind: ParamKind, value: &Value) -> Option<Vec<String>> {
     let items: Vec<String> = match value {
-        Value::Array(list) => list.iter().map(|item| item.as_str().map(|text| text.trim().to_owned())).collect::<Option<_>>()?,
+        Value::Array(list) => {
+            list.iter().map(|item| item.as_str().map(|text| text.trim().to_owned())).collect::<Option<_>>()?
+        }
         Value::String(text) => match serde_json::from_str::<Vec<String>>(text) {
             Ok(list) => list,
             Err(_) if kind == ParamKind::Sources => text.split(',').map(|item| item.trim().to_owned()).collect(),
@@ -189,7 +209,9 @@ pub fn coerce(kind: &ParamKind, value: &Value) -> Result<Value, String> {
         _ => None,
     };
     match kind {
-        ParamKind::Source | ParamKind::Sources | ParamKind::Text => text(value).map(Value::String).ok_or_else(|| "text".to_owned()),
+        ParamKind::Source | ParamKind::Sources | ParamKind::Text => {
+            text(value).map(Value::String).ok_or_else(|| "text".to_owned())
+        }
         ParamKind::JsonText => Ok(Value::String(text(value).unwrap_or_else(|| value.to_string()))),
         ParamKind::Integer { min, max } => {
             let is_whole = match value {
@@ -228,11 +250,15 @@ pub fn coerce(kind: &ParamKind, value: &Value) -> Result<Value, String> {
             word.map(|word| json!(word)).ok_or_else(|| format!("one of {}", words.join(", ")))
         }
         ParamKind::Suggested(words) => {
-            let said = text(value).ok_or_else(|| format!("a word such as {}", words.iter().take(3).copied().collect::<Vec<_>>().join(", ")))?;
+            let said = text(value).ok_or_else(|| {
+                format!("a word such as {}", words.iter().take(3).copied().collect::<Vec<_>>().join(", "))
+            })?;
             Ok(json!(words.iter().find(|word| same_name(word, said.trim())).map_or(said.as_str(), |word| word)))
         }
         ParamKind::Strings => match value {
-            Value::Array(list) => list.iter().map(|item| text(item).map(Value::String)).collect::<Option<Vec<_>>>().map(Value::Array),
+            Value::Array(list) => {
+                list.iter().map(|item| text(item).map(Value::String)).collect::<Option<Vec<_>>>().map(Value::Array)
+            }
             Value::String(said) => match serde_json::from_str::<Vec<String>>(said) {
                 Ok(list) => Some(json!(list)),
                 Err(_) => Some(json!(said.split(',').map(str::trim).collect::<Vec<_>>())),
@@ -267,7 +293,8 @@ fn object(fields: &'static [Param], value: &Value) -> Result<Value, String> {
     for (name, value) in given {
         match fields.iter().find(|field| field.answers_to(name)) {
             Some(field) => {
-                let value = coerce(&field.kind, value).map_err(|takes| format!("an object whose `{}` is {takes}", field.name))?;
+                let value = coerce(&field.kind, value)
+                    .map_err(|takes| format!("an object whose `{}` is {takes}", field.name))?;
                 typed.insert(field.wire.to_owned(), value);
             }
             None => {
@@ -308,7 +335,12 @@ mod tests {
         assert!(error.hint().contains("`pages`"), "{}", error.hint());
         assert!(of("pdf_to_text", json!({"url": "u", "pages": "1", "Pages": "2"})).is_err());
         assert!(of("pdf_to_text", json!({"pages": "1"})).unwrap_err().message().contains("`url`"));
-        assert!(of("pdf_to_text", json!({"url": "u", "encrypt": true, "async": false, "name": ""})).unwrap().body.is_empty());
+        assert!(
+            of("pdf_to_text", json!({"url": "u", "encrypt": true, "async": false, "name": ""}))
+                .unwrap()
+                .body
+                .is_empty()
+        );
     }
 
     #[test]

@@ -279,7 +279,9 @@ impl Param {
 
     /// Whether `name` means this parameter. Case, underscores and dashes never matter.
     pub fn answers_to(&self, name: &str) -> bool {
-        same_name(self.name, name) || same_name(self.wire, name) || self.aliases.iter().any(|alias| same_name(alias, name))
+        same_name(self.name, name)
+            || same_name(self.wire, name)
+            || self.aliases.iter().any(|alias| same_name(alias, name))
     }
 }
 
@@ -407,9 +409,18 @@ mod tests {
     fn names_are_legal_tool_names_and_paths_are_paths() {
         for operation in all() {
             assert!(operation.name.len() <= 40, "{}", operation.name);
-            assert!(operation.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", operation.name);
+            assert!(
+                operation.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{}",
+                operation.name
+            );
             assert!(operation.path.starts_with('/'), "{}", operation.name);
-            assert!(operation.description.len() <= 1_200, "{} describes itself in {} bytes", operation.name, operation.description.len());
+            assert!(
+                operation.description.len() <= 1_200,
+                "{} describes itself in {} bytes",
+                operation.name,
+                operation.description.len()
+            );
             assert!(operation.description.ends_with('.'), "{}", operation.name);
         }
     }
@@ -421,7 +432,13 @@ mod tests {
             for (at, param) in params.iter().enumerate() {
                 assert!(!param.description.is_empty(), "{}.{}", operation.name, param.name);
                 for other in params.iter().skip(at + 1) {
-                    assert!(!other.answers_to(param.name) && !other.answers_to(param.wire), "{}: {} and {}", operation.name, param.name, other.name);
+                    assert!(
+                        !other.answers_to(param.name) && !other.answers_to(param.wire),
+                        "{}: {} and {}",
+                        operation.name,
+                        param.name,
+                        other.name
+                    );
                 }
             }
         }
@@ -432,7 +449,11 @@ mod tests {
         for operation in all() {
             for piece in operation.path.split('/').filter(|piece| piece.starts_with('{')) {
                 let name = piece.trim_matches(['{', '}']);
-                assert!(operation.param(name).is_some_and(|param| param.required || param.default.is_some()), "{}: {piece}", operation.name);
+                assert!(
+                    operation.param(name).is_some_and(|param| param.required || param.default.is_some()),
+                    "{}: {piece}",
+                    operation.name
+                );
             }
         }
     }

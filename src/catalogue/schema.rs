@@ -39,7 +39,9 @@ pub fn of_params(params: impl Iterator<Item = &'static Param>, detail: Detail) -
 
 fn of_param(param: &'static Param, detail: Detail) -> Value {
     let mut schema = match param.kind {
-        ParamKind::Source | ParamKind::Sources | ParamKind::Text | ParamKind::JsonText | ParamKind::Suggested(_) => json!({"type": "string"}),
+        ParamKind::Source | ParamKind::Sources | ParamKind::Text | ParamKind::JsonText | ParamKind::Suggested(_) => {
+            json!({"type": "string"})
+        }
         ParamKind::Integer { min, max } => {
             let mut schema = json!({"type": "integer", "minimum": min});
             if max != i64::MAX
@@ -58,7 +60,9 @@ fn of_param(param: &'static Param, detail: Detail) -> Value {
     };
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("description".into(), json!(param.description));
-        if let Some(default) = param.default.and_then(|default| super::arguments::coerce(&param.kind, &json!(default)).ok()) {
+        if let Some(default) =
+            param.default.and_then(|default| super::arguments::coerce(&param.kind, &json!(default)).ok())
+        {
             schema.insert("default".into(), default);
         }
     }
@@ -87,13 +91,24 @@ mod tests {
         }
         let kind = object.get("type").and_then(Value::as_str).unwrap_or_else(|| panic!("{at}: no single type"));
         if let Some(words) = object.get("enum") {
-            assert!(kind == "string" && words.as_array().is_some_and(|words| !words.is_empty() && words.iter().all(|word| word.as_str().is_some_and(|word| !word.is_empty()))), "{at}: enum");
+            assert!(
+                kind == "string"
+                    && words.as_array().is_some_and(|words| !words.is_empty()
+                        && words.iter().all(|word| word.as_str().is_some_and(|word| !word.is_empty()))),
+                "{at}: enum"
+            );
         }
         if kind == "object" {
             let properties = object["properties"].as_object().unwrap();
             for (name, property) in properties {
-                assert!(name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)), "{at}.{name}");
-                assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{at}.{name}: no description");
+                assert!(
+                    name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
+                    "{at}.{name}"
+                );
+                assert!(
+                    property["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{at}.{name}: no description"
+                );
                 lint(&format!("{at}.{name}"), property);
             }
         }

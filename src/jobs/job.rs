@@ -120,7 +120,8 @@ impl Results {
     pub fn read(content: &Value) -> Results {
         let links_of = |value: &Value| -> Option<Vec<PresignedUrl>> {
             let list = value.as_array().filter(|list| !list.is_empty())?;
-            let links: Vec<_> = list.iter().filter_map(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new).collect();
+            let links: Vec<_> =
+                list.iter().filter_map(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new).collect();
             (links.len() == list.len()).then_some(links)
         };
         for name in ["urls", "body"] {
@@ -128,9 +129,13 @@ impl Results {
                 return Results { links, maybe_list: false, inline: None };
             }
         }
-        let inline = INLINE_FIELDS.iter().find_map(|name| field(content, name)).filter(|value| !value.is_null()).cloned();
+        let inline =
+            INLINE_FIELDS.iter().find_map(|name| field(content, name)).filter(|value| !value.is_null()).cloned();
         let link = field(content, "url").and_then(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new);
-        let maybe_list = link.as_ref().and_then(PresignedUrl::file_name).is_some_and(|name| name.to_ascii_lowercase().ends_with(".json"));
+        let maybe_list = link
+            .as_ref()
+            .and_then(PresignedUrl::file_name)
+            .is_some_and(|name| name.to_ascii_lowercase().ends_with(".json"));
         Results { links: link.into_iter().collect(), maybe_list, inline }
     }
 }
@@ -199,9 +204,13 @@ pub fn links_expire_at(content: &Value, at: Millis) -> Millis {
 /// `content` with every link taken out, for rows whose links have expired.
 pub fn without_links(content: &Value) -> Value {
     match content {
-        Value::String(text) if is_link(text) => Value::String(format!("{} (expired)", crate::secret::without_query(text))),
+        Value::String(text) if is_link(text) => {
+            Value::String(format!("{} (expired)", crate::secret::without_query(text)))
+        }
         Value::Array(list) => Value::Array(list.iter().map(without_links).collect()),
-        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), without_links(value))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), without_links(value))).collect())
+        }
         other => other.clone(),
     }
 }
@@ -218,7 +227,9 @@ mod tests {
         assert_eq!((one.links.len(), one.maybe_list, one.inline.is_none()), (1, false, true));
         let list = Results::read(&json!({"url": "https://h.test/A/sample.json?x=1"}));
         assert!(list.maybe_list);
-        let split = Results::read(&json!({"url": "https://h.test/s.json", "body": ["https://h.test/1.pdf", "https://h.test/2.pdf"]}));
+        let split = Results::read(
+            &json!({"url": "https://h.test/s.json", "body": ["https://h.test/1.pdf", "https://h.test/2.pdf"]}),
+        );
         assert_eq!((split.links.len(), split.maybe_list), (2, false));
         let urls = Results::read(&json!({"urls": ["https://h.test/1.pdf"]}));
         assert_eq!(urls.links.len(), 1);
@@ -238,7 +249,9 @@ mod tests {
 
     #[test]
     fn expired_links_leave_nothing_to_use() {
-        let clean = without_links(&json!({"url": "https://h.test/a?sig=canary", "body": ["https://h.test/b?sig=canary"], "name": "a"}));
+        let clean = without_links(
+            &json!({"url": "https://h.test/a?sig=canary", "body": ["https://h.test/b?sig=canary"], "name": "a"}),
+        );
         assert!(!clean.to_string().contains("canary"));
         assert_eq!(clean["name"], "a");
     }

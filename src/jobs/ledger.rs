@@ -13,7 +13,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use tokio::sync::OnceCell;
 
 use super::job::{Job, Millis, Observation, without_links};
@@ -127,20 +129,26 @@ impl Ledger {
         if written.rows_affected() == 1 {
             return Ok(None);
         }
-        let earlier = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND client_request_id = $2")
-            .bind(intent.caller.as_str())
-            .bind(intent.client_request_id)
-            .fetch_optional(self.pool().await?)
-            .await
-            .map_err(failed)?;
+        let earlier = match intent.client_request_id {
+            Some(id) => self.by_client_request_id(intent.caller, id).await?,
+            None => None,
+        };
         match earlier {
-            Some(row) => Ok(Some(job(&row)?)),
+            Some(job) => Ok(Some(job)),
             None => Err(Error::internal("The ledger refused a new job for no reason it would give.")),
         }
     }
 
     /// The service accepted the job as `job_id`.
-    pub async fn accepted(&self, intent_id: &str, job_id: &str, content: &Value, credits: Option<i64>, remaining: Option<i64>, at: Millis) -> Result<Job> {
+    pub async fn accepted(
+        &self,
+        intent_id: &str,
+        job_id: &str,
+        content: &Value,
+        credits: Option<i64>,
+        remaining: Option<i64>,
+        at: Millis,
+    ) -> Result<Job> {
         let row = sqlx::query(
             "UPDATE jobs SET job_id = $2, submitted_at = $3, submit_credits = $4, credits_remaining = $5, content = $6, problem = NULL
              WHERE intent_id = $1 RETURNING *",
@@ -159,7 +167,14 @@ impl Ledger {
     }
 
     /// The service did the work at once: the answer is the result.
-    pub async fn finished_at_once(&self, intent_id: &str, content: &Value, credits: Option<i64>, remaining: Option<i64>, at: Millis) -> Result<Job> {
+    pub async fn finished_at_once(
+        &self,
+        intent_id: &str,
+        content: &Value,
+        credits: Option<i64>,
+        remaining: Option<i64>,
+        at: Millis,
+    ) -> Result<Job> {
         let row = sqlx::query(
             "UPDATE jobs SET status = 'success', submitted_at = $2, started_at = $2, completed_at = $2, submit_credits = $3,
                  credits_remaining = $4, content = $5, links_expire_at = $6, problem = NULL
@@ -180,7 +195,9 @@ impl Ledger {
     /// The request failed. A refusal leaves no job behind; an unknown fate stays as a trace that can be looked at.
     pub async fn not_accepted(&self, intent_id: &str, problem: &Error, fate_is_unknown: bool) -> Result<()> {
         let statement = if fate_is_unknown {
-            sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL").bind(intent_id).bind(problem.to_json().to_string())
+            sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
+                .bind(intent_id)
+                .bind(problem.to_json().to_string())
         } else {
             sqlx::query("DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL").bind(intent_id)
         };
@@ -191,6 +208,17 @@ impl Ledger {
     /// The caller's job with this id: the service's or ours.
     pub async fn get(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
         let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND (job_id = $2 OR intent_id = $2)")
+            .bind(caller.as_str())
+            .bind(id)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(job).transpose()
+    }
+
+    /// The caller's job under the caller's own id.
+    pub async fn by_client_request_id(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND client_request_id = $2")
             .bind(caller.as_str())
             .bind(id)
             .fetch_optional(self.pool().await?)
@@ -276,7 +304,11 @@ impl Ledger {
         if let Some(row) = changed {
             return Ok((job(&row)?, true));
         }
-        let row = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1").bind(intent_id).fetch_one(self.pool().await?).await.map_err(failed)?;
+        let row = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1")
+            .bind(intent_id)
+            .fetch_one(self.pool().await?)
+            .await
+            .map_err(failed)?;
         Ok((job(&row)?, false))
     }
 
@@ -295,13 +327,20 @@ impl Ledger {
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
-    pub async fn list(&self, caller: &Fingerprint, status: Option<&str>, limit: u32, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(
+        &self,
+        caller: &Fingerprint,
+        status: Option<&str>,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page> {
         let (before_at, before_id) = match cursor {
             None => (i64::MAX, String::new()),
-            Some(cursor) => cursor
-                .split_once('.')
-                .and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())))
-                .ok_or_else(|| Error::invalid("The cursor is not one of list_jobs.", "Leave `cursor` out for the first page."))?,
+            Some(cursor) => {
+                cursor.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned()))).ok_or_else(
+                    || Error::invalid("The cursor is not one of list_jobs.", "Leave `cursor` out for the first page."),
+                )?
+            }
         };
         let rows = sqlx::query(
             "SELECT * FROM jobs WHERE caller = $1 AND ($2 IS NULL OR status = $2)
@@ -355,7 +394,13 @@ impl Ledger {
     }
 
     /// The same request by the same caller since `since`, other than `intent_id`.
-    pub async fn same_request(&self, caller: &Fingerprint, request_hash: &str, intent_id: &str, since: Millis) -> Result<Option<Job>> {
+    pub async fn same_request(
+        &self,
+        caller: &Fingerprint,
+        request_hash: &str,
+        intent_id: &str,
+        since: Millis,
+    ) -> Result<Option<Job>> {
         let row = sqlx::query(
             "SELECT * FROM jobs WHERE caller = $1 AND request_hash = $2 AND intent_id <> $3 AND created_at >= $4 ORDER BY created_at DESC LIMIT 1",
         )
@@ -404,14 +449,23 @@ impl Ledger {
             .await
             .map_err(failed)?;
         let read = |row: &SqliteRow| -> sqlx::Result<Spending> {
-            Ok(Spending { day: row.try_get(0)?, operation: row.try_get(1)?, requests: row.try_get(2)?, credits: row.try_get(3)? })
+            Ok(Spending {
+                day: row.try_get(0)?,
+                operation: row.try_get(1)?,
+                requests: row.try_get(2)?,
+                credits: row.try_get(3)?,
+            })
         };
         rows.iter().map(|row| read(row).map_err(failed)).collect()
     }
 
     /// Whether it answers, and where it is kept.
     pub async fn health(&self) -> Result<String> {
-        let jobs: i64 = sqlx::query("SELECT COUNT(*) FROM jobs").fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).map_err(failed)?;
+        let jobs: i64 = sqlx::query("SELECT COUNT(*) FROM jobs")
+            .fetch_one(self.pool().await?)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)?;
         Ok(match &self.place {
             LedgerPlace::Memory => format!("in memory, {jobs} jobs"),
             LedgerPlace::File(path) => format!("{}, {jobs} jobs", path.display()),
@@ -458,7 +512,12 @@ async fn open_file(path: &Path) -> Result<SqlitePool> {
 /// Makes the folder and the file for this user alone: the ledger knows which documents were worked on.
 fn create_private(path: &Path) -> Result<()> {
     let refused = |error: std::io::Error| {
-        Error::new(Kind::FileAccess, format!("The ledger {} cannot be written.", path.display()), "Set PDFCO_LEDGER to a file in a folder of yours, or to `memory`.").with_source(error)
+        Error::new(
+            Kind::FileAccess,
+            format!("The ledger {} cannot be written.", path.display()),
+            "Set PDFCO_LEDGER to a file in a folder of yours, or to `memory`.",
+        )
+        .with_source(error)
     };
     let mut folder = std::fs::DirBuilder::new();
     folder.recursive(true);
@@ -480,7 +539,9 @@ fn create_private(path: &Path) -> Result<()> {
 async fn migrate(pool: &SqlitePool) -> Result<()> {
     let steps = MIGRATIONS
         .iter()
-        .map(|(version, name, sql)| Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false))
+        .map(|(version, name, sql)| {
+            Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false)
+        })
         .collect();
     Migrator::with_migrations(steps).run(pool).await.map_err(|error| {
         Error::new(
@@ -502,8 +563,15 @@ async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
         .map_err(failed)?;
     for row in expired {
         let (intent_id, content): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let clean = serde_json::from_str::<Value>(&content).map(|content| without_links(&content).to_string()).unwrap_or_default();
-        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1").bind(intent_id).bind(clean).execute(pool).await.map_err(failed)?;
+        let clean = serde_json::from_str::<Value>(&content)
+            .map(|content| without_links(&content).to_string())
+            .unwrap_or_default();
+        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1")
+            .bind(intent_id)
+            .bind(clean)
+            .execute(pool)
+            .await
+            .map_err(failed)?;
     }
     Ok(())
 }
@@ -545,7 +613,12 @@ fn read_job(row: &SqliteRow) -> sqlx::Result<Job> {
 }
 
 fn failed(error: sqlx::Error) -> Error {
-    Error::new(Kind::Internal, "The ledger could not be read or written.", "Check the disk's free space and PDFCO_LEDGER; `memory` works without a file.").with_source(error)
+    Error::new(
+        Kind::Internal,
+        "The ledger could not be read or written.",
+        "Check the disk's free space and PDFCO_LEDGER; `memory` works without a file.",
+    )
+    .with_source(error)
 }
 
 /// Now, in the ledger's unit.

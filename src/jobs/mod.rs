@@ -77,6 +77,8 @@ pub struct Submission<'a> {
     pub secrets: Vec<String>,
     /// What the ledger may keep of the request.
     pub public_arguments: Value,
+    /// What makes two requests the same one; compared, never stored.
+    pub identity: Value,
     /// The caller's own id for "never twice".
     pub client_request_id: Option<&'a str>,
 }
@@ -151,14 +153,22 @@ impl Jobs {
     /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
     /// cannot be one.
     pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
-        let Submission { operation, mut body, secrets, public_arguments, client_request_id } = submission;
+        let Submission { operation, mut body, secrets, public_arguments, identity, client_request_id } = submission;
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
         let caller = key.fingerprint();
         let intent_id = new_intent_id();
-        let request_hash = request_hash(operation, &body);
+        let request_hash = request_hash(operation, &identity);
         let at = now();
         self.refuse_beyond_budget(at).await?;
-        let intent = Intent { intent_id: &intent_id, caller, operation: operation.name, arguments: &public_arguments, request_hash: &request_hash, client_request_id, at };
+        let intent = Intent {
+            intent_id: &intent_id,
+            caller,
+            operation: operation.name,
+            arguments: &public_arguments,
+            request_hash: &request_hash,
+            client_request_id,
+            at,
+        };
         if let Some(job) = self.core.ledger.intend(&intent).await? {
             return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None });
         }
@@ -176,14 +186,22 @@ impl Jobs {
                 let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
                 let (credits, remaining) = (reply.credits(), reply.credits_remaining());
                 let job = match reply.job_id().map(|id| valid_id(id, "jobId")).transpose()? {
-                    Some(job_id) => self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await?,
-                    None => self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await?,
+                    Some(job_id) => {
+                        self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await?
+                    }
+                    None => {
+                        self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await?
+                    }
                 };
                 Ok(Submitted { job, bill, is_repeat: false, twin })
             }
             Err(error) => {
                 let fate_is_unknown = !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream);
-                if let Some(credits) = error.upstream().and_then(|body| api::reply::field(body, "credits")).and_then(api::reply::whole_number) {
+                if let Some(credits) = error
+                    .upstream()
+                    .and_then(|body| api::reply::field(body, "credits"))
+                    .and_then(api::reply::whole_number)
+                {
                     self.core.charge(caller, operation.name, Some(credits), None).await;
                 }
                 self.core.ledger.not_accepted(&intent_id, &error, fate_is_unknown).await?;
@@ -256,7 +274,9 @@ impl Jobs {
     pub fn next_look_in(&self, job: &Job) -> Duration {
         let at = now();
         let elapsed = job.elapsed_seconds(at);
-        let last = job.last_checked_at.map_or(0.0, |checked| (checked - job.submitted_at.unwrap_or(job.created_at)).max(0) as f64 / 1000.0);
+        let last = job
+            .last_checked_at
+            .map_or(0.0, |checked| (checked - job.submitted_at.unwrap_or(job.created_at)).max(0) as f64 / 1000.0);
         let next = self.core.schedule().next_look(last.min(elapsed));
         schedule::seconds((next - elapsed).max(0.5))
     }
@@ -284,7 +304,13 @@ impl Jobs {
 
 /// The answer that costs nothing, when there is one.
 fn from_ledger(job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> {
-    let answer = |retry_after| Checked { job: job.clone(), source: Source::Cache, bill: Bill::default(), retry_after, is_first_sight };
+    let answer = |retry_after| Checked {
+        job: job.clone(),
+        source: Source::Cache,
+        bill: Bill::default(),
+        retry_after,
+        is_first_sight,
+    };
     if job.job_id.is_none() {
         // The service never gave an id: there is nothing to ask about.
         return Some(answer(None));
@@ -328,7 +354,13 @@ impl Core {
     }
 
     /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    async fn charge(&self, caller: &Fingerprint, operation: &str, credits: Option<i64>, remaining: Option<i64>) -> Bill {
+    async fn charge(
+        &self,
+        caller: &Fingerprint,
+        operation: &str,
+        credits: Option<i64>,
+        remaining: Option<i64>,
+    ) -> Bill {
         if let Some(credits) = credits
             && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
         {
@@ -342,7 +374,9 @@ impl Core {
     /// The schedule: built on first use, because it is a few milliseconds of arithmetic that a start-up need not pay.
     fn schedule(&self) -> Arc<Schedule> {
         let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(schedule.get_or_insert_with(|| Arc::new(Schedule::new(Belief::PRIOR, self.settings.check_worth_seconds))))
+        Arc::clone(
+            schedule.get_or_insert_with(|| Arc::new(Schedule::new(Belief::PRIOR, self.settings.check_worth_seconds))),
+        )
     }
 }
 
@@ -380,7 +414,9 @@ pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<Str
             Some(name) => {
                 let value = body.as_object_mut().and_then(|body| body.shift_remove(name)).unwrap_or_default();
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                path.push_str(&percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string());
+                path.push_str(
+                    &percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string(),
+                );
             }
             None => path.push_str(piece),
         }
@@ -399,7 +435,9 @@ fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
     }
     Err(Error::invalid(
         format!("`{name}` cannot be `{}`.", crate::catalogue::shorten(id, 40)),
-        format!("An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."),
+        format!(
+            "An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."
+        ),
     ))
 }
 
@@ -416,9 +454,8 @@ fn new_intent_id() -> String {
     format!("{INTENT_PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 
-/// What makes two requests the same one. Links are compared without their signatures, which change by the second.
-fn request_hash(operation: &Operation, body: &Value) -> String {
-    let text = job::without_links(body).to_string();
-    let digest = Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(text).finalize();
+fn request_hash(operation: &Operation, identity: &Value) -> String {
+    let digest =
+        Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(identity.to_string()).finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

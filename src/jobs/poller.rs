@@ -184,12 +184,22 @@ impl<S: Service> Poller<S> {
     }
 
     /// Joins those who wait for `job`. `interval` replaces the schedule for as long as this watcher stays.
-    pub fn watch(&self, key: &ApiKey, job: Arc<Job>, schedule: Arc<Schedule>, interval: Option<Duration>, now: Millis) -> Watch {
-        let poller = Arc::clone(
-            lock(&self.shared.keys)
-                .entry(key.fingerprint().clone())
-                .or_insert_with(|| Arc::new(KeyPoller { key: key.clone(), jobs: Mutex::default(), changed: Notify::new(), in_flight: Semaphore::new(IN_FLIGHT_MAX) })),
-        );
+    pub fn watch(
+        &self,
+        key: &ApiKey,
+        job: Arc<Job>,
+        schedule: Arc<Schedule>,
+        interval: Option<Duration>,
+        now: Millis,
+    ) -> Watch {
+        let poller = Arc::clone(lock(&self.shared.keys).entry(key.fingerprint().clone()).or_insert_with(|| {
+            Arc::new(KeyPoller {
+                key: key.clone(),
+                jobs: Mutex::default(),
+                changed: Notify::new(),
+                in_flight: Semaphore::new(IN_FLIGHT_MAX),
+            })
+        }));
         let intent_id = job.intent_id.clone();
         let bill = Arc::new(Mutex::new(Bill::default()));
         let mut jobs = lock(&poller.jobs);
@@ -223,7 +233,16 @@ impl Entry {
         let submitted = instant.checked_sub(since(start)).unwrap_or(instant);
         let last_look = job.last_checked_at.map_or(0.0, |at| (at.saturating_sub(start)).max(0) as f64 / 1000.0);
         let news = News { job, last_error: None, is_over: false, last_look, next_look: instant };
-        Entry { news: watch::Sender::new(news), waiters: Vec::new(), schedule, submitted, due: instant, last_look, failures: 0, is_in_flight: false }
+        Entry {
+            news: watch::Sender::new(news),
+            waiters: Vec::new(),
+            schedule,
+            submitted,
+            due: instant,
+            last_look,
+            failures: 0,
+            is_in_flight: false,
+        }
     }
 
     fn publish(&mut self, job: Option<Arc<Job>>, error: Option<Arc<Error>>, is_over: bool) {
@@ -290,7 +309,13 @@ fn take_due(poller: &KeyPoller) -> Option<(String, Arc<Job>)> {
     Some((intent_id.clone(), Arc::clone(&entry.news.borrow().job)))
 }
 
-async fn look<S: Service>(shared: Arc<Shared<S>>, poller: Arc<KeyPoller>, turn: S::Turn, intent_id: String, job: Arc<Job>) {
+async fn look<S: Service>(
+    shared: Arc<Shared<S>>,
+    poller: Arc<KeyPoller>,
+    turn: S::Turn,
+    intent_id: String,
+    job: Arc<Job>,
+) {
     let outcome = shared.service.check(&poller.key, turn, &job).await;
     poller.in_flight.add_permits(1);
     let mut jobs = lock(&poller.jobs);

@@ -151,7 +151,14 @@ impl Schedule {
 }
 
 /// The cheapest of the `later` points for a job not done at `from`: when, and what it costs in all.
-fn best_look(belief: &Belief, worth: f64, from: f64, integral: f64, running: f64, later: &[Point]) -> Option<(f64, f64)> {
+fn best_look(
+    belief: &Belief,
+    worth: f64,
+    from: f64,
+    integral: f64,
+    running: f64,
+    later: &[Point],
+) -> Option<(f64, f64)> {
     if running < TAIL {
         return None;
     }
@@ -188,7 +195,11 @@ mod tests {
     /// Quantiles of the log-normal: 4 000 jobs without a random number.
     fn durations(belief: Belief) -> Vec<f64> {
         let count = 4_000;
-        (0..count).map(|index| (belief.mu + belief.sigma * normal_quantile((f64::from(index) + 0.5) / f64::from(count))).exp()).collect()
+        (0..count)
+            .map(|index| {
+                (belief.mu + belief.sigma * normal_quantile((f64::from(index) + 0.5) / f64::from(count))).exp()
+            })
+            .collect()
     }
 
     fn normal_quantile(p: f64) -> f64 {
@@ -218,7 +229,8 @@ mod tests {
     }
 
     /// The five distributions of `waiting-cost.md` with its row "best possible when the distribution is known".
-    const TABLE: [(f64, f64, f64); 5] = [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
+    const TABLE: [(f64, f64, f64); 5] =
+        [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
 
     #[test]
     fn with_a_known_distribution_the_cost_is_the_tables_best() {
@@ -258,7 +270,10 @@ mod tests {
                     let mut t = 0.0;
                     for _ in 0..200 {
                         let next = schedule.next_look(t);
-                        assert!(next >= FIRST_LOOK && next >= t + GAP_MIN - 1e-9 && next - t <= GAP_MAX_LONG + 1e-9, "{median} {sigma} {worth}: {t} {next}");
+                        assert!(
+                            next >= FIRST_LOOK && next >= t + GAP_MIN - 1e-9 && next - t <= GAP_MAX_LONG + 1e-9,
+                            "{median} {sigma} {worth}: {t} {next}"
+                        );
                         t = next;
                     }
                 }

@@ -72,7 +72,9 @@ impl JobStatus {
     /// Whether nothing more is expected. A positive list: a new word is never terminal.
     pub fn is_terminal(&self) -> bool {
         match self {
-            JobStatus::Success | JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown | JobStatus::Cancelled => true,
+            JobStatus::Success | JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown | JobStatus::Cancelled => {
+                true
+            }
             JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => false,
         }
     }
@@ -101,7 +103,9 @@ impl JobStatus {
 pub fn read_check(body: &Value) -> Result<JobStatus> {
     let word = match field(body, "status") {
         Some(Value::String(word)) => word.trim().to_owned(),
-        Some(number @ Value::Number(_)) => whole_number(number).map_or_else(|| number.to_string(), |whole| whole.to_string()),
+        Some(number @ Value::Number(_)) => {
+            whole_number(number).map_or_else(|| number.to_string(), |whole| whole.to_string())
+        }
         _ => String::new(),
     };
     if word.is_empty() {
@@ -148,14 +152,30 @@ mod tests {
 
     #[test]
     fn no_state_at_all_is_an_upstream_error() {
-        for body in [json!({}), json!({"status": null}), json!({"status": ""}), json!({"status": {}}), json!({"status": true}), json!([])] {
+        for body in [
+            json!({}),
+            json!({"status": null}),
+            json!({"status": ""}),
+            json!({"status": {}}),
+            json!({"status": true}),
+            json!([]),
+        ] {
             assert_eq!(read_check(&body).unwrap_err().kind(), Kind::Upstream, "{body}");
         }
     }
 
     #[test]
     fn stored_states_come_back() {
-        for status in [JobStatus::Queued, JobStatus::Working, JobStatus::Success, JobStatus::Failed, JobStatus::Aborted, JobStatus::Unknown, JobStatus::Cancelled, JobStatus::Other("paused".into())] {
+        for status in [
+            JobStatus::Queued,
+            JobStatus::Working,
+            JobStatus::Success,
+            JobStatus::Failed,
+            JobStatus::Aborted,
+            JobStatus::Unknown,
+            JobStatus::Cancelled,
+            JobStatus::Other("paused".into()),
+        ] {
             assert_eq!(JobStatus::from_stored(status.as_str(), status.unrecognized().map(str::to_owned)), status);
         }
     }

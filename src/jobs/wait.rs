@@ -60,7 +60,13 @@ impl Jobs {
     /// # Errors
     /// `auth` and `insufficient_credits` at once, `cancelled` when the caller gave up. A failed job is not an error
     /// here; passing failures of looks are in `last_error`.
-    pub async fn wait(&self, key: &ApiKey, id: &str, options: &WaitOptions, mut told: impl FnMut(&Job) + Send) -> Result<Waited> {
+    pub async fn wait(
+        &self,
+        key: &ApiKey,
+        id: &str,
+        options: &WaitOptions,
+        mut told: impl FnMut(&Job) + Send,
+    ) -> Result<Waited> {
         let deadline = Instant::now() + options.budget;
         let known = self.core.ledger.get(key.fingerprint(), super::valid_id(id, "job_id")?).await?;
         let (job, mut bill, is_first_sight) = match known {
@@ -111,7 +117,9 @@ impl Jobs {
     /// At the deadline: one more look, if the belief gives it a fair chance.
     async fn last_look(&self, key: &ApiKey, waited: &mut Waited, news: &News, options: &WaitOptions) -> Result<()> {
         let elapsed = waited.job.elapsed_seconds(now());
-        let is_worth_it = options.interval.is_none() && waited.last_error.is_none() && self.core.schedule().is_worth_a_last_look(news.last_look, elapsed);
+        let is_worth_it = options.interval.is_none()
+            && waited.last_error.is_none()
+            && self.core.schedule().is_worth_a_last_look(news.last_look, elapsed);
         if !is_worth_it {
             return Ok(());
         }
@@ -131,7 +139,11 @@ impl Jobs {
     }
 
     fn from_ledger(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
-        let end = if job.status.is_terminal() { WaitEnd::Finished } else { WaitEnd::Pending { retry_after: self.next_look_in(&job) } };
+        let end = if job.status.is_terminal() {
+            WaitEnd::Finished
+        } else {
+            WaitEnd::Pending { retry_after: self.next_look_in(&job) }
+        };
         Waited { job, end, source: Source::Cache, bill, last_error: None, is_first_sight }
     }
 
@@ -139,7 +151,8 @@ impl Jobs {
         let retry_after = checked.retry_after;
         let mut waited = finished(checked);
         if !waited.job.status.is_terminal() {
-            waited.end = WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_look_in(&waited.job)) };
+            waited.end =
+                WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_look_in(&waited.job)) };
         }
         waited
     }
@@ -153,7 +166,12 @@ impl Jobs {
 }
 
 /// Follows the news until an end, the deadline or the caller's leaving.
-async fn follow(watch: &mut Watch, deadline: Instant, cancel: &CancellationToken, told: &mut (impl FnMut(&Job) + Send)) -> Result<News> {
+async fn follow(
+    watch: &mut Watch,
+    deadline: Instant,
+    cancel: &CancellationToken,
+    told: &mut (impl FnMut(&Job) + Send),
+) -> Result<News> {
     loop {
         let news = watch.news.borrow_and_update().clone();
         told(&news.job);
@@ -184,5 +202,9 @@ fn finished(checked: Checked) -> Waited {
 }
 
 fn gave_up() -> Error {
-    Error::new(Kind::Cancelled, "The wait was given up; the job goes on.", "wait_job_completion or get_job_check with the same job id takes it up again.")
+    Error::new(
+        Kind::Cancelled,
+        "The wait was given up; the job goes on.",
+        "wait_job_completion or get_job_check with the same job id takes it up again.",
+    )
 }

@@ -1,0 +1,839 @@
+//! The use cases: what both doors offer, each in the order of its walkthrough.
+//!
+//! What lives here: [`App`], which joins catalogue, files and jobs into calls that end in an [`Answer`], and
+//! [`Caller`], who is asking. What never does: protocol, terminal, HTTP or SQL.
+//!
+//! Start at [`App::submit`].
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::{Answer, JobView, OutputView, TextOutput, rfc3339, tips};
+use crate::api::{Client, Timeouts};
+use crate::catalogue::arguments::{self, Sources};
+use crate::catalogue::{self, Operation, Output};
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::files::{
+    Hosts, Sandbox, Saved, Text, TextPage, download, fetch_links, fetch_text, is_local, numbered, page, safe_file_name,
+    tail, upload,
+};
+use crate::jobs::ledger::now;
+use crate::jobs::{Bill, Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions};
+use crate::secret::{ApiKey, PresignedUrl};
+
+/// How long a job is waited for when a call says nothing.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+/// How long a submit waits when it says nothing.
+pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
+/// Characters of text that a submit includes when it says nothing.
+pub const READ_DEFAULT: u64 = 4_000;
+/// Characters of one page of text when a call says nothing.
+pub const PAGE_DEFAULT: u64 = 20_000;
+/// Largest page of text.
+pub const PAGE_MAX: u64 = 100_000;
+/// Largest text that is read.
+const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Texts that are kept for reading on, page by page.
+const TEXTS_KEPT: usize = 4;
+/// Most files that one result may have.
+const OUTPUTS_MAX: usize = 2_000;
+
+/// Who is asking, and how to reach them.
+#[derive(Clone)]
+pub struct Caller {
+    /// Their key.
+    pub key: ApiKey,
+    /// Which of this machine's files they may use.
+    pub sandbox: Arc<Sandbox>,
+    /// Longest wait in one call; `None` is no limit.
+    pub max_wait: Option<Duration>,
+    /// They gave up.
+    pub cancel: CancellationToken,
+    /// Hears what happens meanwhile.
+    pub told: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+/// What happens while a call runs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A file goes up.
+    Uploading {
+        /// Its name.
+        name: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The service accepted a job, or it was looked at.
+    Job {
+        /// Its id.
+        job_id: String,
+        /// Its state.
+        status: String,
+        /// Seconds since the submit.
+        elapsed_seconds: f64,
+        /// 0 to 1, estimated.
+        progress: f64,
+        /// Paid looks so far.
+        checks_made: i64,
+    },
+    /// A file comes down.
+    Downloading {
+        /// Its name.
+        name: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, when known.
+        total: Option<u64>,
+    },
+}
+
+/// What to submit.
+#[derive(Clone, Debug, Default)]
+pub struct SubmitRequest {
+    /// Catalogue name.
+    pub operation: String,
+    /// Arguments in any accepted spelling.
+    pub arguments: Map<String, Value>,
+    /// How long to wait; zero returns at once.
+    pub wait: Option<Duration>,
+    /// Characters of text to include; zero includes none.
+    pub read: Option<u64>,
+    /// Where to save the result once it is there.
+    pub save_to: Option<String>,
+    /// The caller's own id for "never twice".
+    pub client_request_id: Option<String>,
+}
+
+/// The product: one per process.
+pub struct App {
+    /// The settings it was made from.
+    pub config: Config,
+    client: Client,
+    jobs: Jobs,
+    hosts: Hosts,
+    texts: Mutex<VecDeque<(String, Arc<Text>)>>,
+}
+
+impl App {
+    /// The product under these settings. Opens nothing: no network, no ledger, no TLS roots.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the base URL cannot be used.
+    pub fn new(config: Config) -> Result<App> {
+        let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default())?;
+        let ledger = Ledger::new(config.ledger.clone(), config.ledger_keep);
+        let settings =
+            Settings { check_worth_seconds: config.check_worth_seconds, credit_budget: config.credit_budget };
+        let hosts = Hosts::new(&config.download_hosts, &config.base_url);
+        Ok(App { jobs: Jobs::new(client.clone(), ledger, settings), client, hosts, config, texts: Mutex::default() })
+    }
+
+    /// The jobs engine, for doors that list and look up.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Runs an operation: uploads local sources, writes the intention, submits, and if asked waits, reads and saves.
+    ///
+    /// # Errors
+    /// Everything that ends the call before there is a job; from then on the answer tells what happened.
+    pub async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Answer> {
+        let operation = catalogue::find(&request.operation)?;
+        let arguments = arguments::read(operation, request.arguments)?;
+        if let Some(id) = &request.client_request_id
+            && let Some(job) = self.jobs.ledger().by_client_request_id(caller.key.fingerprint(), id).await?
+        {
+            let note =
+                "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
+            return self
+                .after_submit(
+                    caller,
+                    job,
+                    Bill::default(),
+                    Some(note.to_owned()),
+                    request.wait,
+                    request.read,
+                    request.save_to,
+                )
+                .await;
+        }
+        let (public, identity) = (arguments.public(), arguments.identity());
+        let (body, bill) = self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources).await?;
+        let submission = Submission {
+            operation,
+            body: Value::Object(body),
+            secrets: arguments.secrets,
+            public_arguments: public,
+            identity,
+            client_request_id: request.client_request_id.as_deref(),
+        };
+        let submitted = self
+            .jobs
+            .submit(&caller.key, submission)
+            .await
+            .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
+        let mut bill = bill;
+        bill.merge(submitted.bill);
+        let note = match (&submitted.twin, submitted.is_repeat) {
+            (_, true) => {
+                Some("This client_request_id was used before: here is its job; nothing was charged again.".to_owned())
+            }
+            (Some(twin), _) => Some(format!(
+                "The same request was submitted less than a minute ago as job {}; both are charged. Pass client_request_id to rule that out.",
+                twin.id()
+            )),
+            _ => None,
+        };
+        self.tell(caller, &submitted.job);
+        self.after_submit(caller, submitted.job, bill, note, request.wait, request.read, request.save_to).await
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the rest of one use case, split from its first half")]
+    async fn after_submit(
+        &self,
+        caller: &Caller,
+        job: Job,
+        mut bill: Bill,
+        note: Option<String>,
+        wait: Option<Duration>,
+        read: Option<u64>,
+        save_to: Option<String>,
+    ) -> Result<Answer> {
+        let asked = wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
+        let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
+            let source = if bill == Bill::default() { "cache" } else { "live" };
+            (self.job_answer(&job, source, bill), job)
+        } else {
+            // From here on there is a job: whatever happens, the answer names it.
+            match self.waited(caller, job.id(), asked, None).await {
+                Ok((answer, job)) => {
+                    bill.add(answer.credits_used, answer.credits_remaining);
+                    (Answer { credits_used: bill.used, credits_remaining: bill.remaining, ..answer }, job)
+                }
+                Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+                Err(error) => {
+                    let mut answer = self.job_answer(&job, "live", bill);
+                    if let Some(view) = &mut answer.job {
+                        view.last_check_error = Some(error.to_json());
+                    }
+                    (answer, job)
+                }
+            }
+        };
+        answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted) && !asked.is_zero();
+        if job.status == JobStatus::Success {
+            self.include_text(&job, read, &mut answer).await;
+            if let Some(save_to) = save_to {
+                self.include_files(caller, &job, &save_to, &mut answer).await;
+            }
+        }
+        if let Some(note) = note {
+            answer.tips = Some(match answer.tips {
+                Some(tips) => format!("{note} {tips}"),
+                None => note,
+            });
+        }
+        Ok(answer)
+    }
+
+    /// Text in the answer, when the result is text. A result that cannot be read now is not a failed job.
+    async fn include_text(&self, job: &Job, read: Option<u64>, answer: &mut Answer) {
+        let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
+        let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
+        if limit == 0 || job.results().links.is_empty() {
+            return;
+        }
+        match self.text_of(job, 0).await {
+            Ok(text) => {
+                answer.output = Some(text_output(page(&text.text, 0, limit)));
+                if let Some(next) = answer.output.as_ref().and_then(|output| output.next_offset) {
+                    answer.tips = Some(format!("read_result {} with offset {next} reads on.", job.id()));
+                }
+            }
+            Err(error) if error.kind() == Kind::InvalidArgument => {}
+            Err(error) => {
+                answer.tips = Some(format!("The text could not be read: {} {}", error.message(), error.hint()))
+            }
+        }
+    }
+
+    async fn include_files(&self, caller: &Caller, job: &Job, save_to: &str, answer: &mut Answer) {
+        match self.save(caller, job, Some(save_to), false).await {
+            Ok(saved) => show_saved(answer, &saved),
+            Err(error) => {
+                answer.tips = Some(format!(
+                    "The job succeeded, but its result was not saved: {} {} Then call download_result {}.",
+                    error.message(),
+                    error.hint(),
+                    job.id()
+                ));
+            }
+        }
+    }
+
+    /// Uploads what is local and puts the links into the body. Everything is looked at before anything is paid for.
+    async fn with_sources_uploaded(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        mut body: Map<String, Value>,
+        sources: Option<Sources>,
+    ) -> Result<(Map<String, Value>, Bill)> {
+        let mut bill = Bill::default();
+        let Some(sources) = sources else { return Ok((body, bill)) };
+        let mut files = Vec::new();
+        for item in &sources.items {
+            files.push(if is_local(item) { Some(caller.sandbox.readable(item)?) } else { None });
+        }
+        let mut links = Vec::new();
+        for (item, file) in sources.items.iter().zip(files) {
+            links.push(match file {
+                None => item.clone(),
+                Some(file) => {
+                    let name = file
+                        .path
+                        .file_name()
+                        .map_or_else(|| operation.name.to_owned(), |name| name.to_string_lossy().into_owned());
+                    (caller.told)(Event::Uploading { name, bytes: file.bytes });
+                    let uploading = upload(
+                        &self.jobs,
+                        &self.client,
+                        &self.hosts,
+                        &caller.key,
+                        &file,
+                        None,
+                        self.config.max_file_bytes,
+                    );
+                    let uploaded = or_cancelled(&caller.cancel, uploading)
+                        .await
+                        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
+                    bill.merge(uploaded.bill);
+                    uploaded.link.expose().to_owned()
+                }
+            });
+        }
+        body.insert(sources.wire.to_owned(), json!(Sources::joined(&links)));
+        Ok((body, bill))
+    }
+
+    /// Looks at a job once.
+    ///
+    /// # Errors
+    /// As `Jobs::check`.
+    pub async fn check(&self, caller: &Caller, job_id: &str, force: bool) -> Result<Answer> {
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, force)).await?;
+        let mut answer = self.job_answer(&checked.job, checked.source.as_str(), checked.bill);
+        let retry_after = checked.retry_after.map(round_seconds);
+        if let Some(view) = &mut answer.job {
+            view.retry_after_seconds = retry_after;
+        }
+        answer.tips = tips(&checked.job, retry_after);
+        if checked.is_first_sight && checked.job.status == JobStatus::Working {
+            answer.tips = Some(format!(
+                "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
+                answer.tips.unwrap_or_default()
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// Waits for a job. Running out of time is a normal answer; a failed job is an answer with `is_error`.
+    ///
+    /// # Errors
+    /// As `Jobs::wait`.
+    pub async fn wait(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        timeout: Option<Duration>,
+        interval: Option<Duration>,
+    ) -> Result<Answer> {
+        Ok(self.waited(caller, job_id, timeout.unwrap_or(WAIT_DEFAULT), interval).await?.0)
+    }
+
+    async fn waited(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        asked: Duration,
+        interval: Option<Duration>,
+    ) -> Result<(Answer, Job)> {
+        let budget = caller.max_wait.map_or(asked, |max| asked.min(max));
+        let options = WaitOptions { budget, interval, cancel: caller.cancel.clone() };
+        let waited = self.jobs.wait(&caller.key, job_id, &options, |job| self.tell(caller, job)).await?;
+        let mut answer = self.job_answer(&waited.job, waited.source.as_str(), waited.bill);
+        let retry_after = match waited.end {
+            WaitEnd::Finished => None,
+            WaitEnd::Pending { retry_after } => Some(round_seconds(retry_after)),
+        };
+        answer.tips = tips(&waited.job, retry_after);
+        answer.is_error = matches!(waited.job.status, JobStatus::Failed | JobStatus::Aborted);
+        if waited.is_first_sight && !waited.job.status.is_terminal() {
+            answer.tips = Some(format!(
+                "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
+                answer.tips.unwrap_or_default()
+            ));
+        }
+        if let Some(view) = &mut answer.job {
+            view.retry_after_seconds = retry_after;
+            view.timeout_applied = Some(budget.as_secs_f64());
+            view.wait_capped = (budget < asked).then_some(true);
+            view.last_check_error = waited.last_error.map(|error| error.to_json());
+        }
+        Ok((answer, waited.job))
+    }
+
+    /// The caller's jobs, newest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a state that is none, or a cursor that is none of ours.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        status: Option<&str>,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Answer> {
+        let states = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"];
+        if let Some(status) = status
+            && !states.contains(&status)
+        {
+            return Err(Error::invalid(
+                format!("`status` cannot be `{}`.", catalogue::shorten(status, 40)),
+                format!("It is one of {}.", states.join(", ")),
+            ));
+        }
+        let page = self.jobs.ledger().list(caller.key.fingerprint(), status, limit, cursor).await?;
+        let items: Vec<Value> = page.jobs.iter().map(job_line).collect();
+        let content = json!({"items": items, "total": page.total, "next_cursor": page.next_cursor});
+        Ok(Answer::new("success", content, Bill::default()))
+    }
+
+    /// Stops tracking a job: `cancelled`, `already_terminal` or `not_found`, all of them answers.
+    ///
+    /// # Errors
+    /// `invalid_argument` for an id that cannot be one.
+    pub async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<Answer> {
+        let (job, changed) = match self.jobs.cancel(&caller.key, job_id).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.kind() == Kind::NotFound => {
+                return Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Bill::default())
+                    .with_tips(error.hint().to_owned()));
+            }
+            Err(error) => return Err(error),
+        };
+        let outcome = if changed { "cancelled" } else { "already_terminal" };
+        let mut answer = self.job_answer(&job, "cache", Bill::default());
+        answer.content = json!({"outcome": outcome});
+        Ok(answer)
+    }
+
+    /// Text of a finished job's result, a page of it.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is not finished, not text, or has no such output; `link_expired` when it is gone.
+    pub async fn read(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        offset: u64,
+        limit: Option<u64>,
+        tail_lines: Option<u64>,
+        index: usize,
+    ) -> Result<Answer> {
+        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let text = match or_cancelled(&caller.cancel, self.text_of(&job, index)).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                or_cancelled(&caller.cancel, self.text_of(&job, index)).await?
+            }
+            other => other?,
+        };
+        let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+        let shown = match tail_lines {
+            Some(lines) => tail(&text.text, lines, limit),
+            None => page(&text.text, offset, limit),
+        };
+        let mut answer = self.job_answer(&job, "cache", bill);
+        answer.content = json!({"mime_type": text.mime_type, "index": index});
+        answer.tips = shown.next_offset.map(|next| format!("read_result {} with offset {next} reads on.", job.id()));
+        answer.output = Some(text_output(shown));
+        Ok(answer)
+    }
+
+    /// Saves the files of a finished job.
+    ///
+    /// # Errors
+    /// `file_access` for a place that cannot be written, `link_expired`, `network`, `too_large`.
+    pub async fn download(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        save_to: Option<&str>,
+        overwrite: bool,
+    ) -> Result<Answer> {
+        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let saved = match self.save(caller, &job, save_to, overwrite).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                self.save(caller, &job, save_to, overwrite).await?
+            }
+            other => other?,
+        };
+        let mut answer = self.job_answer(&job, "cache", bill);
+        answer.content = json!({"files": saved.iter().map(saved_line).collect::<Vec<_>>()});
+        answer.tips = None;
+        show_saved(&mut answer, &saved);
+        Ok(answer)
+    }
+
+    /// Uploads a local file to the service's temporary storage.
+    ///
+    /// # Errors
+    /// `file_access`, `too_large`, and as `Client::send`.
+    pub async fn upload(&self, caller: &Caller, file_path: &str, name: Option<&str>) -> Result<Answer> {
+        let file = caller.sandbox.readable(file_path)?;
+        (caller.told)(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
+        let uploading =
+            upload(&self.jobs, &self.client, &self.hosts, &caller.key, &file, name, self.config.max_file_bytes);
+        let uploaded = or_cancelled(&caller.cancel, uploading).await?;
+        let tips = "Pass content.url as `url` of a call. The file is kept for an hour.";
+        Ok(Answer::new("success", uploaded.content, uploaded.bill).with_tips(tips))
+    }
+
+    /// The account's balance.
+    ///
+    /// # Errors
+    /// As `Client::send`.
+    pub async fn balance(&self, caller: &Caller) -> Result<Answer> {
+        let operation = catalogue::find("account_balance")?;
+        let call = crate::jobs::call_for(operation, json!({}), Vec::new());
+        let (content, bill) =
+            or_cancelled(&caller.cancel, self.jobs.direct(&caller.key, &call, operation.name)).await?;
+        Ok(Answer::new("success", content, bill))
+    }
+
+    /// What the caller spent, by day and operation, newest first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn spending(&self, caller: &Caller, limit: u32) -> Result<Value> {
+        let rows = self.jobs.ledger().spending(caller.key.fingerprint(), limit).await?;
+        Ok(json!(rows.iter().map(|row| json!({"day": row.day, "operation": row.operation, "requests": row.requests, "credits": row.credits})).collect::<Vec<_>>()))
+    }
+
+    /// The catalogue, or the part of it that `query` finds.
+    pub fn operations(&self, query: Option<&str>) -> Answer {
+        let words: Vec<String> =
+            query.unwrap_or_default().split_whitespace().map(|word| word.to_lowercase().replace('-', "_")).collect();
+        let matches = |operation: &Operation| {
+            let text = format!(
+                "{} {} {} {} {}",
+                operation.name,
+                operation.aliases.join(" "),
+                operation.title,
+                operation.description,
+                operation.toolset.as_str()
+            )
+            .to_lowercase();
+            words.iter().all(|word| text.contains(word.as_str()))
+        };
+        let mut found: Vec<&Operation> = catalogue::all().filter(|operation| matches(operation)).collect();
+        if found.is_empty() {
+            let names = catalogue::all().map(|operation| operation.name);
+            let near = catalogue::nearest(query.unwrap_or_default(), names, 5);
+            found = catalogue::all().filter(|operation| near.contains(&operation.name)).collect();
+        }
+        let items: Vec<Value> = found.iter().map(|operation| json!({"name": operation.name, "group": operation.toolset.as_str(), "title": operation.title})).collect();
+        let content = json!({"items": items, "total": found.len()});
+        Answer::new("success", content, Bill::default())
+            .with_tips("describe_operation shows the arguments of one; submit_job runs it.")
+    }
+
+    /// One operation: what it does, costs, takes and returns.
+    ///
+    /// # Errors
+    /// `not_found` with the nearest names.
+    pub fn describe(&self, name: &str) -> Result<Answer> {
+        let operation = catalogue::find(name)?;
+        let content = json!({
+            "name": operation.name,
+            "aliases": operation.aliases,
+            "group": operation.toolset.as_str(),
+            "description": operation.description,
+            "documented": operation.confidence == catalogue::Confidence::Documented,
+            "arguments": catalogue::schema::of_params(operation.params(), catalogue::schema::Detail::Full),
+        });
+        Ok(Answer::new("success", content, Bill::default()).with_tips(format!(
+            "Run it with submit_job: operation {}, `url` and the rest in `options`.",
+            operation.name
+        )))
+    }
+
+    /// A job that can be read or saved; if it is not known to be finished, one look is taken.
+    async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Bill)> {
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, false)).await?;
+        let job = checked.job;
+        match &job.status {
+            JobStatus::Success => Ok((job, checked.bill)),
+            status => {
+                let hint = tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default();
+                let kind = match status {
+                    JobStatus::Failed => Kind::JobFailed,
+                    JobStatus::Aborted => Kind::JobAborted,
+                    JobStatus::Unknown => Kind::NotFound,
+                    _ => Kind::InvalidArgument,
+                };
+                Err(Error::new(
+                    kind,
+                    format!("Job {} has no result: its status is `{}`.", job.id(), status.as_str()),
+                    hint,
+                )
+                .with_spent(checked.bill.used, checked.bill.remaining))
+            }
+        }
+    }
+
+    /// One forced look for fresh links; if the service gives none, the first error stands.
+    async fn with_fresh_links(&self, caller: &Caller, job: &Job, bill: &mut Bill, error: Error) -> Result<Job> {
+        if job.job_id.is_none() {
+            return Err(error.with_spent(bill.used, bill.remaining));
+        }
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job.id(), true)).await?;
+        bill.merge(checked.bill);
+        if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
+            Ok(checked.job)
+        } else {
+            Err(error.with_spent(bill.used, bill.remaining))
+        }
+    }
+
+    /// The links of a result; a link to a list is followed.
+    async fn links_of(&self, job: &Job) -> Result<Vec<PresignedUrl>> {
+        if job.links_expired(now()) {
+            return Err(Error::new(
+                Kind::LinkExpired,
+                format!(
+                    "The links of job {} expired at {}.",
+                    job.id(),
+                    job.links_expire_at.map(rfc3339).unwrap_or_default()
+                ),
+                "Run the operation again; `expiration` makes links live longer on larger plans.",
+            ));
+        }
+        let results = job.results();
+        let is_many = matches!(job.operation().map(|operation| operation.output), Some(Output::Many(_)) | None);
+        if let [only] = results.links.as_slice()
+            && results.maybe_list
+            && is_many
+            && let Some(links) = fetch_links(&self.client, &self.hosts, only).await?
+        {
+            return Ok(links);
+        }
+        Ok(results.links)
+    }
+
+    async fn text_of(&self, job: &Job, index: usize) -> Result<Arc<Text>> {
+        let kept_as = format!("{}#{index}", job.intent_id);
+        if let Some(text) = self.kept_text(&kept_as) {
+            return Ok(text);
+        }
+        let links = self.links_of(job).await?;
+        let text = match (links.get(index), job.results().inline) {
+            (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
+                Error::invalid(
+                    format!("Output {index} of job {} is not text.", job.id()),
+                    format!("download_result {} saves it to a file.", job.id()),
+                )
+            })?,
+            (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
+            (None, _) if links.is_empty() => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output that could be read.", job.id()),
+                    "Its answer is in `content` of get_job_check.",
+                ));
+            }
+            (None, _) => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output {index}.", job.id()),
+                    format!("It has {}, counted from 0.", links.len()),
+                ));
+            }
+        };
+        let text = Arc::new(text);
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.push_front((kept_as, Arc::clone(&text)));
+        texts.truncate(TEXTS_KEPT);
+        Ok(text)
+    }
+
+    fn kept_text(&self, kept_as: &str) -> Option<Arc<Text>> {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.iter().find(|(name, _)| name == kept_as).map(|(_, text)| Arc::clone(text))
+    }
+
+    async fn save(&self, caller: &Caller, job: &Job, save_to: Option<&str>, overwrite: bool) -> Result<Vec<Saved>> {
+        let links = self.links_of(job).await?;
+        if links.len() > OUTPUTS_MAX {
+            return Err(Error::new(
+                Kind::TooLarge,
+                format!("The result has {} files, more than {OUTPUTS_MAX}.", links.len()),
+                "Run the operation on fewer pages.",
+            ));
+        }
+        if links.is_empty() {
+            return self.save_inline(caller, job, save_to, overwrite).await;
+        }
+        let names = numbered(links.iter().map(|link| safe_file_name(&link.file_name().unwrap_or_default())));
+        // Several files go into a folder, one may be given a name.
+        let folder = if links.len() > 1 {
+            save_to.map(|folder| {
+                format!("{}{}", folder.trim_end_matches(std::path::MAIN_SEPARATOR), std::path::MAIN_SEPARATOR)
+            })
+        } else {
+            save_to.map(str::to_owned)
+        };
+        let targets = names
+            .iter()
+            .map(|name| caller.sandbox.target(folder.as_deref(), name, overwrite))
+            .collect::<Result<Vec<PathBuf>>>()?;
+        let mut saved = Vec::new();
+        for ((link, target), name) in links.iter().zip(&targets).zip(&names) {
+            let told = |done, total| (caller.told)(Event::Downloading { name: name.clone(), done, total });
+            saved.push(
+                download(
+                    &self.client,
+                    &self.hosts,
+                    link,
+                    target,
+                    overwrite,
+                    self.config.max_file_bytes,
+                    &told,
+                    &caller.cancel,
+                )
+                .await?,
+            );
+        }
+        self.remember_saved(job, &saved).await;
+        Ok(saved)
+    }
+
+    /// A result that stood in the answer itself is saved as JSON or text.
+    async fn save_inline(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: Option<&str>,
+        overwrite: bool,
+    ) -> Result<Vec<Saved>> {
+        let Some(inline) = job.results().inline else {
+            return Err(Error::invalid(
+                format!("Job {} has nothing to save.", job.id()),
+                "Its answer is in `content` of get_job_check.",
+            ));
+        };
+        let text = inline_text(&inline);
+        let extension = if text.mime_type == "application/json" { "json" } else { "txt" };
+        let name = if job.operation.is_empty() { "result" } else { &job.operation };
+        let target = caller.sandbox.target(save_to, &format!("{name}.{extension}"), overwrite)?;
+        let saved = vec![crate::files::download::save_text(&text, &target, overwrite).await?];
+        self.remember_saved(job, &saved).await;
+        Ok(saved)
+    }
+
+    async fn remember_saved(&self, job: &Job, saved: &[Saved]) {
+        let files: Vec<String> = saved.iter().map(|file| file.path.display().to_string()).collect();
+        if let Err(error) = self.jobs.ledger().saved(&job.intent_id, &files).await {
+            tracing::warn!(%error, "the ledger does not know where the result was saved");
+        }
+    }
+
+    fn job_answer(&self, job: &Job, source: &'static str, bill: Bill) -> Answer {
+        let content = job.content.clone().or_else(|| job.problem.clone()).unwrap_or_else(|| json!({}));
+        let mut answer = Answer::new(job.status.as_str(), content, bill);
+        answer.credits_remaining = bill.remaining.or(job.credits_remaining);
+        answer.job = Some(JobView::new(job, source, self.jobs.progress(job), now()));
+        answer.tips = tips(job, None);
+        answer
+    }
+
+    fn tell(&self, caller: &Caller, job: &Job) {
+        (caller.told)(Event::Job {
+            job_id: job.id().to_owned(),
+            status: job.status.as_str().to_owned(),
+            elapsed_seconds: job.elapsed_seconds(now()),
+            progress: self.jobs.progress(job),
+            checks_made: job.checks_made,
+        });
+    }
+}
+
+/// A job in a list.
+pub fn job_line(job: &Job) -> Value {
+    json!({
+        "job_id": job.id(),
+        "status": job.status.as_str(),
+        "operation": if job.operation.is_empty() { Value::Null } else { json!(job.operation) },
+        "submitted_at": job.submitted_at.or(Some(job.created_at)).map(rfc3339),
+        "completed_at": job.completed_at.map(rfc3339),
+        "credits_total": job.credits_total(),
+    })
+}
+
+fn saved_line(saved: &Saved) -> Value {
+    json!({"path": saved.path.display().to_string(), "bytes": saved.bytes, "sha256": saved.sha256, "mime_type": saved.mime_type})
+}
+
+fn show_saved(answer: &mut Answer, saved: &[Saved]) {
+    let Some(view) = &mut answer.job else { return };
+    view.outputs = saved
+        .iter()
+        .map(|file| OutputView {
+            name: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            mime_type: file.mime_type.clone(),
+            bytes: Some(file.bytes),
+            url: None,
+            expires_at: None,
+            saved_to: Some(file.path.display().to_string()),
+            sha256: Some(file.sha256.clone()),
+        })
+        .collect();
+}
+
+fn text_output(page: TextPage) -> TextOutput {
+    TextOutput {
+        text: page.text,
+        offset: page.offset,
+        next_offset: page.next_offset,
+        total_chars: page.total_chars,
+        truncated: page.truncated,
+        untrusted: true,
+    }
+}
+
+fn inline_text(inline: &Value) -> Text {
+    match inline {
+        Value::String(text) => Text { mime_type: "text/plain".into(), text: text.replace("\r\n", "\n") },
+        other => Text {
+            mime_type: "application/json".into(),
+            text: serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),
+        },
+    }
+}
+
+fn round_seconds(delay: Duration) -> f64 {
+    (delay.as_secs_f64() * 10.0).ceil() / 10.0
+}
+
+async fn or_cancelled<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = cancel.cancelled() => Err(Error::new(Kind::Cancelled, "The call was given up.", "Jobs that were submitted go on; list_jobs shows them.")),
+    }
+}

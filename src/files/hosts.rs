@@ -1,0 +1,195 @@
+//! Which hosts files may travel to and from.
+//!
+//! What lives here: [`Hosts`], a pure judgement of links. What never does: opening one. The client follows no redirect
+//! (`api/transport.rs`), so what is judged here is what is spoken to.
+
+use url::{Host, Url};
+
+use crate::api::transfer::is_loopback;
+use crate::error::{Error, Result};
+use crate::secret::PresignedUrl;
+
+/// The hosts of result and upload links (`PDFCO_DOWNLOAD_HOSTS`).
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    patterns: Vec<Pattern>,
+    service: Url,
+}
+
+/// `files.test`, `*.files.test` (any subdomain, not the domain itself), either with a port.
+#[derive(Clone, Debug)]
+struct Pattern {
+    host: String,
+    is_suffix: bool,
+    port: Option<u16>,
+}
+
+impl Hosts {
+    /// The hosts that match `patterns`, and the service itself: the key goes there anyway. While the service is on this
+    /// machine (the simulator), so may its links be, over plain http.
+    pub fn new(patterns: &[String], service: &Url) -> Self {
+        Hosts {
+            patterns: patterns.iter().filter_map(|pattern| Pattern::read(pattern)).collect(),
+            service: service.clone(),
+        }
+    }
+
+    /// Whether `link` may be opened: https, a host of the list by its name, no user in it.
+    ///
+    /// # Errors
+    /// `invalid_argument`, naming the host and what is allowed.
+    pub fn check(&self, link: &PresignedUrl) -> Result<()> {
+        let Ok(url) = Url::parse(link.expose()) else {
+            return Err(self.refused("A link to a file cannot be read as a link."));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(self.refused("A link to a file holds a user name, which links of the service never do."));
+        }
+        if is_loopback(&self.service) && is_loopback(&url) && matches!(url.scheme(), "http" | "https") {
+            return Ok(());
+        }
+        let shown = url.host_str().unwrap_or("nowhere");
+        if url.scheme() != "https" {
+            return Err(
+                self.refused(&format!("A link to a file leads to {shown} by `{}`, not by https.", url.scheme()))
+            );
+        }
+        if url.origin() == self.service.origin() {
+            return Ok(());
+        }
+        match url.host() {
+            Some(Host::Domain(host)) if self.patterns.iter().any(|pattern| pattern.fits(host, url.port())) => Ok(()),
+            Some(Host::Domain(_)) => {
+                Err(self.refused(&format!("A link to a file leads to {shown}, which is not among the allowed hosts.")))
+            }
+            // An address says nothing about whose it is, and private ones are somebody's internal services.
+            _ => Err(self.refused(&format!("A link to a file leads to the bare address {shown}."))),
+        }
+    }
+
+    fn refused(&self, message: &str) -> Error {
+        let allowed: Vec<String> = self.patterns.iter().map(Pattern::shown).collect();
+        Error::invalid(
+            message,
+            format!(
+                "Files travel over https to these hosts only: {}. Add the host to PDFCO_DOWNLOAD_HOSTS if it is yours.",
+                if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") }
+            ),
+        )
+    }
+}
+
+impl Pattern {
+    fn read(pattern: &str) -> Option<Self> {
+        let pattern = pattern.trim().to_ascii_lowercase();
+        let (host, port) = match pattern.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse().ok()?)),
+            None => (pattern.as_str(), None),
+        };
+        let (is_suffix, host) = host.strip_prefix('*').map_or((false, host), |rest| (true, rest));
+        // `*` alone, or a star elsewhere, would allow far more than its writer meant.
+        let is_sound =
+            !host.contains('*') && if is_suffix { host.len() > 1 && host.starts_with('.') } else { !host.is_empty() };
+        is_sound.then(|| Pattern { host: host.to_owned(), is_suffix, port: port.filter(|port| *port != 443) })
+    }
+
+    fn fits(&self, host: &str, port: Option<u16>) -> bool {
+        let named = if self.is_suffix {
+            host.strip_suffix(&self.host).is_some_and(|sub| !sub.is_empty())
+        } else {
+            host == self.host
+        };
+        named && port == self.port
+    }
+
+    fn shown(&self) -> String {
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{}{port}", if self.is_suffix { "*" } else { "" }, self.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn fine(service: &str, link: &str) -> bool {
+        let patterns =
+            ["*.amazonaws.com", "*.pdf.co", "Files.Test", "store.test:8443", "*", "a.*.test", ""].map(str::to_owned);
+        let checked = Hosts::new(&patterns, &Url::parse(service).unwrap()).check(&PresignedUrl::new(link));
+        if let Err(error) = &checked {
+            assert_eq!(error.kind(), Kind::InvalidArgument);
+            let said = format!("{error:?} {}", error.hint());
+            assert!(!said.contains("canary"), "{said}");
+        }
+        checked.is_ok()
+    }
+
+    #[test]
+    fn links_are_opened_on_known_hosts_over_https_only() {
+        for (link, expected) in [
+            ("https://pdf-temp-files.s3.us-west-2.amazonaws.com/A/a.pdf?sig=canary", true),
+            ("https://PDF-temp-files.S3.amazonaws.com/a", true),
+            ("https://s3.amazonaws.com:443/a", true),
+            ("https://files.pdf.co/a", true),
+            ("https://api.pdf.co/a", true),
+            ("https://files.test/a", true),
+            ("https://store.test:8443/a", true),
+            ("https://store.test/a", false),
+            ("https://sub.files.test/a", false),
+            ("https://amazonaws.com/a", false),
+            ("https://s3.amazonaws.com:8080/a?canary", false),
+            ("http://s3.amazonaws.com/a?canary", false),
+            ("https://evilamazonaws.com/a", false),
+            ("https://s3.amazonaws.com.evil.test/a?canary", false),
+            ("https://evil.test/?x=.amazonaws.com", false),
+            ("https://evil.test#.amazonaws.com", false),
+            (r"https://evil.test\.amazonaws.com", false),
+            ("https://canary:canary@s3.amazonaws.com/a", false),
+            ("https://s3.amazonaws.com@evil.test/a", false),
+            ("https://169.254.169.254/latest/meta-data?canary", false),
+            ("https://127.0.0.1/a", false),
+            ("https://2130706433/a", false),
+            ("https://0x7f.1/a", false),
+            ("https://[::1]/a", false),
+            ("https://[::ffff:10.0.0.1]/a", false),
+            ("https://10.0.0.1/a", false),
+            ("https://localhost/a", false),
+            ("http://127.0.0.1:80/a", false),
+            ("ftp://s3.amazonaws.com/a", false),
+            ("file:///etc/passwd", false),
+            ("data:text/plain,canary", false),
+            ("not a link canary", false),
+            ("", false),
+        ] {
+            assert_eq!(fine("https://api.pdf.co", link), expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn beside_a_service_on_this_machine_its_links_are_too() {
+        for (service, link, expected) in [
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9001/a", true),
+            ("http://localhost:9000", "http://[::1]:9001/a", true),
+            ("http://127.0.0.1:9000", "https://s3.amazonaws.com/a", true),
+            ("http://127.0.0.1:9000", "http://u:p@127.0.0.1/a", false),
+            ("http://127.0.0.1:9000", "http://10.0.0.1/a", false),
+            ("http://127.0.0.1:9000", "http://127.0.0.1.evil.test/a", false),
+            ("http://127.0.0.1:9000", "ftp://127.0.0.1/a", false),
+        ] {
+            assert_eq!(fine(service, link), expected, "{service} {link}");
+        }
+    }
+
+    #[test]
+    fn a_dedicated_service_may_hand_out_links_to_itself() {
+        for (link, expected) in [
+            ("https://10.0.0.7:8443/files/a.pdf", true),
+            ("https://10.0.0.7/files/a.pdf", false),
+            ("http://10.0.0.7:8443/files/a.pdf", false),
+            ("https://10.0.0.8:8443/files/a.pdf", false),
+        ] {
+            assert_eq!(fine("https://10.0.0.7:8443/prefix", link), expected, "{link}");
+        }
+    }
+}

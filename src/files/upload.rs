@@ -1,0 +1,162 @@
+//! A local file, sent to the service's storage: one small paid request, then a stream of any size.
+//!
+//! What lives here: [`upload()`] and the content types that get signed. What never does: judging paths (`sandbox.rs`).
+//! Source: `pdfco-api.md` §5.1.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+
+use super::hosts::Hosts;
+use super::names::safe_file_name;
+use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
+use crate::api::reply::field;
+use crate::api::retry::delay;
+use crate::api::{Call, Client, Repeat};
+use crate::catalogue::Method;
+use crate::error::{Error, Kind, Result};
+use crate::jobs::{Bill, Jobs};
+use crate::secret::{ApiKey, PresignedUrl};
+
+/// Most times the bytes are sent. The link is paid for, and sending the same bytes again does no harm.
+const SENDS_MAX: u32 = 3;
+/// Life of an upload link, less a margin.
+const LINK_LIFE: Duration = Duration::from_secs(14 * 60);
+
+/// A file in the service's storage.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// The link to use as a source.
+    pub link: PresignedUrl,
+    /// Its name there.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The service's own JSON, without the link for uploading.
+    pub content: Value,
+    /// What it cost.
+    pub bill: Bill,
+}
+
+/// Sends `file` to the service's storage, as `name` if one is given, in constant memory.
+///
+/// # Errors
+/// `invalid_argument` when the file is empty, `too_large` beyond `max_bytes` or 2 GB, `file_access` when the file changed
+/// since it was judged; else as `Client::send` and `Client::put_file`.
+pub async fn upload(
+    jobs: &Jobs,
+    client: &Client,
+    hosts: &Hosts,
+    key: &ApiKey,
+    file: &LocalFile,
+    name: Option<&str>,
+    max_bytes: u64,
+) -> Result<Uploaded> {
+    let shown = || format!("`{}`", file.path.display());
+    if file.bytes == 0 {
+        return Err(Error::invalid(format!("{} is empty.", shown()), "Pass a file with something in it."));
+    }
+    let bytes_max = max_bytes.min(FILE_BYTES_MAX);
+    if file.bytes > bytes_max {
+        return Err(too_large(&shown(), file.bytes, bytes_max));
+    }
+    let own_name = file.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = safe_file_name(name.filter(|name| !name.trim().is_empty()).unwrap_or(&own_name));
+    let content_type = content_type(&name, &own_name);
+    // Opened before anything is paid for.
+    let mut opened = Some(open(file).await?);
+
+    let call = Call {
+        method: Method::Get,
+        path: "/v1/file/upload/get-presigned-url".to_owned(),
+        params: json!({"name": name, "contenttype": content_type}),
+        // A link asked for twice costs a little twice and harms nothing (`pdfco-api.md` §1.6).
+        repeat: Repeat::Safe,
+        has_source: false,
+        secrets: Vec::new(),
+    };
+    let started = tokio::time::Instant::now();
+    let (mut content, bill) = jobs.direct(key, &call, "file_upload").await?;
+    let link_in = |name: &str| {
+        field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
+    };
+    let (Some(upload_link), Some(link)) = (link_in("presignedUrl"), link_in("url")) else {
+        return Err(Error::new(Kind::Upstream, "The service gave no link for uploading.", "Try again later."));
+    };
+    let name = field(&content, "name").and_then(Value::as_str).map_or(name, str::to_owned);
+    if let Some(content) = content.as_object_mut() {
+        content.retain(|field, _| !field.eq_ignore_ascii_case("presignedUrl"));
+    }
+    hosts.check(&upload_link)?;
+
+    let mut sends = 0;
+    loop {
+        let body = match opened.take() {
+            Some(body) => body,
+            None => open(file).await?,
+        };
+        sends += 1;
+        // A file that grows meanwhile is sent as it was announced.
+        let Err(error) = client.put_file(&upload_link, &content_type, file.bytes, body.take(file.bytes)).await else {
+            break;
+        };
+        let pause = delay(sends);
+        if !error.is_retryable() || sends >= SENDS_MAX || started.elapsed() + pause > LINK_LIFE {
+            return Err(error);
+        }
+        tracing::debug!(sends, ?pause, kind = %error.kind(), "upload repeated");
+        tokio::time::sleep(pause).await;
+    }
+    Ok(Uploaded { link, name, bytes: file.bytes, content, bill })
+}
+
+/// Opens the file anew; one that changed since it was judged is not sent, and one that changed under a broken upload is
+/// named as the cause.
+async fn open(file: &LocalFile) -> Result<tokio::fs::File> {
+    let file = file.clone();
+    let opened = tokio::task::spawn_blocking(move || file.open()).await;
+    Ok(tokio::fs::File::from_std(opened.map_err(|_| Error::internal("A file could not be opened."))??))
+}
+
+/// The content type that is signed and sent: by the name it gets, else by the name it has.
+fn content_type(name: &str, own_name: &str) -> String {
+    by_extension(name).or_else(|| by_extension(own_name)).unwrap_or_else(|| "application/octet-stream".to_owned())
+}
+
+fn by_extension(name: &str) -> Option<String> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let documented = match extension.to_ascii_lowercase().as_str() {
+        "txt" | "text" | "csv" | "tsv" | "json" | "xml" | "log" | "md" => "text/plain",
+        "pdf" => "application/pdf",
+        "msg" | "eml" => "application/vnd.ms-outlook",
+        "doc" => "application/msword",
+        _ => return mime_guess::from_ext(extension).first().map(|mime| mime.essence_str().to_owned()),
+    };
+    Some(documented.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_the_documented_ones_first() {
+        for (name, own_name, expected) in [
+            ("a.pdf", "", "application/pdf"),
+            ("A.PDF", "", "application/pdf"),
+            ("a.csv", "", "text/plain"),
+            ("mail.eml", "", "application/vnd.ms-outlook"),
+            ("a.doc", "", "application/msword"),
+            ("a.docx", "", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+            ("page.html", "", "text/html"),
+            ("a.png", "", "image/png"),
+            ("a.tar.pdf", "", "application/pdf"),
+            ("a", "b.pdf", "application/pdf"),
+            ("a.strange", "b", "application/octet-stream"),
+            ("pdf", "", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name, own_name), expected, "{name} {own_name}");
+        }
+    }
+}

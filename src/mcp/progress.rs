@@ -1,0 +1,73 @@
+//! Progress notifications while a call runs: about every three seconds, strictly increasing, never after the result.
+//!
+//! What lives here: [`Progress`]. What never does: asking the service anything; it tells what the jobs engine said last.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rmcp::RoleServer;
+use rmcp::model::{ProgressNotificationParam, ProgressToken};
+use rmcp::service::Peer;
+use tokio::time::Instant;
+
+use crate::app::Event;
+
+/// The first notification comes early, so that a person sees something move.
+const FIRST: Duration = Duration::from_secs(1);
+/// Time between notifications.
+const EVERY: Duration = Duration::from_secs(3);
+
+/// What there is to tell.
+#[derive(Clone, Default)]
+pub struct Progress {
+    last: Arc<Mutex<String>>,
+}
+
+impl Progress {
+    /// Takes note of what happens.
+    pub fn note(&self, event: &Event) {
+        let message = match event {
+            Event::Uploading { name, bytes } => format!("uploading {name} ({bytes} bytes)"),
+            Event::Job { status, elapsed_seconds, checks_made, .. } => {
+                format!("{status}, {elapsed_seconds:.0} s since the submit, checked {checks_made} times")
+            }
+            Event::Downloading { name, done, total } => match total {
+                Some(total) => format!("downloading {name}, {done} of {total} bytes"),
+                None => format!("downloading {name}, {done} bytes"),
+            },
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = message;
+    }
+
+    /// Runs `work`, and tells the peer how it goes for as long as it runs. Without a token nothing is sent.
+    ///
+    /// Sending is awaited here, in the same task that hands over the result: none can come after it.
+    pub async fn beside<T>(
+        &self,
+        peer: Peer<RoleServer>,
+        token: Option<ProgressToken>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let Some(token) = token else { return work.await };
+        let started = Instant::now();
+        let mut ticks = tokio::time::interval_at(started + FIRST, EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                _ = ticks.tick() => {
+                    let message = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+                    let mut note = ProgressNotificationParam::new(token.clone(), seconds);
+                    if !message.is_empty() {
+                        note = note.with_message(message);
+                    }
+                    // A peer that is gone is noticed by the transport, not here.
+                    let _ = peer.notify_progress(note).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Jobs as resources: `job://{job_id}` is the record, `job://{job_id}/result` its text.
+//!
+//! What lives here: [`list`], [`templates`] and [`read`]. What never does: anything a tool cannot do; few clients read
+//! resources, so nothing depends on them.
+
+use rmcp::model::{
+    ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+};
+use serde_json::json;
+
+use crate::answer::JobView;
+use crate::app::{App, Caller};
+use crate::error::{Error, Kind, Result};
+use crate::jobs::ledger::now;
+
+/// Jobs on one page.
+const PAGE: u32 = 50;
+
+/// The caller's newest jobs.
+///
+/// # Errors
+/// `invalid_argument` for a cursor that is none of ours.
+pub async fn list(app: &App, caller: &Caller, cursor: Option<&str>) -> Result<ListResourcesResult> {
+    let page = app.jobs().ledger().list(caller.key.fingerprint(), None, PAGE, cursor).await?;
+    let resources = page
+        .jobs
+        .iter()
+        .map(|job| {
+            let title = if job.operation.is_empty() { "job" } else { &job.operation };
+            Resource::new(format!("job://{}", job.id()), job.id())
+                .with_title(format!("{title}, {}", job.status.as_str()))
+                .with_mime_type("application/json")
+        })
+        .collect();
+    let mut result = ListResourcesResult::with_all_items(resources);
+    result.next_cursor = page.next_cursor;
+    Ok(result)
+}
+
+/// The two forms of a job's address.
+pub fn templates() -> ListResourceTemplatesResult {
+    ListResourceTemplatesResult::with_all_items(vec![
+        ResourceTemplate::new("job://{job_id}", "job")
+            .with_title("A job's record")
+            .with_description("State, times, credits and outputs of a job, from memory.")
+            .with_mime_type("application/json"),
+        ResourceTemplate::new("job://{job_id}/result", "job result")
+            .with_title("A job's text")
+            .with_description("The first 20,000 characters of a finished job's text.")
+            .with_mime_type("text/plain"),
+    ])
+}
+
+/// One of them.
+///
+/// # Errors
+/// `not_found` for an address that is none; what reading says.
+pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceResult> {
+    let not_ours = || {
+        Error::new(
+            Kind::NotFound,
+            "There is no such resource.",
+            "Addresses are job://{job_id} and job://{job_id}/result.",
+        )
+    };
+    let id = uri.strip_prefix("job://").ok_or_else(not_ours)?;
+    if let Some(id) = id.strip_suffix("/result") {
+        let answer = app.read(caller, id, 0, None, None, 0).await?;
+        let text = answer.output.map(|output| output.text).unwrap_or_default();
+        return Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type("text/plain")]));
+    }
+    let job = app.jobs().get(&caller.key, id).await?;
+    let view = JobView::new(&job, "cache", app.jobs().progress(&job), now());
+    let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
+    Ok(ReadResourceResult::new(vec![
+        ResourceContents::text(record.to_string(), uri).with_mime_type("application/json"),
+    ]))
+}
