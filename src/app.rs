@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, JobView, OutputView, TextOutput, rfc3339, tips};
-use crate::api::{Client, Timeouts};
+use crate::api::{Client, SharedPace, Timeouts};
 use crate::catalogue::arguments::{self, Sources};
 use crate::catalogue::{self, Operation, Output};
 use crate::config::Config;
@@ -126,8 +126,8 @@ impl App {
     /// # Errors
     /// `invalid_argument` when the base URL cannot be used.
     pub fn new(config: Config) -> Result<App> {
-        let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default())?;
-        let ledger = Ledger::new(config.ledger.clone(), config.ledger_keep);
+        let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
+        let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default(), shared_pace(&ledger))?;
         let settings =
             Settings { check_worth_seconds: config.check_worth_seconds, credit_budget: config.credit_budget };
         let hosts = Hosts::new(&config.download_hosts, &config.base_url);
@@ -772,6 +772,23 @@ impl App {
             checks_made: job.checks_made,
         });
     }
+}
+
+/// One pace for all processes on a ledger. A ledger that cannot be asked holds nobody up.
+fn shared_pace(ledger: &Arc<Ledger>) -> Option<SharedPace> {
+    if !ledger.is_shared() {
+        return None;
+    }
+    let ledger = Arc::clone(ledger);
+    Some(Arc::new(move |caller, limit, window| {
+        let ledger = Arc::clone(&ledger);
+        Box::pin(async move {
+            ledger.reserve(&caller, limit, window, now()).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the pace of other processes is not known");
+                None
+            })
+        })
+    }))
 }
 
 /// A job in a list.

@@ -1,4 +1,5 @@
 //! Files over real sockets: a storage on loopback that answers, cuts and misbehaves as each test says.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -99,7 +100,7 @@ impl Storage {
     }
 
     fn client(&self) -> Client {
-        Client::new(self.base.clone(), Pace::Off, Timeouts::default()).unwrap()
+        Client::new(self.base.clone(), Pace::Off, Timeouts::default(), None).unwrap()
     }
 
     fn hosts(&self) -> Hosts {
@@ -608,7 +609,7 @@ async fn a_gigabyte_travels_in_constant_memory() {
         }
     });
     let place = Place::new();
-    let client = Client::new(base.clone(), Pace::Off, Timeouts::default()).unwrap();
+    let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
     let hosts = Hosts::new(&[], &base);
     let link = PresignedUrl::new(format!("{base}get"));
     let saved =

@@ -15,13 +15,14 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
-use crate::secret::ApiKey;
+use crate::secret::{ApiKey, Fingerprint};
 
 pub use rate_limit::{Pace, RateLimiter};
 pub use reply::Reply;
@@ -61,16 +62,22 @@ pub struct Client {
 struct Inner {
     transport: transport::Transport,
     limiter: RateLimiter,
+    shared_pace: Option<SharedPace>,
 }
 
+/// Asks for one of a key's `limit` places in a window that other processes use too; the answer is how long to wait
+/// before asking again, or nothing when the place is taken.
+pub type SharedPace = Arc<dyn Fn(Fingerprint, u32, Duration) -> BoxFuture<'static, Option<Duration>> + Send + Sync>;
+
 impl Client {
-    /// A client of the service at `base`. Nothing is opened before the first request.
+    /// A client of the service at `base`. Nothing is opened before the first request. `shared_pace` is asked after our
+    /// own limiter, so that several processes keep one pace together.
     ///
     /// # Errors
     /// `invalid_argument` when `base` is neither https nor plain http on loopback.
-    pub fn new(base: Url, pace: Pace, timeouts: Timeouts) -> Result<Self> {
+    pub fn new(base: Url, pace: Pace, timeouts: Timeouts, shared_pace: Option<SharedPace>) -> Result<Self> {
         let transport = transport::Transport::new(base, timeouts)?;
-        Ok(Client { inner: Arc::new(Inner { transport, limiter: RateLimiter::new(pace) }) })
+        Ok(Client { inner: Arc::new(Inner { transport, limiter: RateLimiter::new(pace), shared_pace }) })
     }
 
     /// Whether the service is on this machine: then its links are too, and plain http is in order.
@@ -138,6 +145,7 @@ impl Client {
     }
 
     async fn attempt_in_turn(&self, key: &ApiKey, call: &Call, permit: rate_limit::Permit) -> Result<Reply, Failure> {
+        self.keep_shared_pace(key).await;
         let answer = self.inner.transport.exchange(key, call).await;
         let refused = match &answer {
             Err(Failure { error, .. }) if error.kind() == Kind::RateLimited => Some(error.retry_after()),
@@ -145,6 +153,17 @@ impl Client {
         };
         permit.complete(refused);
         answer
+    }
+
+    /// Waits for a place in the pace that other processes keep too. Last before the request leaves, so that a turn that
+    /// is given back takes no place.
+    async fn keep_shared_pace(&self, key: &ApiKey) {
+        if let (Some(reserve), Some(limit)) = (&self.inner.shared_pace, self.inner.limiter.limit()) {
+            // Each round waits for a place that others may take first; those who wait here are few and take turns.
+            while let Some(wait) = reserve(key.fingerprint().clone(), limit, rate_limit::WINDOW).await {
+                tokio::time::sleep(wait).await;
+            }
+        }
     }
 
     /// The part that moves files: uploads and downloads by presigned links, which carry no key.

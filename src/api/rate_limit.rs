@@ -14,7 +14,7 @@ use crate::secret::Fingerprint;
 
 /// The service counts requests within a second. Ours is a little longer, because requests need different times to
 /// get there.
-const WINDOW: Duration = Duration::from_millis(1_050);
+pub(super) const WINDOW: Duration = Duration::from_millis(1_050);
 /// Slowest pace after refusals, as a share of the configured one.
 const FACTOR_MIN: f64 = 0.1;
 /// Without a refusal for this long the pace recovers one step.
@@ -45,6 +45,14 @@ impl RateLimiter {
     /// A limiter that starts every key at `pace`.
     pub fn new(pace: Pace) -> Self {
         RateLimiter { pace, keys: Mutex::new(HashMap::new()) }
+    }
+
+    /// Requests in a second, when there is a limit.
+    pub fn limit(&self) -> Option<u32> {
+        match self.pace {
+            Pace::PerSecond(limit) => Some(limit.max(1)),
+            Pace::Off => None,
+        }
     }
 
     /// Waits until `key` may send one request. First come, first served. Dropping the future gives the place back.

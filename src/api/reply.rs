@@ -251,7 +251,7 @@ fn explain(code: i64, has_source: bool) -> (Kind, &'static str, &'static str) {
             "Write `pages` such as `0,2-5,7-`; `!0` is the last page.",
         ),
         454 => (Kind::InvalidArgument, "The parameters are invalid", "Check the arguments with describe_operation."),
-        400..=499 => {
+        code if (400..500).contains(&code) => {
             (Kind::InvalidArgument, "The service refused the request", "Check the arguments with describe_operation.")
         }
         _ => (Kind::Upstream, "The service failed", "Try again later; a status page is linked from https://pdf.co."),

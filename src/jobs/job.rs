@@ -79,6 +79,12 @@ impl Job {
         (end.saturating_sub(self.submitted_at.unwrap_or(self.created_at)).max(0)) as f64 / 1000.0
     }
 
+    /// When it was last looked at, in seconds since the submit; 0 when never.
+    pub fn last_look_seconds(&self) -> f64 {
+        let start = self.submitted_at.unwrap_or(self.created_at);
+        self.last_checked_at.map_or(0.0, |at| at.saturating_sub(start).max(0) as f64 / 1000.0)
+    }
+
     /// All credits reported for it; `None` when none were ever reported.
     pub fn credits_total(&self) -> Option<i64> {
         match (self.submit_credits, self.check_credits) {

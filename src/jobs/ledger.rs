@@ -18,6 +18,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::OnceCell;
 
+use super::belief::Learned;
 use super::job::{Job, Millis, Observation, without_links};
 use super::status::JobStatus;
 use crate::config::LedgerPlace;
@@ -25,7 +26,15 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Fingerprint;
 
 /// Schema steps in order; applied ones are never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "jobs", include_str!("ledger/001_jobs.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "jobs", include_str!("ledger/001_jobs.sql")), (2, "engine", include_str!("ledger/002_engine.sql"))];
+
+/// A process that looks at a job has it for this long; one that died loses it by time. Longer than any exchange of a
+/// live process takes as a rule, shorter than anybody wants to be left alone.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How often the schema steps are tried while other processes take them too.
+const MIGRATE_ATTEMPTS: u64 = 6;
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,7 +159,7 @@ impl Ledger {
         at: Millis,
     ) -> Result<Job> {
         let row = sqlx::query(
-            "UPDATE jobs SET job_id = $2, submitted_at = $3, submit_credits = $4, credits_remaining = $5, content = $6, problem = NULL
+            "UPDATE jobs SET job_id = $2, submitted_at = $3, changed_at = $3, submit_credits = $4, credits_remaining = $5, content = $6, problem = NULL
              WHERE intent_id = $1 RETURNING *",
         )
         .bind(intent_id)
@@ -176,7 +185,7 @@ impl Ledger {
         at: Millis,
     ) -> Result<Job> {
         let row = sqlx::query(
-            "UPDATE jobs SET status = 'success', submitted_at = $2, started_at = $2, completed_at = $2, submit_credits = $3,
+            "UPDATE jobs SET status = 'success', submitted_at = $2, changed_at = $2, started_at = $2, completed_at = $2, submit_credits = $3,
                  credits_remaining = $4, content = $5, links_expire_at = $6, problem = NULL
              WHERE intent_id = $1 RETURNING *",
         )
@@ -269,7 +278,8 @@ impl Ledger {
                  checks_made = checks_made + $10,
                  check_credits = CASE WHEN $11 IS NULL THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
                  credits_remaining = COALESCE($12, credits_remaining),
-                 problem = CASE WHEN rule.moves THEN NULL ELSE problem END
+                 problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
+                 changed_at = $6, lease_holder = NULL, lease_until = NULL
              FROM rule WHERE jobs.intent_id = rule.intent_id RETURNING jobs.*",
         )
         .bind(intent_id)
@@ -290,10 +300,153 @@ impl Ledger {
         job(&row)
     }
 
+    /// Takes the right to look at a job for a short time, unless another process has it or has looked since
+    /// `last_seen`. `Err` holds the job as that other process left it.
+    pub async fn claim(
+        &self,
+        intent_id: &str,
+        holder: &str,
+        last_seen: Option<Millis>,
+        at: Millis,
+    ) -> Result<Result<(), Job>> {
+        let claimed = sqlx::query(
+            "UPDATE jobs SET lease_holder = $2, lease_until = $3
+             WHERE intent_id = $1 AND status IN ('queued', 'working')
+                 AND (lease_until IS NULL OR lease_until <= $4 OR lease_holder = $2)
+                 AND COALESCE(last_checked_at, 0) <= $5",
+        )
+        .bind(intent_id)
+        .bind(holder)
+        .bind(at.saturating_add(LEASE.as_millis() as i64))
+        .bind(at)
+        .bind(last_seen.unwrap_or_default())
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        if claimed.rows_affected() == 1 {
+            return Ok(Ok(()));
+        }
+        Ok(Err(self.by_intent(intent_id).await?))
+    }
+
+    /// Gives the right to look back, when the look failed.
+    pub async fn release(&self, intent_id: &str, holder: &str) -> Result<()> {
+        sqlx::query(
+            "UPDATE jobs SET lease_holder = NULL, lease_until = NULL WHERE intent_id = $1 AND lease_holder = $2",
+        )
+        .bind(intent_id)
+        .bind(holder)
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// The caller's jobs that changed at or after `since`, at most a thousand.
+    pub async fn changed_since(&self, caller: &Fingerprint, since: Millis) -> Result<Vec<Job>> {
+        let rows =
+            sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND changed_at >= $2 ORDER BY changed_at LIMIT 1000")
+                .bind(caller.as_str())
+                .bind(since)
+                .fetch_all(self.pool().await?)
+                .await
+                .map_err(failed)?;
+        rows.iter().map(job).collect()
+    }
+
+    /// Whether other processes may be using the same ledger.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, LedgerPlace::File(_))
+    }
+
+    /// Takes one of the `limit` places that a key has in `window`, over all processes. `Some` is how long to wait
+    /// before asking again.
+    pub async fn reserve(
+        &self,
+        caller: &Fingerprint,
+        limit: u32,
+        window: Duration,
+        at: Millis,
+    ) -> Result<Option<Duration>> {
+        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let pool = self.pool().await?;
+        let taken = sqlx::query(
+            "INSERT INTO pace (caller, at) SELECT $1, $2
+             WHERE (SELECT COUNT(*) FROM pace WHERE caller = $1 AND at > $2 - $3) < $4",
+        )
+        .bind(caller.as_str())
+        .bind(at)
+        .bind(window)
+        .bind(i64::from(limit))
+        .execute(pool)
+        .await
+        .map_err(failed)?;
+        if taken.rows_affected() == 1 {
+            sqlx::query("DELETE FROM pace WHERE caller = $1 AND at < $2")
+                .bind(caller.as_str())
+                .bind(at.saturating_sub(60_000))
+                .execute(pool)
+                .await
+                .map_err(failed)?;
+            return Ok(None);
+        }
+        let oldest: Option<i64> = sqlx::query(
+            "SELECT MIN(at) FROM (SELECT at FROM pace WHERE caller = $1 ORDER BY at DESC LIMIT $2) AS newest",
+        )
+        .bind(caller.as_str())
+        .bind(i64::from(limit))
+        .fetch_one(pool)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(failed)?;
+        let wait = oldest.map_or(0, |oldest| oldest.saturating_add(window).saturating_sub(at)).clamp(1, window);
+        Ok(Some(Duration::from_millis(wait.unsigned_abs())))
+    }
+
+    /// What durations taught about an operation and a size class.
+    pub async fn learned(&self, operation: &str, bucket: i64) -> Result<Learned> {
+        let row = sqlx::query("SELECT weight, mean, squares FROM durations WHERE operation = $1 AND bucket = $2")
+            .bind(operation)
+            .bind(bucket)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        let read = |row: SqliteRow| -> sqlx::Result<Learned> {
+            Ok(Learned { weight: row.try_get(0)?, mean: row.try_get(1)?, squares: row.try_get(2)? })
+        };
+        row.map_or(Ok(Learned::default()), |row| read(row).map_err(failed))
+    }
+
+    /// Remembers what durations taught.
+    pub async fn learn(&self, operation: &str, bucket: i64, learned: Learned) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO durations (operation, bucket, weight, mean, squares) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (operation, bucket) DO UPDATE SET weight = excluded.weight, mean = excluded.mean, squares = excluded.squares",
+        )
+        .bind(operation)
+        .bind(bucket)
+        .bind(learned.weight)
+        .bind(learned.mean)
+        .bind(learned.squares)
+        .execute(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn by_intent(&self, intent_id: &str) -> Result<Job> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1")
+            .bind(intent_id)
+            .fetch_one(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        job(&row)
+    }
+
     /// Stops tracking. Gives the job back as it is afterwards, and whether this call changed it.
     pub async fn cancel(&self, intent_id: &str, at: Millis) -> Result<(Job, bool)> {
         let changed = sqlx::query(
-            "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2
+            "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2, changed_at = $2
              WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
         )
         .bind(intent_id)
@@ -543,14 +696,28 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
             Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false)
         })
         .collect();
-    Migrator::with_migrations(steps).run(pool).await.map_err(|error| {
-        Error::new(
-            Kind::FileAccess,
-            "The ledger's file is not one that this version can use.",
-            "It is damaged or was written by a newer pdfco. Move it away, or set PDFCO_LEDGER to another file.",
-        )
-        .with_source(error)
-    })
+    let migrator = Migrator::with_migrations(steps);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match migrator.run(pool).await {
+            Ok(()) => return Ok(()),
+            // Another process may be taking the same steps at this moment; afterwards there is nothing left to do.
+            Err(sqlx::migrate::MigrateError::Execute(_) | sqlx::migrate::MigrateError::ExecuteMigration(..))
+                if attempt < MIGRATE_ATTEMPTS =>
+            {
+                tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
+            }
+            Err(error) => {
+                return Err(Error::new(
+                    Kind::FileAccess,
+                    "The ledger's file is not one that this version can use.",
+                    "It is damaged or was written by a newer pdfco. Move it away, or set PDFCO_LEDGER to another file.",
+                )
+                .with_source(error));
+            }
+        }
+    }
 }
 
 async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {

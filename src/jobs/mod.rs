@@ -6,6 +6,7 @@
 //!
 //! Start at [`Jobs::submit`], then [`Jobs::wait`].
 
+pub mod belief;
 pub mod job;
 pub mod ledger;
 pub mod poller;
@@ -13,6 +14,7 @@ pub mod schedule;
 pub mod status;
 pub mod wait;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +33,9 @@ pub use schedule::{Belief, Schedule};
 pub use status::JobStatus;
 pub use wait::{WaitEnd, WaitOptions, Waited};
 
+use belief::Learned;
 use ledger::{Intent, now};
-use poller::{Looked, Poller, Service};
+use poller::{By, Looked, Poller, Service};
 
 /// A second live look sooner than this is answered from the ledger (DESIGN §2.3).
 const FRESH: Duration = Duration::from_secs(3);
@@ -52,9 +55,12 @@ pub struct Jobs {
 /// What checks need: shared with the poller's tasks.
 struct Core {
     client: Client,
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
     settings: Settings,
-    schedule: Mutex<Option<Arc<Schedule>>>,
+    /// Schedules by operation and size class: as many as the catalogue has, no more.
+    schedules: Mutex<HashMap<(String, i64), Arc<Schedule>>>,
+    /// This process, in leases.
+    holder: String,
 }
 
 /// Settings of the engine.
@@ -132,8 +138,9 @@ pub struct Checked {
 
 impl Jobs {
     /// An engine that speaks through `client` and remembers in `ledger`.
-    pub fn new(client: Client, ledger: Ledger, settings: Settings) -> Self {
-        let core = Arc::new(Core { client, ledger, settings, schedule: Mutex::new(None) });
+    pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
+        let holder = uuid::Uuid::new_v4().simple().to_string();
+        let core = Arc::new(Core { client, ledger, settings, schedules: Mutex::default(), holder });
         Jobs { poller: Poller::new(Arc::clone(&core)), core }
     }
 
@@ -244,7 +251,7 @@ impl Jobs {
         let looked = self.core.ask(key, &job, force, Asking::Patiently).await?;
         let mut bill = Bill::default();
         bill.add(looked.credits, looked.credits_remaining);
-        let retry_after = (!looked.job.status.is_terminal()).then(|| self.next_look_in(&looked.job));
+        let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_look_in(&looked.job)) };
         Ok(Checked { job: looked.job, source: Source::Live, bill, retry_after, is_first_sight })
     }
 
@@ -267,17 +274,16 @@ impl Jobs {
     /// `not_found` when the ledger does not know it.
     pub async fn cancel(&self, key: &ApiKey, id: &str) -> Result<(Job, bool)> {
         let job = self.get(key, id).await?;
-        self.core.ledger.cancel(&job.intent_id, now()).await
+        let (job, changed) = self.core.ledger.cancel(&job.intent_id, now()).await?;
+        // Whoever waits for it hears of it at once.
+        self.poller.hear(key, &job);
+        Ok((job, changed))
     }
 
     /// When the schedule would look next, from now.
     pub fn next_look_in(&self, job: &Job) -> Duration {
-        let at = now();
-        let elapsed = job.elapsed_seconds(at);
-        let last = job
-            .last_checked_at
-            .map_or(0.0, |checked| (checked - job.submitted_at.unwrap_or(job.created_at)).max(0) as f64 / 1000.0);
-        let next = self.core.schedule().next_look(last.min(elapsed));
+        let elapsed = job.elapsed_seconds(now());
+        let next = self.core.known_schedule(job).next_look(job.last_look_seconds().min(elapsed));
         schedule::seconds((next - elapsed).max(0.5))
     }
 
@@ -286,8 +292,9 @@ impl Jobs {
         match job.status {
             JobStatus::Queued | JobStatus::Unknown | JobStatus::Cancelled => 0.0,
             JobStatus::Success => 1.0,
-            JobStatus::Working | JobStatus::Other(_) => self.core.schedule().progress(job.elapsed_seconds(now())),
-            JobStatus::Failed | JobStatus::Aborted => self.core.schedule().progress(job.elapsed_seconds(now())),
+            JobStatus::Working | JobStatus::Other(_) | JobStatus::Failed | JobStatus::Aborted => {
+                self.core.known_schedule(job).progress(job.elapsed_seconds(now()))
+            }
         }
     }
 
@@ -349,8 +356,55 @@ impl Core {
         let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
         self.charge(key.fingerprint(), "job_check", credits, None).await;
         let seen = Observation::read(reply, now())?;
+        let before = job.last_look_seconds();
         let job = self.ledger.observe(&job.intent_id, &seen).await?;
-        Ok(Looked { job, credits, credits_remaining })
+        if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
+            self.learn(&job, before).await;
+        }
+        Ok(Looked { job, credits, credits_remaining, by: By::Us })
+    }
+
+    /// Lets a finished job teach how long such jobs take: in its size class and in general.
+    async fn learn(&self, job: &Job, last_look_before: f64) {
+        if job.operation.is_empty() || job.submitted_at.is_none() {
+            return;
+        }
+        let seconds = belief::duration(job.job_duration_ms, job.elapsed_seconds(now()), last_look_before);
+        let mut buckets = vec![0, belief::page_bucket(job.page_count)];
+        buckets.dedup();
+        for bucket in buckets {
+            let learnt = match self.ledger.learned(&job.operation, bucket).await {
+                Ok(learned) => self.ledger.learn(&job.operation, bucket, learned.with(seconds)).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = learnt {
+                tracing::warn!(%error, "a duration could not be kept");
+            }
+        }
+    }
+
+    /// The schedule for a job: from the durations of its operation, in its size class where there are any.
+    async fn schedule_for(&self, job: &Job) -> Arc<Schedule> {
+        let mut learned = Learned::default();
+        for bucket in [belief::page_bucket(job.page_count), 0] {
+            if learned.weight == 0.0 && !job.operation.is_empty() {
+                // Without the past the prior will do.
+                learned = self.ledger.learned(&job.operation, bucket).await.unwrap_or_default();
+            }
+        }
+        let belief = learned.belief();
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(belief));
+        if known.made_from() != belief {
+            *known = self.schedule(belief);
+        }
+        Arc::clone(known)
+    }
+
+    /// The schedule that was last used for such a job; the prior's when there was none yet.
+    fn known_schedule(&self, job: &Job) -> Arc<Schedule> {
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(Learned::default().belief())))
     }
 
     /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
@@ -371,13 +425,13 @@ impl Core {
         bill
     }
 
-    /// The schedule: built on first use, because it is a few milliseconds of arithmetic that a start-up need not pay.
-    fn schedule(&self) -> Arc<Schedule> {
-        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            schedule.get_or_insert_with(|| Arc::new(Schedule::new(Belief::PRIOR, self.settings.check_worth_seconds))),
-        )
+    fn schedule(&self, belief: Belief) -> Arc<Schedule> {
+        Arc::new(Schedule::new(belief, self.settings.check_worth_seconds))
     }
+}
+
+fn schedule_key(job: &Job) -> (String, i64) {
+    (job.operation.clone(), belief::page_bucket(job.page_count))
 }
 
 impl Service for Core {
@@ -392,8 +446,35 @@ impl Service for Core {
     }
 
     async fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> Result<Looked> {
-        let reply = self.client.send_in_turn(key, &check_call(job, false), turn).await?;
-        self.looked(key, job, &reply).await
+        let is_shared = self.ledger.is_shared();
+        if is_shared
+            && let Err(theirs) = self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await?
+        {
+            turn.give_back();
+            let is_news = theirs.status.is_terminal() || theirs.last_checked_at > job.last_checked_at;
+            let by = if is_news { By::Others } else { By::OthersSoon };
+            return Ok(Looked { job: theirs, credits: None, credits_remaining: None, by });
+        }
+        let reply = self.client.send_in_turn(key, &check_call(job, false), turn).await;
+        let looked = match reply {
+            Ok(reply) => self.looked(key, job, &reply).await,
+            Err(error) => Err(error),
+        };
+        if is_shared && looked.is_err() {
+            self.ledger.release(&job.intent_id, &self.holder).await?;
+        }
+        looked
+    }
+
+    fn is_shared(&self) -> bool {
+        self.ledger.is_shared()
+    }
+
+    async fn changed(&self, key: &ApiKey, since: Millis) -> Vec<Job> {
+        self.ledger.changed_since(key.fingerprint(), since).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "other processes' news could not be read");
+            Vec::new()
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::job::{Job, Millis};
+use super::ledger::now as wall_now;
 use super::schedule::{Schedule, seconds};
 use crate::api::retry;
 use crate::error::{Error, Kind};
@@ -22,6 +23,10 @@ use crate::secret::{ApiKey, Fingerprint};
 
 /// Checks of one key that are on the way at once.
 const IN_FLIGHT_MAX: usize = 4;
+/// A waiter hears within this time what another process learned.
+const READ_EVERY: Duration = Duration::from_millis(700);
+/// While another process looks, its answer is waited for this long before asking the ledger again.
+const OTHERS_SOON: Duration = Duration::from_millis(500);
 /// An idle poller ends after this long; the next waiter starts another.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -33,8 +38,13 @@ pub trait Service: Send + Sync + 'static {
     fn turn(&self, key: &ApiKey) -> impl Future<Output = Self::Turn> + Send;
     /// Gives a turn back that was not used.
     fn give_back(&self, turn: Self::Turn);
-    /// Looks at a job once: asks the service and puts the answer into the ledger.
+    /// Looks at a job once: asks the service and puts the answer into the ledger. What `job` knew of
+    /// is compared: a newer look by another process is as good as one of our own, and free.
     fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> impl Future<Output = Result<Looked, Error>> + Send;
+    /// Whether other processes may look at the same jobs.
+    fn is_shared(&self) -> bool;
+    /// The key's jobs that changed in the ledger at or after `since`.
+    fn changed(&self, key: &ApiKey, since: Millis) -> impl Future<Output = Vec<Job>> + Send;
 }
 
 /// One look: the job as it is now, and what the look cost.
@@ -46,6 +56,19 @@ pub struct Looked {
     pub credits: Option<i64>,
     /// Balance reported.
     pub credits_remaining: Option<i64>,
+    /// Whose look it was.
+    pub by: By,
+}
+
+/// Whose look a state comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Ours.
+    Us,
+    /// Another process's, read from the ledger.
+    Others,
+    /// Another process is looking right now; nothing is known yet.
+    OthersSoon,
 }
 
 /// Credits reported for the requests that one call made.
@@ -119,6 +142,7 @@ struct Entry {
     due: Instant,
     last_look: f64,
     failures: u32,
+    not_before: Instant,
     is_in_flight: bool,
 }
 
@@ -140,6 +164,7 @@ impl Entry {
             Some(interval) => by_schedule.min(last + interval),
             None => by_schedule,
         }
+        .max(self.not_before)
         .max(now);
     }
 }
@@ -218,6 +243,14 @@ impl<S: Service> Poller<S> {
         Watch { news, bill, intent_id, waiter, poller }
     }
 
+    /// Takes note of a job that this process changed by other means than a look of the poller.
+    pub fn hear(&self, key: &ApiKey, job: &Job) {
+        let poller = lock(&self.shared.keys).get(key.fingerprint()).map(Arc::clone);
+        if let Some(poller) = poller {
+            poller.hear(job.clone());
+        }
+    }
+
     /// How many jobs are watched right now, over all keys.
     pub fn watched(&self) -> usize {
         lock(&self.shared.keys).values().map(|poller| lock(&poller.jobs).entries.len()).sum()
@@ -231,7 +264,7 @@ impl Entry {
         let since = |at: Millis| Duration::from_millis(now.saturating_sub(at).max(0).unsigned_abs());
         let start = job.submitted_at.unwrap_or(job.created_at);
         let submitted = instant.checked_sub(since(start)).unwrap_or(instant);
-        let last_look = job.last_checked_at.map_or(0.0, |at| (at.saturating_sub(start)).max(0) as f64 / 1000.0);
+        let last_look = job.last_look_seconds();
         let news = News { job, last_error: None, is_over: false, last_look, next_look: instant };
         Entry {
             news: watch::Sender::new(news),
@@ -241,6 +274,7 @@ impl Entry {
             due: instant,
             last_look,
             failures: 0,
+            not_before: instant,
             is_in_flight: false,
         }
     }
@@ -260,8 +294,16 @@ impl Entry {
 }
 
 async fn run<S: Service>(shared: Arc<Shared<S>>, poller: Arc<KeyPoller>) {
+    tokio::select! {
+        () = take_looks(&shared, &poller) => {}
+        () = hear_others(&shared, &poller) => {}
+    }
+}
+
+/// Looks at whatever is due, until nobody has waited for a while.
+async fn take_looks<S: Service>(shared: &Arc<Shared<S>>, poller: &Arc<KeyPoller>) {
     loop {
-        match next_due(&poller) {
+        match next_due(poller) {
             None => {
                 let woken = tokio::time::timeout(IDLE, poller.changed.notified()).await.is_ok();
                 let mut jobs = lock(&poller.jobs);
@@ -279,14 +321,56 @@ async fn run<S: Service>(shared: Arc<Shared<S>>, poller: Arc<KeyPoller>) {
             Some(_) => {
                 let Ok(place) = poller.in_flight.acquire().await else { return };
                 let turn = shared.service.turn(&poller.key).await;
-                let Some((intent_id, job)) = take_due(&poller) else {
+                let Some((intent_id, job)) = take_due(poller) else {
                     shared.service.give_back(turn);
                     continue;
                 };
                 place.forget();
-                tokio::spawn(look(Arc::clone(&shared), Arc::clone(&poller), turn, intent_id, job));
+                tokio::spawn(look(Arc::clone(shared), Arc::clone(poller), turn, intent_id, job));
             }
         }
+    }
+}
+
+/// Reads what other processes learned about the jobs that are waited for here. Never ends by itself.
+async fn hear_others<S: Service>(shared: &Shared<S>, poller: &KeyPoller) {
+    if !shared.service.is_shared() {
+        return std::future::pending().await;
+    }
+    let mut since = wall_now();
+    loop {
+        tokio::time::sleep(READ_EVERY).await;
+        if lock(&poller.jobs).entries.is_empty() {
+            continue;
+        }
+        let started = wall_now();
+        for job in shared.service.changed(&poller.key, since).await {
+            poller.hear(job);
+        }
+        // Clocks of processes on one machine agree, but a write may land a moment after the time in it.
+        since = started.saturating_sub(READ_EVERY.as_millis() as Millis);
+    }
+}
+
+impl KeyPoller {
+    /// Takes note of a job that somebody else changed.
+    fn hear(&self, job: Job) {
+        let mut jobs = lock(&self.jobs);
+        let intent_id = job.intent_id.clone();
+        let Some(entry) = jobs.entries.get_mut(&intent_id) else { return };
+        let known = Arc::clone(&entry.news.borrow().job);
+        if job.status == known.status && job.last_checked_at <= known.last_checked_at {
+            return;
+        }
+        let is_terminal = job.status.is_terminal();
+        entry.last_look = entry.last_look.max(job.last_look_seconds());
+        entry.plan(Instant::now());
+        entry.publish(Some(Arc::new(job)), None, is_terminal);
+        if is_terminal && !entry.is_in_flight {
+            jobs.entries.remove(&intent_id);
+        }
+        drop(jobs);
+        self.changed.notify_one();
     }
 }
 
@@ -335,7 +419,15 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
     match outcome {
         Ok(looked) => {
             entry.failures = 0;
-            entry.last_look = now.duration_since(entry.submitted).as_secs_f64();
+            match looked.by {
+                By::Us => entry.last_look = now.duration_since(entry.submitted).as_secs_f64(),
+                By::Others => entry.last_look = entry.last_look.max(looked.job.last_look_seconds()),
+                By::OthersSoon => {
+                    entry.not_before = now + OTHERS_SOON;
+                    entry.plan(now);
+                    return !entry.waiters.is_empty();
+                }
+            }
             if let Some(payer) = entry.waiters.first() {
                 lock(&payer.bill).add(looked.credits, looked.credits_remaining);
             }
@@ -347,10 +439,10 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
         Err(error) => {
             let is_over = ends_looking(&error);
             entry.failures = entry.failures.saturating_add(1);
-            entry.plan(now);
             // A refused look is postponed; the wait goes on.
             let pause = retry::delay(entry.failures).max(error.retry_after().unwrap_or_default());
-            entry.due = entry.due.max(now + pause);
+            entry.not_before = now + pause;
+            entry.plan(now);
             entry.publish(None, Some(Arc::new(error)), is_over);
             !is_over && !entry.waiters.is_empty()
         }

@@ -79,6 +79,7 @@ impl Belief {
 /// The looks that cost least under a belief.
 #[derive(Clone, Debug)]
 pub struct Schedule {
+    made_from: Belief,
     belief: Belief,
     worth: f64,
     grid: Vec<Point>,
@@ -95,6 +96,7 @@ struct Point {
 impl Schedule {
     /// The schedule for `belief`, when a check is worth `worth` seconds of waiting.
     pub fn new(belief: Belief, worth: f64) -> Self {
+        let made_from = belief;
         let belief = Belief { mu: belief.mu.clamp(-3.0, 9.0), sigma: belief.sigma.clamp(0.05, 4.0) };
         let worth = worth.clamp(0.01, 3_600.0);
         let step = (GRID_END / FIRST_LOOK).ln() / (GRID_POINTS - 1) as f64;
@@ -111,12 +113,12 @@ impl Schedule {
                 point.to_go = best.map_or(worth, |(_, cost)| cost);
             }
         }
-        Schedule { belief, worth, grid }
+        Schedule { made_from, belief, worth, grid }
     }
 
-    /// The belief behind it.
-    pub fn belief(&self) -> Belief {
-        self.belief
+    /// The belief that it was made from.
+    pub fn made_from(&self) -> Belief {
+        self.made_from
     }
 
     /// When to look next, in seconds since the submit, for a job not done at `elapsed` seconds.
@@ -188,23 +190,33 @@ pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::from_secs(3_600))
 }
 
+/// Jobs and what schedules cost them, for the tests of this room.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) mod simulation {
+    use super::{Belief, normal_below};
 
-    /// Quantiles of the log-normal: 4 000 jobs without a random number.
-    fn durations(belief: Belief) -> Vec<f64> {
-        let count = 4_000;
-        (0..count)
-            .map(|index| {
-                (belief.mu + belief.sigma * normal_quantile((f64::from(index) + 0.5) / f64::from(count))).exp()
-            })
-            .collect()
+    /// The five distributions of `waiting-cost.md` with its row "best possible when the distribution is known".
+    pub const TABLE: [(f64, f64, f64); 5] =
+        [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
+
+    /// Evenly spread quantiles of a log-normal: jobs without a random number.
+    pub fn quantiles(belief: Belief, count: u32) -> Vec<f64> {
+        let at = |index: u32| (f64::from(index) + 0.5) / f64::from(count);
+        (0..count).map(|index| (belief.mu + belief.sigma * normal_quantile(at(index))).exp()).collect()
+    }
+
+    /// One duration; the state of the generator (xorshift) is the caller's.
+    pub fn lognormal(belief: Belief, state: &mut u64) -> f64 {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        let uniform = ((*state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        (belief.mu + belief.sigma * normal_quantile(uniform)).exp()
     }
 
     fn normal_quantile(p: f64) -> f64 {
         let (mut low, mut high) = (-9.0, 9.0);
-        for _ in 0..80 {
+        for _ in 0..60 {
             let middle = (low + high) / 2.0;
             if normal_below(middle) < p { low = middle } else { high = middle }
         }
@@ -212,8 +224,8 @@ mod tests {
     }
 
     /// `J = w n + o`, averaged.
-    fn cost(durations: &[f64], worth: f64, mut next: impl FnMut(f64) -> f64) -> f64 {
-        let one = |duration: f64, next: &mut dyn FnMut(f64) -> f64| {
+    pub fn cost(durations: &[f64], worth: f64, mut next: impl FnMut(f64) -> f64) -> f64 {
+        let mut one = |duration: f64| {
             let (mut looked, mut looks) = (0.0, 0.0);
             while looked < duration {
                 looked = next(looked);
@@ -221,23 +233,25 @@ mod tests {
             }
             worth * looks + looked - duration
         };
-        durations.iter().map(|duration| one(*duration, &mut next)).sum::<f64>() / durations.len() as f64
+        durations.iter().map(|duration| one(*duration)).sum::<f64>() / durations.len() as f64
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::simulation::{TABLE, cost, quantiles};
+    use super::*;
 
     fn belief(median: f64, sigma: f64) -> Belief {
         Belief { mu: median.ln(), sigma }
     }
-
-    /// The five distributions of `waiting-cost.md` with its row "best possible when the distribution is known".
-    const TABLE: [(f64, f64, f64); 5] =
-        [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
 
     #[test]
     fn with_a_known_distribution_the_cost_is_the_tables_best() {
         for (median, sigma, best) in TABLE {
             let truth = belief(median, sigma);
             let schedule = Schedule::new(truth, 2.0);
-            let j = cost(&durations(truth), 2.0, |t| schedule.next_look(t));
+            let j = cost(&quantiles(truth, 4_000), 2.0, |t| schedule.next_look(t));
             assert!(j <= best * 1.05, "median {median}: J {j:.2}, best {best}");
         }
     }
@@ -248,7 +262,7 @@ mod tests {
         let steps = [2.0, 5.0, 10.0, 18.0, 28.0, 43.0];
         let listed = |t: f64| steps.iter().copied().find(|step| *step > t).unwrap_or(t + 15.0);
         for (median, sigma, _) in TABLE.into_iter().filter(|row| row.0 > 2.0 && row.0 <= 30.0) {
-            let jobs = durations(belief(median, sigma));
+            let jobs = quantiles(belief(median, sigma), 4_000);
             let ours = cost(&jobs, 2.0, |t| schedule.next_look(t));
             for (name, theirs) in [
                 ("every 1 s", cost(&jobs, 2.0, |t| t + 1.0)),

@@ -81,7 +81,7 @@ impl Jobs {
             }
         };
         if job.status.is_terminal() || job.job_id.is_none() {
-            return Ok(self.from_ledger(job, bill, is_first_sight));
+            return Ok(self.as_remembered(job, bill, is_first_sight));
         }
         told(&job);
         if options.budget.is_zero() && !is_first_sight {
@@ -89,7 +89,8 @@ impl Jobs {
             return Ok(self.one_look(checked));
         }
 
-        let mut watch = self.poller.watch(key, Arc::new(job), self.core.schedule(), options.interval, now());
+        let schedule = self.core.schedule_for(&job).await;
+        let mut watch = self.poller.watch(key, Arc::new(job), schedule, options.interval, now());
         let news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
         bill.merge(watch.bill());
         let looked_here = watch.bill() != Bill::default();
@@ -119,7 +120,7 @@ impl Jobs {
         let elapsed = waited.job.elapsed_seconds(now());
         let is_worth_it = options.interval.is_none()
             && waited.last_error.is_none()
-            && self.core.schedule().is_worth_a_last_look(news.last_look, elapsed);
+            && self.core.known_schedule(&waited.job).is_worth_a_last_look(news.last_look, elapsed);
         if !is_worth_it {
             return Ok(());
         }
@@ -138,7 +139,7 @@ impl Jobs {
         }
     }
 
-    fn from_ledger(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
+    fn as_remembered(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
         let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {

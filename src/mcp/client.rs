@@ -23,8 +23,11 @@ pub struct Assistant {
     server: JoinHandle<Result<()>>,
 }
 
+/// Hears progress: a number that grows, and words.
+type Heard = Box<dyn Fn(f64, &str) + Send + Sync>;
+
 struct Listener {
-    heard: Box<dyn Fn(f64, &str) + Send + Sync>,
+    heard: Heard,
 }
 
 impl ClientHandler for Listener {

@@ -1,0 +1,367 @@
+//! What leaves through stdout and stderr, and the exit code.
+//!
+//! What lives here: [`Report`] (what a command has to say), [`Printer`] (a person's words, or one JSON envelope), the
+//! exit codes and the one `match` from a kind of error to its code. What never does: deciding what a command says.
+//! stdout is data, stderr is talk. Only this file and `progress_bar.rs` write to either.
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind};
+use crate::jobs::JobStatus;
+
+/// It worked.
+pub const SUCCESS: u8 = 0;
+/// The job failed or was aborted.
+pub const JOB_FAILED: u8 = 1;
+/// The command line, an argument or a local file cannot be used.
+pub const USAGE: u8 = 2;
+/// No key, a refused key, or no credits.
+pub const ACCOUNT: u8 = 3;
+/// No such job, operation or document.
+pub const NOT_FOUND: u8 = 4;
+/// The budget ended before the job did.
+pub const STILL_RUNNING: u8 = 5;
+/// The network or the service.
+pub const SERVICE: u8 = 6;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+/// SIGTERM.
+pub const TERMINATED: u8 = 143;
+
+/// The exit code of an error.
+pub fn exit_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::JobFailed | Kind::JobAborted => JOB_FAILED,
+        Kind::InvalidArgument | Kind::FileAccess | Kind::TooLarge => USAGE,
+        Kind::Auth | Kind::InsufficientCredits => ACCOUNT,
+        Kind::NotFound => NOT_FOUND,
+        Kind::RateLimited | Kind::LinkExpired | Kind::Network | Kind::Upstream | Kind::Internal => SERVICE,
+        Kind::Cancelled => INTERRUPTED,
+    }
+}
+
+/// The exit code of a job whose outcome was asked for.
+pub fn outcome_code(status: &JobStatus) -> u8 {
+    match status {
+        JobStatus::Success => SUCCESS,
+        JobStatus::Failed | JobStatus::Aborted | JobStatus::Cancelled => JOB_FAILED,
+        JobStatus::Unknown => NOT_FOUND,
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => STILL_RUNNING,
+    }
+}
+
+/// How a command's outcome is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Words for a person.
+    Human,
+    /// One JSON envelope.
+    Json,
+    /// One JSON line for each event, then the envelope.
+    Ndjson,
+}
+
+/// Rows under column names.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Column names.
+    pub header: Vec<&'static str>,
+    /// Cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// One line a row, cells separated by two spaces.
+    pub fn lines(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.join("  ")).collect()
+    }
+}
+
+/// What a command has to say.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One sentence.
+    pub summary: String,
+    /// The outcome in words: what a person gets on stdout, unless there is `text` or a `table`.
+    pub lines: Vec<String>,
+    /// The outcome for programs.
+    pub data: Value,
+    /// The text of a document: printed as it is instead of the lines.
+    pub text: Option<String>,
+    /// Rows: printed on a terminal instead of the lines.
+    pub table: Option<Table>,
+    /// Talk beside the outcome.
+    pub notes: Vec<String>,
+    /// Why the outcome is not what was asked for, and what to do.
+    pub problem: Option<(String, String)>,
+    /// Exit code.
+    pub code: u8,
+}
+
+/// Shows reports and errors in one format.
+#[derive(Clone, Copy, Debug)]
+pub struct Printer {
+    /// The format.
+    pub format: Format,
+    /// No talk but errors.
+    pub quiet: bool,
+    /// More talk.
+    pub verbose: bool,
+}
+
+impl Printer {
+    /// The printer for command lines that cannot be parsed: what they say about the format is looked for by hand.
+    pub fn guessed(args: &[OsString]) -> Printer {
+        let words: Vec<&str> = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str()).collect();
+        let output = |name: &str| words.iter().any(|word| *word == format!("--output={name}")) || words.windows(2).any(|pair| pair == ["--output", name]);
+        let format = match () {
+            () if output("ndjson") => Format::Ndjson,
+            () if output("json") || words.contains(&"--json") => Format::Json,
+            () => Format::Human,
+        };
+        Printer { format, quiet: false, verbose: false }
+    }
+
+    /// Whether a person reads.
+    pub fn is_human(&self) -> bool {
+        self.format == Format::Human
+    }
+
+    /// Whether talk beside the outcome is welcome.
+    pub fn talks(&self) -> bool {
+        self.is_human() && !self.quiet
+    }
+
+    /// Whether something that moves may be drawn.
+    pub fn draws(&self) -> bool {
+        self.talks() && std::io::stderr().is_terminal()
+    }
+
+    /// Shows how `command` ended and gives its exit code. A reader who left is no failure.
+    pub fn finish(&self, command: &str, outcome: Result<Report, Error>) -> u8 {
+        let report = outcome.unwrap_or_else(|error| failure(&error));
+        let written = match self.format {
+            Format::Human => self.words(&report),
+            Format::Json | Format::Ndjson => self.out(&self.rendered(&envelope(command, &report))),
+        };
+        if self.talks() {
+            report.notes.iter().for_each(|note| self.err(note));
+        }
+        if let Some((message, hint)) = &report.problem {
+            self.err(&format!("error: {message}"));
+            if !hint.is_empty() {
+                self.err(&format!("hint: {hint}"));
+            }
+        }
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => SUCCESS,
+            Err(error) => {
+                self.err(&format!("error: stdout cannot be written: {}", error.kind()));
+                USAGE
+            }
+            Ok(()) => report.code,
+        }
+    }
+
+    /// Shows help or the version, or what is wrong with a command line.
+    pub fn clap(&self, error: &clap::Error) -> u8 {
+        if !error.use_stderr() {
+            let _ = error.print();
+            return SUCCESS;
+        }
+        if self.is_human() {
+            let _ = error.print();
+            return USAGE;
+        }
+        let words = error.render().to_string();
+        let (message, rest) = words.trim_start_matches("error: ").split_once("\n\n").unwrap_or((&words, ""));
+        let hint = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        self.finish("", Err(Error::invalid(message.trim(), hint)))
+    }
+
+    /// One line of talk, when talk is welcome.
+    pub fn note(&self, line: &str) {
+        if self.talks() {
+            self.err(line);
+        }
+    }
+
+    /// One JSON line on stdout, at once, for programs that read while a command runs.
+    pub fn line(&self, value: &Value) {
+        let _ = self.out(&value.to_string());
+    }
+
+    /// Words on stdout, at once.
+    pub fn say(&self, words: &str) {
+        let _ = self.out(words);
+    }
+
+    fn words(&self, report: &Report) -> std::io::Result<()> {
+        let on_terminal = std::io::stdout().is_terminal();
+        match (&report.text, &report.table) {
+            (Some(text), _) if on_terminal => self.out(&tame(text)),
+            (Some(text), _) => self.out(text.strip_suffix('\n').unwrap_or(text)),
+            (None, Some(table)) if on_terminal && !table.rows.is_empty() => self.out(&grid(table)),
+            (None, _) if report.lines.is_empty() => Ok(()),
+            (None, _) => self.out(&report.lines.join("\n")),
+        }
+    }
+
+    fn rendered(&self, envelope: &Value) -> String {
+        let pretty = self.format == Format::Json && std::io::stdout().is_terminal();
+        if pretty { format!("{envelope:#}") } else { envelope.to_string() }
+    }
+
+    fn out(&self, text: &str) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{text}")?;
+        stdout.flush()
+    }
+
+    fn err(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", tame(line));
+    }
+}
+
+/// The one JSON object of a command (`clients-and-conventions.md` §2.3).
+pub fn envelope(command: &str, report: &Report) -> Value {
+    json!({"app_id": "pdfco", "command": command, "summary": report.summary, "lines": report.lines, "data": report.data})
+}
+
+fn failure(error: &Error) -> Report {
+    let mut public = error.to_json();
+    let hint = in_shell_words(error.hint());
+    if let Some(fields) = public.as_object_mut() {
+        fields.insert("hint".to_owned(), json!(hint));
+    }
+    let (used, remaining) = error.spent();
+    Report {
+        summary: format!("error: {}", error.message()),
+        data: json!({"status": "error", "error": public, "credits_used": used, "credits_remaining": remaining}),
+        problem: Some((error.message().to_owned(), hint)),
+        code: exit_code(error.kind()),
+        ..Report::default()
+    }
+}
+
+/// Hints are written for assistants, who have tools; a person has commands.
+pub fn in_shell_words(hint: &str) -> String {
+    const WORDS: &[(&str, &str)] = &[
+        ("list_operations (`pdfco operations`)", "`pdfco operations`"),
+        ("Call wait_job_completion with job_id ", "Run: pdfco jobs wait "),
+        ("do not loop on get_job_check, each look costs credits", "each look costs credits"),
+        (" with offset ", " --offset "),
+        (" with force: true looks", " looks"),
+        ("wait_job_completion", "pdfco jobs wait"),
+        ("get_job_check", "pdfco jobs show"),
+        ("download_result", "pdfco jobs download"),
+        ("read_result", "pdfco jobs read"),
+        ("list_jobs", "`pdfco jobs list`"),
+        ("cancel_job", "pdfco jobs cancel"),
+        ("get_credit_balance", "`pdfco credits`"),
+        ("list_operations", "`pdfco operations`"),
+        ("describe_operation", "`pdfco call <operation> --help`"),
+        ("submit_job", "`pdfco call`"),
+    ];
+    WORDS.iter().fold(hint.to_owned(), |text, (tool, command)| text.replace(tool, command))
+}
+
+/// Text from outside must not move a terminal's cursor.
+fn tame(text: &str) -> String {
+    let tamed: String = text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
+    tamed.strip_suffix('\n').map(str::to_owned).unwrap_or(tamed)
+}
+
+fn grid(table: &Table) -> String {
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(table.header.clone());
+    for row in &table.rows {
+        grid.add_row(row.iter().map(|cell| tame(cell)));
+    }
+    grid.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_its_exit_code() {
+        for (kind, code) in [
+            (Kind::JobFailed, 1),
+            (Kind::JobAborted, 1),
+            (Kind::InvalidArgument, 2),
+            (Kind::FileAccess, 2),
+            (Kind::TooLarge, 2),
+            (Kind::Auth, 3),
+            (Kind::InsufficientCredits, 3),
+            (Kind::NotFound, 4),
+            (Kind::Network, 6),
+            (Kind::Upstream, 6),
+            (Kind::RateLimited, 6),
+            (Kind::LinkExpired, 6),
+            (Kind::Internal, 6),
+            (Kind::Cancelled, 130),
+        ] {
+            assert_eq!(exit_code(kind), code, "{kind}");
+        }
+    }
+
+    #[test]
+    fn every_state_has_its_exit_code() {
+        for (status, code) in [
+            (JobStatus::Success, 0),
+            (JobStatus::Failed, 1),
+            (JobStatus::Aborted, 1),
+            (JobStatus::Cancelled, 1),
+            (JobStatus::Unknown, 4),
+            (JobStatus::Queued, 5),
+            (JobStatus::Working, 5),
+            (JobStatus::Other("paused".into()), 5),
+        ] {
+            assert_eq!(outcome_code(&status), code, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_the_same_envelope() {
+        let error = Error::new(Kind::NotFound, "There is no such thing.", "list_jobs shows what there is.").with_spent(Some(2), None);
+        let envelope = envelope("jobs show", &failure(&error));
+        assert_eq!(
+            envelope,
+            json!({
+                "app_id": "pdfco", "command": "jobs show", "summary": "error: There is no such thing.", "lines": [],
+                "data": {
+                    "status": "error",
+                    "error": {"kind": "not_found", "message": "There is no such thing.", "hint": "`pdfco jobs list` shows what there is.", "retryable": false},
+                    "credits_used": 2, "credits_remaining": null,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_format_of_a_broken_command_line_is_guessed() {
+        for (line, format) in [
+            ("pdfco jobs list", Format::Human),
+            ("pdfco jobs lst --json", Format::Json),
+            ("pdfco --output json lst", Format::Json),
+            ("pdfco lst --output=ndjson", Format::Ndjson),
+            ("pdfco lst -- --json", Format::Human),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(Printer::guessed(&args).format, format, "{line}");
+        }
+    }
+
+    #[test]
+    fn tools_become_commands_and_escapes_become_visible() {
+        assert_eq!(in_shell_words("read_result J1 with offset 40 reads on."), "pdfco jobs read J1 --offset 40 reads on.");
+        assert_eq!(tame("a\u{1b}[2Jb\tc\n"), "a\u{fffd}[2Jb\tc");
+    }
+}

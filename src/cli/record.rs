@@ -1,0 +1,246 @@
+//! A job as a person and a program see it.
+//!
+//! What lives here: the lines of `jobs show`, the `data` of the envelope, and what an outcome means for the exit code.
+//! What never does: asking for anything; every function takes what is known.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Session;
+use super::output::{Report, in_shell_words, outcome_code};
+use super::progress_bar::counted;
+use crate::answer::{Answer, rfc3339};
+use crate::app::Caller;
+use crate::error::{Error, Result};
+use crate::jobs::ledger::now;
+use crate::jobs::{Job, JobStatus};
+
+/// What an absent value is shown as.
+const NONE: &str = "(none)";
+
+/// The ledger's row behind an answer.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn job_of(session: &Session, caller: &Caller, answer: &Answer) -> Result<Job> {
+    let view = answer.job.as_ref().ok_or_else(|| Error::internal("An answer about a job came without one."))?;
+    session.app.jobs().get(&caller.key, &view.job_id).await
+}
+
+/// How a job stands that was asked for its outcome; a job that is not done ran out of `timeout`.
+pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration) -> Report {
+    let id = job.id();
+    let message = match &job.status {
+        JobStatus::Success => None,
+        JobStatus::Failed | JobStatus::Aborted => Some(format!("job {id} {}: {}", job.status.as_str(), reason(job).unwrap_or_else(|| "the service gave no reason".to_owned()))),
+        JobStatus::Unknown => Some(format!("job '{id}' was not found")),
+        JobStatus::Cancelled => Some(format!("job {id} was cancelled: nobody follows it any more")),
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job))),
+    };
+    let tips = in_shell_words(answer.tips.as_deref().unwrap_or_default());
+    let hint = match &job.status {
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => match last_error(answer) {
+            Some(error) => format!("The last look failed: {error} {}", session.how(&format!("pdfco jobs wait {id}"))),
+            None => session.how(&format!("pdfco jobs wait {id}")),
+        },
+        _ => tips,
+    };
+    let summary = summary(answer, job);
+    Report {
+        notes: if message.is_none() { vec![summary.clone()] } else { Vec::new() },
+        summary,
+        lines: Vec::new(),
+        data: data(answer, job),
+        problem: message.map(|message| (message, hint)),
+        code: outcome_code(&job.status),
+        ..Report::default()
+    }
+}
+
+fn last_error(answer: &Answer) -> Option<&str> {
+    answer.job.as_ref()?.last_check_error.as_ref()?.get("message")?.as_str()
+}
+
+fn summary(answer: &Answer, job: &Job) -> String {
+    let mut words = format!("{}: {} in {:.1} s, {}", named(job), status_word(job), job.elapsed_seconds(now()), counted(job.checks_made, "check"));
+    if let Some(used) = answer.credits_used {
+        words.push_str(&format!(", {}", counted(used, "credit")));
+    }
+    if let Some(left) = answer.credits_remaining {
+        words.push_str(&format!(", {left} left"));
+    }
+    words
+}
+
+fn named(job: &Job) -> &str {
+    if job.operation.is_empty() { "job" } else { &job.operation }
+}
+
+fn status_word(job: &Job) -> String {
+    match job.status.unrecognized() {
+        Some(word) => format!("{} ({})", job.status.as_str(), crate::catalogue::shorten(word, 40)),
+        None => job.status.as_str().to_owned(),
+    }
+}
+
+/// Why a job did not succeed, as far as anybody said.
+fn reason(job: &Job) -> Option<String> {
+    let of = |value: &Option<Value>| value.as_ref()?.get("message")?.as_str().map(str::to_owned);
+    match job.status {
+        JobStatus::Failed | JobStatus::Aborted => of(&job.content).or_else(|| of(&job.problem)),
+        _ => of(&job.problem),
+    }
+}
+
+/// The first lines of `jobs show`, and all of a call in the background.
+pub fn head_lines(job: &Job) -> Vec<String> {
+    vec![
+        format!("job: {}", job.id()),
+        format!("command: {}", if job.operation.is_empty() { NONE } else { &job.operation }),
+        format!("status: {}", status_word(job)),
+        format!("remote task: {}", job.job_id.as_deref().unwrap_or(NONE)),
+    ]
+}
+
+/// The lines of `jobs show`.
+pub fn lines(job: &Job) -> Vec<String> {
+    let mut detail = format!("{:.1} s, {}", job.elapsed_seconds(now()), counted(job.checks_made, "check"));
+    if let Some(credits) = job.credits_total() {
+        detail.push_str(&format!(", {}", counted(credits, "credit")));
+    }
+    let updated = [Some(job.created_at), job.submitted_at, job.last_checked_at, job.completed_at].into_iter().flatten().max();
+    let mut lines = head_lines(job);
+    lines.extend([
+        format!("detail: {detail}"),
+        format!("failure: {}", reason(job).as_deref().unwrap_or(NONE)),
+        format!("result: {}", result_words(job)),
+        format!("created: {}", rfc3339(job.created_at)),
+        format!("updated: {}", updated.map_or_else(|| NONE.to_owned(), rfc3339)),
+    ]);
+    lines
+}
+
+fn result_words(job: &Job) -> String {
+    let results = job.results();
+    let names: Vec<String> = results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();
+    let what = match (names.as_slice(), results.inline) {
+        ([], None) => NONE.to_owned(),
+        ([], Some(_)) => "in the answer itself".to_owned(),
+        (names, _) => names.join(", "),
+    };
+    match (job.links_expire_at, job.saved_to.as_slice()) {
+        (_, [_, ..]) => format!("{what}; saved to {}", job.saved_to.join(", ")),
+        (Some(at), _) if job.links_expired(now()) => format!("{what} (expired {})", rfc3339(at)),
+        (Some(at), _) if !names.is_empty() => format!("{what} (until {})", rfc3339(at)),
+        _ => what,
+    }
+}
+
+/// The fields of an answer, with hints in a person's words.
+pub fn fields_of(answer: &Answer) -> Value {
+    let mut fields = serde_json::to_value(answer).unwrap_or_default();
+    if let (Some(fields), Some(tips)) = (fields.as_object_mut(), &answer.tips) {
+        fields.insert("tips".to_owned(), json!(in_shell_words(tips)));
+    }
+    fields
+}
+
+/// The `data` of one job: the answer's fields, and the job's own as other job systems name them.
+pub fn data(answer: &Answer, job: &Job) -> Value {
+    let mut data = fields_of(answer);
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("job_id".to_owned(), json!(job.id()));
+        fields.insert("local_id".to_owned(), json!(job.intent_id));
+        fields.insert("remote".to_owned(), json!(job.job_id));
+        fields.insert("result".to_owned(), result(answer, job));
+    }
+    data
+}
+
+/// What a success handed over: links, JSON of the answer itself, and files saved by this command.
+fn result(answer: &Answer, job: &Job) -> Value {
+    if job.status != JobStatus::Success {
+        return Value::Null;
+    }
+    let results = job.results();
+    let links: Vec<&str> = results.links.iter().map(|link| link.expose()).collect();
+    let saved = answer.job.as_ref().map(|view| view.outputs.iter().filter(|output| output.saved_to.is_some()).collect::<Vec<_>>());
+    json!({"urls": links, "value": results.inline, "expires_at": job.links_expire_at.map(rfc3339), "saved": saved})
+}
+
+/// One line for each saved file: path, bytes, digest.
+pub fn saved_lines(answer: &Answer) -> Vec<String> {
+    let outputs = answer.job.iter().flat_map(|view| &view.outputs);
+    outputs
+        .filter_map(|file| Some(format!("{}  {} bytes  sha256 {}", file.saved_to.as_ref()?, file.bytes.unwrap_or_default(), file.sha256.as_deref().unwrap_or(NONE))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::ApiKey;
+
+    fn job(status: JobStatus, content: Value) -> Job {
+        Job {
+            intent_id: "local-1".into(),
+            job_id: Some("J1".into()),
+            caller: ApiKey::new("k").unwrap().fingerprint().clone(),
+            operation: "pdf_to_text".into(),
+            arguments: json!({}),
+            client_request_id: None,
+            status,
+            created_at: 1_754_932_153_000,
+            submitted_at: Some(1_754_932_153_000),
+            started_at: None,
+            completed_at: Some(1_754_932_156_200),
+            last_checked_at: Some(1_754_932_156_200),
+            job_duration_ms: None,
+            page_count: None,
+            checks_made: 2,
+            check_credits: Some(4),
+            submit_credits: Some(21),
+            credits_remaining: Some(9_975),
+            content: Some(content),
+            links_expire_at: None,
+            problem: None,
+            saved_to: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn show_has_the_lines_that_scripts_know() {
+        let failed = job(JobStatus::Failed, json!({"message": "Invalid Password."}));
+        assert_eq!(
+            lines(&failed),
+            [
+                "job: J1",
+                "command: pdf_to_text",
+                "status: failed",
+                "remote task: J1",
+                "detail: 3.2 s, 2 checks, 25 credits",
+                "failure: Invalid Password.",
+                "result: (none)",
+                "created: 2025-08-11T17:09:13Z",
+                "updated: 2025-08-11T17:09:16Z",
+            ]
+        );
+        let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.txt?sig=1"}));
+        assert!(lines(&done).contains(&"result: report.txt".to_owned()));
+        let saved = Job { saved_to: vec!["/tmp/report.txt".into()], ..done };
+        assert!(lines(&saved).contains(&"result: report.txt; saved to /tmp/report.txt".to_owned()));
+    }
+
+    #[test]
+    fn data_has_both_shapes() {
+        let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.txt?sig=1"}));
+        let answer = Answer::new("success", json!({}), Default::default()).with_tips("read_result J1 gives the text.");
+        let data = data(&answer, &done);
+        assert_eq!(data["status"], "success");
+        assert_eq!((data["job_id"].as_str(), data["remote"].as_str(), data["local_id"].as_str()), (Some("J1"), Some("J1"), Some("local-1")));
+        assert_eq!(data["result"]["urls"][0], "https://h.test/a/report.txt?sig=1");
+        assert_eq!(data["tips"], "pdfco jobs read J1 gives the text.");
+        assert!(data.get("job").is_some());
+    }
+}

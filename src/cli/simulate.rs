@@ -1,0 +1,73 @@
+//! `pdfco simulate`: the service, offline, on a port of this machine.
+//!
+//! What lives here: its flags and its first words. What never does: the service itself (`simulator/`).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{Printer, SUCCESS};
+use super::{jobs, signalled};
+use crate::api::Pace;
+use crate::config::{Config, Origin};
+use crate::error::Result;
+use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
+
+/// Examples of `--help`.
+pub const EXAMPLES: &str = "Examples:
+  pdfco simulate
+  pdfco simulate --port 8910 --seconds 6 --rate-limit 2     about as fast as the service on the free plan
+  pdfco simulate --json                                     the address and the key as one line of JSON";
+
+/// Standard deviation of the logarithm of a job's seconds, as seen with the service (`waiting-cost.md`).
+const SIGMA: f64 = 0.8;
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Credits that each key starts with
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    credits: i64,
+    /// A job is done after so many checks
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "seconds")]
+    checks: u32,
+    /// Half of the jobs are done after so many seconds
+    #[arg(long, value_name = "MEDIAN", value_parser = jobs::plain_seconds)]
+    seconds: Option<Duration>,
+}
+
+/// Runs the simulator until a signal comes.
+///
+/// # Errors
+/// As `simulator::spawn`.
+pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Result<u8> {
+    let limit = match config.pace {
+        Pace::PerSecond(limit) if config.origin("PDFCO_RATE_LIMIT") == Origin::Flag => Some(limit),
+        _ => None,
+    };
+    let life = match args.seconds {
+        Some(median) => Life::Time { median, sigma: SIGMA },
+        None => Life::Checks(args.checks),
+    };
+    let options = Options { address: SocketAddr::new(args.host, args.port), credits: args.credits, requests_per_second: limit, life, ..Options::default() };
+    let simulator = spawn(options).await?;
+    let url = simulator.url();
+    if printer.is_human() {
+        printer.say(&format!(
+            "The simulator listens on {url}\n\nIn another terminal:\n\n  export PDFCO_BASE_URL={url} PDFCO_API_KEY={DEFAULT_KEY}\n  pdfco call pdf-to-text --url report.pdf\n\nAny key that starts with sim_ works; sim_broke has no credits. Ctrl-C ends it."
+        ));
+    } else {
+        printer.line(&json!({"url": url, "key": DEFAULT_KEY}));
+    }
+    signalled().await;
+    simulator.stop().await;
+    Ok(SUCCESS)
+}
