@@ -27,7 +27,7 @@ pub mod answer;
 pub mod api;
 pub mod app;
 pub mod catalogue;
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod files;

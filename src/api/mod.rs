@@ -179,16 +179,26 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The error for the caller. Where money may have been spent unseen, it says so.
+    /// The error for the caller. Where money may have been spent unseen, it says so: no answer came, or one that says
+    /// nothing about the work (a passing 5xx, a gateway's page).
     fn explained(self, call: &Call) -> Error {
-        if call.repeat == Repeat::Paid && self.fate == retry::Fate::Lost {
-            let message =
-                format!("{} The service may have received the request and charged for it.", self.error.message());
-            return Error::new(self.error.kind(), message, "Look with list_jobs and get_credit_balance (`pdfco jobs list`, `pdfco credits`) before sending it again.")
-                .with_retryable(false)
-                .with_source(self.error);
+        let may_be_charged = match self.fate {
+            retry::Fate::Lost => true,
+            retry::Fate::Answered => self.error.is_retryable(),
+            retry::Fate::NotSent | retry::Fate::Refused | retry::Fate::Elsewhere => false,
+        };
+        if call.repeat != Repeat::Paid || !may_be_charged {
+            return self.error;
         }
-        self.error
+        let message =
+            format!("{} The service may have received the request and charged for it.", self.error.message());
+        let error = Error::new(self.error.kind(), message, "Look with list_jobs and get_credit_balance (`pdfco jobs list`, `pdfco credits`) before sending it again.")
+            .with_retryable(false);
+        let error = match self.error.upstream() {
+            Some(body) => error.with_upstream(body.clone()),
+            None => error,
+        };
+        error.with_source(self.error)
     }
 }
 

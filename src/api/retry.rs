@@ -10,6 +10,7 @@
 //! | was refused with 429 | again, after `Retry-After` | again, after `Retry-After` |
 //! | was answered with a passing 5xx | again | stop: it may have been worked on |
 //! | got no answer | again | stop: it may have been charged |
+//! | was sent elsewhere (redirect) | again | stop |
 //! | was answered otherwise | stop | stop |
 
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub enum Fate {
     Refused,
     /// The service answered.
     Answered,
+    /// It was sent elsewhere, which is not followed: whoever said so did nothing.
+    Elsewhere,
     /// It left, and no answer came.
     Lost,
 }
@@ -79,8 +82,8 @@ impl Attempt {
     pub fn decide(&self) -> Decision {
         let repeatable = match (self.fate, self.repeat) {
             (Fate::NotSent | Fate::Refused, _) => true,
-            (Fate::Answered | Fate::Lost, Repeat::Safe) => self.retryable,
-            (Fate::Answered | Fate::Lost, Repeat::Paid) => false,
+            (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Safe) => self.retryable,
+            (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Paid) => false,
         };
         if !repeatable || self.number >= ATTEMPTS_MAX {
             return Decision::Stop;
@@ -143,6 +146,7 @@ mod tests {
         assert!(again(attempt(Repeat::Safe, Fate::Lost)));
         assert!(!again(attempt(Repeat::Paid, Fate::Answered)));
         assert!(!again(attempt(Repeat::Paid, Fate::Lost)));
+        assert!(!again(attempt(Repeat::Paid, Fate::Elsewhere)));
         assert!(!again(Attempt { retryable: false, ..attempt(Repeat::Safe, Fate::Answered) }));
     }
 

@@ -123,7 +123,7 @@ impl Transport {
                     format!("The service answered with a redirect (HTTP {status}), which is not followed."),
                     "Check PDFCO_BASE_URL: the key is only ever sent to the host that stands there.",
                 ),
-                fate: Fate::Answered,
+                fate: Fate::Elsewhere,
             });
         }
         let bytes = self.body(response).await?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Session;
 use super::account::{cell, listed};
@@ -51,6 +51,7 @@ pub enum JobsCommand {
     /// Wait until a job ends; the exit code tells how
     #[command(after_help = "Examples:\n  pdfco jobs wait --latest\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson")]
     Wait {
+        /// Which job
         #[command(flatten)]
         target: Target,
         /// Wait at most so many seconds; 0 waits for ever
@@ -66,6 +67,7 @@ pub enum JobsCommand {
     /// Print the text of a result
     #[command(after_help = "Examples:\n  pdfco jobs read --latest\n  pdfco jobs read 7F3A --offset 20000 --limit 20000\n  pdfco jobs read 7F3A --tail-lines 20")]
     Read {
+        /// Which job
         #[command(flatten)]
         target: Target,
         /// First character to print
@@ -84,6 +86,7 @@ pub enum JobsCommand {
     /// Save the result of a job
     #[command(after_help = "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite")]
     Download {
+        /// Which job
         #[command(flatten)]
         target: Target,
         /// File or folder. Default: the result's own name, in this folder

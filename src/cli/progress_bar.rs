@@ -174,6 +174,49 @@ fn bar_for(seen: &mut Seen, phase: Phase) -> ProgressBar {
     bar
 }
 
+/// Something that turns while a step of known name and unknown length runs.
+#[derive(Clone)]
+pub struct Spinner {
+    printer: Printer,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+impl Spinner {
+    /// A spinner that shows what `printer` allows; it does not turn yet.
+    pub fn new(printer: Printer) -> Spinner {
+        Spinner { printer, bar: Arc::default() }
+    }
+
+    /// Starts to turn.
+    pub fn start(&self, name: &str) {
+        if !self.printer.draws() {
+            return;
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(TICK);
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+    }
+
+    /// What happens meanwhile; a line where nothing can turn.
+    pub fn tell(&self, words: &str) {
+        match self.bar.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(bar) => bar.set_message(words.to_owned()),
+            None => self.printer.note(&format!("  … {words}")),
+        }
+    }
+
+    /// Goes away.
+    pub fn clear(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -261,7 +261,7 @@ impl Ledger {
         let terminal = seen.status.is_terminal();
         let row = sqlx::query(
             "WITH rule AS (
-                 SELECT intent_id,
+                 SELECT intent_id AS rule_of,
                         (status IN ('queued', 'working', 'unknown')
                          OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
                  FROM jobs WHERE intent_id = $1)
@@ -280,7 +280,7 @@ impl Ledger {
                  credits_remaining = COALESCE($12, credits_remaining),
                  problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
                  changed_at = $6, lease_holder = NULL, lease_until = NULL
-             FROM rule WHERE jobs.intent_id = rule.intent_id RETURNING jobs.*",
+             FROM rule WHERE jobs.intent_id = rule.rule_of RETURNING *",
         )
         .bind(intent_id)
         .bind(seen.status.as_str())

@@ -20,23 +20,29 @@ const EVERY: Duration = Duration::from_secs(3);
 /// What there is to tell.
 #[derive(Clone, Default)]
 pub struct Progress {
-    last: Arc<Mutex<String>>,
+    last: Arc<Mutex<Option<(Instant, Event)>>>,
 }
 
 impl Progress {
     /// Takes note of what happens.
-    pub fn note(&self, event: &Event) {
-        let message = match event {
+    pub fn note(&self, event: Event) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), event));
+    }
+
+    /// The last of it in words, as of now: a job grows older between looks.
+    fn words(&self) -> Option<String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (heard, event) = last.as_ref()?;
+        Some(match event {
             Event::Uploading { name, bytes } => format!("uploading {name} ({bytes} bytes)"),
             Event::Job { status, elapsed_seconds, checks_made, .. } => {
-                format!("{status}, {elapsed_seconds:.0} s since the submit, checked {checks_made} times")
+                let elapsed = elapsed_seconds + heard.elapsed().as_secs_f64();
+                let times = if *checks_made == 1 { "once".to_owned() } else { format!("{checks_made} times") };
+                format!("{status}, {elapsed:.0} s since the submit, checked {times}")
             }
-            Event::Downloading { name, done, total } => match total {
-                Some(total) => format!("downloading {name}, {done} of {total} bytes"),
-                None => format!("downloading {name}, {done} bytes"),
-            },
-        };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = message;
+            Event::Downloading { name, done, total: Some(total) } => format!("downloading {name}, {done} of {total} bytes"),
+            Event::Downloading { name, done, total: None } => format!("downloading {name}, {done} bytes"),
+        })
     }
 
     /// Runs `work`, and tells the peer how it goes for as long as it runs. Without a token nothing is sent.
@@ -58,11 +64,10 @@ impl Progress {
                 biased;
                 done = &mut work => return done,
                 _ = ticks.tick() => {
-                    let message = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+                                        let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
                     let mut note = ProgressNotificationParam::new(token.clone(), seconds);
-                    if !message.is_empty() {
-                        note = note.with_message(message);
+                    if let Some(words) = self.words() {
+                        note = note.with_message(words);
                     }
                     // A peer that is gone is noticed by the transport, not here.
                     let _ = peer.notify_progress(note).await;

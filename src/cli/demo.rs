@@ -1,0 +1,142 @@
+//! `pdfco demo`: the whole story in a minute, without a key: a client in conversation with a server, over a simulator.
+//!
+//! What lives here: the story. Each step is a tool call over the protocol, through the same bytes that an assistant
+//! would send (`mcp/client.rs`). What never does: a shortcut past the protocol, or anything outside this machine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::output::{Printer, Report, SUCCESS};
+use super::progress_bar::Spinner;
+use crate::app::App;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::mcp::client::Assistant;
+use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
+
+/// The document of the story: `fixtures/documents/report.pdf`, inside the binary so that the demo runs anywhere.
+const DOCUMENT: &[u8] = include_bytes!("../../fixtures/documents/report.pdf");
+/// Its name.
+const NAME: &str = "report.pdf";
+/// How long the simulator works on it, so that there is something to wait for.
+const MEDIAN: Duration = Duration::from_secs(3);
+/// Characters of the text that are shown.
+const SHOWN_CHARS: u64 = 900;
+
+/// Tells the story and gives the exit code.
+///
+/// # Errors
+/// Whatever step fails; nothing is left running then either.
+pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
+    let options = Options { life: Life::Time { median: MEDIAN, sigma: 0.2 }, ..Options::default() };
+    let folder = work_folder(&options.directory)?;
+    let simulator = spawn(options).await?;
+    let mut config = config.simulated(simulator.url(), DEFAULT_KEY)?;
+    config.files = Some(vec![folder.clone()]);
+    config.download_dir.clone_from(&folder);
+    let app = Arc::new(App::new(config)?);
+    let spinner = Spinner::new(*printer);
+    let hears = spinner.clone();
+    let assistant = Assistant::start(app, move |_, words| hears.tell(words)).await?;
+    let told = story(&assistant, &folder, printer, &spinner).await;
+    spinner.clear();
+    assistant.close().await;
+    simulator.stop().await;
+    Ok(printer.finish("demo", Ok(told?)))
+}
+
+async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner: &Spinner) -> Result<Report> {
+    let document = folder.join(NAME);
+    std::fs::write(&document, DOCUMENT).map_err(|error| unwritable(folder, error))?;
+    let tools = assistant.tools().await?;
+    step(printer, &format!("An assistant connected over MCP and sees {} tools: {}.", tools.len(), tools.join(", ")));
+
+    let uploaded = call(assistant, "upload_file", json!({"file_path": document})).await?;
+    let link = text(&uploaded, "/content/url")?;
+    step(printer, &format!("upload_file {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")));
+
+    let submitted = call(assistant, "submit_job", json!({"operation": "pdf_to_text", "url": link, "wait": 0})).await?;
+    let job_id = text(&submitted, "/job/job_id")?;
+    step(printer, &format!("submit_job pdf_to_text: job {job_id} is {}, {} credits.", shown(&submitted, "/status"), shown(&submitted, "/credits_used")));
+
+    spinner.start("wait_job_completion");
+    let finished = call(assistant, "wait_job_completion", json!({"job_id": job_id, "timeout": 40})).await?;
+    spinner.clear();
+    step(
+        printer,
+        &format!(
+            "wait_job_completion: {} after {} s with {} paid checks.",
+            shown(&finished, "/status"),
+            shown(&finished, "/job/elapsed_seconds"),
+            shown(&finished, "/job/checks_made")
+        ),
+    );
+
+    let read = call(assistant, "read_result", json!({"job_id": job_id, "limit": SHOWN_CHARS})).await?;
+    let page = text(&read, "/output/text")?;
+    step(printer, &format!("read_result: the first {SHOWN_CHARS} of {} characters.\n", shown(&read, "/output/total_chars")));
+    if printer.is_human() {
+        printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
+    }
+
+    let saved = call(assistant, "download_result", json!({"job_id": job_id})).await?;
+    let (path, sha256) = (text(&saved, "/content/files/0/path")?, text(&saved, "/content/files/0/sha256")?);
+    step(printer, &format!("download_result: {path}\n  SHA-256 {sha256}"));
+
+    let again = call(assistant, "get_job_check", json!({"job_id": job_id})).await?;
+    let balance = call(assistant, "get_credit_balance", json!({})).await?;
+    let cost = uploaded.pointer("/credits_used").and_then(Value::as_i64).unwrap_or_default() + again.pointer("/job/credits_total").and_then(Value::as_i64).unwrap_or_default();
+    step(printer, &format!("It cost {cost} of the simulator's credits ({} are left); asking about a finished job again cost nothing.", shown(&balance, "/credits_remaining")));
+    let next = "Next: set PDFCO_API_KEY and run `pdfco call pdf-to-text --url FILE.pdf`, or add the server to your assistant (see README.md).";
+    step(printer, next);
+    Ok(Report {
+        summary: format!("demo: {NAME} became text for {cost} simulated credits"),
+        data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": page, "file": path, "sha256": sha256, "credits": cost, "simulated": true}),
+        code: SUCCESS,
+        ..Report::default()
+    })
+}
+
+/// A call whose answer is not an error.
+async fn call(assistant: &Assistant, tool: &'static str, arguments: Value) -> Result<Value> {
+    let answer = assistant.call(tool, arguments).await?;
+    if answer.pointer("/status").and_then(Value::as_str) == Some("error") {
+        let said = |name: &str| answer.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Err(Error::new(Kind::Upstream, format!("{tool}: {}", said("/content/message")), said("/content/hint")));
+    }
+    Ok(answer)
+}
+
+fn step(printer: &Printer, words: &str) {
+    if printer.is_human() && !printer.quiet {
+        printer.say(&format!("* {words}"));
+    }
+}
+
+fn text(answer: &Value, pointer: &str) -> Result<String> {
+    let found = answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    found.ok_or_else(|| Error::internal(format!("An answer has no {pointer}.")))
+}
+
+/// A value in words, without quotation marks.
+fn shown(answer: &Value, pointer: &str) -> String {
+    match answer.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "no".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// A folder of its own among the temporary files, where the result stays.
+fn work_folder(temporary: &Path) -> Result<PathBuf> {
+    let folder = temporary.join(format!("pdfco-demo-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
+    Ok(folder)
+}
+
+fn unwritable(folder: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::FileAccess, format!("The folder {} cannot be written.", folder.display()), "Make room among the temporary files (TMPDIR).").with_source(error)
+}
