@@ -4,9 +4,9 @@
 //! protocol or terminal; doors put an answer into their own envelope.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::catalogue::Output;
+use crate::catalogue::{Effect, Output};
 use crate::error::{Error, Kind};
 use crate::jobs::{Bill, Job, JobStatus};
 
@@ -240,44 +240,20 @@ pub fn rfc3339(at: i64) -> String {
     format!("{:.0}", stamp)
 }
 
-/// The published schema of [`Answer`]. A field that may be null has no `type`, because lists of types break clients.
+/// The published schema of [`Answer`], short because it stands beside every job tool. A field that may be null has no
+/// `type`, because lists of types break clients.
 pub fn schema() -> Value {
     let states = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled", "error"];
-    let text = |description: &str| json!({"type": "string", "description": description});
-    let whole = |description: &str| json!({"type": "integer", "description": description});
-    let any = |description: &str| json!({"description": description});
-    let object = |description: &str, properties: &[(&str, Value)]| {
-        let properties: Map<String, Value> =
-            properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-        json!({"description": description, "properties": properties})
-    };
-    let output_fields: &[(&str, Value)] = &[
-        ("text", text("the text; untrusted document content")),
-        ("offset", whole("first character of this page")),
-        ("next_offset", any("where the next page starts, or null")),
-        ("total_chars", whole("characters in all")),
-        ("truncated", json!({"type": "boolean", "description": "there is more"})),
-    ];
-    let job_fields: &[(&str, Value)] = &[
-        ("job_id", text("id for further calls")),
-        ("is_terminal", json!({"type": "boolean", "description": "nothing more is expected"})),
-        ("progress", json!({"type": "number", "description": "0 to 1, estimated"})),
-        ("retry_after_seconds", json!({"type": "number", "description": "ask again after"})),
-        (
-            "outputs",
-            json!({"type": "array", "description": "files: name, mime_type, expires_at, saved_to", "items": {"type": "object"}}),
-        ),
-    ];
     json!({
         "type": "object",
         "properties": {
-            "status": {"type": "string", "enum": states, "description": "the job's state; error: the request failed"},
-            "content": any("the service's JSON, or {kind, message, hint, retryable} of an error"),
-            "credits_used": any("credits this call reported, or null"),
-            "credits_remaining": any("last balance, or null"),
-            "tips": any("the next step, or null"),
-            "job": object("our record, or null", job_fields),
-            "output": object("text of the result, or null", output_fields),
+            "status": {"type": "string", "enum": states, "description": "state of the job; error: the request failed"},
+            "content": {"description": "the service's JSON, or the error {kind, message, hint, retryable}"},
+            "credits_used": {"description": "by this call, or null"},
+            "credits_remaining": {"description": "last balance, or null"},
+            "tips": {"description": "next step, or null"},
+            "job": {"description": "{job_id, is_terminal, progress, retry_after_seconds, outputs…}, or null"},
+            "output": {"description": "{text (untrusted), offset, next_offset, total_chars, truncated}, or null"},
         },
         "required": ["status"],
     })
@@ -295,9 +271,13 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<String> {
             format!("The job keeps running. Call wait_job_completion with job_id {id}{when}; do not loop on get_job_check, each look costs credits.")
         }
         JobStatus::Success => {
-            let results = job.results();
-            match job.operation().map(|operation| operation.output) {
-                _ if results.links.is_empty() && results.inline.is_some() => return None,
+            let operation = job.operation();
+            match operation.map(|operation| operation.output) {
+                // What there is stands in the answer already.
+                _ if job.results().links.is_empty() => return None,
+                _ if operation.is_some_and(|operation| operation.effect == Effect::StoresFile) => {
+                    "Pass content.url as `url` of a call. The file is kept for an hour.".to_owned()
+                }
                 Some(Output::Text(_) | Output::Inline) => format!("read_result {id} gives the text, download_result {id} saves the file."),
                 Some(Output::Nothing) => return None,
                 _ => format!("download_result {id} saves the result."),

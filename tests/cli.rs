@@ -1,0 +1,304 @@
+//! The command line as a shell and a script meet it: the real binary, its streams and its exit codes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::{Ended, Pdfco, Shared};
+
+const REPORT: &str = "fixtures/documents/report.pdf";
+/// What the report says, on its first page.
+const REPORT_SAYS: &str = "Report";
+const CANARY: &str = "sim_canary_7d1f";
+
+fn pdfco(args: &[&str]) -> Ended {
+    let home = tempfile::tempdir().unwrap();
+    Pdfco::new(home.path()).args(args).run()
+}
+
+fn simulated(operation: &str, more: &[&str]) -> Ended {
+    pdfco(&[&["call", operation, "--simulate"], more].concat())
+}
+
+fn error_of(ended: &Ended) -> Value {
+    let envelope = ended.envelope();
+    assert_eq!(envelope["data"]["status"], "error", "{ended:#?}");
+    for line in ["error: ", "hint: "] {
+        assert!(ended.stderr.contains(line), "{ended:#?}");
+    }
+    envelope["data"]["error"].clone()
+}
+
+#[test]
+fn a_call_without_a_key_works_with_the_simulator() {
+    let ended = simulated("pdf-to-text", &["--url", REPORT, "--wait", "--json"]).code(0);
+    let data = &ended.envelope()["data"];
+    assert_eq!(data["status"], "success");
+    assert!(data["output"]["text"].as_str().unwrap().contains(REPORT_SAYS));
+    for name in ["job_id", "remote", "local_id", "result", "credits_used", "job", "content"] {
+        assert!(!data[name].is_null(), "{name}: {data:#}");
+    }
+    assert!(ended.stderr.is_empty(), "{}", ended.stderr);
+}
+
+#[test]
+fn a_person_gets_the_text_on_stdout_and_talk_on_stderr() {
+    let ended = simulated("pdf_to_text", &["--url", REPORT])
+        .code(0)
+        .says(REPORT_SAYS)
+        .complains("This is the simulator")
+        .complains("pdf_to_text: success");
+    assert!(!ended.stdout.contains("simulator"));
+    let quiet = simulated("pdf-to-text", &["--url", REPORT, "--quiet", "--read", "10"]).code(0);
+    assert!(quiet.stderr.is_empty() && quiet.stdout.trim_end().chars().count() <= 10, "{quiet:#?}");
+}
+
+#[test]
+fn a_result_is_saved_where_it_is_asked_to_be_and_never_over_another() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("out.pdf");
+    let save = [
+        "call",
+        "pdf-merge",
+        "--url",
+        REPORT,
+        "fixtures/documents/invoice.pdf",
+        "--simulate",
+        "--save-to",
+        path.to_str().unwrap(),
+    ];
+    Pdfco::new(home.path()).args(&save).run().code(0).says(path.to_str().unwrap()).says("sha256 ");
+    assert!(std::fs::read(&path).unwrap().starts_with(b"%PDF"));
+    Pdfco::new(home.path()).args(&save).run().code(2).is_silent().complains("error: ");
+    let again = Pdfco::new(home.path()).args(&save).args(&["--overwrite", "--json"]).run().code(0);
+    assert_eq!(again.envelope()["data"]["job"]["outputs"][0]["saved_to"], path.to_str().unwrap());
+    // Without a place, a person gets the link, and is told how to save.
+    simulated("pdf-merge", &["--url", REPORT, REPORT]).code(0).says("http://127.0.0.1:").complains("--save-to");
+}
+
+#[test]
+fn what_goes_wrong_has_its_exit_code_and_the_same_envelope() {
+    let unreachable = ["--api-key", "sim_x", "--base-url", "http://127.0.0.1:9"];
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["call", "pdf-to-text", "--url", "no/such.pdf", "--simulate"], 2, "file_access"),
+        (&["call", "pdf-to-text", "--simulate"], 2, "invalid_argument"),
+        (&["call", "pdf-to-text", "--simulate", "--args-json", "[]"], 2, "invalid_argument"),
+        (&["call", "pdf-to-text", "--simulate", "--url", REPORT, "--page", "1"], 2, "invalid_argument"),
+        (&["jobs", "lst"], 2, "invalid_argument"),
+        (&["jobs", "wait"], 2, "invalid_argument"),
+        (&["jobs", "list", "--rate-limit", "fast"], 2, "invalid_argument"),
+        (&["call", "pdf-to-text", "--url", REPORT, "--simulate", "--api-key", "wrong"], 3, "auth"),
+        (&["call", "pdf-to-text", "--url", REPORT, "--simulate", "--api-key", "sim_broke"], 3, "insufficient_credits"),
+        (&["call", "pdf-to-text", "--url", REPORT], 3, "auth"),
+        (&["call", "pdf-to-txt", "--url", REPORT], 4, "not_found"),
+        (&["jobs", "show", "7F3A", "--simulate"], 4, "not_found"),
+        (&["jobs", "show", "--latest", "--simulate"], 4, "not_found"),
+        (&["operations", "no-such-thing-at-all"], 4, "not_found"),
+        (&[&["credits"], &unreachable[..]].concat(), 6, "network"),
+        (&[&["call", "pdf-to-text", "--url", "https://h.test/a.pdf"], &unreachable[..]].concat(), 6, "network"),
+    ];
+    for (args, code, kind) in cases {
+        let ended = pdfco(&[args, &["--json"][..]].concat()).code(*code);
+        assert_eq!(error_of(&ended)["kind"], *kind, "{ended:#?}");
+    }
+    for (args, code, _) in cases.iter().step_by(3) {
+        pdfco(args).code(*code).is_silent().complains("error: ");
+    }
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    pdfco(&["call", "pdf-to-txt"]).code(4).complains("hint: Did you mean pdf_to_text");
+    let no_key = pdfco(&["credits"]).code(3);
+    for way in ["PDFCO_API_KEY", ".env", "--api-key", "--simulate"] {
+        assert!(no_key.stderr.contains(way), "{way}: {}", no_key.stderr);
+    }
+    pdfco(&["jobs", "wait", "--latest", "--simulate"])
+        .code(4)
+        .complains("no jobs found; run a background command first or pass an explicit job id");
+    pdfco(&["jobs", "wait", "--latest", "--operation", "pdf-merge", "--simulate"])
+        .code(4)
+        .complains("no jobs found for command 'pdf_merge'");
+    pdfco(&["jobs", "show", "7F3A", "--simulate"]).code(4).complains("job '7F3A' was not found");
+    pdfco(&["jobs", "list", "--simulate"]).code(0).says("no jobs recorded");
+}
+
+#[test]
+fn a_job_that_ends_badly_or_not_in_time_has_its_own_code() {
+    for (wish, more, code, status, words) in [
+        (r#"{"outcome":"aborted","checks":0}"#, &[][..], 1, "aborted", "aborted"),
+        (r#"{"outcome":"failed","checks":0,"message":"Invalid Password."}"#, &[], 1, "failed", "Invalid Password."),
+        (r#"{"seconds":60}"#, &["--timeout", "1"], 5, "", "operation timed out after 1s"),
+    ] {
+        let profiles = format!("{{\"Simulate\":{wish}}}");
+        let args = [&["--url", REPORT, "--profiles", &profiles], more].concat();
+        simulated("pdf-to-text", &args)
+            .code(code)
+            .is_silent()
+            .complains("error: ")
+            .complains(words)
+            .complains("hint: ");
+        let ended = simulated("pdf-to-text", &[&args[..], &["--json"]].concat()).code(code);
+        let said = &ended.envelope()["data"]["status"];
+        assert!(said == status || (status.is_empty() && said != "success"), "{ended:#?}");
+    }
+}
+
+#[test]
+fn jobs_are_found_followed_read_and_saved_by_later_calls() {
+    let shared = Shared::start(&[]);
+    shared.call(&["jobs", "list"]).run().code(0).says("no jobs recorded");
+
+    let background = shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background", "--json"]).run().code(0);
+    let data = background.envelope()["data"].clone();
+    let id = data["job_id"].as_str().unwrap();
+    assert_eq!((data["status"].as_str(), data["remote"].as_str()), (Some("queued"), Some(id)), "{data:#}");
+    assert!(data["local_id"].as_str().unwrap().starts_with("local-"));
+
+    let words = shared.call(&["call", "pdf-info-reader", "--url", REPORT, "--background"]).run().code(0);
+    for line in ["job: ", "local id: local-", "command: pdf_info_reader", "remote task: "] {
+        assert!(words.stdout.contains(line), "{words:#?}");
+    }
+    words.complains("pdfco jobs wait ");
+
+    let waited = shared.call(&["jobs", "wait", "--latest", "--operation", "pdf-to-text", "--json"]).run().code(0);
+    assert_eq!(waited.envelope()["data"]["job_id"], id);
+    assert_eq!(waited.envelope()["data"]["status"], "success");
+    let again = shared.call(&["jobs", "wait", id]).run().code(0).says(&format!("job '{id}' is already completed"));
+    assert!(again.stdout.contains("status: success"), "{again:#?}");
+
+    let shown = shared.call(&["jobs", "show", &id[..8]]).run().code(0).says(&format!("job: {id}"));
+    for line in [
+        "command: pdf_to_text",
+        "status: success",
+        "remote task: ",
+        "detail: ",
+        "failure: (none)",
+        "result: ",
+        "created: 20",
+        "updated: 20",
+    ] {
+        assert!(shown.stdout.contains(line), "{shown:#?}");
+    }
+
+    shared.call(&["jobs", "read", id]).run().code(0).says(REPORT_SAYS);
+    let page = shared.call(&["jobs", "read", id, "--offset", "5", "--limit", "5", "--json"]).run().code(0);
+    let output = page.envelope()["data"]["output"].clone();
+    assert_eq!((output["offset"].as_u64(), output["next_offset"].as_u64()), (Some(5), Some(10)));
+    shared.call(&["jobs", "read", id, "--limit", "5"]).run().code(0).complains("--offset 5");
+    assert!(shared.call(&["jobs", "read", id, "--tail-lines", "1"]).run().code(0).stdout.lines().count() <= 1);
+
+    let path = shared.path("saved.txt");
+    let saved = shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(0).says(&path);
+    assert!(saved.stdout.contains("sha256 "), "{saved:#?}");
+    assert!(std::fs::read_to_string(&path).unwrap().contains(REPORT_SAYS));
+    shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(2).complains("error: ");
+
+    let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope()["data"].clone();
+    assert_eq!((list["total"].as_u64(), list["items"].as_array().map(Vec::len)), (Some(2), Some(2)));
+    shared.call(&["jobs", "list", "--status", "success"]).run().code(0).says(&format!("{id}  success  pdf_to_text  "));
+    shared.call(&["jobs", "list", "--limit", "1"]).run().code(0).complains("1 of 2; --cursor ");
+    shared.call(&["credits", "--history"]).run().code(0).says("pdf_to_text");
+}
+
+#[test]
+fn cancelling_stops_the_following_once() {
+    let shared = Shared::start(&["--checks", "1000"]);
+    shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).run().code(0);
+    shared.call(&["jobs", "cancel", "--latest"]).run().code(0).says("cancelled");
+    shared.call(&["jobs", "cancel", "--latest"]).run().code(1).says("is already completed");
+    shared.call(&["jobs", "cancel", "NOSUCHJOB"]).run().code(4).complains("was not found");
+    // An id as long as the service's own is asked about before it is called unknown.
+    shared.call(&["jobs", "show", "AAAA1111BBBB2222CCCC3333DDDD4444"]).run().code(4).complains("was not found");
+}
+
+#[cfg(unix)]
+#[test]
+fn ending_a_wait_leaves_the_job_and_says_how_to_go_on() {
+    use std::io::Read;
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let shared = Shared::start(&["--checks", "1000"]);
+        shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).run().code(0);
+        let mut waiting = shared.call(&["jobs", "wait", "--latest", "--output", "ndjson"]).start();
+        // The first event: by then the wait has begun.
+        let first: Value = serde_json::from_str(&waiting.first_line()).unwrap();
+        assert_eq!((first["type"].as_str(), first["app_id"].as_str()), (Some("job_update"), Some("pdfco")));
+        let mut stderr = waiting.stderr();
+        assert_eq!(waiting.signalled(signal), Some(code));
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        assert!(said.contains("goes on") && said.contains("pdfco jobs wait "), "{said}");
+        let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope()["data"].clone();
+        assert_ne!(list["items"][0]["status"], "cancelled");
+    }
+}
+
+#[test]
+fn events_come_as_lines_before_the_envelope() {
+    let ended = simulated("pdf-to-text", &["--url", REPORT, "--output", "ndjson"]).code(0);
+    let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, events) = lines.split_last().unwrap();
+    assert_eq!(last["data"]["status"], "success");
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"progress") && kinds.contains(&"job_update"), "{kinds:?}");
+}
+
+#[test]
+fn a_key_appears_nowhere() {
+    let shared = Shared::start(&[]);
+    let document = shared.path("a.pdf");
+    std::fs::copy(REPORT, &document).unwrap();
+    let calls: &[&[&str]] = &[
+        &["call", "pdf-to-text", "--url", &document, "--verbose", "--log", "trace"],
+        &["call", "pdf-to-text", "--url", "missing.pdf", "--json"],
+        &[
+            "call",
+            "pdf-to-text",
+            "--url",
+            &document,
+            "--json",
+            "--profiles",
+            r#"{"Simulate":{"outcome":"failed","checks":0}}"#,
+        ],
+        &["jobs", "list", "--json"],
+        &["jobs", "show", "--latest"],
+        &["credits", "--json"],
+        &["credits", "--base-url", "http://127.0.0.1:9", "--log", "trace"],
+    ];
+    for args in calls {
+        let ended = shared.call(args).args(&["--api-key", CANARY]).run();
+        assert!(!ended.stdout.contains(CANARY) && !ended.stderr.contains(CANARY), "{ended:#?}");
+    }
+    for entry in std::fs::read_dir(Path::new(&document).parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+#[test]
+fn help_shows_the_flags_of_one_operation() {
+    let help = pdfco(&["call", "pdf-to-csv", "--help"]).code(0);
+    for words in ["--url", "--pages", "--unwrap", "--background", "--save-to", "Examples:", "--base-url", "[required]"]
+    {
+        assert!(help.stdout.contains(words), "{words}: {}", help.stdout);
+    }
+    pdfco(&["--help"]).code(0).says("Exit codes:").says("call");
+    pdfco(&["--version"]).code(0).says(env!("CARGO_PKG_VERSION"));
+    pdfco(&["operations", "merge"]).code(0).says("pdf-merge  edit  ");
+    pdfco(&["files", "upload", REPORT, "--simulate"]).code(0).says("http");
+    pdfco(&["credits", "--simulate"]).code(0).says("credits: 10000");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let line = format!("'{}' operations; echo $? >&3", env!("CARGO_BIN_EXE_pdfco"));
+    let code = home.path().join("code");
+    let script = format!("( {line} ) 3>'{}' | true", code.display());
+    std::process::Command::new("sh").args(["-c", &script]).env("HOME", home.path()).status().unwrap();
+    assert_eq!(std::fs::read_to_string(code).unwrap().trim(), "0");
+}

@@ -493,7 +493,7 @@ async fn text_and_lists_of_links_are_told_from_everything_else() {
 }
 
 fn engine(client: &Client) -> Jobs {
-    let ledger = Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400));
+    let ledger = std::sync::Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
     Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None })
 }
 
@@ -558,76 +558,4 @@ async fn an_upload_goes_only_to_known_hosts_and_only_as_the_file_was_judged() {
     std::fs::write(&path, "other content").unwrap();
     assert_eq!(send(&file, 100).await.kind(), Kind::FileAccess);
     assert_eq!(storage.requests(), 1, "nothing is paid for a file that cannot be sent");
-}
-
-/// Run alone: `cargo test --release --test downloads -- --ignored`.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-#[ignore = "moves a gigabyte twice"]
-async fn a_gigabyte_travels_in_constant_memory() {
-    const BYTES: u64 = 1 << 30;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let own = base.clone();
-    tokio::spawn(async move {
-        loop {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let own = own.clone();
-            tokio::spawn(async move {
-                let mut head = vec![0; 16 * 1024];
-                let read = socket.read(&mut head).await.unwrap();
-                let head = String::from_utf8_lossy(&head[..read]).into_owned();
-                if head.starts_with("GET /v1/file") {
-                    let body = format!(r#"{{"presignedUrl":"{own}put","url":"{own}get"}}"#);
-                    let head =
-                        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-                    socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-                } else if head.starts_with("PUT") {
-                    let mut left = BYTES - (head.len() - head.find("\r\n\r\n").unwrap() - 4) as u64;
-                    let mut piece = vec![0; 64 * 1024];
-                    while left > 0 {
-                        left -= socket.read(&mut piece).await.unwrap() as u64;
-                    }
-                    socket
-                        .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-                        .await
-                        .unwrap();
-                } else {
-                    socket
-                        .write_all(
-                            format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {BYTES}\r\n\r\n")
-                                .as_bytes(),
-                        )
-                        .await
-                        .unwrap();
-                    let piece = vec![7; 64 * 1024];
-                    for _ in 0..BYTES / piece.len() as u64 {
-                        socket.write_all(&piece).await.unwrap();
-                    }
-                }
-            });
-        }
-    });
-    let place = Place::new();
-    let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
-    let hosts = Hosts::new(&[], &base);
-    let link = PresignedUrl::new(format!("{base}get"));
-    let saved =
-        files::download(&client, &hosts, &link, &place.target(), false, BYTES, &|_, _| (), &CancellationToken::new())
-            .await
-            .unwrap();
-    assert_eq!(saved.bytes, BYTES);
-    let file = Sandbox::person(place.folder.clone()).readable(place.target().to_str().unwrap()).unwrap();
-    let key = ApiKey::new("key").unwrap();
-    files::upload(&engine(&client), &client, &hosts, &key, &file, None, BYTES).await.unwrap();
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse::<u64>()
-        .unwrap();
-    assert!(peak < 60 * 1024, "{peak} kB");
 }

@@ -121,7 +121,11 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
         assert_eq!(answer.status, row.status, "{name}");
         assert_eq!(job.is_terminal, row.is_terminal, "{name}");
         assert_eq!(job.unrecognized_status.as_deref(), row.new_word, "{name}");
-        assert_eq!((answer.credits_used, answer.credits_remaining), (row.credits_used, row.credits_remaining), "{name}");
+        assert_eq!(
+            (answer.credits_used, answer.credits_remaining),
+            (row.credits_used, row.credits_remaining),
+            "{name}"
+        );
         assert_eq!(answer.content, fixture_json(&format!("job_check/{name}.json")), "{name}: the service's own JSON");
         assert!(!answer.is_error, "{name}");
         assert_eq!((job.source, job.checks_made, job.job_id.as_str()), ("live", 1, JOB), "{name}");
@@ -256,7 +260,8 @@ async fn a_submit_that_was_asked_to_slow_down_is_sent_once_more_after_the_time_i
 
 #[tokio::test]
 async fn a_submit_that_failed_inside_the_service_is_not_repeated_and_may_have_been_charged() {
-    for (status, name) in [(500, "errors/500.json"), (502, "errors/gateway_html.html"), (200, "errors/gateway_html.html")]
+    for (status, name) in
+        [(500, "errors/500.json"), (502, "errors/gateway_html.html"), (200, "errors/gateway_html.html")]
     {
         let server = MockServer::start().await;
         at(&server, TEXT, reply(status, name)).await;
@@ -273,7 +278,8 @@ async fn a_submit_that_failed_inside_the_service_is_not_repeated_and_may_have_be
 async fn a_submit_that_nobody_received_is_repeated() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let product = Product::new(&format!("http://{port}"), "sim_late");
-    let submit = product.app.submit(&product.caller, request("html_to_pdf", json!({"html": "<p>a</p>"}), Duration::ZERO));
+    let submit =
+        product.app.submit(&product.caller, request("html_to_pdf", json!({"html": "<p>a</p>"}), Duration::ZERO));
     let opens = async {
         tokio::time::sleep(Duration::from_millis(150)).await;
         simulator::spawn(simulator::Options { address: port, ..simulator::Options::default() }).await.unwrap()
@@ -286,14 +292,13 @@ async fn a_submit_that_nobody_received_is_repeated() {
 #[tokio::test]
 async fn a_redirect_takes_no_key_to_another_host() {
     let (server, elsewhere) = (MockServer::start().await, MockServer::start().await);
-    let redirect = |status| ResponseTemplate::new(status).insert_header("Location", format!("{}/take", elsewhere.uri()));
+    let redirect =
+        |status| ResponseTemplate::new(status).insert_header("Location", format!("{}/take", elsewhere.uri()));
     at(&server, TEXT, redirect(307)).await;
     at(&server, "/v1/pdf/convert/from/html", redirect(302)).await;
     let product = Product::new(&server.uri(), KEY);
-    for request in [
-        text_of_a_link(Duration::ZERO),
-        request("html_to_pdf", json!({"html": "<p>a</p>"}), Duration::ZERO),
-    ] {
+    for request in [text_of_a_link(Duration::ZERO), request("html_to_pdf", json!({"html": "<p>a</p>"}), Duration::ZERO)]
+    {
         if let Ok(answer) = product.app.submit(&product.caller, request).await {
             panic!("{answer:?}");
         }
@@ -349,7 +354,10 @@ async fn expired_links_are_replaced_by_one_forced_check() {
         assert_eq!(read.output.unwrap().text, "the text");
         assert_eq!(read.credits_used, Some(2), "the look for the fresh link is on the bill");
         let checks = requests(&server, CHECK).await.split_off(seen);
-        assert_eq!(checks.iter().map(|check| body_of(check)["force"].clone()).collect::<Vec<_>>(), [Value::Null, json!(true)]);
+        assert_eq!(
+            checks.iter().map(|check| body_of(check)["force"].clone()).collect::<Vec<_>>(),
+            [Value::Null, json!(true)]
+        );
     }
 }
 

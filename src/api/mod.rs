@@ -179,26 +179,21 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The error for the caller. Where money may have been spent unseen, it says so: no answer came, or one that says
-    /// nothing about the work (a passing 5xx, a gateway's page).
+    /// The error for the caller. Where money may have been spent unseen, it says so: the answer to a paid request was
+    /// lost, or is one that does not tell what was done.
     fn explained(self, call: &Call) -> Error {
-        let may_be_charged = match self.fate {
-            retry::Fate::Lost => true,
-            retry::Fate::Answered => self.error.is_retryable(),
-            retry::Fate::NotSent | retry::Fate::Refused | retry::Fate::Elsewhere => false,
-        };
-        if call.repeat != Repeat::Paid || !may_be_charged {
+        let is_unclear = matches!(self.error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
+        if call.repeat == Repeat::Safe || !is_unclear || self.fate == retry::Fate::NotSent {
             return self.error;
         }
-        let message =
-            format!("{} The service may have received the request and charged for it.", self.error.message());
-        let error = Error::new(self.error.kind(), message, "Look with list_jobs and get_credit_balance (`pdfco jobs list`, `pdfco credits`) before sending it again.")
-            .with_retryable(false);
-        let error = match self.error.upstream() {
+        let message = format!("{} The service may have received the request and charged for it.", self.error.message());
+        let hint = "Look with list_jobs and get_credit_balance before sending it again; the request itself is kept there as `queued`.";
+        let error = Error::new(self.error.kind(), message, hint).with_retryable(false);
+        match self.error.upstream() {
             Some(body) => error.with_upstream(body.clone()),
             None => error,
-        };
-        error.with_source(self.error)
+        }
+        .with_source(self.error)
     }
 }
 

@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause that a refusal can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// From this many keys on, idle ones are forgotten.
+const KEYS_KEPT: usize = 1_024;
+
 /// The configured pace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -72,7 +75,13 @@ impl RateLimiter {
     }
 
     fn window(&self, key: &Fingerprint) -> Arc<Window> {
-        Arc::clone(lock(&self.keys).entry(key.clone()).or_default())
+        let mut keys = lock(&self.keys);
+        if keys.len() >= KEYS_KEPT {
+            // Nobody holds a place in these, and their last request is long enough ago.
+            let now = Instant::now();
+            keys.retain(|_, window| Arc::strong_count(window) > 1 || !lock(&window.state).is_idle(now));
+        }
+        Arc::clone(keys.entry(key.clone()).or_default())
     }
 }
 
@@ -115,6 +124,13 @@ impl State {
             ready = ready.max(*oldest + window);
         }
         ready
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        let is_old = |at: Instant| now.duration_since(at) > WINDOW.div_f64(FACTOR_MIN);
+        self.factor >= 1.0
+            && self.sent.back().is_none_or(|at| is_old(*at))
+            && self.paused_until.is_none_or(|at| at <= now)
     }
 
     fn take(&mut self, pace: Pace, now: Instant) {

@@ -31,9 +31,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_text",
         aliases: &[],
         title: "PDF to text",
-        description: "Extract the text of a PDF or scan, with layout kept and scanned pages recognised. For plain text \
-            of a digital PDF, pdf_to_text_simple is cheaper; for tables use pdf_to_csv. Pages count from 0. About 21 \
-            credits a page.",
+        description: "Extract the text of a PDF or scan, with layout kept and scanned pages recognised. For plain \
+            text of a digital PDF, pdf_to_text_simple is cheaper; for tables use pdf_to_csv. About 21 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/text",
         toolset: Toolset::ConvertFromPdf,
@@ -48,8 +47,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_text_simple",
         aliases: &[],
         title: "PDF to plain text",
-        description: "Extract the embedded text of a digital PDF, fast and without layout. Scanned pages give nothing: \
-            use pdf_to_text for those, or to keep the layout. Pages count from 0. About 4 credits a page.",
+        description: "Extract the embedded text of a digital PDF, fast and without layout. Scanned pages give \
+            nothing: use pdf_to_text for those, or to keep the layout. About 4 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/text-simple",
         toolset: Toolset::ConvertFromPdf,
@@ -65,7 +64,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_to_json2"],
         title: "PDF to JSON",
         description: "Convert a PDF or scan to JSON with every text, its position and its font. For words alone use \
-            pdf_to_text; for named invoice fields use ai_invoice_parser. Pages count from 0. About 28 credits a page.",
+            pdf_to_text; for named invoice fields use ai_invoice_parser. About 28 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/json2",
         toolset: Toolset::ConvertFromPdf,
@@ -80,9 +79,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_json_meta",
         aliases: &["pdf_to_json_ai"],
         title: "PDF to JSON with meaning",
-        description: "Convert a PDF or scan to JSON that also classifies each text by AI: heading level, kind of value \
-            (date, currency, number) and entity (company, person). Slower and dearer than pdf_to_json, which suffices \
-            for text and positions. Pages count from 0.",
+        description: "Convert a PDF or scan to JSON that also classifies each text by AI: heading level, kind of \
+            value (date, currency, number) and entity (company, person). Slower and dearer than pdf_to_json, which \
+            suffices for text and positions.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/json-meta",
         toolset: Toolset::ConvertFromPdf,
@@ -98,8 +97,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_to_json1"],
         title: "PDF to JSON, old format",
         description: "Convert a PDF or scan to the service's first JSON format, for programs that already read it. \
-            Otherwise use pdf_to_json. Pages count from 0. About 28 credits a page. Samples only; not in the current \
-            documentation.",
+            Otherwise use pdf_to_json. About 28 credits a page. Samples only; not in the current documentation.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/json",
         toolset: Toolset::ConvertFromPdf,
@@ -115,8 +113,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to CSV",
         description: "Extract the tables of a PDF or scan as CSV rows and columns. For a spreadsheet file use \
-            pdf_to_xlsx; to read one table only, take its `rect` from find_table first. Pages count from 0. About 28 \
-            credits a page.",
+            pdf_to_xlsx; to read one table only, take its `rect` from find_table first. About 28 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/csv",
         toolset: Toolset::ConvertFromPdf,
@@ -132,7 +129,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to XLS",
         description: "Convert the tables of a PDF or scan to an old Excel workbook (XLS, Excel 97-2003). Prefer \
-            pdf_to_xlsx unless the old format is asked for. Pages count from 0.",
+            pdf_to_xlsx unless the old format is asked for.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/xls",
         toolset: Toolset::ConvertFromPdf,
@@ -148,7 +145,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to XLSX",
         description: "Convert the tables of a PDF or scan to an Excel workbook (XLSX). To read the values here, use \
-            pdf_to_csv instead: its text result needs no spreadsheet program. Pages count from 0.",
+            pdf_to_csv instead: its text result needs no spreadsheet program.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/xlsx",
         toolset: Toolset::ConvertFromPdf,
@@ -164,7 +161,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to XML",
         description: "Convert a PDF or scan to XML with rows, columns, texts and their positions. pdf_to_json has the \
-            same content as JSON. Pages count from 0. About 35 credits a page.",
+            same content as JSON. About 35 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/xml",
         toolset: Toolset::ConvertFromPdf,
@@ -180,7 +177,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to HTML",
         description: "Convert a PDF or scan to an HTML page that looks like it. For text to read or summarise use \
-            pdf_to_text. Pages count from 0. About 21 credits a page.",
+            pdf_to_text. About 21 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/html",
         toolset: Toolset::ConvertFromPdf,
@@ -195,8 +192,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_image",
         aliases: &[],
         title: "PDF to images",
-        description: "Render the pages of a PDF as images in the format of `type`: one JPG, PNG or WebP per page, or one \
-            TIFF. To make a PDF from images use image_to_pdf. Pages count from 0.",
+        description: "Render the pages of a PDF as images in the format of `type`: one JPG, PNG or WebP per page, or \
+            one TIFF. To make a PDF from images use image_to_pdf.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/{type}",
         toolset: Toolset::ConvertFromPdf,
@@ -220,7 +217,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_to_jpeg"],
         title: "PDF to JPG",
         description: "Render each page of a PDF as a JPG image. Smallest files for scans and photos; for sharp text \
-            use pdf_to_png, for one file pdf_to_tiff. Pages count from 0.",
+            use pdf_to_png, for one file pdf_to_tiff.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/jpg",
         toolset: Toolset::ConvertFromPdf,
@@ -236,7 +233,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to PNG",
         description: "Render each page of a PDF as a PNG image without loss. Best for text and drawings; for photos \
-            pdf_to_jpg makes smaller files. Pages count from 0.",
+            pdf_to_jpg makes smaller files.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/png",
         toolset: Toolset::ConvertFromPdf,
@@ -252,7 +249,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to WebP",
         description: "Render each page of a PDF as a WebP image for the web. For images that every program opens use \
-            pdf_to_png or pdf_to_jpg. Pages count from 0.",
+            pdf_to_png or pdf_to_jpg.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/webp",
         toolset: Toolset::ConvertFromPdf,
@@ -268,8 +265,8 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_to_tif"],
         title: "PDF to TIFF",
         description: "Render the pages of a PDF into one multi-page TIFF, as fax and archive systems want it. For one \
-            image per page use pdf_to_png. Pages count from 0. The compression is set with `profiles`: \
-            `{\"TIFFCompression\": \"CCITT4\"}`.",
+            image per page use pdf_to_png. The compression is set with `profiles`: `{\"TIFFCompression\": \
+            \"CCITT4\"}`.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/tiff",
         toolset: Toolset::ConvertFromPdf,

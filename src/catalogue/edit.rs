@@ -24,12 +24,12 @@ const ANNOTATION: &[Param] = &[
     Param::new("fontItalic", ParamKind::Boolean, "Italic."),
     Param::new("fontStrikeout", ParamKind::Boolean, "Struck out.").advanced(),
     Param::new("fontUnderline", ParamKind::Boolean, "Underlined.").advanced(),
-    Param::new("alignment", ParamKind::Choice(&["left", "center", "right"]), "Of the text.").advanced(),
+    Param::new("alignment", ParamKind::Choice(&["left", "center", "right"]), "Alignment of the text.").advanced(),
     Param::new("transparent", ParamKind::Boolean, "No background.").default("true").advanced(),
     Param::new(
         "type",
         ParamKind::Suggested(&["text", "TextField", "TextFieldMultiline", "Checkbox", "CheckboxChecked"]),
-        "Text or kind of form field.",
+        "Left out for text; for a form field `TextField`, `TextFieldMultiline`, `Checkbox`, `CheckboxChecked`.",
     ),
     Param::new("id", ParamKind::Text, "Form field name."),
 ];
@@ -269,7 +269,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "Replace text in a PDF",
         description: "Replace texts of a PDF by others, wherever they stand. To put an image there use \
-            pdf_replace_text_with_image, to remove them pdf_delete_text. Pages count from 0.",
+            pdf_replace_text_with_image, to remove them pdf_delete_text.",
         method: Method::Post,
         path: "/v1/pdf/edit/replace-text",
         toolset: Toolset::Edit,
@@ -298,8 +298,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_replace_text_with_image",
         aliases: &[],
         title: "Replace text by an image",
-        description: "Put an image wherever a text stands in a PDF, such as a signature for a placeholder. To replace it \
-            by text use pdf_replace_text; for a fixed position pdf_add_annotations_images_fields. Pages count from 0.",
+        description: "Put an image wherever a text stands in a PDF, such as a signature for a placeholder. To replace \
+            it by text use pdf_replace_text; for a fixed position pdf_add_annotations_images_fields.",
         method: Method::Post,
         path: "/v1/pdf/edit/replace-text-with-image",
         toolset: Toolset::Edit,
@@ -327,7 +327,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_redact_text"],
         title: "Delete text from a PDF",
         description: "Delete texts of a PDF wherever they stand. For black bars in their place set `profiles` to \
-            `{\"UsePatch\": true, \"PatchColor\": \"#000000\"}`; to write something else there use pdf_replace_text. Pages count from 0.",
+            `{\"UsePatch\": true, \"PatchColor\": \"#000000\"}`; to write something else there use pdf_replace_text.",
         method: Method::Post,
         path: "/v1/pdf/edit/delete-text",
         toolset: Toolset::Edit,
@@ -374,8 +374,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_rotate",
         aliases: &["pdf_rotate_pages"],
         title: "Rotate pages of a PDF",
-        description: "Rotate pages of a PDF clockwise by a given angle. When the right angle is not known, as in mixed \
-            scans, use pdf_rotate_auto. Pages count from 0.",
+        description: "Rotate pages of a PDF clockwise by a given angle. When the right angle is not known, as in \
+            mixed scans, use pdf_rotate_auto.",
         method: Method::Post,
         path: "/v1/pdf/edit/rotate",
         toolset: Toolset::Edit,
@@ -386,7 +386,8 @@ pub const OPERATIONS: &[Operation] = &[
         confidence: Confidence::Documented,
         params: &[
             SOURCE,
-            &[Param::new("angle", ParamKind::Choice(&["90", "180", "270"]), "Degrees, clockwise.").default("90")],
+            &[Param::new("angle", ParamKind::Integer { min: 90, max: 270 }, "Degrees clockwise: 90, 180 or 270.")
+                .default("90")],
             PAGES,
             PASSWORD,
             RESULT,
@@ -412,8 +413,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_compress_v2",
         aliases: &["pdf_compress"],
         title: "Compress a PDF",
-        description: "Make a PDF smaller by reducing its images and cleaning the file. Takes the place of pdf_optimize. \
-            Without settings colour images go to 150 ppi and JPEG quality 60. Pages count from 0.",
+        description: "Make a PDF smaller by reducing its images and cleaning the file. Takes the place of \
+            pdf_optimize. Without settings colour images go to 150 ppi and JPEG quality 60.",
         method: Method::Post,
         path: "/v2/pdf/compress",
         toolset: Toolset::Edit,
@@ -429,7 +430,7 @@ pub const OPERATIONS: &[Operation] = &[
                 Param::new(
                     "compression_level",
                     ParamKind::Suggested(&["low", "medium", "high", "aggressive"]),
-                    "Short form instead of `config`; not in the documentation.",
+                    "Short form instead of `config`: `low`, `medium`, `high`, `aggressive`; not in the documentation.",
                 )
                 .wire("compressionLevel")
                 .default("medium"),

@@ -128,9 +128,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "document_parser",
         aliases: &["pdf_document_parser"],
         title: "Parse a document by template",
-        description: "Extract fields and tables from a document (PDF, JPG, PNG) by a stored or given template. Without one \
-            the service looks for a template that fits. For invoices without a template use ai_invoice_parser. Pages \
-            count from 0. About 42 credits a page.",
+        description: "Extract fields and tables from a document (PDF, JPG, PNG) by a stored or given template. \
+            Without one the service looks for a template that fits. For invoices without a template use \
+            ai_invoice_parser. About 42 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/documentparser",
         toolset: Toolset::Extract,
@@ -271,8 +271,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "barcode_read",
         aliases: &["read_barcodes"],
         title: "Read barcodes",
-        description: "Read the barcodes and QR codes of a PDF or image, and marks such as ticked checkboxes: value, type, \
-            page, position. To draw one use barcode_generate. Pages count from 0. About 35 credits a page.",
+        description: "Read the barcodes and QR codes of a PDF or image, and marks such as ticked checkboxes: value, \
+            type, page, position. To draw one use barcode_generate. About 35 credits a page.",
         method: Method::Post,
         path: "/v1/barcode/read/from/url",
         toolset: Toolset::Extract,
@@ -313,7 +313,11 @@ pub const OPERATIONS: &[Operation] = &[
         params: &[
             &[
                 Param::new("value", ParamKind::Text, "Text or number to encode.").required(),
-                Param::new("type", ParamKind::Suggested(BARCODE_TYPES), "Kind of barcode.").default("QRCode"),
+                Param::new(
+                    "type",
+                    ParamKind::Suggested(BARCODE_TYPES),
+                    "Kind of barcode: `QRCode`, `Code128`, `Code39`, `EAN13`, `UPCA`, `DataMatrix`, `PDF417`, `Aztec`, `GS1_128`…",
+                ).default("QRCode"),
                 Param::new("decoration_image", ParamKind::Text, "Link of a logo for the middle; QRCode only.")
                     .wire("decorationImage"),
             ],

@@ -25,7 +25,7 @@ const ELEMENT: &[Param] = &[
     Param::new(
         "type",
         ParamKind::Suggested(&["TextField", "TextFieldMultiline", "Checkbox", "CheckboxChecked"]),
-        "Kind of field.",
+        "`TextField`, `TextFieldMultiline`, `Checkbox` or `CheckboxChecked`.",
     )
     .required(),
     Param::new("id", ParamKind::Text, "Its name, unique in the form.").required(),

@@ -34,11 +34,10 @@ pub const SOURCES: &[Param] = &[
 pub const HTTP_AUTH: &[Param] = &[HTTP_USERNAME, HTTP_PASSWORD];
 
 /// User of the source link.
-pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "HTTP user for the source link.");
+pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "HTTP user of the link.");
 
 /// Password of the source link.
-pub const HTTP_PASSWORD: Param =
-    Param::new("httppassword", ParamKind::Text, "HTTP password for the source link.").secret();
+pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "HTTP password of the link.").secret();
 
 /// Pages counted from 0.
 pub const PAGES: &[Param] =
@@ -91,13 +90,13 @@ pub const PROFILES: Param = Param::new(
 
 /// Recognition of scanned text.
 pub const OCR_LANGUAGE: Param =
-    Param::new("lang", ParamKind::Text, "Language of scanned text, Tesseract codes: `eng`, `deu+fra`, `chi_sim`.")
+    Param::new("lang", ParamKind::Text, "Language of scans, Tesseract codes: `eng`, `deu+fra`, `chi_sim`.")
         .aliases(&["language"])
         .default("eng");
 
 /// The part of the page to read.
 pub const RECTANGLE: Param =
-    Param::new("rect", ParamKind::Text, "Only this part of each page: `x y width height` in points from the top left.");
+    Param::new("rect", ParamKind::Text, "Only this part of each page, points from the top left: `x y width height`.");
 
 /// Lines of table cells.
 pub const UNWRAP: Param =

@@ -12,8 +12,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "find_text",
         aliases: &["pdf_find"],
         title: "Find text in a PDF",
-        description: "Find where a text or regular expression stands in a PDF: page, position, size. To read the whole \
-            text use pdf_to_text, to change it pdf_replace_text. Pages count from 0.",
+        description: "Find where a text or regular expression stands in a PDF: page, position, size. To read the \
+            whole text use pdf_to_text, to change it pdf_replace_text.",
         method: Method::Post,
         path: "/v1/pdf/find",
         toolset: Toolset::Search,
@@ -48,7 +48,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_find_table", "find_tables"],
         title: "Find tables in a PDF",
         description: "Find the tables of a PDF: page, position, columns and `rect` of each. Give that `rect` to \
-            pdf_to_csv or pdf_to_xlsx to read one table. Pages count from 0.",
+            pdf_to_csv or pdf_to_xlsx to read one table.",
         method: Method::Post,
         path: "/v1/pdf/find/table",
         toolset: Toolset::Search,
@@ -63,8 +63,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_make_searchable",
         aliases: &[],
         title: "Make a scan searchable",
-        description: "Add an invisible text layer to a scan (PDF, JPG, PNG) by recognising its text; gives a PDF. To get \
-            the text itself use pdf_to_text. Pages count from 0.",
+        description: "Add an invisible text layer to a scan (PDF, JPG, PNG) by recognising its text; gives a PDF. To \
+            get the text itself use pdf_to_text.",
         method: Method::Post,
         path: "/v1/pdf/makesearchable",
         toolset: Toolset::Search,
@@ -79,8 +79,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_make_unsearchable",
         aliases: &[],
         title: "Make a PDF unsearchable",
-        description: "Remove the text layer of a PDF, so that its text can no longer be searched or copied. The opposite of \
-            pdf_make_searchable; to forbid copying only, use pdf_add_password. Pages count from 0.",
+        description: "Remove the text layer of a PDF, so that its text can no longer be searched or copied. The \
+            opposite of pdf_make_searchable; to forbid copying only, use pdf_add_password.",
         method: Method::Post,
         path: "/v1/pdf/makeunsearchable",
         toolset: Toolset::Search,

@@ -15,7 +15,8 @@ use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
 
 /// Examples of `credits --help`.
-pub const CREDITS_EXAMPLES: &str = "Examples:\n  pdfco credits\n  pdfco credits --history\n  pdfco credits --json | jq .data.credits_remaining";
+pub const CREDITS_EXAMPLES: &str =
+    "Examples:\n  pdfco credits\n  pdfco credits --history\n  pdfco credits --json | jq .data.credits_remaining";
 /// Examples of `operations --help`.
 pub const OPERATIONS_EXAMPLES: &str = "Examples:\n  pdfco operations\n  pdfco operations merge\n  pdfco call pdf-merge --help     what one operation takes";
 /// Examples of `files --help`.
@@ -66,7 +67,12 @@ pub async fn credits(session: &Session, args: &CreditsArgs) -> Result<Report> {
         return Ok(Report { summary: line.clone(), lines: vec![line], data: fields_of(&answer), ..Report::default() });
     }
     let items = session.app.spending(&caller, HISTORY_ROWS).await?;
-    let rows: Vec<Vec<String>> = items.as_array().into_iter().flatten().map(|row| ["day", "operation", "requests", "credits"].map(|name| cell(row, name)).to_vec()).collect();
+    let rows: Vec<Vec<String>> = items
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| ["day", "operation", "requests", "credits"].map(|name| cell(row, name)).to_vec())
+        .collect();
     let total = rows.len();
     Ok(listed(items, total, vec!["day", "operation", "requests", "credits"], rows, "no credits recorded", "row"))
 }
@@ -86,7 +92,11 @@ pub fn operations(session: &Session, args: &OperationsArgs) -> Result<Report> {
         .map(|row| vec![flag_name(&cell(row, "name")), cell(row, "group"), cell(row, "title")])
         .collect();
     if rows.is_empty() {
-        return Err(Error::new(Kind::NotFound, format!("No operation matches `{}`.", shorten(&query, 60)), "`pdfco operations` lists all."));
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("No operation matches `{}`.", shorten(&query, 60)),
+            "`pdfco operations` lists all.",
+        ));
     }
     let total = rows.len();
     let mut report = listed(items, total, vec!["operation", "group", "what it does"], rows, "", "operation");
@@ -102,15 +112,35 @@ pub async fn files(session: &Session, command: FilesCommand) -> Result<Report> {
     let FilesCommand::Upload { path, name } = command;
     let answer = session.app.upload(&session.caller()?, &path, name.as_deref()).await?;
     let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Report { summary: format!("uploaded {path}"), lines: vec![link], data: fields_of(&answer), notes: vec!["The file is kept for an hour.".to_owned()], ..Report::default() })
+    Ok(Report {
+        summary: format!("uploaded {path}"),
+        lines: vec![link],
+        data: fields_of(&answer),
+        notes: vec!["The file is kept for an hour.".to_owned()],
+        ..Report::default()
+    })
 }
 
 /// A list: rows on a terminal, plain lines elsewhere, `data.items` and `data.total` for programs.
-pub fn listed(items: Value, total: usize, header: Vec<&'static str>, rows: Vec<Vec<String>>, none: &str, noun: &str) -> Report {
+pub fn listed(
+    items: Value,
+    total: usize,
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    none: &str,
+    noun: &str,
+) -> Report {
     let table = Table { header, rows };
     let lines = if table.rows.is_empty() { vec![none.to_owned()] } else { table.lines() };
-    let summary = if table.rows.is_empty() { none.to_owned() } else { counted(i64::try_from(total).unwrap_or(i64::MAX), noun) };
-    Report { summary, lines, data: json!({"status": "success", "items": items, "total": total}), table: Some(table), ..Report::default() }
+    let summary =
+        if table.rows.is_empty() { none.to_owned() } else { counted(i64::try_from(total).unwrap_or(i64::MAX), noun) };
+    Report {
+        summary,
+        lines,
+        data: json!({"status": "success", "items": items, "total": total}),
+        table: Some(table),
+        ..Report::default()
+    }
 }
 
 /// A field of a row in words.

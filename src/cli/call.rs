@@ -57,16 +57,27 @@ pub struct CallArgs {
 
 /// The command `call`: with the flags of one operation, or so that it takes any name and leaves the rest unread.
 pub fn command(named: Option<Named<'_>>) -> Command {
-    let call = Command::new("call").about("Run an operation: submit, wait, and print or save the result").after_help(EXAMPLES).subcommand_required(true).arg_required_else_help(true);
+    let call = Command::new("call")
+        .about("Run an operation: submit, wait, and print or save the result")
+        .after_help(EXAMPLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true);
     match named {
-        None => call.allow_external_subcommands(true).subcommand_value_name("OPERATION").subcommand_help_heading("Operations"),
+        None => call
+            .allow_external_subcommands(true)
+            .subcommand_value_name("OPERATION")
+            .subcommand_help_heading("Operations"),
         Some(named) => call.subcommand(of_operation(named)),
     }
 }
 
 fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
     let name = flag_name(operation.name);
-    let mut command = Command::new(name.clone()).about(operation.title).long_about(operation.description).after_help(examples(operation)).args(running());
+    let mut command = Command::new(name.clone())
+        .about(operation.title)
+        .long_about(operation.description)
+        .after_help(examples(operation))
+        .args(running());
     if typed != name {
         command = command.alias(typed.to_owned());
     }
@@ -78,23 +89,40 @@ fn running() -> Vec<Arg> {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).help_heading("Running");
     vec![
         flag("wait", "Wait for the outcome, which is the default").action(ArgAction::SetTrue),
-        flag("background", "Return at once with the job's id").action(ArgAction::SetTrue).conflicts_with_all(["wait", "timeout", "save-to", "read"]),
-        flag("timeout", "Wait at most so many seconds; 0 waits for ever").value_name("SECS").default_value("120").value_parser(jobs::seconds),
-        flag("read", "Characters of a text result to show. Default: all, or 4000 with --json").value_name("CHARS").value_parser(value_parser!(u64)),
+        flag("background", "Return at once with the job's id")
+            .action(ArgAction::SetTrue)
+            .conflicts_with_all(["wait", "timeout", "save-to", "read"]),
+        flag("timeout", "Wait at most so many seconds; 0 waits for ever")
+            .value_name("SECS")
+            .default_value("120")
+            .value_parser(jobs::seconds),
+        flag("read", "Characters of a text result to show. Default: all, or 4000 with --json")
+            .value_name("CHARS")
+            .value_parser(value_parser!(u64)),
         flag("save-to", "Save the result to this file or folder").value_name("PATH"),
         flag("overwrite", "Let --save-to replace a file").action(ArgAction::SetTrue).requires("save-to"),
         flag("client-request-id", "Your own id for this request; the same id is never paid for twice").value_name("ID"),
         flag("args-json", "Arguments as a JSON object; flags win over it").value_name("JSON"),
-        flag("args-file", "Arguments as a JSON object in a file; it wins over --args-json, flags win over it").value_name("FILE").value_parser(value_parser!(PathBuf)),
+        flag("args-file", "Arguments as a JSON object in a file; it wins over --args-json, flags win over it")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf)),
     ]
 }
 
 fn flag(param: &'static Param) -> Arg {
-    let arg = Arg::new(format!("{ID_PREFIX}{}", param.name)).long(flag_name(param.name)).help(help(param)).help_heading("Arguments").aliases(hidden_names(param));
+    let arg = Arg::new(format!("{ID_PREFIX}{}", param.name))
+        .long(flag_name(param.name))
+        .help(help(param))
+        .help_heading("Arguments")
+        .aliases(hidden_names(param));
     match param.kind {
-        ParamKind::Source | ParamKind::Sources => arg.action(ArgAction::Append).num_args(1..).value_name("LINK_OR_PATH"),
+        ParamKind::Source | ParamKind::Sources => {
+            arg.action(ArgAction::Append).num_args(1..).value_name("LINK_OR_PATH")
+        }
         ParamKind::Strings => arg.action(ArgAction::Append).num_args(1..).value_name("WORD"),
-        ParamKind::Boolean => arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false"),
+        ParamKind::Boolean => {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false")
+        }
         ParamKind::Integer { .. } | ParamKind::Number => arg.allow_negative_numbers(true).value_name("NUMBER"),
         ParamKind::Text => arg.value_name("TEXT"),
         ParamKind::Choice(_) | ParamKind::Suggested(_) => arg.value_name("WORD"),
@@ -158,8 +186,14 @@ fn examples(operation: &Operation) -> String {
         ParamKind::Text | ParamKind::Strings => " …".to_owned(),
         ParamKind::JsonText | ParamKind::Objects(_) | ParamKind::Object(_) => " @file.json".to_owned(),
     };
-    let flags: String = operation.params().filter(|param| param.required).map(|param| format!(" --{}{}", flag_name(param.name), value(param))).collect();
-    format!("Examples:\n  pdfco call {name}{flags}\n  pdfco call {name}{flags} --json --simulate\n  pdfco call {name} --args-file arguments.json --background")
+    let flags: String = operation
+        .params()
+        .filter(|param| param.required)
+        .map(|param| format!(" --{}{}", flag_name(param.name), value(param)))
+        .collect();
+    format!(
+        "Examples:\n  pdfco call {name}{flags}\n  pdfco call {name}{flags} --json --simulate\n  pdfco call {name} --args-file arguments.json --background"
+    )
 }
 
 /// Reads what the second parse found. Later wins: --args-json, --args-file, single flags.
@@ -217,16 +251,31 @@ fn value_of(param: &Param, mut values: Vec<String>) -> Result<Option<Value>> {
 }
 
 fn object(flag: &str, text: &str) -> Result<Map<String, Value>> {
-    let refused = || Error::invalid(format!("{flag} is not a JSON object."), "It is written like {\"url\": \"report.pdf\", \"pages\": \"0-2\"}.");
+    let refused = || {
+        Error::invalid(
+            format!("{flag} is not a JSON object."),
+            "It is written like {\"url\": \"report.pdf\", \"pages\": \"0-2\"}.",
+        )
+    };
     serde_json::from_str(text).map_err(|_| refused())
 }
 
 fn contents(path: &std::path::Path) -> Result<String> {
     let shown = path.display();
-    let unusable = |error: std::io::Error| Error::new(Kind::FileAccess, format!("`{shown}` cannot be read: {}.", error.kind()), "Check the path; the file holds JSON as UTF-8 text.");
+    let unusable = |error: std::io::Error| {
+        Error::new(
+            Kind::FileAccess,
+            format!("`{shown}` cannot be read: {}.", error.kind()),
+            "Check the path; the file holds JSON as UTF-8 text.",
+        )
+    };
     let size = std::fs::metadata(path).map_err(unusable)?.len();
     if size > ARGUMENT_BYTES_MAX {
-        return Err(Error::new(Kind::TooLarge, format!("`{shown}` has {size} bytes, more than arguments may have."), "Pass documents as --url instead."));
+        return Err(Error::new(
+            Kind::TooLarge,
+            format!("`{shown}` has {size} bytes, more than arguments may have."),
+            "Pass documents as --url instead.",
+        ));
     }
     std::fs::read_to_string(path).map_err(unusable)
 }
@@ -280,9 +329,17 @@ pub async fn run(session: &Session, args: CallArgs) -> Result<Report> {
 }
 
 /// What a person gets of a success: the text, else the links, else the service's own words.
-async fn show_result(session: &Session, caller: &Caller, operation: &Operation, job: &Job, read: Option<u64>, report: &mut Report) -> Result<()> {
+async fn show_result(
+    session: &Session,
+    caller: &Caller,
+    operation: &Operation,
+    job: &Job,
+    read: Option<u64>,
+    report: &mut Report,
+) -> Result<()> {
     let results = job.results();
-    let is_text = matches!(operation.output, Output::Text(_) | Output::Inline) && (!results.links.is_empty() || results.inline.is_some());
+    let is_text = matches!(operation.output, Output::Text(_) | Output::Inline)
+        && (!results.links.is_empty() || results.inline.is_some());
     if is_text || (results.links.is_empty() && results.inline.is_some()) {
         let text = jobs::text(session, caller, job.id(), 0, read, 0).await;
         let (text, rest) = text.map_err(|error| later(session, error, &format!("pdfco jobs read {}", job.id())))?;
@@ -293,7 +350,11 @@ async fn show_result(session: &Session, caller: &Caller, operation: &Operation, 
     } else {
         report.lines = results.links.iter().map(|link| link.expose().to_owned()).collect();
         let save = format!("pdfco jobs download {}", job.id());
-        report.notes.push(if session.is_simulated() { "Add --save-to PATH to save the result.".to_owned() } else { session.how(&save) });
+        report.notes.push(if session.is_simulated() {
+            "Add --save-to PATH to save the result.".to_owned()
+        } else {
+            session.how(&save)
+        });
     }
     Ok(())
 }
@@ -314,7 +375,8 @@ mod tests {
     fn parsed(line: &[&str]) -> std::result::Result<CallArgs, String> {
         let operation = catalogue::find(line[0]).unwrap();
         let tree = Command::new("pdfco").subcommand(command(Some(Named { operation, typed: line[0] })));
-        let matches = tree.try_get_matches_from(["pdfco", "call"].iter().chain(line)).map_err(|error| error.to_string())?;
+        let matches =
+            tree.try_get_matches_from(["pdfco", "call"].iter().chain(line)).map_err(|error| error.to_string())?;
         read(operation, &matches).map_err(|error| error.to_string())
     }
 
@@ -328,7 +390,12 @@ mod tests {
             for param in operation.params() {
                 for name in hidden_names(param).into_iter().chain([flag_name(param.name)]) {
                     let flag = format!("--{name}=1");
-                    assert_eq!(arguments(&[operation.name, &flag]), json!({param.name: "1"}), "{} {flag}", operation.name);
+                    assert_eq!(
+                        arguments(&[operation.name, &flag]),
+                        json!({param.name: "1"}),
+                        "{} {flag}",
+                        operation.name
+                    );
                 }
             }
         }
@@ -346,7 +413,8 @@ mod tests {
 
     #[test]
     fn sources_take_several_values_and_switches_none_or_one() {
-        for line in [&["pdf-merge", "--url", "a.pdf", "b.pdf"][..], &["pdf_merge", "--url", "a.pdf", "--url", "b.pdf"]] {
+        for line in [&["pdf-merge", "--url", "a.pdf", "b.pdf"][..], &["pdf_merge", "--url", "a.pdf", "--url", "b.pdf"]]
+        {
             assert_eq!(arguments(line), json!({"url": ["a.pdf", "b.pdf"]}));
         }
         assert_eq!(arguments(&["pdf-to-csv", "--unwrap", "--url", "a"]), json!({"url": "a", "unwrap": "true"}));

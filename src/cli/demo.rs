@@ -56,11 +56,21 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
 
     let uploaded = call(assistant, "upload_file", json!({"file_path": document})).await?;
     let link = text(&uploaded, "/content/url")?;
-    step(printer, &format!("upload_file {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")));
+    step(
+        printer,
+        &format!("upload_file {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")),
+    );
 
     let submitted = call(assistant, "submit_job", json!({"operation": "pdf_to_text", "url": link, "wait": 0})).await?;
     let job_id = text(&submitted, "/job/job_id")?;
-    step(printer, &format!("submit_job pdf_to_text: job {job_id} is {}, {} credits.", shown(&submitted, "/status"), shown(&submitted, "/credits_used")));
+    step(
+        printer,
+        &format!(
+            "submit_job pdf_to_text: job {job_id} is {}, {} credits.",
+            shown(&submitted, "/status"),
+            shown(&submitted, "/credits_used")
+        ),
+    );
 
     spinner.start("wait_job_completion");
     let finished = call(assistant, "wait_job_completion", json!({"job_id": job_id, "timeout": 40})).await?;
@@ -77,7 +87,10 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
 
     let read = call(assistant, "read_result", json!({"job_id": job_id, "limit": SHOWN_CHARS})).await?;
     let page = text(&read, "/output/text")?;
-    step(printer, &format!("read_result: the first {SHOWN_CHARS} of {} characters.\n", shown(&read, "/output/total_chars")));
+    step(
+        printer,
+        &format!("read_result: the first {SHOWN_CHARS} of {} characters.\n", shown(&read, "/output/total_chars")),
+    );
     if printer.is_human() {
         printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
     }
@@ -88,8 +101,15 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
 
     let again = call(assistant, "get_job_check", json!({"job_id": job_id})).await?;
     let balance = call(assistant, "get_credit_balance", json!({})).await?;
-    let cost = uploaded.pointer("/credits_used").and_then(Value::as_i64).unwrap_or_default() + again.pointer("/job/credits_total").and_then(Value::as_i64).unwrap_or_default();
-    step(printer, &format!("It cost {cost} of the simulator's credits ({} are left); asking about a finished job again cost nothing.", shown(&balance, "/credits_remaining")));
+    let cost = uploaded.pointer("/credits_used").and_then(Value::as_i64).unwrap_or_default()
+        + again.pointer("/job/credits_total").and_then(Value::as_i64).unwrap_or_default();
+    step(
+        printer,
+        &format!(
+            "It cost {cost} of the simulator's credits ({} are left); asking about a finished job again cost nothing.",
+            shown(&balance, "/credits_remaining")
+        ),
+    );
     let next = "Next: set PDFCO_API_KEY and run `pdfco call pdf-to-text --url FILE.pdf`, or add the server to your assistant (see README.md).";
     step(printer, next);
     Ok(Report {
@@ -138,5 +158,10 @@ fn work_folder(temporary: &Path) -> Result<PathBuf> {
 }
 
 fn unwritable(folder: &Path, error: std::io::Error) -> Error {
-    Error::new(Kind::FileAccess, format!("The folder {} cannot be written.", folder.display()), "Make room among the temporary files (TMPDIR).").with_source(error)
+    Error::new(
+        Kind::FileAccess,
+        format!("The folder {} cannot be written.", folder.display()),
+        "Make room among the temporary files (TMPDIR).",
+    )
+    .with_source(error)
 }

@@ -49,7 +49,9 @@ pub enum JobsCommand {
     #[command(after_help = "Examples:\n  pdfco jobs show --latest\n  pdfco jobs show 7F3A --json | jq -r .data.status")]
     Show(Target),
     /// Wait until a job ends; the exit code tells how
-    #[command(after_help = "Examples:\n  pdfco jobs wait --latest\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson")]
+    #[command(
+        after_help = "Examples:\n  pdfco jobs wait --latest\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson"
+    )]
     Wait {
         /// Which job
         #[command(flatten)]
@@ -65,7 +67,9 @@ pub enum JobsCommand {
     #[command(after_help = "Examples:\n  pdfco jobs cancel --latest\n  pdfco jobs cancel 7F3A")]
     Cancel(Target),
     /// Print the text of a result
-    #[command(after_help = "Examples:\n  pdfco jobs read --latest\n  pdfco jobs read 7F3A --offset 20000 --limit 20000\n  pdfco jobs read 7F3A --tail-lines 20")]
+    #[command(
+        after_help = "Examples:\n  pdfco jobs read --latest\n  pdfco jobs read 7F3A --offset 20000 --limit 20000\n  pdfco jobs read 7F3A --tail-lines 20"
+    )]
     Read {
         /// Which job
         #[command(flatten)]
@@ -84,7 +88,9 @@ pub enum JobsCommand {
         index: usize,
     },
     /// Save the result of a job
-    #[command(after_help = "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite")]
+    #[command(
+        after_help = "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite"
+    )]
     Download {
         /// Which job
         #[command(flatten)]
@@ -144,7 +150,10 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    plain_seconds(text).ok().filter(|seconds| (0.5..=60.0).contains(&seconds.as_secs_f64())).ok_or_else(|| "a number of seconds from 0.5 to 60".to_owned())
+    plain_seconds(text)
+        .ok()
+        .filter(|seconds| (0.5..=60.0).contains(&seconds.as_secs_f64()))
+        .ok_or_else(|| "a number of seconds from 0.5 to 60".to_owned())
 }
 
 /// `pdfco jobs …`.
@@ -155,7 +164,9 @@ pub async fn run(session: &Session, command: JobsCommand) -> Result<Report> {
     let caller = session.caller()?;
     let caller = &caller;
     match command {
-        JobsCommand::List { status, limit, cursor } => list(session, caller, status.as_deref(), limit, cursor.as_deref()).await,
+        JobsCommand::List { status, limit, cursor } => {
+            list(session, caller, status.as_deref(), limit, cursor.as_deref()).await
+        }
         JobsCommand::Show(target) => show(session, caller, &target).await,
         JobsCommand::Wait { target, timeout, interval } => wait(session, caller, &target, timeout, interval).await,
         JobsCommand::Cancel(target) => cancel(session, caller, &target).await,
@@ -168,7 +179,12 @@ pub async fn run(session: &Session, command: JobsCommand) -> Result<Report> {
             let answer = session.app.download(caller, &id, save_to.as_deref(), overwrite).await?;
             let job = job_of(session, caller, &answer).await?;
             let lines = record::saved_lines(&answer);
-            Ok(Report { summary: format!("saved {}", lines.len()), lines, data: record::data(&answer, &job), ..Report::default() })
+            Ok(Report {
+                summary: format!("saved {}", lines.len()),
+                lines,
+                data: record::data(&answer, &job),
+                ..Report::default()
+            })
         }
     }
 }
@@ -202,12 +218,23 @@ async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Fou
         let operation = target.operation.as_deref().map(catalogue::find).transpose()?.map(|operation| operation.name);
         let latest = ledger.latest(caller, operation).await?;
         return latest.map(|job| Found::Known(Box::new(job))).ok_or_else(|| match operation {
-            Some(operation) => Error::new(Kind::NotFound, format!("no jobs found for command '{operation}'"), "`pdfco jobs list` shows what there is."),
-            None => Error::new(Kind::NotFound, "no jobs found; run a background command first or pass an explicit job id", "`pdfco call <operation> --background` makes one. Each key and each ledger has its own jobs."),
+            Some(operation) => Error::new(
+                Kind::NotFound,
+                format!("no jobs found for command '{operation}'"),
+                "`pdfco jobs list` shows what there is.",
+            ),
+            None => Error::new(
+                Kind::NotFound,
+                "no jobs found; run a background command first or pass an explicit job id",
+                "`pdfco call <operation> --background` makes one. Each key and each ledger has its own jobs.",
+            ),
         });
     };
     if id.is_empty() {
-        return Err(Error::invalid("The job id is empty.", "Pass an id or the beginning of one; `pdfco jobs list` shows them."));
+        return Err(Error::invalid(
+            "The job id is empty.",
+            "Pass an id or the beginning of one; `pdfco jobs list` shows them.",
+        ));
     }
     if let Some(job) = ledger.get(caller, id).await? {
         return Ok(Found::Known(Box::new(job)));
@@ -217,23 +244,45 @@ async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Fou
         (1, Some(job)) => Ok(Found::Known(Box::new(job))),
         (0, _) if id.chars().count() >= WHOLE_ID_CHARS => Ok(Found::Stranger(id.to_owned())),
         (0, _) => Err(not_found(id)),
-        _ => Err(Error::invalid(format!("Several jobs' ids begin with '{}'.", shorten(id, 60)), "Give more of the id; `pdfco jobs list` shows them whole.")),
+        _ => Err(Error::invalid(
+            format!("Several jobs' ids begin with '{}'.", shorten(id, 60)),
+            "Give more of the id; `pdfco jobs list` shows them whole.",
+        )),
     }
 }
 
 fn not_found(id: &str) -> Error {
-    Error::new(Kind::NotFound, format!("job '{}' was not found", shorten(id, 60)), "`pdfco jobs list` shows the jobs of this key.")
+    Error::new(
+        Kind::NotFound,
+        format!("job '{}' was not found", shorten(id, 60)),
+        "`pdfco jobs list` shows the jobs of this key.",
+    )
 }
 
-async fn list(session: &Session, caller: &Caller, status: Option<&str>, limit: u32, cursor: Option<&str>) -> Result<Report> {
+async fn list(
+    session: &Session,
+    caller: &Caller,
+    status: Option<&str>,
+    limit: u32,
+    cursor: Option<&str>,
+) -> Result<Report> {
     let answer = session.app.list(caller, status, limit, cursor).await?;
     let field = |name: &str| answer.content.get(name).cloned().unwrap_or_default();
     let items = field("items");
-    let row = |item: &Value| vec![cell(item, "job_id"), cell(item, "status"), cell(item, "operation"), age(&cell(item, "submitted_at")), cell(item, "credits_total")];
+    let row = |item: &Value| {
+        vec![
+            cell(item, "job_id"),
+            cell(item, "status"),
+            cell(item, "operation"),
+            age(&cell(item, "submitted_at")),
+            cell(item, "credits_total"),
+        ]
+    };
     let rows: Vec<Vec<String>> = items.as_array().into_iter().flatten().map(row).collect();
     let total = field("total").as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or(rows.len());
     let shown = rows.len();
-    let mut report = listed(items, total, vec!["job_id", "status", "operation", "age", "credits"], rows, "no jobs recorded", "job");
+    let mut report =
+        listed(items, total, vec!["job_id", "status", "operation", "age", "credits"], rows, "no jobs recorded", "job");
     let next = field("next_cursor");
     if let Some(cursor) = next.as_str() {
         report.notes.push(format!("{shown} of {total}; --cursor {cursor} shows more."));
@@ -264,10 +313,22 @@ async fn show(session: &Session, caller: &Caller, target: &Target) -> Result<Rep
     }
     let tips = in_shell_words(answer.tips.as_deref().unwrap_or_default());
     let lines = record::lines(&job);
-    Ok(Report { summary: format!("job {id}: {}", job.status.as_str()), lines, data: record::data(&answer, &job), notes: vec![tips], ..Report::default() })
+    Ok(Report {
+        summary: format!("job {id}: {}", job.status.as_str()),
+        lines,
+        data: record::data(&answer, &job),
+        notes: vec![tips],
+        ..Report::default()
+    })
 }
 
-async fn wait(session: &Session, caller: &Caller, target: &Target, timeout: Duration, interval: Option<Duration>) -> Result<Report> {
+async fn wait(
+    session: &Session,
+    caller: &Caller,
+    target: &Target,
+    timeout: Duration,
+    interval: Option<Duration>,
+) -> Result<Report> {
     let found = find(session, caller, target).await?;
     let id = found.id();
     if let Found::Known(job) = &found {
@@ -298,7 +359,13 @@ async fn cancel(session: &Session, caller: &Caller, target: &Target) -> Result<R
     let data = record::data(&answer, &job);
     if found.is_completed() {
         let said = already_completed(&id);
-        return Ok(Report { summary: said.clone(), lines: vec![said], data, code: outcome_code(&job.status), ..Report::default() });
+        return Ok(Report {
+            summary: said.clone(),
+            lines: vec![said],
+            data,
+            code: outcome_code(&job.status),
+            ..Report::default()
+        });
     }
     let said = format!("job '{id}' cancelled");
     let notes = vec![in_shell_words(answer.tips.as_deref().unwrap_or_default())];
@@ -316,7 +383,8 @@ struct Part {
 async fn read(session: &Session, caller: &Caller, id: &str, part: Part) -> Result<Report> {
     if session.printer.is_human() && part.tail_lines.is_none() {
         let (text, next) = text(session, caller, id, part.offset, part.limit, part.index).await?;
-        let notes = next.map(|next| session.how(&format!("pdfco jobs read {id} --offset {next}"))).into_iter().collect();
+        let notes =
+            next.map(|next| session.how(&format!("pdfco jobs read {id} --offset {next}"))).into_iter().collect();
         return Ok(Report { text: Some(text), notes, ..Report::default() });
     }
     let limit = part.limit.or(part.tail_lines.map(|_| PAGE_MAX));
@@ -330,7 +398,14 @@ async fn read(session: &Session, caller: &Caller, id: &str, part: Part) -> Resul
 ///
 /// # Errors
 /// As `App::read`.
-pub async fn text(session: &Session, caller: &Caller, id: &str, offset: u64, limit: Option<u64>, index: usize) -> Result<(String, Option<u64>)> {
+pub async fn text(
+    session: &Session,
+    caller: &Caller,
+    id: &str,
+    offset: u64,
+    limit: Option<u64>,
+    index: usize,
+) -> Result<(String, Option<u64>)> {
     let (mut text, mut at, mut left) = (String::new(), offset, limit.unwrap_or(u64::MAX));
     while left > 0 {
         let answer = session.app.read(caller, id, at, Some(left.min(PAGE_MAX)), None, index).await?;
@@ -350,7 +425,9 @@ mod tests {
 
     #[test]
     fn budgets_are_seconds_and_zero_is_for_ever() {
-        for (text, budget) in [("120", Some(Duration::from_secs(120))), ("2.5", Some(Duration::from_millis(2_500))), ("0", Some(A_YEAR))] {
+        for (text, budget) in
+            [("120", Some(Duration::from_secs(120))), ("2.5", Some(Duration::from_millis(2_500))), ("0", Some(A_YEAR))]
+        {
             assert_eq!(seconds(text).ok(), budget, "{text}");
         }
         for text in ["-1", "NaN", "inf", "1e300", "soon", ""] {

@@ -219,7 +219,9 @@ async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config, Op
         return Ok((config, None));
     }
     let simulator = simulator::spawn(simulator::Options::default()).await?;
-    printer.note("This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.");
+    printer.note(
+        "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
+    );
     Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
 }
 
@@ -248,7 +250,9 @@ impl Session {
             Work::Command(Command::Files(command)) => account::files(self, command).await,
             Work::Command(Command::Credits(args)) => account::credits(self, &args).await,
             Work::Command(Command::Operations(args)) => account::operations(self, &args),
-            Work::Command(Command::Serve | Command::Simulate(_) | Command::Demo) => Err(Error::internal("A command was dispatched twice.")),
+            Work::Command(Command::Serve | Command::Simulate(_) | Command::Demo) => {
+                Err(Error::internal("A command was dispatched twice."))
+            }
         }
     }
 
@@ -272,7 +276,11 @@ impl Session {
     fn interrupted(&self, error: Error) -> Error {
         match self.progress.last_job() {
             Some(_) if self.is_simulated() => Error::new(Kind::Cancelled, "Interrupted.", self.how("")),
-            Some(job) => Error::new(Kind::Cancelled, format!("Interrupted; job {job} goes on."), self.how(&format!("pdfco jobs wait {job}"))),
+            Some(job) => Error::new(
+                Kind::Cancelled,
+                format!("Interrupted; job {job} goes on."),
+                self.how(&format!("pdfco jobs wait {job}")),
+            ),
             None => error,
         }
     }
@@ -306,7 +314,8 @@ impl Session {
     /// How to go on with a job, if there will be one.
     pub fn how(&self, command: &str) -> String {
         if self.is_simulated() {
-            "This simulator ends with the command, and its jobs with it. `pdfco simulate` runs one that stays.".to_owned()
+            "This simulator ends with the command, and its jobs with it. `pdfco simulate` runs one that stays."
+                .to_owned()
         } else {
             format!("Run: {command}")
         }
@@ -323,7 +332,11 @@ struct Interrupt {
 
 impl Interrupt {
     fn listen() -> Interrupt {
-        let interrupt = Interrupt { cancel: CancellationToken::new(), insisted: CancellationToken::new(), code: Arc::new(AtomicU8::new(output::INTERRUPTED)) };
+        let interrupt = Interrupt {
+            cancel: CancellationToken::new(),
+            insisted: CancellationToken::new(),
+            code: Arc::new(AtomicU8::new(output::INTERRUPTED)),
+        };
         let listening = interrupt.clone();
         tokio::spawn(async move {
             for token in [listening.cancel, listening.insisted] {

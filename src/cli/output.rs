@@ -45,6 +45,12 @@ pub fn exit_code(kind: Kind) -> u8 {
     }
 }
 
+/// The exit code of an error that is known by the word of its kind.
+pub fn exit_code_of(word: &str) -> u8 {
+    let kinds = [Kind::Auth, Kind::InsufficientCredits, Kind::NotFound, Kind::InvalidArgument, Kind::Cancelled];
+    kinds.into_iter().find(|kind| kind.as_str() == word).map_or(SERVICE, exit_code)
+}
+
 /// The exit code of a job whose outcome was asked for.
 pub fn outcome_code(status: &JobStatus) -> u8 {
     match status {
@@ -118,7 +124,10 @@ impl Printer {
     /// The printer for command lines that cannot be parsed: what they say about the format is looked for by hand.
     pub fn guessed(args: &[OsString]) -> Printer {
         let words: Vec<&str> = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str()).collect();
-        let output = |name: &str| words.iter().any(|word| *word == format!("--output={name}")) || words.windows(2).any(|pair| pair == ["--output", name]);
+        let output = |name: &str| {
+            words.iter().any(|word| *word == format!("--output={name}"))
+                || words.windows(2).any(|pair| pair == ["--output", name])
+        };
         let format = match () {
             () if output("ndjson") => Format::Ndjson,
             () if output("json") || words.contains(&"--json") => Format::Json,
@@ -273,13 +282,16 @@ pub fn in_shell_words(hint: &str) -> String {
 
 /// Text from outside must not move a terminal's cursor.
 fn tame(text: &str) -> String {
-    let tamed: String = text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
+    let tamed: String =
+        text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
     tamed.strip_suffix('\n').map(str::to_owned).unwrap_or(tamed)
 }
 
 fn grid(table: &Table) -> String {
     let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(table.header.clone());
+    grid.load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(table.header.clone());
     for row in &table.rows {
         grid.add_row(row.iter().map(|cell| tame(cell)));
     }
@@ -330,7 +342,8 @@ mod tests {
 
     #[test]
     fn an_error_is_the_same_envelope() {
-        let error = Error::new(Kind::NotFound, "There is no such thing.", "list_jobs shows what there is.").with_spent(Some(2), None);
+        let error = Error::new(Kind::NotFound, "There is no such thing.", "list_jobs shows what there is.")
+            .with_spent(Some(2), None);
         let envelope = envelope("jobs show", &failure(&error));
         assert_eq!(
             envelope,
@@ -361,7 +374,10 @@ mod tests {
 
     #[test]
     fn tools_become_commands_and_escapes_become_visible() {
-        assert_eq!(in_shell_words("read_result J1 with offset 40 reads on."), "pdfco jobs read J1 --offset 40 reads on.");
+        assert_eq!(
+            in_shell_words("read_result J1 with offset 40 reads on."),
+            "pdfco jobs read J1 --offset 40 reads on."
+        );
         assert_eq!(tame("a\u{1b}[2Jb\tc\n"), "a\u{fffd}[2Jb\tc");
     }
 }

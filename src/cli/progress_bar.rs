@@ -42,7 +42,12 @@ enum Phase {
 impl Progress {
     /// A listener that shows what `printer` allows.
     pub fn new(printer: Printer) -> Progress {
-        let seen = Seen { label: "job".to_owned(), last_job: None, bar: None, age: Arc::new(Mutex::new((Instant::now(), 0.0))) };
+        let seen = Seen {
+            label: "job".to_owned(),
+            last_job: None,
+            bar: None,
+            age: Arc::new(Mutex::new((Instant::now(), 0.0))),
+        };
         Progress { printer, seen: Arc::new(Mutex::new(seen)) }
     }
 
@@ -93,8 +98,12 @@ impl Progress {
 fn words(event: &Event, label: &str) -> String {
     match event {
         Event::Uploading { name, bytes } => format!("uploading {name}  {}", BinaryBytes(*bytes)),
-        Event::Job { status, elapsed_seconds, checks_made, .. } => format!("{label}  {status}  {elapsed_seconds:.1} s  {}", counted(*checks_made, "check")),
-        Event::Downloading { name, done, total: Some(total) } => format!("downloading {name}  {} of {}", BinaryBytes(*done), BinaryBytes(*total)),
+        Event::Job { status, elapsed_seconds, checks_made, .. } => {
+            format!("{label}  {status}  {elapsed_seconds:.1} s  {}", counted(*checks_made, "check"))
+        }
+        Event::Downloading { name, done, total: Some(total) } => {
+            format!("downloading {name}  {} of {}", BinaryBytes(*done), BinaryBytes(*total))
+        }
         Event::Downloading { name, done, total: None } => format!("downloading {name}  {}", BinaryBytes(*done)),
     }
 }
@@ -108,7 +117,9 @@ pub fn counted(count: i64, noun: &str) -> String {
 fn event_line(event: &Event, words: &str) -> Value {
     let (kind, data) = match event {
         Event::Uploading { name, bytes } => ("progress", json!({"phase": "upload", "name": name, "bytes": bytes})),
-        Event::Downloading { name, done, total } => ("progress", json!({"phase": "download", "name": name, "done": done, "total": total})),
+        Event::Downloading { name, done, total } => {
+            ("progress", json!({"phase": "download", "name": name, "done": done, "total": total}))
+        }
         Event::Job { job_id, status, elapsed_seconds, progress, checks_made } => (
             "job_update",
             json!({"job_id": job_id, "status": status, "elapsed_seconds": elapsed_seconds, "progress": progress, "checks_made": checks_made}),
@@ -158,7 +169,9 @@ fn bar_for(seen: &mut Seen, phase: Phase) -> ProgressBar {
     let (bar, template) = match phase {
         Phase::Upload => (ProgressBar::new_spinner(), "{spinner} {msg}"),
         Phase::Job => (ProgressBar::new(STEPS as u64), "{spinner} {prefix}  {age}  {msg}  {bar:24.cyan/dim}"),
-        Phase::Download => (ProgressBar::new_spinner(), "{spinner} {msg}  {bar:24.cyan/dim}  {binary_bytes} of {binary_total_bytes}"),
+        Phase::Download => {
+            (ProgressBar::new_spinner(), "{spinner} {msg}  {bar:24.cyan/dim}  {binary_bytes} of {binary_total_bytes}")
+        }
     };
     // The templates are constants; should one be wrong, the default style shows.
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -223,7 +236,13 @@ mod tests {
 
     #[test]
     fn events_read_as_words_and_as_lines() {
-        let event = Event::Job { job_id: "J1".into(), status: "working".into(), elapsed_seconds: 3.21, progress: 0.4, checks_made: 1 };
+        let event = Event::Job {
+            job_id: "J1".into(),
+            status: "working".into(),
+            elapsed_seconds: 3.21,
+            progress: 0.4,
+            checks_made: 1,
+        };
         let words = words(&event, "pdf_to_text");
         assert_eq!(words, "pdf_to_text  working  3.2 s  1 check");
         let line = event_line(&event, &words);

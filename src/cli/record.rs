@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Session;
-use super::output::{Report, in_shell_words, outcome_code};
+use super::output::{Report, exit_code_of, in_shell_words, outcome_code};
 use super::progress_bar::counted;
 use crate::answer::{Answer, rfc3339};
 use crate::app::Caller;
@@ -33,27 +33,42 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
     let id = job.id();
     let message = match &job.status {
         JobStatus::Success => None,
-        JobStatus::Failed | JobStatus::Aborted => Some(format!("job {id} {}: {}", job.status.as_str(), reason(job).unwrap_or_else(|| "the service gave no reason".to_owned()))),
+        JobStatus::Failed | JobStatus::Aborted => Some(format!(
+            "job {id} {}: {}",
+            job.status.as_str(),
+            reason(job).unwrap_or_else(|| "the service gave no reason".to_owned())
+        )),
         JobStatus::Unknown => Some(format!("job '{id}' was not found")),
         JobStatus::Cancelled => Some(format!("job {id} was cancelled: nobody follows it any more")),
-        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job))),
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(match broken_by(answer) {
+            Some((_, error)) => format!("job {id} is {}, but it cannot be followed: {error}", status_word(job)),
+            None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
+        }),
     };
     let tips = in_shell_words(answer.tips.as_deref().unwrap_or_default());
     let hint = match &job.status {
-        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => match last_error(answer) {
-            Some(error) => format!("The last look failed: {error} {}", session.how(&format!("pdfco jobs wait {id}"))),
-            None => session.how(&format!("pdfco jobs wait {id}")),
-        },
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
+            match last_error(answer) {
+                Some(error) if broken_by(answer).is_none() => {
+                    format!("The last look failed: {error} {}", session.how(&format!("pdfco jobs wait {id}")))
+                }
+                _ => session.how(&format!("pdfco jobs wait {id}")),
+            }
+        }
         _ => tips,
     };
     let summary = summary(answer, job);
+    let code = match broken_by(answer) {
+        Some((kind, _)) if !job.status.is_terminal() => exit_code_of(kind),
+        _ => outcome_code(&job.status),
+    };
     Report {
         notes: if message.is_none() { vec![summary.clone()] } else { Vec::new() },
         summary,
         lines: Vec::new(),
         data: data(answer, job),
         problem: message.map(|message| (message, hint)),
-        code: outcome_code(&job.status),
+        code,
         ..Report::default()
     }
 }
@@ -62,8 +77,21 @@ fn last_error(answer: &Answer) -> Option<&str> {
     answer.job.as_ref()?.last_check_error.as_ref()?.get("message")?.as_str()
 }
 
+/// Kind and message of an error that ended the wait before its budget did: then no budget was applied.
+fn broken_by(answer: &Answer) -> Option<(&str, &str)> {
+    let view = answer.job.as_ref().filter(|view| view.timeout_applied.is_none())?;
+    let error = view.last_check_error.as_ref()?;
+    Some((error.get("kind")?.as_str()?, error.get("message")?.as_str()?))
+}
+
 fn summary(answer: &Answer, job: &Job) -> String {
-    let mut words = format!("{}: {} in {:.1} s, {}", named(job), status_word(job), job.elapsed_seconds(now()), counted(job.checks_made, "check"));
+    let mut words = format!(
+        "{}: {} in {:.1} s, {}",
+        named(job),
+        status_word(job),
+        job.elapsed_seconds(now()),
+        counted(job.checks_made, "check")
+    );
     if let Some(used) = answer.credits_used {
         words.push_str(&format!(", {}", counted(used, "credit")));
     }
@@ -109,7 +137,8 @@ pub fn lines(job: &Job) -> Vec<String> {
     if let Some(credits) = job.credits_total() {
         detail.push_str(&format!(", {}", counted(credits, "credit")));
     }
-    let updated = [Some(job.created_at), job.submitted_at, job.last_checked_at, job.completed_at].into_iter().flatten().max();
+    let updated =
+        [Some(job.created_at), job.submitted_at, job.last_checked_at, job.completed_at].into_iter().flatten().max();
     let mut lines = head_lines(job);
     lines.extend([
         format!("detail: {detail}"),
@@ -123,7 +152,8 @@ pub fn lines(job: &Job) -> Vec<String> {
 
 fn result_words(job: &Job) -> String {
     let results = job.results();
-    let names: Vec<String> = results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();
+    let names: Vec<String> =
+        results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();
     let what = match (names.as_slice(), results.inline) {
         ([], None) => NONE.to_owned(),
         ([], Some(_)) => "in the answer itself".to_owned(),
@@ -165,7 +195,10 @@ fn result(answer: &Answer, job: &Job) -> Value {
     }
     let results = job.results();
     let links: Vec<&str> = results.links.iter().map(|link| link.expose()).collect();
-    let saved = answer.job.as_ref().map(|view| view.outputs.iter().filter(|output| output.saved_to.is_some()).collect::<Vec<_>>());
+    let saved = answer
+        .job
+        .as_ref()
+        .map(|view| view.outputs.iter().filter(|output| output.saved_to.is_some()).collect::<Vec<_>>());
     json!({"urls": links, "value": results.inline, "expires_at": job.links_expire_at.map(rfc3339), "saved": saved})
 }
 
@@ -173,7 +206,14 @@ fn result(answer: &Answer, job: &Job) -> Value {
 pub fn saved_lines(answer: &Answer) -> Vec<String> {
     let outputs = answer.job.iter().flat_map(|view| &view.outputs);
     outputs
-        .filter_map(|file| Some(format!("{}  {} bytes  sha256 {}", file.saved_to.as_ref()?, file.bytes.unwrap_or_default(), file.sha256.as_deref().unwrap_or(NONE))))
+        .filter_map(|file| {
+            Some(format!(
+                "{}  {} bytes  sha256 {}",
+                file.saved_to.as_ref()?,
+                file.bytes.unwrap_or_default(),
+                file.sha256.as_deref().unwrap_or(NONE)
+            ))
+        })
         .collect()
 }
 
@@ -238,7 +278,10 @@ mod tests {
         let answer = Answer::new("success", json!({}), Default::default()).with_tips("read_result J1 gives the text.");
         let data = data(&answer, &done);
         assert_eq!(data["status"], "success");
-        assert_eq!((data["job_id"].as_str(), data["remote"].as_str(), data["local_id"].as_str()), (Some("J1"), Some("J1"), Some("local-1")));
+        assert_eq!(
+            (data["job_id"].as_str(), data["remote"].as_str(), data["local_id"].as_str()),
+            (Some("J1"), Some("J1"), Some("local-1"))
+        );
         assert_eq!(data["result"]["urls"][0], "https://h.test/a/report.txt?sig=1");
         assert_eq!(data["tips"], "pdfco jobs read J1 gives the text.");
         assert!(data.get("job").is_some());

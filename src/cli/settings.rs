@@ -17,7 +17,9 @@ pub fn flags() -> Vec<Arg> {
 
 fn flag(setting: &'static Setting) -> Arg {
     let help = match setting.variable {
-        "PDFCO_API_KEY" => format!("{} Other users of this machine can see a key on a command line; prefer the variable", setting.help),
+        "PDFCO_API_KEY" => {
+            format!("{} Other users of this machine can see a key on a command line; prefer the variable", setting.help)
+        }
         _ => setting.help.trim_end_matches('.').to_owned(),
     };
     let default = if setting.default.is_empty() { String::new() } else { format!(", default {}", setting.default) };
@@ -45,7 +47,8 @@ fn long_name(setting: &Setting) -> String {
 
 /// What the flags said, by variable name.
 pub fn values(matches: &ArgMatches) -> Values {
-    let said = |setting: &Setting| Some((setting.variable.to_owned(), matches.get_one::<String>(setting.variable)?.clone()));
+    let said =
+        |setting: &Setting| Some((setting.variable.to_owned(), matches.get_one::<String>(setting.variable)?.clone()));
     SETTINGS.iter().filter_map(said).collect()
 }
 
@@ -62,7 +65,11 @@ mod tests {
 
     #[test]
     fn flags_arrive_under_their_variable_from_both_sides_of_the_command() {
-        for line in ["pdfco --base-url http://h.test go", "pdfco go --base-url http://h.test", "pdfco go --base-url=http://h.test"] {
+        for line in [
+            "pdfco --base-url http://h.test go",
+            "pdfco go --base-url http://h.test",
+            "pdfco go --base-url=http://h.test",
+        ] {
             assert_eq!(said(line).get("PDFCO_BASE_URL").map(String::as_str), Some("http://h.test"), "{line}");
         }
         assert!(said("pdfco go").is_empty());
@@ -70,7 +77,9 @@ mod tests {
 
     #[test]
     fn switches_need_no_value_and_take_one() {
-        for (line, value) in [("pdfco --simulate go", "true"), ("pdfco go --simulate=false", "false"), ("pdfco go --read-only", "true")] {
+        for (line, value) in
+            [("pdfco --simulate go", "true"), ("pdfco go --simulate=false", "false"), ("pdfco go --read-only", "true")]
+        {
             assert!(said(line).values().any(|said| said == value), "{line}");
         }
     }

@@ -57,7 +57,13 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
         Some(median) => Life::Time { median, sigma: SIGMA },
         None => Life::Checks(args.checks),
     };
-    let options = Options { address: SocketAddr::new(args.host, args.port), credits: args.credits, requests_per_second: limit, life, ..Options::default() };
+    let options = Options {
+        address: SocketAddr::new(args.host, args.port),
+        credits: args.credits,
+        requests_per_second: limit,
+        life,
+        ..Options::default()
+    };
     let simulator = spawn(options).await?;
     let url = simulator.url();
     if printer.is_human() {

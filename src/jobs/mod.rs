@@ -192,18 +192,23 @@ impl Jobs {
             Ok(reply) => {
                 let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
                 let (credits, remaining) = (reply.credits(), reply.credits_remaining());
-                let job = match reply.job_id().map(|id| valid_id(id, "jobId")).transpose()? {
-                    Some(job_id) => {
-                        self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await?
+                let job_id = reply.job_id().map(|id| valid_id(id, "jobId")).transpose();
+                let recorded = match job_id {
+                    Ok(Some(job_id)) => {
+                        self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await
                     }
-                    None => {
-                        self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await?
+                    Ok(None) => {
+                        self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
                     }
+                    Err(error) => Err(error),
                 };
+                let job =
+                    recorded.map_err(|error| not_recorded(&reply, error).with_spent(bill.used, bill.remaining))?;
                 Ok(Submitted { job, bill, is_repeat: false, twin })
             }
             Err(error) => {
-                let fate_is_unknown = !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream);
+                let fate_is_unknown =
+                    !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
                 if let Some(credits) = error
                     .upstream()
                     .and_then(|body| api::reply::field(body, "credits"))
@@ -520,6 +525,17 @@ fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
             "An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."
         ),
     ))
+}
+
+/// The service accepted a job, and we could not write that down: the caller must not lose its id.
+fn not_recorded(reply: &api::Reply, error: Error) -> Error {
+    let id = crate::catalogue::shorten(reply.job_id().unwrap_or("(none)"), ID_BYTES_MAX);
+    Error::new(
+        Kind::Internal,
+        format!("The service accepted the job as `{id}`, but it could not be recorded: {}", error.message()),
+        format!("Keep the id: get_job_check {id} takes the job up again. {}", error.hint()),
+    )
+    .with_source(error)
 }
 
 /// The ledger does not know this job.

@@ -40,7 +40,9 @@ impl Progress {
                 let times = if *checks_made == 1 { "once".to_owned() } else { format!("{checks_made} times") };
                 format!("{status}, {elapsed:.0} s since the submit, checked {times}")
             }
-            Event::Downloading { name, done, total: Some(total) } => format!("downloading {name}, {done} of {total} bytes"),
+            Event::Downloading { name, done, total: Some(total) } => {
+                format!("downloading {name}, {done} of {total} bytes")
+            }
             Event::Downloading { name, done, total: None } => format!("downloading {name}, {done} bytes"),
         })
     }

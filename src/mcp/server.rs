@@ -57,7 +57,8 @@ impl Server {
     /// A server over `app`.
     pub fn new(app: Arc<App>) -> Server {
         let roots = app.config.files.clone().unwrap_or_default();
-        let sandbox = Sandbox::folders(roots, app.config.download_dir.clone()).with_max_bytes(app.config.max_file_bytes);
+        let sandbox =
+            Sandbox::folders(roots, app.config.download_dir.clone()).with_max_bytes(app.config.max_file_bytes);
         let sandbox = Arc::new(sandbox);
         Server { shared: Arc::new(Shared { app, sandbox, calls: Semaphore::new(CALLS_MAX), tools: OnceLock::new() }) }
     }

@@ -15,8 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// The key, for callers who bring their own.
-const API_KEY: &[Param] =
-    &[Param::new("api_key", ParamKind::Text, "PDF.co API key; leave out to use the server's.").secret()];
+const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co API key, if not the server's.").secret()];
 
 /// A tool by name.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +94,7 @@ fn toolsets(words: &[String]) -> Result<Vec<Toolset>> {
 
 fn job_tool(tool: &'static JobTool, key: &'static [Param]) -> Tool {
     let schema = of_params(tool.params.iter().chain(key), Detail::Brief);
-    declared(tool.name, tool.title, tool.description, schema, tool.hints)
+    declared(tool.name, tool.title, tool.description, schema, tool.hints).with_raw_output_schema(output_schema())
 }
 
 fn operation_tool(operation: &'static Operation, key: &'static [Param]) -> Tool {
@@ -116,14 +115,11 @@ fn declared(name: &'static str, title: &str, description: &'static str, schema: 
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(hints.open_world);
-    Tool::new(name, description, object(schema))
-        .with_title(title)
-        .with_raw_output_schema(output_schema())
-        .with_annotations(annotations)
+    Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)
 }
 
-/// One published schema for every tool. The full one would cost its tokens with each tool; the fields that steer an
-/// agent are named, the rest is described in the server's instructions and in DESIGN.
+/// The schema of every answer, published with the job tools alone: with each operation it would cost its tokens again,
+/// and an assistant that runs operations by name has seen it beside the job tools.
 fn output_schema() -> Arc<JsonObject> {
     static SCHEMA: std::sync::OnceLock<Arc<JsonObject>> = std::sync::OnceLock::new();
     Arc::clone(SCHEMA.get_or_init(|| Arc::new(object(crate::answer::schema()))))

@@ -1,0 +1,401 @@
+//! Stories of jobs against the simulator: submit, wait, read and save, with everything that can happen on the way.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/product.rs"]
+mod product;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use pdfco::app::{Event, SubmitRequest};
+use pdfco::error::Kind;
+use pdfco::simulator::{self, Fault, FaultKind, Handle};
+use product::{Product, documents, invoice_text, request};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+const CHECK: &str = "/v1/job/check";
+const HALF_A_SECOND: Option<Duration> = Some(Duration::from_millis(500));
+
+fn seconds(seconds: f64) -> Option<Duration> {
+    Some(Duration::from_secs_f64(seconds))
+}
+
+async fn service() -> Handle {
+    simulator::spawn(simulator::Options::default()).await.unwrap()
+}
+
+/// A service, a product, and a job of it that lives as `simulate` says.
+async fn running(simulate: Value) -> (Handle, Product, String) {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_waiting");
+    let id = submitted(&product, simulate).await;
+    (service, product, id)
+}
+
+async fn submitted(product: &Product, simulate: Value) -> String {
+    let request = request("pdf_to_text", invoice_text(simulate), Duration::ZERO);
+    let answer = product.app.submit(&product.caller, request).await.unwrap();
+    assert_eq!(answer.status, "queued");
+    answer.job.unwrap().job_id
+}
+
+fn fault(path: &str, times: u32, kind: FaultKind) -> Fault {
+    Fault { path_prefix: path.into(), times, kind }
+}
+
+fn status(code: u16, retry_after: Option<&str>) -> FaultKind {
+    FaultKind::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+#[tokio::test]
+async fn one_call_uploads_submits_waits_and_reads() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_one");
+    let request = request("pdf_to_text", invoice_text(json!({"checks": 1})), Duration::from_secs(20));
+    let answer = product.app.submit(&product.caller, request).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("success", false));
+    let output = answer.output.unwrap();
+    assert!(output.text.contains("Northwind Lantern Works") && output.untrusted && !output.truncated);
+    let job = answer.job.unwrap();
+    assert_eq!((job.checks_made, job.progress), (2, 1.0));
+    let spent = 10_000 - service.credits("sim_one");
+    assert_eq!(answer.credits_used, Some(spent), "upload, work and looks, all of them on the bill");
+    assert_eq!(answer.credits_remaining, Some(service.credits("sim_one")));
+    let heard = product.heard.lock().unwrap();
+    assert!(matches!(heard.first(), Some(Event::Uploading { name, .. }) if name == "invoice.pdf"), "{heard:?}");
+    assert!(heard.iter().any(|event| matches!(event, Event::Job { status, .. } if status == "success")), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_wait_that_runs_out_says_working_and_when_to_go_on() {
+    let service = service().await;
+    let product = Product::with(service.url(), "sim_cap", &[("PDFCO_MAX_WAIT_SECONDS", "1")]);
+    let id = submitted(&product, json!({"seconds": 60})).await;
+    let began = Instant::now();
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert!((1.0..3.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    assert_eq!((answer.status.as_str(), answer.is_error), ("working", false));
+    let job = answer.job.unwrap();
+    assert_eq!((job.timeout_applied, job.wait_capped), (Some(1.0), Some(true)));
+    assert!(job.retry_after_seconds.unwrap() >= 0.5);
+    let tips = answer.tips.unwrap();
+    assert!(tips.contains("wait_job_completion") && tips.contains(&id), "{tips}");
+    assert!(product.app.jobs().watched() == 0, "nobody waits, nothing is watched");
+}
+
+#[tokio::test]
+async fn a_wait_within_the_cap_says_nothing_of_it() {
+    let (_service, product, id) = running(json!({"seconds": 60})).await;
+    let job = product.app.wait(&product.caller, &id, seconds(0.6), HALF_A_SECOND).await.unwrap().job.unwrap();
+    assert_eq!((job.timeout_applied, job.wait_capped), (Some(0.6), None));
+}
+
+#[tokio::test]
+async fn a_wait_of_no_time_is_one_look() {
+    let (service, product, id) = running(json!({"seconds": 60})).await;
+    let answer = product.app.wait(&product.caller, &id, seconds(0.0), None).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.credits_used), ("working", Some(2)));
+    assert_eq!(service.count(CHECK), 1);
+}
+
+#[tokio::test]
+async fn whatever_ends_a_job_during_a_wait_ends_the_wait_at_once() {
+    for (outcome, is_error) in [("aborted", true), ("failed", true), ("unknown", false)] {
+        let (_service, product, id) = running(json!({"outcome": outcome, "checks": 1, "message": "Too large."})).await;
+        let began = Instant::now();
+        let answer = product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND).await.unwrap();
+        assert_eq!((answer.status.as_str(), answer.is_error), (outcome, is_error));
+        assert!(began.elapsed() < Duration::from_secs(3), "{outcome}: {:?}", began.elapsed());
+        let job = answer.job.unwrap();
+        assert!(job.is_terminal && job.completed_at.is_some() && job.outputs.is_empty(), "{outcome}");
+        if is_error {
+            assert_eq!(answer.content["message"], "Too large.", "the reason is in the service's own words");
+        }
+        let look = product.app.check(&product.caller, &id, false).await.unwrap();
+        assert_eq!((look.status.as_str(), look.is_error, look.job.unwrap().source), (outcome, false, "cache"));
+    }
+}
+
+#[tokio::test]
+async fn a_submit_that_waited_for_a_failure_is_an_error_and_one_that_did_not_is_none() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_failing");
+    let wish = invoice_text(json!({"outcome": "failed", "checks": 0}));
+    let waited = request("pdf_to_text", wish.clone(), Duration::from_secs(10));
+    let answer = product.app.submit(&product.caller, waited).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error, answer.output.is_none()), ("failed", true, true));
+    let answer = product.app.submit(&product.caller, request("pdf_to_text", wish, Duration::ZERO)).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
+}
+
+#[tokio::test]
+async fn a_word_never_seen_before_keeps_the_wait_going() {
+    let (_service, product, id) = running(json!({"outcome": "rescheduled", "checks": 3})).await;
+    let first = product.app.wait(&product.caller, &id, seconds(0.8), HALF_A_SECOND).await.unwrap();
+    assert_eq!(first.status, "working");
+    assert_eq!(first.job.unwrap().unrecognized_status.as_deref(), Some("rescheduled"));
+    let second = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!((second.status.as_str(), second.job.unwrap().unrecognized_status), ("success", None));
+}
+
+#[tokio::test]
+async fn giving_a_wait_up_ends_the_looking_and_not_the_job() {
+    let (service, product, id) = running(json!({"seconds": 4})).await;
+    let cancel = CancellationToken::new();
+    let caller = pdfco::app::Caller { cancel: cancel.clone(), ..product.caller.clone() };
+    let wait = product.app.wait(&caller, &id, seconds(30.0), HALF_A_SECOND);
+    let leave = async {
+        while service.count(CHECK) < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        cancel.cancel();
+        Instant::now()
+    };
+    let (outcome, left) = tokio::join!(wait, leave);
+    assert!(left.elapsed() < Duration::from_secs(1));
+    assert_eq!(outcome.unwrap_err().kind(), Kind::Cancelled);
+    let seen = service.count(CHECK);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(service.count(CHECK), seen, "nobody waits, nobody looks");
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!(answer.status, "success", "the job went on");
+}
+
+#[tokio::test]
+async fn giving_one_of_two_waits_up_leaves_the_other_alone() {
+    let (_service, product, id) = running(json!({"seconds": 2})).await;
+    let cancel = CancellationToken::new();
+    let caller = pdfco::app::Caller { cancel: cancel.clone(), ..product.caller.clone() };
+    let (leaves, stays, ()) = tokio::join!(
+        product.app.wait(&caller, &id, seconds(30.0), HALF_A_SECOND),
+        product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND),
+        async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            cancel.cancel();
+        }
+    );
+    assert_eq!(leaves.unwrap_err().kind(), Kind::Cancelled);
+    assert_eq!(stays.unwrap().status, "success");
+}
+
+#[tokio::test]
+async fn refused_and_lost_looks_postpone_the_wait_and_never_end_it() {
+    let kinds = [
+        ("429", status(429, Some("1"))),
+        ("503", status(503, None)),
+        ("html", FaultKind::Html),
+        ("reset", FaultKind::Reset),
+        ("truncated", FaultKind::Truncate),
+    ];
+    join_all(kinds.into_iter().map(async |(name, kind)| {
+        let (service, product, id) = running(json!({"checks": 1})).await;
+        service.fault(fault(CHECK, 2, kind));
+        let answer = product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND).await.unwrap();
+        assert_eq!(answer.status, "success", "{name}");
+        assert!(answer.job.unwrap().last_check_error.is_none(), "{name}: a later look succeeded");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_wait_whose_looks_all_failed_says_why() {
+    let (service, product, id) = running(json!({"checks": 1})).await;
+    service.fault(fault(CHECK, 100, status(503, None)));
+    let answer = product.app.wait(&product.caller, &id, seconds(1.5), HALF_A_SECOND).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
+    let job = answer.job.unwrap();
+    assert_eq!(job.last_check_error.unwrap()["kind"], "upstream");
+    assert!(job.retry_after_seconds.is_some());
+}
+
+#[tokio::test]
+async fn a_refused_key_and_an_empty_account_end_a_wait_at_once() {
+    for (code, kind) in [(401, Kind::Auth), (402, Kind::InsufficientCredits), (403, Kind::Auth)] {
+        let (service, product, id) = running(json!({"seconds": 60})).await;
+        service.fault(fault(CHECK, 1, status(code, None)));
+        let began = Instant::now();
+        let error = product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "HTTP {code}");
+        assert!(began.elapsed() < Duration::from_secs(2), "HTTP {code}");
+        assert_eq!(service.count(CHECK), 1, "HTTP {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_waits_on_one_job_make_the_looks_of_one() {
+    let (service, product, id) = running(json!({"seconds": 2.2})).await;
+    let wait = || product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND);
+    let answers: Vec<_> = join_all((0..100).map(|_| wait())).await.into_iter().map(Result::unwrap).collect();
+    assert!(answers.iter().all(|answer| answer.status == "success"));
+    let checks = service.count(CHECK);
+    assert!((4..=6).contains(&checks), "{checks} looks in 2.2 s, one every half second");
+    let billed = |credits: Option<i64>| credits.is_some();
+    assert_eq!(answers.iter().filter(|answer| billed(answer.credits_used)).count(), 1, "one of them pays");
+    let used: i64 = answers.iter().filter_map(|answer| answer.credits_used).sum();
+    assert_eq!(used, answers[0].job.as_ref().unwrap().check_credits.unwrap(), "and the bill is whole");
+}
+
+#[tokio::test]
+async fn waits_that_run_out_together_take_their_last_look_together() {
+    // The schedule would first look a little later than this deadline; with a fair chance by then, it is worth a look.
+    let service = service().await;
+    let product = Product::with(service.url(), "sim_last", &[("PDFCO_CHECK_WORTH_SECONDS", "2")]);
+    let id = submitted(&product, json!({"seconds": 60})).await;
+    let wait = || product.app.wait(&product.caller, &id, seconds(2.2), None);
+    let answers: Vec<_> = join_all((0..20).map(|_| wait())).await.into_iter().map(Result::unwrap).collect();
+    assert!(answers.iter().all(|answer| answer.status == "working"), "{:?}", answers[0]);
+    let checks = service.count(CHECK);
+    assert!(checks <= 2, "{checks} looks for twenty waits on one job");
+}
+
+#[tokio::test]
+async fn a_job_that_this_ledger_never_saw_can_be_waited_for() {
+    let (service, product, id) = running(json!({"seconds": 1.5})).await;
+    let other = Product::new(service.url(), "sim_waiting");
+    let answer = other.app.wait(&other.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!(answer.status, "success");
+    let stranger = Product::new(service.url(), "sim_stranger");
+    let answer = stranger.app.wait(&stranger.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!(answer.status, "unknown", "asked with force, the service admits that this key has no such job");
+    drop(product);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_ends_the_waits_for_it() {
+    let (_service, product, id) = running(json!({"seconds": 60})).await;
+    let began = Instant::now();
+    let (answer, cancelled) =
+        tokio::join!(product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            product.app.cancel(&product.caller, &id).await.unwrap()
+        });
+    assert_eq!(cancelled.content["outcome"], "cancelled");
+    assert_eq!(answer.unwrap().status, "cancelled");
+    assert!(began.elapsed() < Duration::from_secs(2));
+    let again = product.app.cancel(&product.caller, &id).await.unwrap();
+    assert_eq!(again.content["outcome"], "already_terminal");
+    let nobody = product.app.cancel(&product.caller, "nobody").await.unwrap();
+    assert_eq!((nobody.content["outcome"].clone(), nobody.is_error), (json!("not_found"), false));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_lost");
+    service.fault(fault("/v1/pdf/convert/from/html", 1, FaultKind::LoseAnswer));
+    let submit = || request("html_to_pdf", json!({"html": "<p>a</p>"}), Duration::ZERO);
+    let error = product.app.submit(&product.caller, submit()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (Kind::Network, false));
+    assert!(error.message().contains("charged"), "{error}");
+    assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
+    let jobs = product.app.list(&product.caller, Some("queued"), 10, None).await.unwrap();
+    let id = jobs.content["items"][0]["job_id"].as_str().unwrap().to_owned();
+    let look = product.app.check(&product.caller, &id, false).await.unwrap();
+    assert_eq!((look.status.as_str(), look.job.unwrap().source), ("queued", "cache"));
+    assert!(look.tips.unwrap().contains("get_credit_balance"));
+    let waited = product.app.wait(&product.caller, &id, seconds(20.0), None).await.unwrap();
+    assert_eq!(waited.status, "queued", "there is nothing to wait for, and that is said at once");
+    assert_eq!(service.count(CHECK), 0);
+    let again = product.app.submit(&product.caller, submit()).await.unwrap();
+    assert!(again.tips.unwrap().contains(&id), "whoever repeats it is told");
+}
+
+#[tokio::test]
+async fn a_split_gives_several_files_and_saves_them_in_a_folder() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_split");
+    let folder = product.folder.path().canonicalize().unwrap().join("parts");
+    let request = SubmitRequest {
+        save_to: Some(folder.display().to_string()),
+        ..request("pdf_split", json!({"url": "report.pdf", "pages": "1,2"}), Duration::from_secs(20))
+    };
+    let answer = product.app.submit(&product.caller, request).await.unwrap();
+    assert_eq!(answer.status, "success", "{answer:?}");
+    let outputs = answer.job.unwrap().outputs;
+    assert_eq!(outputs.len(), 2, "{outputs:?}");
+    for output in outputs {
+        let path = output.saved_to.unwrap();
+        assert!(Path::new(&path).starts_with(&folder), "{path}");
+        assert!(std::fs::read(&path).unwrap().starts_with(b"%PDF-"), "{path}");
+        assert_eq!((output.mime_type.as_str(), output.sha256.unwrap().len()), ("application/pdf", 64));
+    }
+}
+
+#[tokio::test]
+async fn a_file_outside_the_allowed_folders_is_refused_before_anything_is_sent() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_outside");
+    let outside = format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+    for path in [outside.as_str(), "../../Cargo.toml", &format!("file://{outside}")] {
+        let submit = request("pdf_to_text", json!({"url": path}), Duration::ZERO);
+        let error = product.app.submit(&product.caller, submit).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::FileAccess, "{path}");
+        let error = product.app.upload(&product.caller, path, None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::FileAccess, "{path}");
+    }
+    assert!(service.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_over_a_hundred_kilobytes_is_uploaded_and_worked_on() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_upload");
+    assert!(std::fs::metadata(documents().join("brochure.pdf")).unwrap().len() > 100_000);
+    let uploaded = product.app.upload(&product.caller, "brochure.pdf", None).await.unwrap();
+    let link = uploaded.content["url"].as_str().unwrap().to_owned();
+    let info = request("pdf_info_reader", json!({"url": link}), Duration::from_secs(20));
+    let answer = product.app.submit(&product.caller, info).await.unwrap();
+    assert_eq!(answer.status, "success", "{answer:?}");
+    assert!(answer.content["info"].is_object(), "{}", answer.content);
+}
+
+/// Everything that was planted, and must turn up nowhere.
+const CANARIES: [&str; 4] = ["sim_canary_key", "canary-password", "canary-signature", "canary-login"];
+
+fn assert_clean(place: &str, text: &str) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "{canary} in {place}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_stay_out_of_ledger_errors_and_lists() {
+    let service = service().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger.sqlite");
+    let product = Product::with(service.url(), CANARIES[0], &[("PDFCO_LEDGER", ledger.to_str().unwrap())]);
+    let link = "https://files.example.test/a.pdf?X-Amz-Signature=canary-signature";
+    let arguments =
+        json!({"url": link, "password": "canary-password", "httpusername": "u", "httppassword": "canary-login"});
+    let submit = || request("pdf_to_text", arguments.clone(), Duration::ZERO);
+    let quoting = json!({"error": true, "errorCode": 400, "message": format!("Bad: {link} with canary-password, canary-login and {}", CANARIES[0])});
+    for kind in [
+        FaultKind::Status { code: 400, retry_after: None, body: Some(quoting.to_string()) },
+        FaultKind::Status { code: 500, retry_after: None, body: Some(quoting.to_string()) },
+        FaultKind::LoseAnswer,
+        FaultKind::Reset,
+        FaultKind::Truncate,
+    ] {
+        service.fault(fault("/v1/pdf/convert/to/text", 1, kind.clone()));
+        let error = product.app.submit(&product.caller, submit()).await.unwrap_err();
+        assert_clean("Display", &format!("{error} {}", error.hint()));
+        assert_clean("Debug", &format!("{error:?}"));
+        let answer = pdfco::answer::Answer::from_error(&error);
+        assert_clean("the answer", &serde_json::to_string(&answer).unwrap());
+    }
+    let answer = product.app.submit(&product.caller, SubmitRequest { wait: seconds(10.0), ..submit() }).await.unwrap();
+    assert_clean("a failed job's answer", &serde_json::to_string(&answer).unwrap());
+    let jobs = product.app.list(&product.caller, None, 100, None).await.unwrap();
+    assert_eq!(jobs.content["total"], 4, "three of unknown fate and one that failed: {}", jobs.content);
+    assert_clean("list_jobs", &serde_json::to_string(&jobs).unwrap());
+    assert_clean("the settings", &format!("{:?}", product.app.config));
+    let mut files = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap().path();
+        assert_clean(file.to_str().unwrap(), &String::from_utf8_lossy(&std::fs::read(&file).unwrap()));
+        files += 1;
+    }
+    assert!(files >= 2, "the ledger and its journal were read");
+}
