@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use url::Url;
 
 use crate::api::Pace;
@@ -107,6 +109,21 @@ pub const SETTINGS: &[Setting] = &[
         help: "Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget.",
     },
     Setting {
+        variable: "PDFCO_HTTP",
+        default: "",
+        help: "Address that `pdfco serve` listens on over HTTP, such as 127.0.0.1:8911, instead of stdio.",
+    },
+    Setting {
+        variable: "PDFCO_HTTP_TOKEN",
+        default: "",
+        help: "Bearer token that HTTP callers must send. Required unless the address is on this machine.",
+    },
+    Setting {
+        variable: "PDFCO_HTTP_HOSTS",
+        default: "",
+        help: "Host names under which HTTP callers reach the server, separated by commas. This machine's are always allowed.",
+    },
+    Setting {
         variable: "PDFCO_LOG",
         default: "warn",
         help: "What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.",
@@ -187,6 +204,12 @@ pub struct Config {
     pub download_hosts: Vec<String>,
     /// `PDFCO_CREDIT_BUDGET`.
     pub credit_budget: Option<i64>,
+    /// `PDFCO_HTTP`.
+    pub http: Option<SocketAddr>,
+    /// `PDFCO_HTTP_TOKEN`.
+    pub http_token: Option<SecretString>,
+    /// `PDFCO_HTTP_HOSTS`.
+    pub http_hosts: Vec<String>,
     /// `PDFCO_LOG`.
     pub log: String,
     origins: BTreeMap<&'static str, Origin>,
@@ -330,6 +353,12 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
         max_file_bytes: read("PDFCO_MAX_FILE_BYTES").number(1.0, 1e15)? as u64,
         download_hosts: read("PDFCO_DOWNLOAD_HOSTS").list(),
         credit_budget: if budget.text.is_empty() { None } else { Some(budget.number(0.0, 1e15)? as i64) },
+        http: match read("PDFCO_HTTP") {
+            value if value.text.is_empty() => None,
+            value => Some(value.text.parse().map_err(|_| value.refused("an address and a port, such as 127.0.0.1:8911"))?),
+        },
+        http_token: Some(read("PDFCO_HTTP_TOKEN").text).filter(|text| !text.is_empty()).map(SecretString::from),
+        http_hosts: read("PDFCO_HTTP_HOSTS").list(),
         log: read("PDFCO_LOG").text,
         origins: BTreeMap::new(),
     };

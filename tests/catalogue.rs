@@ -5,6 +5,13 @@
 //! existing file are kept, the rest follows from them) and `fixtures/tools/*.json`; tests that read meanwhile may fail, so
 //! run again without it. Read the difference before it is committed: a changed request or description is a changed
 //! product.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -172,6 +179,13 @@ async fn every_tool_can_be_taken_by_every_client() {
         assert_eq!(schema["additionalProperties"], false, "{name}");
         assert!(schema.to_string().len() < 14_000, "{name}: {} bytes", schema.to_string().len());
         assert!(schema["properties"].get("api_key").is_some(), "{name} takes a key of its own");
+        // A description speaks only of arguments that are shown.
+        let operation = catalogue::all().find(|operation| operation.name == name);
+        for param in operation.into_iter().flat_map(Operation::params) {
+            if description.contains(&format!("`{}`", param.name)) {
+                assert!(schema["properties"].get(param.name).is_some(), "{name} hides `{}`", param.name);
+            }
+        }
     }
 }
 

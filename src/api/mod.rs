@@ -117,14 +117,6 @@ impl Client {
         }
     }
 
-    /// Sends `call` once.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    pub async fn send_once(&self, key: &ApiKey, call: &Call) -> Result<Reply> {
-        self.attempt(key, call).await.map_err(|failure| failure.explained(call))
-    }
-
     /// Waits for a turn of `key` at the rate limit, for callers that choose what to send only then.
     pub async fn turn(&self, key: &ApiKey) -> rate_limit::Permit {
         self.inner.limiter.acquire(key.fingerprint()).await
@@ -152,6 +144,11 @@ impl Client {
             _ => None,
         };
         permit.complete(refused);
+        if refused.is_some() {
+            metrics::counter!("pdfco_refused_for_pace_total").increment(1);
+        }
+        let outcome = if answer.is_ok() { "answered" } else { "failed" };
+        metrics::counter!("pdfco_requests_total", "outcome" => outcome).increment(1);
         answer
     }
 
@@ -183,7 +180,8 @@ impl Failure {
     /// lost, or is one that does not tell what was done.
     fn explained(self, call: &Call) -> Error {
         let is_unclear = matches!(self.error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
-        if call.repeat == Repeat::Safe || !is_unclear || self.fate == retry::Fate::NotSent {
+        if call.repeat == Repeat::Safe || !is_unclear || matches!(self.fate, retry::Fate::NotSent | retry::Fate::Elsewhere)
+        {
             return self.error;
         }
         let message = format!("{} The service may have received the request and charged for it.", self.error.message());

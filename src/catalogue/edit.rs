@@ -5,7 +5,10 @@
 //! The official Python server calls `/v1/pdf/merge2` by the name `pdf_merge`, so `/v1/pdf/merge` needs another one.
 
 use super::forms::FIELD;
-use super::params::{INLINE, OCR_LANGUAGE, PAGES, PASSWORD, RESULT, RESULT_INLINE, SOURCE, SOURCES, URL};
+use super::params::{
+    CALLBACK, EXPIRATION, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE,
+    RESULT_PROFILES, SOURCE, SOURCES, URL,
+};
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// One text, link or form field to add.
@@ -261,7 +264,7 @@ pub const OPERATIONS: &[Operation] = &[
                 INLINE,
             ],
             PASSWORD,
-            RESULT,
+            &[NAME, EXPIRATION.shown(), CALLBACK, PROFILES],
         ],
     },
     Operation {
@@ -346,7 +349,7 @@ pub const OPERATIONS: &[Operation] = &[
             MATCHING,
             PAGES,
             PASSWORD,
-            RESULT,
+            RESULT_PROFILES,
         ],
     },
     Operation {
@@ -460,7 +463,7 @@ pub const OPERATIONS: &[Operation] = &[
         price: Price::Unknown,
         effect: Effect::MakesDocument,
         confidence: Confidence::Documented,
-        params: &[SOURCE, PASSWORD, RESULT],
+        params: &[SOURCE, PASSWORD, RESULT_PROFILES],
     },
     Operation {
         name: "pdf_translate",

@@ -277,6 +277,12 @@ impl Param {
         self
     }
 
+    /// Takes back [`Param::advanced`], for one operation that needs it.
+    pub const fn shown(mut self) -> Param {
+        self.advanced = false;
+        self
+    }
+
     /// Whether `name` means this parameter. Case, underscores and dashes never matter.
     pub fn answers_to(&self, name: &str) -> bool {
         same_name(self.name, name)

@@ -49,6 +49,9 @@ pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "Passwo
 /// Where results go, how they are named and how long their links live.
 pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];
 
+/// As [`RESULT`], for operations that cannot say all they can do without `profiles`.
+pub const RESULT_PROFILES: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES.shown()];
+
 /// As [`RESULT`], for operations whose result can stand in the answer itself.
 pub const RESULT_INLINE: &[Param] = &[INLINE, NAME, EXPIRATION, CALLBACK, PROFILES];
 

@@ -77,11 +77,12 @@ fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
         .about(operation.title)
         .long_about(operation.description)
         .after_help(examples(operation))
+        .args(operation.params().map(flag))
         .args(running());
     if typed != name {
         command = command.alias(typed.to_owned());
     }
-    operation.params().fold(command, |command, param| command.arg(flag(param)))
+    command
 }
 
 /// The flags that every operation has.

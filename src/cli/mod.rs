@@ -31,6 +31,7 @@ use crate::catalogue;
 use crate::config::{self, Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
+use crate::serve::http;
 use crate::simulator::{self, Handle};
 
 const EXAMPLES: &str = "Examples:
@@ -39,6 +40,9 @@ const EXAMPLES: &str = "Examples:
   pdfco jobs wait --latest
 
 Exit codes: 0 success, 1 job failed or aborted, 2 usage, 3 key or credits, 4 not found, 5 still running, 6 network or service, 130 interrupted.";
+
+/// The simulator's credits are not real, so nobody should wait long for one of its jobs.
+const SIMULATED_CHECK_WORTH_SECONDS: f64 = 0.05;
 
 /// PDF.co document jobs for AI assistants (MCP) and for the command line.
 #[derive(Debug, Parser)]
@@ -206,7 +210,18 @@ pub async fn run(invocation: Invocation) -> u8 {
 
 async fn serve(config: Config, printer: &Printer) -> Result<u8> {
     let (config, simulator) = with_simulator(config, printer).await?;
-    crate::serve::stdio::run(Arc::new(App::new(config)?)).await?;
+    let app = Arc::new(App::new(config)?);
+    match app.config.http {
+        None => crate::serve::stdio::run(app).await?,
+        Some(address) => {
+            let options = http::Options { address, token: app.config.http_token.clone(), hosts: app.config.http_hosts.clone() };
+            let running = http::start(Arc::clone(&app), options).await?;
+            printer.note(&format!("Listening on http://{}/mcp. Ctrl-C ends it.", running.address));
+            signalled().await;
+            running.stop().await;
+            app.jobs().ledger().close().await;
+        }
+    }
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
@@ -222,7 +237,11 @@ async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config, Op
     printer.note(
         "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
     );
-    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
+    let mut config = config.simulated(simulator.url(), simulator::DEFAULT_KEY)?;
+    if config.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
+        config.check_worth_seconds = SIMULATED_CHECK_WORTH_SECONDS;
+    }
+    Ok((config, Some(simulator)))
 }
 
 /// What a command works with.

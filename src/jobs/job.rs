@@ -207,15 +207,15 @@ pub fn links_expire_at(content: &Value, at: Millis) -> Millis {
         .map_or(at.saturating_add(3_600_000), jiff::Timestamp::as_millisecond)
 }
 
-/// `content` with every link taken out, for rows whose links have expired.
-pub fn without_links(content: &Value) -> Value {
+/// `content` with every link taken out and `why` in its place, for rows whose links do not work yet or no longer.
+pub fn without_links(content: &Value, why: &str) -> Value {
     match content {
         Value::String(text) if is_link(text) => {
-            Value::String(format!("{} (expired)", crate::secret::without_query(text)))
+            Value::String(format!("{} ({why})", crate::secret::without_query(text)))
         }
-        Value::Array(list) => Value::Array(list.iter().map(without_links).collect()),
+        Value::Array(list) => Value::Array(list.iter().map(|value| without_links(value, why)).collect()),
         Value::Object(map) => {
-            Value::Object(map.iter().map(|(name, value)| (name.clone(), without_links(value))).collect())
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), without_links(value, why))).collect())
         }
         other => other.clone(),
     }
@@ -257,8 +257,10 @@ mod tests {
     fn expired_links_leave_nothing_to_use() {
         let clean = without_links(
             &json!({"url": "https://h.test/a?sig=canary", "body": ["https://h.test/b?sig=canary"], "name": "a"}),
+            "expired",
         );
         assert!(!clean.to_string().contains("canary"));
         assert_eq!(clean["name"], "a");
+        assert!(clean["url"].as_str().is_some_and(|text| text.ends_with("(expired)")), "{clean}");
     }
 }

@@ -168,7 +168,7 @@ impl Ledger {
         .bind(credits)
         .bind(remaining)
         // The links of a submit answer are dead until the job is done (pdfco-api.md §2.1): they are not kept.
-        .bind(without_links(content).to_string())
+        .bind(without_links(content, "not ready").to_string())
         .fetch_one(self.pool().await?)
         .await
         .map_err(failed)?;
@@ -731,7 +731,7 @@ async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
     for row in expired {
         let (intent_id, content): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         let clean = serde_json::from_str::<Value>(&content)
-            .map(|content| without_links(&content).to_string())
+            .map(|content| without_links(&content, "expired").to_string())
             .unwrap_or_default();
         sqlx::query("UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1")
             .bind(intent_id)

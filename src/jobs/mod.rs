@@ -253,7 +253,7 @@ impl Jobs {
             return Ok(answer);
         }
         let force = force || is_first_sight;
-        let looked = self.core.ask(key, &job, force, Asking::Patiently).await?;
+        let looked = self.core.ask(key, &job, force).await?;
         let mut bill = Bill::default();
         bill.add(looked.credits, looked.credits_remaining);
         let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_look_in(&looked.job)) };
@@ -337,28 +337,16 @@ fn from_ledger(job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> 
     (age < FRESH).then(|| answer(Some(FRESH - age)))
 }
 
-/// How to ask about a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asking {
-    /// Repeat what may be repeated; somebody wants this very answer.
-    Patiently,
-    /// Once: the poller plans the next look itself.
-    Once,
-}
-
 impl Core {
-    /// Asks the service about a job and puts the answer into the ledger.
-    async fn ask(&self, key: &ApiKey, job: &Job, force: bool, asking: Asking) -> Result<Looked> {
-        let call = check_call(job, force);
-        let reply = match asking {
-            Asking::Patiently => self.client.send(key, &call).await,
-            Asking::Once => self.client.send_once(key, &call).await,
-        }?;
+    /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
+    async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<Looked> {
+        let reply = self.client.send(key, &check_call(job, force)).await?;
         self.looked(key, job, &reply).await
     }
 
     async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply) -> Result<Looked> {
         let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
+        metrics::counter!("pdfco_checks_total").increment(1);
         self.charge(key.fingerprint(), "job_check", credits, None).await;
         let seen = Observation::read(reply, now())?;
         let before = job.last_look_seconds();
@@ -424,6 +412,10 @@ impl Core {
             && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
         {
             tracing::warn!(%error, "spending could not be booked");
+        }
+        if let Some(credits) = credits {
+            // Refunds make this fall, so it is no counter.
+            metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
         }
         let mut bill = Bill::default();
         bill.add(credits, remaining);

@@ -143,6 +143,7 @@ struct Entry {
     last_look: f64,
     failures: u32,
     not_before: Instant,
+    is_wanted_now: bool,
     is_in_flight: bool,
 }
 
@@ -153,7 +154,8 @@ struct Waiter {
 }
 
 impl Entry {
-    /// The next look: by the shortest interval that a waiter asked for, else by the schedule.
+    /// The next look: at once when somebody's time is over, by the shortest interval that a waiter asked for, else by
+    /// the schedule.
     fn plan(&mut self, now: Instant) {
         let by_interval = self.waiters.iter().filter_map(|waiter| waiter.interval).min();
         let all_asked = self.waiters.iter().all(|waiter| waiter.interval.is_some());
@@ -163,8 +165,11 @@ impl Entry {
             Some(interval) if all_asked => last + interval,
             Some(interval) => by_schedule.min(last + interval),
             None => by_schedule,
+        };
+        if self.is_wanted_now {
+            self.due = now;
         }
-        .max(self.not_before)
+        self.due = self.due.max(self.not_before)
         .max(now);
     }
 }
@@ -184,10 +189,23 @@ impl Watch {
     pub fn bill(&self) -> Bill {
         *lock(&self.bill)
     }
+
+    /// Asks for a look at once, for a watcher whose time is over: one look for all who ask, and none besides one that
+    /// is on its way.
+    pub fn look_now(&self) {
+        let mut jobs = lock(&self.poller.jobs);
+        if let Some(entry) = jobs.entries.get_mut(&self.intent_id).filter(|entry| !entry.is_in_flight) {
+            entry.is_wanted_now = true;
+            entry.plan(Instant::now());
+        }
+        drop(jobs);
+        self.poller.changed.notify_one();
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        metrics::gauge!("pdfco_waits").decrement(1.0);
         let mut jobs = lock(&self.poller.jobs);
         if let Some(entry) = jobs.entries.get_mut(&self.intent_id) {
             entry.waiters.retain(|waiter| waiter.id != self.waiter);
@@ -234,6 +252,7 @@ impl<S: Service> Poller<S> {
         entry.waiters.push(Waiter { id: waiter, interval, bill: Arc::clone(&bill) });
         entry.plan(Instant::now());
         let news = entry.news.subscribe();
+        metrics::gauge!("pdfco_waits").increment(1.0);
         let start = !std::mem::replace(&mut jobs.is_running, true);
         drop(jobs);
         if start {
@@ -275,6 +294,7 @@ impl Entry {
             last_look,
             failures: 0,
             not_before: instant,
+            is_wanted_now: false,
             is_in_flight: false,
         }
     }
@@ -416,6 +436,7 @@ async fn look<S: Service>(
 fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
     let now = Instant::now();
     entry.is_in_flight = false;
+    entry.is_wanted_now = false;
     match outcome {
         Ok(looked) => {
             entry.failures = 0;
@@ -470,4 +491,371 @@ fn ends_looking(error: &Error) -> bool {
 /// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::{Value, json};
+
+    use super::super::{Belief, JobStatus};
+    use super::*;
+
+    /// Seconds since the start, job, and how often it was looked at before: what the service answers.
+    type Script = Box<dyn Fn(f64, &str, usize) -> Result<JobStatus, Error> + Send + Sync>;
+
+    /// A service that answers by a script, and a limiter that grants a turn every so often.
+    struct Fake {
+        start: Instant,
+        script: Script,
+        looks: Mutex<Vec<(f64, String)>>,
+        takes: Duration,
+        pace: Duration,
+        next_turn: tokio::sync::Mutex<Option<Instant>>,
+        at_once: AtomicUsize,
+        most_at_once: AtomicUsize,
+        given_back: AtomicUsize,
+    }
+
+    impl Fake {
+        fn new(script: impl Fn(f64, &str, usize) -> Result<JobStatus, Error> + Send + Sync + 'static) -> Fake {
+            Fake {
+                start: Instant::now(),
+                script: Box::new(script),
+                looks: Mutex::default(),
+                takes: Duration::ZERO,
+                pace: Duration::ZERO,
+                next_turn: tokio::sync::Mutex::default(),
+                at_once: AtomicUsize::new(0),
+                most_at_once: AtomicUsize::new(0),
+                given_back: AtomicUsize::new(0),
+            }
+        }
+
+        /// Jobs that are done after so many seconds.
+        fn done_after(seconds: f64) -> Fake {
+            Fake::new(move |at, _, _| Ok(if at >= seconds { JobStatus::Success } else { JobStatus::Working }))
+        }
+
+        /// When it was looked at what, to a tenth of a second.
+        fn looks(&self) -> Vec<(f64, String)> {
+            lock(&self.looks).iter().map(|(at, id)| ((at * 10.0).round() / 10.0, id.clone())).collect()
+        }
+
+        fn times(&self) -> Vec<f64> {
+            self.looks().into_iter().map(|(at, _)| at).collect()
+        }
+    }
+
+    impl Service for Fake {
+        type Turn = ();
+
+        async fn turn(&self, _: &ApiKey) {
+            let mut next = self.next_turn.lock().await;
+            if let Some(at) = *next {
+                tokio::time::sleep_until(at).await;
+            }
+            *next = Some(Instant::now() + self.pace);
+        }
+
+        fn give_back(&self, (): ()) {
+            self.given_back.fetch_add(1, Ordering::Relaxed);
+        }
+
+        async fn check(&self, _: &ApiKey, (): (), job: &Job) -> Result<Looked, Error> {
+            let id = job.id().to_owned();
+            let at = self.start.elapsed().as_secs_f64();
+            let before = lock(&self.looks).iter().filter(|(_, other)| *other == id).count();
+            lock(&self.looks).push((at, id.clone()));
+            let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most_at_once.fetch_max(now, Ordering::Relaxed);
+            tokio::time::sleep(self.takes).await;
+            self.at_once.fetch_sub(1, Ordering::Relaxed);
+            let status = (self.script)(at, &id, before)?;
+            let job = Job { status, checks_made: job.checks_made + 1, ..job.clone() };
+            Ok(Looked { job, credits: Some(2), credits_remaining: Some(100), by: By::Us })
+        }
+
+        fn is_shared(&self) -> bool {
+            false
+        }
+
+        async fn changed(&self, _: &ApiKey, _: Millis) -> Vec<Job> {
+            Vec::new()
+        }
+    }
+
+    fn key() -> ApiKey {
+        ApiKey::new("key").unwrap()
+    }
+
+    fn job(id: &str) -> Arc<Job> {
+        Arc::new(Job {
+            intent_id: format!("local-{id}"),
+            job_id: Some(id.to_owned()),
+            caller: key().fingerprint().clone(),
+            operation: "pdf_to_text".into(),
+            arguments: json!({}),
+            client_request_id: None,
+            status: JobStatus::Queued,
+            created_at: 0,
+            submitted_at: Some(0),
+            started_at: None,
+            completed_at: None,
+            last_checked_at: None,
+            job_duration_ms: None,
+            page_count: None,
+            checks_made: 0,
+            check_credits: None,
+            submit_credits: None,
+            credits_remaining: None,
+            content: Some(Value::Null),
+            links_expire_at: None,
+            problem: None,
+            saved_to: Vec::new(),
+        })
+    }
+
+    fn poller(fake: Fake) -> (Arc<Fake>, Poller<Fake>) {
+        let fake = Arc::new(fake);
+        (Arc::clone(&fake), Poller::new(fake))
+    }
+
+    fn watch(poller: &Poller<Fake>, id: &str, interval: Option<u64>) -> Watch {
+        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        poller.watch(&key(), job(id), schedule, interval.map(Duration::from_secs), 0)
+    }
+
+    /// The news with which looking ended.
+    async fn end(watch: &mut Watch) -> News {
+        let over = watch.news.wait_for(|news| news.is_over);
+        tokio::time::timeout(Duration::from_secs(3_600), over).await.unwrap().unwrap().clone()
+    }
+
+    async fn seconds_pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_looks_are_those_of_the_schedule() {
+        let (fake, poller) = poller(Fake::done_after(60.0));
+        assert_eq!(end(&mut watch(&poller, "a", None)).await.job.status, JobStatus::Success);
+        let schedule = Schedule::new(Belief::PRIOR, 2.0);
+        let mut planned = vec![schedule.next_look(0.0)];
+        while planned.last().is_some_and(|last| *last < 60.0) {
+            planned.extend(planned.last().map(|last| schedule.next_look(*last)));
+        }
+        let planned: Vec<f64> = planned.iter().map(|at| (at * 10.0).round() / 10.0).collect();
+        assert_eq!(fake.times(), planned);
+        assert_eq!(fake.times(), [0.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_replaces_the_schedule() {
+        let (fake, poller) = poller(Fake::done_after(11.0));
+        end(&mut watch(&poller, "a", Some(3))).await;
+        assert_eq!(fake.times(), [3.0, 6.0, 9.0, 12.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shortest_interval_of_all_who_wait_is_kept_for_as_long_as_its_owner_stays() {
+        let (fake, poller) = poller(Fake::done_after(16.0));
+        let mut patient = watch(&poller, "a", Some(10));
+        let hasty = watch(&poller, "a", Some(2));
+        seconds_pass(5).await;
+        drop(hasty);
+        end(&mut patient).await;
+        assert_eq!(fake.times(), [2.0, 4.0, 14.0, 24.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_waiters_on_one_job_make_the_looks_of_one_and_the_first_one_pays() {
+        let (fake, poller) = poller(Fake::done_after(5.0));
+        let mut watches: Vec<Watch> = (0..10).map(|_| watch(&poller, "a", Some(2))).collect();
+        for watch in &mut watches {
+            assert_eq!(end(watch).await.job.status, JobStatus::Success);
+        }
+        assert_eq!(fake.times(), [2.0, 4.0, 6.0]);
+        let bills: Vec<Option<i64>> = watches.iter().map(|watch| watch.bill().used).collect();
+        assert_eq!(bills, [&[Some(6)][..], &[None; 9]].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_payer_leaves_the_next_one_pays() {
+        let (_, poller) = poller(Fake::done_after(5.0));
+        let first = watch(&poller, "a", Some(2));
+        let mut second = watch(&poller, "a", Some(2));
+        seconds_pass(3).await;
+        assert_eq!(first.bill().used, Some(2));
+        drop(first);
+        end(&mut second).await;
+        assert_eq!(second.bill(), Bill { used: Some(4), remaining: Some(100) });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_look_is_postponed_and_the_wait_goes_on() {
+        let refusals = |_: f64, _: &str, before: usize| match before {
+            0 => Err(Error::new(Kind::RateLimited, "slow", "down").with_retry_after(Some(Duration::from_secs(20)))),
+            1 => Err(Error::new(Kind::Network, "lost", "wait")),
+            2 => Err(Error::new(Kind::Upstream, "503", "wait")),
+            3 => Ok(JobStatus::Working),
+            _ => Ok(JobStatus::Success),
+        };
+        let (fake, poller) = poller(Fake::new(refusals));
+        let mut watch = watch(&poller, "a", Some(1));
+        let refused = watch.news.wait_for(|news| news.last_error.is_some()).await.unwrap().clone();
+        assert_eq!((refused.last_error.unwrap().kind(), refused.is_over), (Kind::RateLimited, false));
+        let news = end(&mut watch).await;
+        assert_eq!((news.job.status.clone(), news.last_error.is_none()), (JobStatus::Success, true));
+        let times = fake.times();
+        assert_eq!((times[0], times[1], times.len()), (1.0, 21.0, 5), "{times:?}");
+        assert!(times[2] - times[1] >= 0.5 && times[3] - times[2] >= 1.1, "the pauses grow: {times:?}");
+        assert_eq!(times[4] - times[3], 1.0, "and are forgotten after a success: {times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_all_further_looks_would_meet_too_ends_them_for_everybody() {
+        for kind in [Kind::Auth, Kind::InsufficientCredits] {
+            let (fake, poller) = poller(Fake::new(move |_, _, _| Err(Error::new(kind, "no", "no"))));
+            let (mut one, mut other) = (watch(&poller, "a", Some(1)), watch(&poller, "a", None));
+            for watch in [&mut one, &mut other] {
+                assert_eq!(end(watch).await.last_error.unwrap().kind(), kind);
+            }
+            seconds_pass(100).await;
+            assert_eq!((fake.times(), poller.watched()), (vec![1.0], 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_the_last_look_even_for_those_who_stay() {
+        let (fake, poller) = poller(Fake::done_after(0.0));
+        let mut watch = watch(&poller, "a", Some(1));
+        end(&mut watch).await;
+        seconds_pass(100).await;
+        assert_eq!((fake.times(), poller.watched()), (vec![1.0], 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_looked_after_once_the_last_one_left() {
+        let (fake, poller) = poller(Fake::done_after(1_000.0));
+        let (one, other) = (watch(&poller, "a", Some(1)), watch(&poller, "a", Some(1)));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        drop(one);
+        seconds_pass(1).await;
+        assert_eq!(fake.times(), [1.0, 2.0], "somebody still waits");
+        drop(other);
+        assert_eq!(poller.watched(), 0);
+        seconds_pass(100).await;
+        assert_eq!(fake.times(), [1.0, 2.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_while_a_look_is_on_its_way_makes_it_the_last() {
+        let fake = Fake { takes: Duration::from_secs(5), ..Fake::done_after(1_000.0) };
+        let (fake, poller) = poller(fake);
+        let left = watch(&poller, "a", Some(1));
+        seconds_pass(2).await;
+        drop(left);
+        seconds_pass(100).await;
+        assert_eq!((fake.times(), poller.watched()), (vec![1.0], 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_while_a_look_is_on_its_way_shares_it() {
+        let fake = Fake { takes: Duration::from_secs(5), ..Fake::done_after(0.0) };
+        let (fake, poller) = poller(fake);
+        let early = watch(&poller, "a", Some(1));
+        seconds_pass(2).await;
+        let mut late = watch(&poller, "a", Some(1));
+        drop(early);
+        assert_eq!(end(&mut late).await.job.status, JobStatus::Success);
+        assert_eq!(fake.times(), [1.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn under_a_limit_the_earliest_due_is_next_and_none_starves() {
+        let fake = Fake { pace: Duration::from_secs(1), ..Fake::new(|_, _, before| {
+            Ok(if before >= 2 { JobStatus::Success } else { JobStatus::Working })
+        }) };
+        let (fake, poller) = poller(fake);
+        let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        let mut watches = Vec::new();
+        for name in &names {
+            watches.push(watch(&poller, name, Some(2)));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for watch in &mut watches {
+            assert_eq!(end(watch).await.job.status, JobStatus::Success);
+        }
+        let looks = fake.looks();
+        assert_eq!(looks.len(), 60, "three looks each");
+        assert!(looks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 0.9), "a turn a second: {looks:?}");
+        for round in looks.chunks(20) {
+            let seen: Vec<&String> = round.iter().map(|(_, id)| id).collect();
+            assert_eq!(seen, names.iter().collect::<Vec<_>>(), "in the order in which they fell due");
+        }
+        assert!(looks[59].0 <= 2.0 + 60.0, "no turn is wasted: {looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_handful_of_looks_is_on_the_way_at_once() {
+        let fake = Fake { takes: Duration::from_secs(10), ..Fake::done_after(0.0) };
+        let (fake, poller) = poller(fake);
+        let mut watches: Vec<Watch> = (0..10).map(|number| watch(&poller, &number.to_string(), Some(1))).collect();
+        for watch in &mut watches {
+            end(watch).await;
+        }
+        assert_eq!(fake.most_at_once.load(Ordering::Relaxed), IN_FLIGHT_MAX);
+        assert_eq!(fake.times().len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_came_too_late_for_everybody_is_given_back() {
+        let fake = Fake { pace: Duration::from_secs(30), ..Fake::done_after(1_000.0) };
+        let (fake, poller) = poller(fake);
+        let waiter = watch(&poller, "a", Some(1));
+        seconds_pass(5).await;
+        assert_eq!(fake.times(), [1.0], "the second look waits for its turn");
+        drop(waiter);
+        seconds_pass(60).await;
+        assert_eq!((fake.times(), fake.given_back.load(Ordering::Relaxed)), (vec![1.0], 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_whose_time_is_over_get_one_look_together() {
+        let (fake, poller) = poller(Fake::done_after(1_000.0));
+        let mut watches: Vec<Watch> = (0..10).map(|_| watch(&poller, "a", Some(50))).collect();
+        seconds_pass(7).await;
+        watches.iter().for_each(Watch::look_now);
+        for watch in &mut watches {
+            watch.news.changed().await.unwrap();
+        }
+        assert_eq!(fake.times(), [7.0]);
+        seconds_pass(51).await;
+        assert_eq!(fake.times(), [7.0, 57.0], "then things go their usual way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_poller_ends_and_the_next_waiter_starts_another() {
+        let (fake, poller) = poller(Fake::done_after(0.0));
+        end(&mut watch(&poller, "a", Some(1))).await;
+        let is_running = || lock(&poller.shared.keys).values().any(|key| lock(&key.jobs).is_running);
+        assert!(is_running());
+        seconds_pass(31).await;
+        assert!(!is_running());
+        end(&mut watch(&poller, "b", Some(1))).await;
+        assert_eq!(fake.looks().last().unwrap().1, "b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_somebody_else_ended_ends_the_looking() {
+        let (fake, poller) = poller(Fake::done_after(1_000.0));
+        let mut watch = watch(&poller, "a", Some(5));
+        seconds_pass(2).await;
+        poller.hear(&key(), &Job { status: JobStatus::Cancelled, ..Job::clone(&job("a")) });
+        assert_eq!(end(&mut watch).await.job.status, JobStatus::Cancelled);
+        seconds_pass(100).await;
+        assert_eq!((fake.times(), poller.watched()), (vec![], 0));
+    }
 }

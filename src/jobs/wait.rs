@@ -14,6 +14,9 @@ use super::{Checked, Job, Jobs, Source};
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 
+/// How long past its deadline a wait may go on for a last look that is worth its price.
+const LAST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How to wait.
 #[derive(Clone, Debug)]
 pub struct WaitOptions {
@@ -91,52 +94,39 @@ impl Jobs {
 
         let schedule = self.core.schedule_for(&job).await;
         let mut watch = self.poller.watch(key, Arc::new(job), schedule, options.interval, now());
-        let news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
+        let mut news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
+        if self.is_worth_a_last_look(&news, options) {
+            watch.look_now();
+            news = next_news(&mut watch, LAST_LOOK_PATIENCE, &options.cancel).await?;
+        }
         bill.merge(watch.bill());
         let looked_here = watch.bill() != Bill::default();
         drop(watch);
         if let (Some(error), true) = (&news.last_error, news.is_over) {
             return Err(error.share());
         }
-        let mut waited = Waited {
+        let end = if news.job.status.is_terminal() {
+            WaitEnd::Finished
+        } else {
+            WaitEnd::Pending { retry_after: self.next_look_in(&news.job) }
+        };
+        Ok(Waited {
             source: if looked_here { Source::Live } else { Source::Cache },
-            end: WaitEnd::Finished,
+            end,
             bill,
             last_error: news.last_error.clone(),
             is_first_sight,
             job: Job::clone(&news.job),
-        };
-        if !waited.job.status.is_terminal() {
-            self.last_look(key, &mut waited, &news, options).await?;
-        }
-        if !waited.job.status.is_terminal() {
-            waited.end = WaitEnd::Pending { retry_after: self.next_look_in(&waited.job) };
-        }
-        Ok(waited)
+        })
     }
 
     /// At the deadline: one more look, if the belief gives it a fair chance.
-    async fn last_look(&self, key: &ApiKey, waited: &mut Waited, news: &News, options: &WaitOptions) -> Result<()> {
-        let elapsed = waited.job.elapsed_seconds(now());
-        let is_worth_it = options.interval.is_none()
-            && waited.last_error.is_none()
-            && self.core.known_schedule(&waited.job).is_worth_a_last_look(news.last_look, elapsed);
-        if !is_worth_it {
-            return Ok(());
-        }
-        match self.until_cancelled(&options.cancel, self.core.ask(key, &waited.job, false, super::Asking::Once)).await {
-            Ok(looked) => {
-                waited.bill.add(looked.credits, looked.credits_remaining);
-                waited.job = looked.job;
-                waited.source = Source::Live;
-                Ok(())
-            }
-            Err(error) if error.kind() == Kind::Cancelled => Err(error),
-            Err(error) => {
-                waited.last_error = Some(Arc::new(error));
-                Ok(())
-            }
-        }
+    fn is_worth_a_last_look(&self, news: &News, options: &WaitOptions) -> bool {
+        let elapsed = news.job.elapsed_seconds(now());
+        !(news.is_over || news.job.status.is_terminal())
+            && options.interval.is_none()
+            && news.last_error.is_none()
+            && self.core.known_schedule(&news.job).is_worth_a_last_look(news.last_look, elapsed)
     }
 
     fn as_remembered(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
@@ -189,6 +179,16 @@ async fn follow(
             () = cancel.cancelled() => return Err(gave_up()),
         }
     }
+}
+
+/// The news after those that were read last; those again when none come within `patience`.
+async fn next_news(watch: &mut Watch, patience: Duration, cancel: &CancellationToken) -> Result<News> {
+    tokio::select! {
+        _ = watch.news.changed() => {}
+        () = tokio::time::sleep(patience) => {}
+        () = cancel.cancelled() => return Err(gave_up()),
+    }
+    Ok(watch.news.borrow().clone())
 }
 
 fn finished(checked: Checked) -> Waited {

@@ -70,9 +70,9 @@ impl Server {
         }
     }
 
-    /// Who asks: the key of the argument, else the server's.
+    /// Who asks: the key of the argument, else of the request's header, else the server's.
     fn caller(&self, key: Option<&str>, context: &RequestContext<RoleServer>, progress: &Progress) -> Result<Caller> {
-        let key = match key {
+        let key = match key.or(header_key(context)) {
             Some(key) => ApiKey::new(key)?,
             None => self.shared.app.config.key()?.clone(),
         };
@@ -130,6 +130,12 @@ impl Server {
     }
 }
 
+/// The key that came with an HTTP request.
+fn header_key(context: &RequestContext<RoleServer>) -> Option<&str> {
+    let head = context.extensions.get::<http::request::Parts>()?;
+    head.headers.get("x-api-key")?.to_str().ok().filter(|key| !key.trim().is_empty())
+}
+
 fn take_key(given: &mut Map<String, Value>) -> Result<Option<String>> {
     match given.shift_remove("api_key") {
         None | Some(Value::Null) => Ok(None),
@@ -176,7 +182,10 @@ impl ServerHandler for Server {
         let Some(found) = tools::find(&request.name) else {
             return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
         };
-        let answer = match self.call(found, request.arguments.unwrap_or_default(), &context).await {
+        let started = std::time::Instant::now();
+        let outcome = self.call(found, request.arguments.unwrap_or_default(), &context).await;
+        count(found, outcome.as_ref().is_ok_and(|answer| !answer.is_error), started.elapsed());
+        let answer = match outcome {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!(tool = %request.name, %error, "call failed");
@@ -247,6 +256,17 @@ impl ServerHandler for Server {
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
+}
+
+/// Counts a call under the tool's own name, which is one of a fixed list whatever the caller wrote.
+fn count(found: Found, is_success: bool, took: std::time::Duration) {
+    let name = match found {
+        Found::Job(tool) => tool.name,
+        Found::Operation(operation) => operation.name,
+    };
+    let outcome = if is_success { "success" } else { "error" };
+    metrics::counter!("pdfco_tool_calls_total", "tool" => name, "outcome" => outcome).increment(1);
+    metrics::histogram!("pdfco_tool_seconds", "tool" => name).record(took.as_secs_f64());
 }
 
 /// An error of a request that is no tool call.

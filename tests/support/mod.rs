@@ -92,7 +92,7 @@ impl Ended {
     }
 
     /// Nothing stands on stdout.
-    pub fn is_silent(self) -> Ended {
+    pub fn prints_nothing(self) -> Ended {
         assert!(self.stdout.is_empty(), "{self:#?}");
         self
     }

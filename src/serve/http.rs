@@ -1,0 +1,183 @@
+//! The protocol over HTTP, and what a server needs besides: liveness, readiness, metrics.
+//!
+//! What lives here: [`start`]. The key comes with each request (`x-api-key`); the bearer token guards the door itself.
+//! Requests of 2026-07-28 are stateless; older revisions get a session. What never does: the meaning of a message.
+//!
+//! | path | who may ask |
+//! |---|---|
+//! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
+//! | `/metrics` | holders of the token |
+//! | `/healthz`, `/readyz` | anybody |
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::error::{Error, Kind, Result};
+use crate::mcp::Server;
+
+/// Largest request. Documents never travel inline.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A session that says nothing for this long is over: longer than the longest call.
+const SESSION_IDLE: Duration = Duration::from_secs(1_800);
+/// Sessions at once; each costs some 50 KiB.
+const SESSIONS_MAX: usize = 1_000;
+/// How long waits may take to answer when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Where the server listens and whom it lets in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Bearer token.
+    pub token: Option<SecretString>,
+    /// Host names besides this machine's.
+    pub hosts: Vec<String>,
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    accepting: CancellationToken,
+    streams: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Stops accepting, lets calls answer for a moment, then ends what is left.
+    pub async fn stop(self) {
+        self.accepting.cancel();
+        let streams = self.streams;
+        let mut task = self.task;
+        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+            streams.cancel();
+            if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// Starts the server.
+///
+/// # Errors
+/// `invalid_argument` when the address is not this machine's and there is no token; `network` when it cannot be bound.
+pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
+    if !options.address.ip().is_loopback() && options.token.is_none() {
+        return Err(Error::invalid(
+            format!("{} can be reached from other machines, and no token guards it.", options.address),
+            "Set PDFCO_HTTP_TOKEN to a long random word, or listen on 127.0.0.1.",
+        ));
+    }
+    let listener = TcpListener::bind(options.address).await.map_err(|error| {
+        Error::new(Kind::Network, format!("{} cannot be listened on: {}.", options.address, error.kind()), "Choose another port, or end the program that has it.")
+            .with_source(error)
+    })?;
+    let address = listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
+    let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
+    let router = router(app, &options, streams.clone());
+    // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let stopping = accepting.clone();
+    let task = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await });
+    Ok(Running { address, accepting, streams, task })
+}
+
+fn router(app: Arc<App>, options: &Options, streams: CancellationToken) -> Router {
+    let server = Server::new(Arc::clone(&app));
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(SESSION_IDLE);
+    let sessions = Arc::new(sessions);
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    hosts.extend(options.hosts.iter().cloned());
+    let origins: Vec<String> = hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(hosts)
+        .with_allowed_origins(origins)
+        .enforce_origin_validation()
+        .with_max_request_body_bytes(BODY_BYTES_MAX)
+        .with_cancellation_token(streams);
+    let protocol = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), config);
+    let guard = Arc::new(Guard { token: options.token.clone() });
+    let guarded = Router::new()
+        .nest_service("/mcp", protocol)
+        .route_layer(middleware::from_fn_with_state(sessions, bounded_sessions))
+        .route("/metrics", get(show_metrics).with_state(recorder()))
+        .layer(middleware::from_fn_with_state(guard, require_token));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(app))
+        .merge(guarded)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+struct Guard {
+    token: Option<SecretString>,
+}
+
+async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match &guard.token {
+        Some(token) if !has_token(request.headers(), token) => {
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, challenge, "Send the server's token: Authorization: Bearer …\n").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Compared in constant time: how much of a guess is right must not show in how long the answer takes.
+fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    given.is_some_and(|(_, given)| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
+}
+
+/// New sessions are refused while there are too many; those that exist go on.
+async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
+    let opens_one = !request.headers().contains_key("mcp-session-id");
+    if opens_one && sessions.sessions.read().await.len() >= SESSIONS_MAX {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], "Too many sessions.\n").into_response();
+    }
+    next.run(request).await
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.jobs().ledger().health().await {
+        Ok(ledger) => (StatusCode::OK, format!("ready; ledger {ledger}\n")).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", error.message())).into_response(),
+    }
+}
+
+async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Response {
+    match handle {
+        Some(handle) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),
+        None => (StatusCode::NOT_FOUND, "Metrics are kept by another recorder.\n").into_response(),
+    }
+}
+
+/// The process's recorder: installed once, and shared by servers that are started later.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
+    RECORDER.get_or_init(|| metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().ok()).clone()
+}
