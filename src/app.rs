@@ -128,8 +128,11 @@ impl App {
     pub fn new(config: Config) -> Result<App> {
         let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
         let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default(), shared_pace(&ledger))?;
-        let settings =
-            Settings { check_worth_seconds: config.check_worth_seconds, credit_budget: config.credit_budget };
+        let settings = Settings {
+            check_worth_seconds: config.check_worth_seconds,
+            credit_budget: config.credit_budget,
+            callback_url: config.callback_url.clone(),
+        };
         let hosts = Hosts::new(&config.download_hosts, &config.base_url);
         Ok(App { jobs: Jobs::new(client.clone(), ledger, settings), client, hosts, config, texts: Mutex::default() })
     }
@@ -619,11 +622,10 @@ impl App {
         if job.links_expired(now()) {
             return Err(Error::new(
                 Kind::LinkExpired,
-                format!(
-                    "The links of job {} expired at {}.",
-                    job.id(),
-                    job.links_expire_at.map(rfc3339).unwrap_or_default()
-                ),
+                match job.links_expire_at {
+                    Some(at) if at > 0 => format!("The links of job {} expired at {}.", job.id(), rfc3339(at)),
+                    _ => format!("The links of job {} have expired.", job.id()),
+                },
                 "Run the operation again; `expiration` makes links live longer on larger plans.",
             ));
         }

@@ -30,6 +30,9 @@ pub struct Setting {
 /// The service's public address.
 pub const BASE_URL_DEFAULT: &str = "https://api.pdf.co";
 
+/// How many seconds of waiting a simulated check is worth.
+const SIMULATED_CHECK_WORTH_SECONDS: f64 = 0.05;
+
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -107,6 +110,11 @@ pub const SETTINGS: &[Setting] = &[
         variable: "PDFCO_CREDIT_BUDGET",
         default: "",
         help: "Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget.",
+    },
+    Setting {
+        variable: "PDFCO_CALLBACK_URL",
+        default: "",
+        help: "Public address of the HTTP door. With it the service calls back when a job ends, and checks become the exception.",
     },
     Setting {
         variable: "PDFCO_HTTP",
@@ -204,6 +212,8 @@ pub struct Config {
     pub download_hosts: Vec<String>,
     /// `PDFCO_CREDIT_BUDGET`.
     pub credit_budget: Option<i64>,
+    /// `PDFCO_CALLBACK_URL`.
+    pub callback_url: Option<Url>,
     /// `PDFCO_HTTP`.
     pub http: Option<SocketAddr>,
     /// `PDFCO_HTTP_TOKEN`.
@@ -280,6 +290,10 @@ impl Config {
         if self.origin("PDFCO_RATE_LIMIT") == Origin::Default {
             self.pace = Pace::Off;
         }
+        if self.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
+            // A simulated check costs nobody anything, a person's time still does.
+            self.check_worth_seconds = SIMULATED_CHECK_WORTH_SECONDS;
+        }
         Ok(self)
     }
 }
@@ -353,9 +367,18 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
         max_file_bytes: read("PDFCO_MAX_FILE_BYTES").number(1.0, 1e15)? as u64,
         download_hosts: read("PDFCO_DOWNLOAD_HOSTS").list(),
         credit_budget: if budget.text.is_empty() { None } else { Some(budget.number(0.0, 1e15)? as i64) },
+        callback_url: match read("PDFCO_CALLBACK_URL") {
+            value if value.text.is_empty() => None,
+            value => match Url::parse(&value.text) {
+                Ok(url) if matches!(url.scheme(), "https" | "http") && url.query().is_none() => Some(url),
+                _ => return Err(value.refused("an http or https address that the service can reach")),
+            },
+        },
         http: match read("PDFCO_HTTP") {
             value if value.text.is_empty() => None,
-            value => Some(value.text.parse().map_err(|_| value.refused("an address and a port, such as 127.0.0.1:8911"))?),
+            value => {
+                Some(value.text.parse().map_err(|_| value.refused("an address and a port, such as 127.0.0.1:8911"))?)
+            }
         },
         http_token: Some(read("PDFCO_HTTP_TOKEN").text).filter(|text| !text.is_empty()).map(SecretString::from),
         http_hosts: read("PDFCO_HTTP_HOSTS").list(),

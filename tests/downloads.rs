@@ -494,7 +494,7 @@ async fn text_and_lists_of_links_are_told_from_everything_else() {
 
 fn engine(client: &Client) -> Jobs {
     let ledger = std::sync::Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
-    Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None })
+    Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None })
 }
 
 fn presigned(upload_link: &str) -> Answer {

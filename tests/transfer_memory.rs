@@ -73,7 +73,11 @@ async fn a_gigabyte_travels_in_constant_memory() {
     let file = Sandbox::person(folder_path.clone()).readable(target.to_str().unwrap()).unwrap();
     let key = ApiKey::new("key").unwrap();
     let ledger = Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
-    let jobs = Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None });
+    let jobs = Jobs::new(
+        client.clone(),
+        ledger,
+        Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None },
+    );
     files::upload(&jobs, &client, &hosts, &key, &file, None, BYTES).await.unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status

@@ -180,7 +180,9 @@ impl Failure {
     /// lost, or is one that does not tell what was done.
     fn explained(self, call: &Call) -> Error {
         let is_unclear = matches!(self.error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
-        if call.repeat == Repeat::Safe || !is_unclear || matches!(self.fate, retry::Fate::NotSent | retry::Fate::Elsewhere)
+        if call.repeat == Repeat::Safe
+            || !is_unclear
+            || matches!(self.fate, retry::Fate::NotSent | retry::Fate::Elsewhere)
         {
             return self.error;
         }

@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -40,9 +41,6 @@ const EXAMPLES: &str = "Examples:
   pdfco jobs wait --latest
 
 Exit codes: 0 success, 1 job failed or aborted, 2 usage, 3 key or credits, 4 not found, 5 still running, 6 network or service, 130 interrupted.";
-
-/// The simulator's credits are not real, so nobody should wait long for one of its jobs.
-const SIMULATED_CHECK_WORTH_SECONDS: f64 = 0.05;
 
 /// PDF.co document jobs for AI assistants (MCP) and for the command line.
 #[derive(Debug, Parser)]
@@ -214,7 +212,8 @@ async fn serve(config: Config, printer: &Printer) -> Result<u8> {
     match app.config.http {
         None => crate::serve::stdio::run(app).await?,
         Some(address) => {
-            let options = http::Options { address, token: app.config.http_token.clone(), hosts: app.config.http_hosts.clone() };
+            let options =
+                http::Options { address, token: app.config.http_token.clone(), hosts: app.config.http_hosts.clone() };
             let running = http::start(Arc::clone(&app), options).await?;
             printer.note(&format!("Listening on http://{}/mcp. Ctrl-C ends it.", running.address));
             signalled().await;
@@ -233,16 +232,16 @@ async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config, Op
     if !config.simulate {
         return Ok((config, None));
     }
-    let simulator = simulator::spawn(simulator::Options::default()).await?;
+    let life = simulator::Life::Time { median: SIMULATED_MEDIAN, sigma: 0.3 };
+    let simulator = simulator::spawn(simulator::Options { life, ..simulator::Options::default() }).await?;
     printer.note(
         "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
     );
-    let mut config = config.simulated(simulator.url(), simulator::DEFAULT_KEY)?;
-    if config.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
-        config.check_worth_seconds = SIMULATED_CHECK_WORTH_SECONDS;
-    }
-    Ok((config, Some(simulator)))
+    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
 }
+
+/// How long jobs of `--simulate` take: long enough to be seen working.
+const SIMULATED_MEDIAN: Duration = Duration::from_millis(1_200);
 
 /// What a command works with.
 pub struct Session {

@@ -246,6 +246,8 @@ mod tests {
             links_expire_at: None,
             problem: None,
             saved_to: Vec::new(),
+            has_callback: false,
+            is_told_by_callback: false,
         }
     }
 

@@ -54,12 +54,16 @@ pub struct Job {
     pub credits_remaining: Option<i64>,
     /// The service's last JSON about it.
     pub content: Option<Value>,
-    /// When the links in `content` stop working.
+    /// When the links in `content` stop working; 0 once they have been taken out.
     pub links_expire_at: Option<Millis>,
     /// An error that left it uncertain.
     pub problem: Option<Value>,
     /// Files that results were saved to.
     pub saved_to: Vec<String>,
+    /// Whether the service was asked to call back when it ends.
+    pub has_callback: bool,
+    /// Whether a callback told its last state.
+    pub is_told_by_callback: bool,
 }
 
 impl Job {
@@ -183,6 +187,15 @@ impl Observation {
         })
     }
 
+    /// Reads what the service sent to a callback: the same JSON as the answer to a check, unasked and unpaid.
+    ///
+    /// # Errors
+    /// `upstream` when there is no state in it.
+    pub fn called_back(content: Value, at: Millis) -> crate::error::Result<Observation> {
+        let reply = Reply { body: content };
+        Ok(Observation { is_check: false, ..Observation::read(&reply, at)? })
+    }
+
     /// How long the job ran, if reported.
     pub fn job_duration_ms(&self) -> Option<i64> {
         field(&self.content, "jobDuration").and_then(whole_number).filter(|ms| *ms >= 0)
@@ -211,7 +224,7 @@ pub fn links_expire_at(content: &Value, at: Millis) -> Millis {
 pub fn without_links(content: &Value, why: &str) -> Value {
     match content {
         Value::String(text) if is_link(text) => {
-            Value::String(format!("{} ({why})", crate::secret::without_query(text)))
+            Value::String(format!("({why}) {}", crate::secret::without_query(text)))
         }
         Value::Array(list) => Value::Array(list.iter().map(|value| without_links(value, why)).collect()),
         Value::Object(map) => {
@@ -261,6 +274,7 @@ mod tests {
         );
         assert!(!clean.to_string().contains("canary"));
         assert_eq!(clean["name"], "a");
-        assert!(clean["url"].as_str().is_some_and(|text| text.ends_with("(expired)")), "{clean}");
+        assert!(clean["url"].as_str().is_some_and(|text| text.starts_with("(expired)")), "{clean}");
+        assert!(Results::read(&clean).links.is_empty(), "what is left is no link");
     }
 }

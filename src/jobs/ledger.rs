@@ -54,6 +54,8 @@ pub struct Intent<'a> {
     pub request_hash: &'a str,
     /// The caller's own id, if any.
     pub client_request_id: Option<&'a str>,
+    /// Hash of the callback's secret, if the service is asked to call back.
+    pub callback_hash: Option<&'a str>,
     /// Now.
     pub at: Millis,
 }
@@ -121,8 +123,8 @@ impl Ledger {
     /// was used before; then nothing is written.
     pub async fn intend(&self, intent: &Intent<'_>) -> Result<Option<Job>> {
         let written = sqlx::query(
-            "INSERT INTO jobs (intent_id, caller, operation, arguments, request_hash, client_request_id, status, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7)
+            "INSERT INTO jobs (intent_id, caller, operation, arguments, request_hash, client_request_id, callback_hash, status, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8)
              ON CONFLICT DO NOTHING",
         )
         .bind(intent.intent_id)
@@ -131,6 +133,7 @@ impl Ledger {
         .bind(intent.arguments.to_string())
         .bind(intent.request_hash)
         .bind(intent.client_request_id)
+        .bind(intent.callback_hash)
         .bind(intent.at)
         .execute(self.pool().await?)
         .await
@@ -236,6 +239,16 @@ impl Ledger {
         row.as_ref().map(job).transpose()
     }
 
+    /// The job whose callback has this secret, whoever's it is: the secret is the proof.
+    pub async fn by_callback(&self, callback_hash: &str) -> Result<Option<Job>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE callback_hash = $1")
+            .bind(callback_hash)
+            .fetch_optional(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(job).transpose()
+    }
+
     /// Takes note of a job that this ledger did not submit.
     pub async fn adopt(&self, caller: &Fingerprint, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
         sqlx::query(
@@ -276,10 +289,11 @@ impl Ledger {
                  page_count = COALESCE($9, page_count),
                  last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
                  checks_made = checks_made + $10,
-                 check_credits = CASE WHEN $11 IS NULL THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
+                 check_credits = CASE WHEN $11 IS NULL OR ($10 = 0 AND NOT rule.moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
                  credits_remaining = COALESCE($12, credits_remaining),
                  problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
-                 changed_at = $6, lease_holder = NULL, lease_until = NULL
+                 changed_at = $6, lease_holder = NULL, lease_until = NULL,
+                 told_by = CASE WHEN rule.moves THEN CASE WHEN $10 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
              FROM rule WHERE jobs.intent_id = rule.rule_of RETURNING *",
         )
         .bind(intent_id)
@@ -723,7 +737,7 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
 async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
     let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(pool).await.map_err(failed)?;
-    let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at IS NOT NULL AND links_expire_at < $1 AND content IS NOT NULL LIMIT 1000")
+    let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 AND content IS NOT NULL LIMIT 1000")
         .bind(now)
         .fetch_all(pool)
         .await
@@ -733,7 +747,7 @@ async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
         let clean = serde_json::from_str::<Value>(&content)
             .map(|content| without_links(&content, "expired").to_string())
             .unwrap_or_default();
-        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1")
+        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = 0 WHERE intent_id = $1")
             .bind(intent_id)
             .bind(clean)
             .execute(pool)
@@ -776,6 +790,8 @@ fn read_job(row: &SqliteRow) -> sqlx::Result<Job> {
         links_expire_at: row.try_get("links_expire_at")?,
         problem: json("problem")?,
         saved_to,
+        has_callback: row.try_get::<Option<String>, _>("callback_hash")?.is_some(),
+        is_told_by_callback: row.try_get::<Option<String>, _>("told_by")?.as_deref() == Some("callback"),
     })
 }
 

@@ -25,6 +25,7 @@ use crate::api::{self, Call, Client, Repeat};
 use crate::catalogue::{Method, Operation, Run};
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, Fingerprint};
+use url::Url;
 
 pub use job::{Job, Millis, Observation, Results};
 pub use ledger::{Ledger, Page, Spending};
@@ -64,12 +65,14 @@ struct Core {
 }
 
 /// Settings of the engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `PDFCO_CHECK_WORTH_SECONDS`.
     pub check_worth_seconds: f64,
     /// `PDFCO_CREDIT_BUDGET`.
     pub credit_budget: Option<i64>,
+    /// `PDFCO_CALLBACK_URL`: where the HTTP door can be reached by the service.
+    pub callback_url: Option<Url>,
 }
 
 /// What to submit.
@@ -109,6 +112,8 @@ pub enum Source {
     Live,
     /// The ledger: free.
     Cache,
+    /// The service, by its own call: free.
+    Callback,
 }
 
 impl Source {
@@ -117,6 +122,7 @@ impl Source {
         match self {
             Source::Live => "live",
             Source::Cache => "cache",
+            Source::Callback => "callback",
         }
     }
 }
@@ -160,13 +166,14 @@ impl Jobs {
     /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
     /// cannot be one.
     pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
-        let Submission { operation, mut body, secrets, public_arguments, identity, client_request_id } = submission;
+        let Submission { operation, mut body, mut secrets, public_arguments, identity, client_request_id } = submission;
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
         let caller = key.fingerprint();
         let intent_id = new_intent_id();
         let request_hash = request_hash(operation, &identity);
         let at = now();
         self.refuse_beyond_budget(at).await?;
+        let callback = self.callback_for(operation, &body);
         let intent = Intent {
             intent_id: &intent_id,
             caller,
@@ -174,6 +181,7 @@ impl Jobs {
             arguments: &public_arguments,
             request_hash: &request_hash,
             client_request_id,
+            callback_hash: callback.as_ref().map(|callback| callback.hash.as_str()),
             at,
         };
         if let Some(job) = self.core.ledger.intend(&intent).await? {
@@ -182,10 +190,14 @@ impl Jobs {
         let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
         let twin = self.core.ledger.same_request(caller, &request_hash, &intent_id, since).await?;
 
-        if operation.run == Run::Job
-            && let Some(body) = body.as_object_mut()
-        {
-            body.insert("async".into(), json!(true));
+        if let Some(body) = body.as_object_mut() {
+            if operation.run == Run::Job {
+                body.insert("async".into(), json!(true));
+            }
+            if let Some(callback) = callback {
+                body.insert("callback".into(), json!(callback.url));
+                secrets.push(callback.secret);
+            }
         }
         let call = call_for(operation, body, secrets);
         match self.core.client.send(key, &call).await {
@@ -220,6 +232,40 @@ impl Jobs {
                 Err(error)
             }
         }
+    }
+
+    /// The address for the service to call when the job ends, with a secret of its own; none when the caller named
+    /// another, or when nobody listens.
+    fn callback_for(&self, operation: &Operation, body: &Value) -> Option<Callback> {
+        let base = self.core.settings.callback_url.as_ref()?;
+        let can_call = operation.run != Run::Direct && operation.param("callback").is_some();
+        if !can_call || body.get("callback").is_some() {
+            return None;
+        }
+        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let url = format!("{}/callbacks/{secret}", base.as_str().trim_end_matches('/'));
+        Some(Callback { hash: callback_hash(&secret), url, secret })
+    }
+
+    /// Takes what the service sent to a callback. A replay changes nothing; whoever waits hears of it at once.
+    ///
+    /// # Errors
+    /// `not_found` for a secret that is none of ours, `upstream` for a body without a state.
+    pub async fn called_back(&self, secret: &str, content: Value) -> Result<()> {
+        let unknown =
+            || Error::new(Kind::NotFound, "There is no such callback.", "It is spent or was never given out.");
+        let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
+        let seen = Observation::called_back(content, now())?;
+        let before = job.last_look_seconds();
+        let job = self.core.ledger.observe(&job.intent_id, &seen).await?;
+        if job.completed_at == Some(seen.at) {
+            self.core.charge(&job.caller, &job.operation, seen.credits, None).await;
+            if seen.status == JobStatus::Success {
+                self.core.learn(&job, before).await;
+            }
+        }
+        self.poller.hear(&job);
+        Ok(())
     }
 
     async fn refuse_beyond_budget(&self, at: Millis) -> Result<()> {
@@ -281,7 +327,7 @@ impl Jobs {
         let job = self.get(key, id).await?;
         let (job, changed) = self.core.ledger.cancel(&job.intent_id, now()).await?;
         // Whoever waits for it hears of it at once.
-        self.poller.hear(key, &job);
+        self.poller.hear(&job);
         Ok((job, changed))
     }
 
@@ -517,6 +563,24 @@ fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
             "An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."
         ),
     ))
+}
+
+/// Where the service calls back, and what proves that it is the service.
+struct Callback {
+    url: String,
+    secret: String,
+    hash: String,
+}
+
+/// The ledger keeps the hash only, and looking a hash up tells nothing about a secret by how long it takes.
+fn callback_hash(secret: &str) -> String {
+    Sha256::new()
+        .chain_update(b"pdfco callback v1\0")
+        .chain_update(secret)
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The service accepted a job, and we could not write that down: the caller must not lose its id.

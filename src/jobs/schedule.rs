@@ -28,6 +28,8 @@ const GRID_END: f64 = 4.0 * 3600.0;
 const TAIL: f64 = 1e-7;
 /// In that tail the next look is this much later than the last.
 const TAIL_GROWTH: f64 = 1.25;
+/// The standard normal distribution reaches 95 % here.
+const QUANTILE_95: f64 = 1.644_853_627;
 /// One last look at a caller's deadline is worth its price from this chance on.
 const LAST_LOOK_CHANCE: f64 = 0.2;
 
@@ -134,6 +136,12 @@ impl Schedule {
         };
         let at = cheapest.map_or(elapsed * TAIL_GROWTH, |(at, _)| at);
         at.clamp(elapsed + GAP_MIN, elapsed + self.gap_max(elapsed)).max(FIRST_LOOK)
+    }
+
+    /// When to look first for a job whose end will be told: only when nearly all such jobs are done, in seconds since
+    /// the submit.
+    pub fn safety_net(&self) -> f64 {
+        (self.belief.mu + QUANTILE_95 * self.belief.sigma).exp()
     }
 
     /// Whether one more look at `deadline` is worth its price for a job not done at `last_look`.

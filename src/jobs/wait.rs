@@ -111,7 +111,11 @@ impl Jobs {
             WaitEnd::Pending { retry_after: self.next_look_in(&news.job) }
         };
         Ok(Waited {
-            source: if looked_here { Source::Live } else { Source::Cache },
+            source: match (looked_here, news.job.is_told_by_callback) {
+                (_, true) => Source::Callback,
+                (true, _) => Source::Live,
+                (false, _) => Source::Cache,
+            },
             end,
             bill,
             last_error: news.last_error.clone(),

@@ -8,22 +8,24 @@
 //! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
 //! | `/metrics` | holders of the token |
 //! | `/healthz`, `/readyz` | anybody |
+//! | `/callbacks/{secret}` | the service, which alone was told the job's secret |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Json, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -89,10 +91,15 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
         ));
     }
     let listener = TcpListener::bind(options.address).await.map_err(|error| {
-        Error::new(Kind::Network, format!("{} cannot be listened on: {}.", options.address, error.kind()), "Choose another port, or end the program that has it.")
-            .with_source(error)
+        Error::new(
+            Kind::Network,
+            format!("{} cannot be listened on: {}.", options.address, error.kind()),
+            "Choose another port, or end the program that has it.",
+        )
+        .with_source(error)
     })?;
-    let address = listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
+    let address =
+        listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
     let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
     let router = router(app, &options, streams.clone());
     // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
@@ -100,7 +107,10 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
         let _ = stream.set_nodelay(true);
     });
     let stopping = accepting.clone();
-    let task = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await });
+    let task =
+        tokio::spawn(
+            async move { axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await },
+        );
     Ok(Running { address, accepting, streams, task })
 }
 
@@ -111,7 +121,8 @@ fn router(app: Arc<App>, options: &Options, streams: CancellationToken) -> Route
     let sessions = Arc::new(sessions);
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     hosts.extend(options.hosts.iter().cloned());
-    let origins: Vec<String> = hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
+    let origins: Vec<String> =
+        hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(hosts)
         .with_allowed_origins(origins)
@@ -127,7 +138,8 @@ fn router(app: Arc<App>, options: &Options, streams: CancellationToken) -> Route
         .layer(middleware::from_fn_with_state(guard, require_token));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state(app))
+        .route("/readyz", get(ready).with_state(Arc::clone(&app)))
+        .route("/callbacks/{secret}", post(called_back).with_state(app))
         .merge(guarded)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
@@ -149,7 +161,8 @@ async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: 
 /// Compared in constant time: how much of a guess is right must not show in how long the answer takes.
 fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given =
+        given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     given.is_some_and(|(_, given)| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
 }
 
@@ -157,9 +170,27 @@ fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
 async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
     let opens_one = !request.headers().contains_key("mcp-session-id");
     if opens_one && sessions.sessions.read().await.len() >= SESSIONS_MAX {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], "Too many sessions.\n").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], "Too many sessions.\n")
+            .into_response();
     }
     next.run(request).await
+}
+
+/// The service says that a job has ended. An unknown secret and a spent one look the same.
+async fn called_back(
+    State(app): State<Arc<App>>,
+    Path(secret): Path<String>,
+    Json(content): Json<Value>,
+) -> StatusCode {
+    match app.jobs().called_back(&secret, content).await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(error) if error.kind() == Kind::NotFound => StatusCode::NOT_FOUND,
+        Err(error) if error.kind() == Kind::Upstream => StatusCode::UNPROCESSABLE_ENTITY,
+        Err(error) => {
+            tracing::warn!(%error, "a callback could not be taken");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {

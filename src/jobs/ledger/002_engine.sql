@@ -2,6 +2,9 @@
 ALTER TABLE jobs ADD COLUMN lease_holder TEXT;             -- the process that is looking right now
 ALTER TABLE jobs ADD COLUMN lease_until BIGINT;            -- a process that died loses its lease by time
 ALTER TABLE jobs ADD COLUMN changed_at BIGINT NOT NULL DEFAULT 0; -- last change of the row, for waiters elsewhere
+ALTER TABLE jobs ADD COLUMN callback_hash TEXT;            -- of the secret in the callback's address
+ALTER TABLE jobs ADD COLUMN told_by TEXT;                  -- what told the last state: check or callback
+CREATE UNIQUE INDEX jobs_by_callback ON jobs (callback_hash) WHERE callback_hash IS NOT NULL;
 CREATE INDEX jobs_by_changed_at ON jobs (caller, changed_at);
 
 -- Requests of the last moments, by key: one pace for all processes.

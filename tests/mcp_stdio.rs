@@ -1,0 +1,293 @@
+//! The protocol over stdio, spoken to the real binary line by line.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use pdfco::simulator::{self, Handle};
+use serde_json::{Value, json};
+use wire::{Wire, hello, ledger_in};
+
+const CHECK: &str = "/v1/job/check";
+
+async fn service() -> Handle {
+    simulator::spawn(simulator::Options::default()).await.unwrap()
+}
+
+/// A job that lives for `seconds`, and a server to ask about it.
+fn with_job(service: &Handle, seconds: u32) -> (Wire, String) {
+    let mut wire = Wire::ready(service.url(), &[("PDFCO_LEDGER", "memory")]);
+    let wish = json!({"html": "<p>a</p>", "profiles": {"Simulate": {"seconds": seconds}}});
+    let answer = wire.call("submit_job", json!({"operation": "html_to_pdf", "options": wish, "wait": 0}));
+    assert_eq!(answer["status"], "queued", "{answer}");
+    (wire, answer["job"]["job_id"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_revision_that_starts_with_a_handshake_is_answered_in_its_own_version() {
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let mut wire = Wire::start(&[]);
+        let hello = wire.initialize(version);
+        assert_eq!(hello["protocolVersion"], version);
+        assert_eq!(hello["serverInfo"]["name"], "pdfco");
+        assert!(hello["capabilities"]["tools"].is_object() && !hello["instructions"].as_str().unwrap().is_empty());
+        assert!(wire.is_alive(), "{version}");
+        assert_eq!(wire.finish(), "", "{version}: nothing to complain about");
+    }
+}
+
+#[test]
+fn the_revision_without_a_handshake_is_answered_from_the_first_message_on() {
+    let mut wire = Wire::start(&[]);
+    let meta = json!({"_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "wire", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }});
+    let found = wire.ask("server/discover", meta.clone());
+    let versions = found["result"]["supportedVersions"].as_array().unwrap_or_else(|| panic!("{found}"));
+    assert!(versions.contains(&json!("2026-07-28")), "{found}");
+    let list = wire.ask("tools/list", meta);
+    assert!(list["result"]["tools"].as_array().is_some_and(|tools| !tools.is_empty()), "{list}");
+    wire.finish();
+}
+
+#[test]
+fn the_list_of_tools_is_short_and_complete() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-11-25");
+    let list = wire.ask("tools/list", json!({}));
+    let tools = list["result"]["tools"].as_array().unwrap();
+    assert!((8..=12).contains(&tools.len()), "{}", tools.len());
+    for tool in tools {
+        let name = tool["name"].as_str().unwrap();
+        assert!(tool["title"].is_string() && tool["description"].is_string(), "{name}");
+        for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
+            assert!(tool["annotations"][hint].is_boolean(), "{name}: {hint}");
+        }
+        assert_eq!(tool["outputSchema"]["type"], "object", "{name}");
+        assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
+        for (argument, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
+            assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {argument}");
+        }
+    }
+    wire.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_grows_while_a_call_runs_and_is_silent_after_its_result() {
+    let service = service().await;
+    let (mut wire, id) = with_job(&service, 5);
+    let call = |token: Value| json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 20, "interval": 0.5}, "_meta": token});
+    let asked = wire.request("tools/call", call(json!({"progressToken": "p-1"})));
+    let (answer, before) = wire.answer(asked);
+    assert_eq!(answer["result"]["structuredContent"]["status"], "success", "{answer}");
+    assert_eq!(answer["result"]["isError"], false);
+    let progress: Vec<f64> = before
+        .iter()
+        .map(|note| {
+            assert_eq!(
+                (note["method"].as_str(), &note["params"]["progressToken"]),
+                (Some("notifications/progress"), &json!("p-1"))
+            );
+            note["params"]["progress"].as_f64().unwrap()
+        })
+        .collect();
+    assert!(progress.len() >= 2 && progress.windows(2).all(|pair| pair[0] < pair[1]), "{progress:?}");
+    assert!(wire.next_within(Duration::from_millis(3_300)).is_none(), "a notification after the result");
+    let asked = wire.request("tools/call", call(json!({})));
+    assert!(wire.answer(asked).1.is_empty(), "nobody asked for progress");
+    wire.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_wait_stops_looking_and_the_server_lives_on() {
+    let service = service().await;
+    let (mut wire, id) = with_job(&service, 60);
+    let arguments = json!({"job_id": id, "timeout": 40, "interval": 0.5});
+    let asked = wire.request("tools/call", json!({"name": "wait_job_completion", "arguments": arguments}));
+    while service.count(CHECK) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": asked, "reason": "changed my mind"}}));
+    assert!(wire.is_alive());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = service.count(CHECK);
+    assert!(wire.next_within(Duration::from_millis(1_500)).is_none_or(|message| message["id"] == asked));
+    assert_eq!(service.count(CHECK), seen, "nobody waits, nobody looks");
+    assert_eq!(
+        wire.call("list_jobs", json!({}))["content"]["items"][0]["status"],
+        "working",
+        "the job was not cancelled"
+    );
+    wire.finish();
+}
+
+#[test]
+fn whatever_a_client_writes_the_next_ping_is_answered() {
+    let mut wire = Wire::start(&[("PDFCO_API_KEY", "k-0123456789")]);
+    // Before the handshake, too.
+    wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}));
+    wire.initialize("2025-11-25");
+    let error = |wire: &mut Wire| {
+        let message = wire.next();
+        (message["error"]["code"].as_i64().unwrap_or_else(|| panic!("{message}")), message["id"].clone())
+    };
+
+    wire.write(b"{\"jsonrpc\": \"2.0\", \"id\": 1, oops\n");
+    assert_eq!(error(&mut wire), (-32_700, Value::Null));
+    assert!(wire.is_alive());
+    wire.write(b"\xff\xfe\x00 no text at all\n\n   \n\r\n");
+    assert!(wire.is_alive(), "answered or not, within a second of the last one");
+
+    wire.write(b"[{\"jsonrpc\":\"2.0\",\"id\":70,\"method\":\"ping\"}]\n");
+    assert_eq!(error(&mut wire).0, -32_600);
+    assert!(wire.is_alive());
+
+    let long = vec![b'x'; 17 * 1024 * 1024];
+    wire.write(&long);
+    wire.write(b"\n");
+    assert_eq!(error(&mut wire).0, -32_600);
+    assert!(wire.is_alive());
+
+    wire.write(b"{\"jsonrpc\":\"2.0\",\"id\":{\"a\":1},\"method\":\"ping\"}\n");
+    assert_eq!(error(&mut wire).0, -32_600);
+    assert!(wire.is_alive());
+
+    wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/never_heard_of", "params": {"a": 1}}));
+    wire.send(&json!({"jsonrpc": "2.0", "id": 4_711, "result": {}}));
+    wire.send(&json!({"jsonrpc": "2.0", "id": 4_712, "error": {"code": 1, "message": "nobody asked"}}));
+    assert!(wire.is_alive());
+
+    for (method, params, code) in [
+        ("no/such/method", json!({}), -32_601),
+        ("tools/call", json!({"name": "no_such_tool", "arguments": {}}), -32_602),
+        ("tools/call", json!({"nome": "list_jobs"}), -32_602),
+        ("tools/call", json!({"name": "list_jobs", "arguments": "all"}), -32_602),
+        ("tools/call", json!({"name": 7}), -32_602),
+        ("resources/read", json!({}), -32_602),
+    ] {
+        let answer = wire.ask(method, params.clone());
+        assert_eq!(answer["error"]["code"], code, "{method} {params}: {answer}");
+        assert!(wire.is_alive());
+    }
+    for (tool, arguments) in [
+        ("get_job_check", json!({})),
+        ("get_job_check", json!({"job_id": ["a"]})),
+        ("get_job_check", json!({"job": "a"})),
+        ("wait_job_completion", json!({"job_id": "a", "timeout": -1})),
+        ("submit_job", json!({"operation": "pdf_to_txet", "url": "https://h.test/a.pdf"})),
+    ] {
+        let answer = wire.ask("tools/call", json!({"name": tool, "arguments": arguments}));
+        assert_eq!(answer["result"]["isError"], true, "{tool} {arguments}: {answer}");
+        assert_eq!(answer["result"]["structuredContent"]["status"], "error", "{tool} {arguments}");
+    }
+    assert!(wire.is_alive());
+    wire.finish();
+}
+
+#[test]
+fn an_unknown_tool_is_told_who_nearly_has_that_name() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-11-25");
+    let answer = wire.ask("tools/call", json!({"name": "wait_job_completoin"}));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("wait_job_completion"), "{answer}");
+    let answer = wire.ask("tools/call", json!({"name": "get_credit_balance"}));
+    assert_eq!(
+        answer["result"]["structuredContent"]["content"]["kind"], "auth",
+        "no key, every way to give one: {answer}"
+    );
+    wire.finish();
+}
+
+#[test]
+fn a_message_in_pieces_and_several_in_one_piece_are_messages() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-11-25");
+    wire.write(b"{\"jsonrpc\":\"2.0\",\"id\":51,");
+    std::thread::sleep(Duration::from_millis(50));
+    wire.write(b"\"method\":\"ping\"}\r\n{\"jsonrpc\":\"2.0\",\"id\":52,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"id\":\"53\",\"method\":\"ping\"}\n");
+    let mut ids: Vec<String> = (0..3).map(|_| wire.next()["id"].to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["\"53\"", "51", "52"]);
+    wire.finish();
+}
+
+#[test]
+fn nothing_is_opened_before_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, listener) = (ledger_in(folder.path()), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let mut wire = Wire::ready(&base, &[("PDFCO_LEDGER", &ledger)]);
+    wire.ask("tools/list", json!({}));
+    assert!(wire.is_alive());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no ledger");
+    assert_eq!(std::fs::read_dir(wire.home.path()).unwrap().count(), 0, "nothing in the home");
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "no network");
+    wire.call("list_jobs", json!({}));
+    assert!(std::path::Path::new(&ledger).exists());
+    wire.finish();
+}
+
+#[test]
+fn the_end_of_the_input_ends_the_server() {
+    for speak in [false, true] {
+        let mut wire = Wire::start(&[]);
+        if speak {
+            wire.initialize("2025-06-18");
+        }
+        wire.close_input();
+        let ended = wire.exit_within(Duration::from_secs(2)).expect("it runs on");
+        assert_eq!(ended.code(), Some(0), "spoken to before: {speak}");
+    }
+    let mut wire = Wire::start(&[]);
+    wire.write(
+        &serde_json::to_vec(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello("2025-06-18")}))
+            .unwrap(),
+    );
+    wire.close_input();
+    assert_eq!(wire.next()["result"]["protocolVersion"], "2025-06-18", "a last line without its newline counts");
+    assert_eq!(wire.exit_within(Duration::from_secs(2)).and_then(|status| status.code()), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_the_input_ends_a_server_with_a_wait_running() {
+    let service = service().await;
+    let (mut wire, id) = with_job(&service, 60);
+    wire.request("tools/call", json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 40}}));
+    assert!(wire.is_alive());
+    wire.close_input();
+    assert_eq!(wire.exit_within(Duration::from_secs(8)).and_then(|status| status.code()), Some(0));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_ends_the_server_within_a_second_though_a_wait_runs_and_the_input_is_open() {
+    let service = service().await;
+    let (mut wire, id) = with_job(&service, 60);
+    wire.request(
+        "tools/call",
+        json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 40, "interval": 0.5}}),
+    );
+    while service.count(CHECK) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    wire.terminate();
+    let ended = wire.exit_within(Duration::from_secs(3)).expect("it runs on");
+    assert_eq!(ended.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_before_the_first_message_ends_the_server_too() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-11-25");
+    wire.terminate();
+    assert_eq!(wire.exit_within(Duration::from_secs(1)).and_then(|status| status.code()), Some(0));
+}

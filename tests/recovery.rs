@@ -1,0 +1,184 @@
+//! What a crash leaves behind: the real binary, its ledger in a file, killed and started again.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::time::Duration;
+
+use pdfco::config::LedgerPlace;
+use pdfco::jobs::Ledger;
+use pdfco::jobs::ledger::{Intent, now};
+use pdfco::secret::ApiKey;
+use pdfco::simulator::{self, Fault, FaultKind, Handle};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wire::{Wire, ledger_in};
+
+const SUBMIT: &str = "/v1/pdf/convert/from/html";
+const CHECK: &str = "/v1/job/check";
+
+/// A service, and a ledger that outlives the processes that use it.
+struct Place {
+    service: Handle,
+    folder: TempDir,
+}
+
+impl Place {
+    async fn new() -> Place {
+        let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+        Place { service, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn process(&self) -> Wire {
+        Wire::ready(self.service.url(), &[("PDFCO_LEDGER", &ledger_in(self.folder.path()))])
+    }
+}
+
+fn html(simulate: Value) -> Value {
+    json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>", "profiles": {"Simulate": simulate}}, "wait": 0})
+}
+
+fn id_of(answer: &Value) -> String {
+    answer["job"]["job_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+fn wait(wire: &mut Wire, id: &str) -> Value {
+    wire.call("wait_job_completion", json!({"job_id": id, "timeout": 30, "interval": 0.5}))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_forgets_nothing() {
+    let place = Place::new().await;
+    let mut first = place.process();
+    let id = id_of(&first.call("submit_job", html(json!({"checks": 1}))));
+    first.kill();
+
+    let mut second = place.process();
+    let jobs = second.call("list_jobs", json!({}));
+    assert_eq!((&jobs["content"]["total"], &jobs["content"]["items"][0]["job_id"]), (&json!(1), &json!(id)));
+    let answer = wait(&mut second, &id);
+    assert_eq!(
+        (answer["status"].as_str(), answer["job"]["operation"].as_str()),
+        (Some("success"), Some("html_to_pdf"))
+    );
+    let checks = place.service.count(CHECK);
+    second.kill();
+
+    let mut third = place.process();
+    let answer = wait(&mut third, &id);
+    assert_eq!((answer["status"].as_str(), answer["job"]["source"].as_str()), (Some("success"), Some("cache")));
+    assert_eq!(
+        (place.service.count(CHECK), place.service.count(SUBMIT)),
+        (checks, 1),
+        "an end is remembered for nothing"
+    );
+    assert_eq!(third.finish(), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_during_a_wait_leaves_the_job_to_the_next_one() {
+    let place = Place::new().await;
+    let mut first = place.process();
+    let id = id_of(&first.call("submit_job", html(json!({"seconds": 3}))));
+    first.request(
+        "tools/call",
+        json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 30, "interval": 0.5}}),
+    );
+    while place.service.count(CHECK) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    first.kill();
+    let answer = wait(&mut place.process(), &id);
+    assert_eq!(answer["status"], "success", "{answer}");
+    assert_eq!(place.service.count(SUBMIT), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submit_whose_answer_was_lost_is_shown_as_queued_and_never_sent_again() {
+    let place = Place::new().await;
+    place.service.fault(Fault { path_prefix: SUBMIT.into(), times: 1, kind: FaultKind::LoseAnswer });
+    let mut first = place.process();
+    let error = first.call("submit_job", html(json!({})));
+    assert_eq!((&error["status"], &error["content"]["retryable"]), (&json!("error"), &json!(false)));
+    assert!(error["content"]["message"].as_str().unwrap().contains("charged"), "{error}");
+    first.kill();
+
+    let mut second = place.process();
+    let jobs = second.call("list_jobs", json!({"status": "queued"}));
+    let id = jobs["content"]["items"][0]["job_id"].as_str().unwrap_or_else(|| panic!("{jobs}")).to_owned();
+    let look = second.call("get_job_check", json!({"job_id": id}));
+    assert_eq!((&look["status"], &look["job"]["source"]), (&json!("queued"), &json!("cache")));
+    assert!(look["tips"].as_str().unwrap().contains("get_credit_balance"), "{look}");
+    assert_eq!((place.service.count(SUBMIT), place.service.count(CHECK)), (1, 0));
+    let cancelled = second.call("cancel_job", json!({"job_id": id}));
+    assert_eq!(cancelled["content"]["outcome"], "cancelled", "it can be put aside");
+    second.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
+    let place = Place::new().await;
+    let ledger = Ledger::new(LedgerPlace::File(ledger_in(place.folder.path()).into()), Duration::from_secs(86_400));
+    let key = ApiKey::new("sim_wire").unwrap();
+    let intent = Intent {
+        intent_id: "local-0123456789abcdef",
+        caller: key.fingerprint(),
+        operation: "html_to_pdf",
+        arguments: &json!({"html": "<p>a</p>"}),
+        request_hash: "0",
+        client_request_id: Some("mine"),
+        callback_hash: None,
+        at: now(),
+    };
+    assert!(ledger.intend(&intent).await.unwrap().is_none());
+    ledger.close().await;
+
+    let mut wire = place.process();
+    let jobs = wire.call("list_jobs", json!({}));
+    let item = &jobs["content"]["items"][0];
+    assert_eq!((&item["job_id"], &item["status"]), (&json!(intent.intent_id), &json!("queued")), "{jobs}");
+    let answer = wait(&mut wire, intent.intent_id);
+    assert_eq!((&answer["status"], &answer["job"]["is_terminal"]), (&json!("queued"), &json!(false)));
+    let mut again = html(json!({}));
+    again["client_request_id"] = json!("mine");
+    assert_eq!(id_of(&wire.call("submit_job", again)), intent.intent_id, "the same id is the same job");
+    assert!(place.service.requests().is_empty(), "nothing is sent by itself");
+    wire.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_on_one_ledger_see_each_others_jobs_and_share_their_looks() {
+    let place = Place::new().await;
+    let (mut one, mut other) = (place.process(), place.process());
+    let id = id_of(&one.call("submit_job", html(json!({"seconds": 3}))));
+    assert_eq!(other.call("list_jobs", json!({}))["content"]["items"][0]["job_id"], json!(id));
+    let arguments = json!({"job_id": id, "timeout": 30, "interval": 1});
+    let asked = one.request("tools/call", json!({"name": "wait_job_completion", "arguments": arguments}));
+    let theirs = other.call("wait_job_completion", arguments);
+    let (ours, _) = one.answer(asked);
+    assert_eq!(ours["result"]["structuredContent"]["status"], "success", "{ours}");
+    assert_eq!(theirs["status"], "success", "{theirs}");
+    let checks = place.service.count(CHECK);
+    assert!(checks <= 5, "{checks} looks in 3 s, one a second, for both together");
+    one.finish();
+    other.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_cannot_be_written_is_one_warning_and_no_dead_server() {
+    let place = Place::new().await;
+    let file = place.folder.path().join("a-file");
+    std::fs::write(&file, "in the way").unwrap();
+    let damaged = place.folder.path().join("damaged.sqlite");
+    std::fs::write(&damaged, "this is no database, and it is long enough to be taken for one. ".repeat(100)).unwrap();
+    for ledger in [file.join("ledger.sqlite"), damaged] {
+        let mut wire = Wire::ready(place.service.url(), &[("PDFCO_LEDGER", ledger.to_str().unwrap())]);
+        let id = id_of(&wire.call("submit_job", html(json!({"checks": 0}))));
+        assert_eq!(wait(&mut wire, &id)["status"], "success");
+        assert_eq!(wire.call("list_jobs", json!({}))["content"]["total"], 1);
+        let said = wire.finish();
+        assert_eq!(said.lines().filter(|line| line.contains("WARN")).count(), 1, "{said}");
+        assert!(said.contains("memory"), "{said}");
+    }
+}
