@@ -1,0 +1,244 @@
+//! The HTTP door over real sockets: who gets in, whose jobs one sees, and callbacks.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pdfco::app::App;
+use pdfco::config::{self, Config, Folders, Values};
+use pdfco::error::Kind;
+use pdfco::serve::http::{self, Options, Running};
+use pdfco::simulator::{self, Handle, Life};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// A server over a simulator; `settings` come on top.
+struct Door {
+    simulator: Handle,
+    running: Running,
+    app: Arc<App>,
+    client: reqwest::Client,
+    _home: tempfile::TempDir,
+}
+
+fn settings(simulator: &Handle, home: &std::path::Path, more: &[(&str, &str)]) -> Config {
+    let mut values: Values = [
+        ("PDFCO_BASE_URL", simulator.url()),
+        ("PDFCO_LEDGER", home.join("ledger.sqlite").to_str().unwrap()),
+        ("PDFCO_DOWNLOAD_DIR", home.to_str().unwrap()),
+        ("PDFCO_RATE_LIMIT", "off"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    config::merge(&values, &Values::new(), &Values::new(), &Folders::default()).unwrap()
+}
+
+fn client() -> reqwest::Client {
+    // reqwest comes without a provider of its own; a second installation is refused, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+impl Door {
+    async fn open(life: Life, token: Option<&str>, more: &[(&str, &str)]) -> Door {
+        let simulator = simulator::spawn(simulator::Options { life, ..Default::default() }).await.unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let app = Arc::new(App::new(settings(&simulator, home.path(), more)).unwrap());
+        let options = Options {
+            address: "127.0.0.1:0".parse().unwrap(),
+            token: token.map(SecretString::from),
+            hosts: Vec::new(),
+        };
+        let running = http::start(Arc::clone(&app), options).await.unwrap();
+        Door { simulator, running, app, client: client(), _home: home }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.address)
+    }
+
+    /// A request of revision 2026-07-28: everything it needs is in it.
+    fn request(&self, key: &str, tool: &str, arguments: Value) -> reqwest::RequestBuilder {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": meta}});
+        self.client
+            .post(self.url("/mcp"))
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", tool)
+            .header("x-api-key", key)
+            .json(&body)
+    }
+
+    /// The structured content of a call.
+    async fn call(&self, key: &str, tool: &str, arguments: Value) -> Value {
+        let text = self.request(key, tool, arguments).send().await.unwrap().text().await.unwrap();
+        let message = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok())
+            .find(|message| message.get("result").is_some())
+            .unwrap_or_else(|| panic!("no result in {text}"));
+        message["result"]["structuredContent"].clone()
+    }
+
+    async fn submit(&self, key: &str, name: &str, wait: u32, profiles: Value) -> Value {
+        let options = json!({"html": format!("<p>{name}</p>"), "profiles": profiles});
+        self.call(key, "submit_job", json!({"operation": "html_to_pdf", "options": options, "wait": wait})).await
+    }
+}
+
+#[tokio::test]
+async fn without_the_token_nobody_gets_in_and_everybody_can_see_that_it_lives() {
+    let door = Door::open(Life::Checks(0), Some("open sesame"), &[]).await;
+    let status = |request: reqwest::RequestBuilder| async { request.send().await.unwrap().status().as_u16() };
+    let asked = || door.request("sim_a", "list_jobs", json!({}));
+    assert_eq!(status(asked()).await, 401);
+    assert_eq!(status(asked().bearer_auth("open sesam")).await, 401);
+    assert_eq!(status(asked().bearer_auth("open sesame")).await, 200);
+    assert_eq!(status(door.client.get(door.url("/metrics"))).await, 401);
+    assert_eq!(status(door.client.get(door.url("/metrics")).bearer_auth("open sesame")).await, 200);
+    assert_eq!(status(door.client.get(door.url("/healthz"))).await, 200);
+    assert_eq!(status(door.client.get(door.url("/readyz"))).await, 200);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_needs_a_token() {
+    let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let app = Arc::new(App::new(settings(&simulator, home.path(), &[])).unwrap());
+    let options = Options { address: "0.0.0.0:0".parse().unwrap(), token: None, hosts: Vec::new() };
+    let error = http::start(app, options).await.err().unwrap();
+    assert_eq!(error.kind(), Kind::InvalidArgument);
+    assert!(error.hint().contains("PDFCO_HTTP_TOKEN"), "{}", error.hint());
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_and_large_bodies_are_refused() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let status = |request: reqwest::RequestBuilder| async { request.send().await.unwrap().status().as_u16() };
+    let asked = || door.request("sim_a", "list_jobs", json!({}));
+    assert_eq!(status(asked()).await, 200);
+    assert_eq!(status(asked().header("host", "evil.test")).await, 403);
+    assert_eq!(status(asked().header("origin", "https://evil.test")).await, 403);
+    assert_eq!(status(asked().header("origin", "http://localhost:3000")).await, 200);
+    let large = json!({"cursor": "x".repeat(5 * 1024 * 1024)});
+    assert_eq!(status(door.request("sim_a", "list_jobs", large)).await, 413);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn two_keys_never_see_each_other() {
+    let door = Arc::new(Door::open(Life::Checks(0), None, &[]).await);
+    let mut calls = tokio::task::JoinSet::new();
+    for index in 0..40 {
+        let door = Arc::clone(&door);
+        calls.spawn(async move {
+            let key = if index % 2 == 0 { "sim_a" } else { "sim_b" };
+            let answer = door.submit(key, &format!("{key} {index}"), 20, json!({})).await;
+            assert_eq!(answer["status"], "success", "{answer}");
+            (key, answer["job"]["job_id"].as_str().unwrap().to_owned())
+        });
+    }
+    let jobs = calls.join_all().await;
+    for key in ["sim_a", "sim_b"] {
+        let listed = door.call(key, "list_jobs", json!({"limit": 100})).await;
+        let mut listed: Vec<&str> =
+            listed["content"]["items"].as_array().unwrap().iter().map(|job| job["job_id"].as_str().unwrap()).collect();
+        let mut own: Vec<&str> = jobs.iter().filter(|(owner, _)| *owner == key).map(|(_, id)| id.as_str()).collect();
+        listed.sort_unstable();
+        own.sort_unstable();
+        assert_eq!(listed, own);
+    }
+    // Another's id and an id that nobody has get the same answer.
+    let (_, theirs) = jobs.iter().find(|(owner, _)| *owner == "sim_b").unwrap();
+    for tool in ["read_result", "download_result", "cancel_job"] {
+        let shape = |answer: Value, id: &str| answer.to_string().replace(id, "ID");
+        let other = door.call("sim_a", tool, json!({"job_id": theirs})).await;
+        let nobodys = door.call("sim_a", tool, json!({"job_id": "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"})).await;
+        let blank = |answer: Value, id: &str| {
+            let mut answer = answer;
+            answer["credits_remaining"] = Value::Null;
+            shape(answer, id)
+        };
+        assert_eq!(blank(other, theirs), blank(nobodys, "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"), "{tool}");
+    }
+    let balance_a = door.simulator.credits("sim_a");
+    assert_eq!(door.call("sim_a", "get_credit_balance", json!({})).await["credits_remaining"], json!(balance_a));
+}
+
+#[tokio::test]
+async fn a_client_that_disappears_leaves_no_looking_behind() {
+    let door = Door::open(Life::Checks(1_000), None, &[("PDFCO_CHECK_WORTH_SECONDS", "0.05")]).await;
+    let submitted = door.submit("sim_a", "long", 0, json!({})).await;
+    let job_id = submitted["job"]["job_id"].as_str().unwrap();
+    let asked =
+        door.request("sim_a", "wait_job_completion", json!({"job_id": job_id, "timeout": 40, "interval": 0.5})).send();
+    let gone = tokio::time::timeout(Duration::from_millis(1_300), asked).await;
+    // The answer may have begun as a stream; dropping it is leaving.
+    drop(gone);
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while door.app.jobs().watched() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(door.app.jobs().watched(), 0);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_callback_ends_a_wait_without_a_single_check() {
+    // The address must be known before the server that has it starts.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let simulator = simulator::spawn(simulator::Options {
+        life: Life::Time { median: Duration::from_secs(1), sigma: 0.01 },
+        ..Default::default()
+    })
+    .await
+    .unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let callback = format!("http://127.0.0.1:{port}");
+    let app = Arc::new(App::new(settings(&simulator, home.path(), &[("PDFCO_CALLBACK_URL", &callback)])).unwrap());
+    let options = Options { address: format!("127.0.0.1:{port}").parse().unwrap(), token: None, hosts: Vec::new() };
+    let running = http::start(Arc::clone(&app), options).await.unwrap();
+    let door = Door { simulator, running, app, client: client(), _home: home };
+
+    let answer = door.submit("sim_a", "called back", 20, json!({})).await;
+    assert_eq!(answer["status"], "success", "{answer}");
+    assert_eq!((&answer["job"]["source"], &answer["job"]["checks_made"]), (&json!("callback"), &json!(0)));
+    assert_eq!(door.simulator.count("/v1/job/check"), 0);
+
+    // The secret went out with the submit and with nothing else.
+    let sent = door.simulator.requests();
+    let submit = sent.iter().find(|request| request.path.starts_with("/v1/pdf/convert/from/html")).unwrap();
+    let address = submit.body.as_ref().unwrap()["callback"].as_str().unwrap().to_owned();
+    assert!(!answer.to_string().contains("/callbacks/"), "{answer}");
+
+    let post = |url: String, body: &'static str| {
+        let request = door.client.post(url).header("content-type", "application/json").body(body);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let job_id = answer["job"]["job_id"].as_str().unwrap();
+    let before = door.call("sim_a", "get_job_check", json!({"job_id": job_id})).await;
+    assert_eq!(
+        post(address.clone(), r#"{"status":"failed","credits":50}"#).await,
+        204,
+        "a replay is taken and changes nothing"
+    );
+    let after = door.call("sim_a", "get_job_check", json!({"job_id": job_id})).await;
+    assert_eq!(
+        (&after["status"], &after["job"]["credits_total"]),
+        (&before["status"], &before["job"]["credits_total"])
+    );
+    assert_eq!(post(address, "{}").await, 422);
+    assert_eq!(post(format!("{callback}/callbacks/guess"), r#"{"status":"success"}"#).await, 404);
+    assert_eq!(post(format!("{callback}/callbacks/guess"), "no json").await, 400);
+    door.running.stop().await;
+}
