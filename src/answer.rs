@@ -56,7 +56,7 @@ impl Answer {
         let (used, remaining) = error.spent();
         let mut bill = Bill { used, remaining };
         if let Some(body) = error.upstream() {
-            let read = |name: &str| crate::api::reply::field(body, name).and_then(crate::api::reply::whole_number);
+            let read = |name: &str| crate::lenient::field(body, name).and_then(crate::lenient::whole_number);
             bill.add(read("credits"), read("remainingCredits"));
         }
         Answer {

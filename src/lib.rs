@@ -4,11 +4,13 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`error`], [`secret`], [`config`], [`telemetry`], [`answer`] | leaves: one error, keys that cannot print themselves, every setting, logs, the answer of a call |
+//! | [`error`], [`lenient`], [`secret`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, logs |
+//! | [`config`] | every setting, and the one rank of their sources |
 //! | [`catalogue`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only room that knows reqwest |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
 //! | [`files`] | which files may be used, and how they travel |
+//! | [`answer`] | the structured answer of every call, the same for both doors |
 //! | [`app`] | the use cases, each in the order of its walkthrough |
 //! | [`mcp`], [`serve`] | the agent's door: the only rooms that know rmcp |
 //! | [`cli`] | the person's door: the only room that prints |
@@ -32,6 +34,7 @@ pub mod config;
 pub mod error;
 pub mod files;
 pub mod jobs;
+pub mod lenient;
 pub mod mcp;
 pub mod secret;
 pub mod serve;

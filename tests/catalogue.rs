@@ -609,7 +609,8 @@ fn golden_request(operation: &Operation) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_official_tool_is_there_with_its_arguments_and_its_own_key() {
     let bench = &Bench::new(&[("PDFCO_TOOLSETS", "all")]).await;
-    let assistant = &Assistant::start(Arc::clone(&bench.app), |_, _| {}).await.unwrap();
+    let assistant =
+        &Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();
     let listed = assistant.tools().await.unwrap();
     for tool in official_tools() {
         assert!(listed.iter().any(|name| *name == tool["name"]), "{}", tool["name"]);
@@ -639,7 +640,8 @@ async fn every_official_tool_is_there_with_its_arguments_and_its_own_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_official_server_loses_on_the_way_arrives() {
     let bench = &Bench::new(&[("PDFCO_TOOLSETS", "all")]).await;
-    let assistant = Assistant::start(Arc::clone(&bench.app), |_, _| {}).await.unwrap();
+    let assistant =
+        Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();
     let lost = [
         (
             "pdf_add_annotations_images_fields",
@@ -676,7 +678,8 @@ async fn what_the_official_server_loses_on_the_way_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_that_are_not_shown_answer_all_the_same() {
     let bench = &Bench::new(&[]).await;
-    let assistant = &Assistant::start(Arc::clone(&bench.app), |_, _| {}).await.unwrap();
+    let assistant =
+        &Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();
     let listed = assistant.tools().await.unwrap();
     assert!(listed.len() <= CORE_TOOLS_MAX);
     let calls = official_operations().into_iter().map(async |(name, operation, tool)| {
@@ -701,7 +704,8 @@ async fn tools_that_are_not_shown_answer_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_server_shows_and_does_nothing_that_spends_or_writes() {
     let bench = Bench::new(&[("PDFCO_TOOLSETS", "all"), ("PDFCO_READ_ONLY", "true")]).await;
-    let assistant = Assistant::start(Arc::clone(&bench.app), |_, _| {}).await.unwrap();
+    let assistant =
+        Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();
     let listed = assistant.tools().await.unwrap();
     for shown in ["get_job_check", "wait_job_completion", "read_result", "list_jobs", "account_balance"] {
         assert!(listed.iter().any(|name| name == shown), "{shown}");

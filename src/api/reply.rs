@@ -1,7 +1,6 @@
 //! What comes back from the service, read leniently.
 //!
-//! What lives here: [`Reply`], the readers of fields whose type the service changes from one endpoint to the next, and
-//! [`failure`], which turns every shape of error into ours. What never does: job states (`jobs/status.rs`). Source:
+//! What lives here: [`Reply`], and [`failure`], which turns every shape of error into ours. What never does: job states (`jobs/status.rs`). Source:
 //! `pdfco-api.md` §1.5, §1.6, §2.
 
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
+use crate::lenient::{field, truth, whole_number};
 use crate::secret::without_query;
 
 /// A JSON object that the service sent with a success.
@@ -38,39 +38,6 @@ impl Reply {
     /// A text field, in any letter case.
     pub fn text(&self, name: &str) -> Option<&str> {
         field(&self.body, name)?.as_str().filter(|text| !text.is_empty())
-    }
-}
-
-/// The field of an object whose name is `name` in any letter case; the exact spelling wins.
-pub fn field<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
-    let object = body.as_object()?;
-    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
-}
-
-/// A number that may come as integer, float or text, rounded; nothing for null, nonsense and what does not fit.
-pub fn whole_number(value: &Value) -> Option<i64> {
-    let from_float = |number: f64| {
-        let rounded = number.round();
-        // Beyond 2^53 a float no longer stands for one whole number.
-        (rounded.is_finite() && rounded.abs() < 9_007_199_254_740_992.0).then_some(rounded as i64)
-    };
-    match value {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(from_float)),
-        Value::String(text) => {
-            let text = text.trim();
-            text.parse::<i64>().ok().or_else(|| text.parse::<f64>().ok().and_then(from_float))
-        }
-        _ => None,
-    }
-}
-
-/// A truth value that may come as a boolean or as text.
-pub fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(truth) => Some(*truth),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
     }
 }
 
@@ -331,25 +298,6 @@ mod tests {
     fn a_403_of_a_request_without_source_is_about_the_key() {
         let error = read(403, b"{}", None, false, &[]).unwrap_err();
         assert_eq!(error.kind(), Kind::Auth);
-    }
-
-    #[test]
-    fn numbers_come_in_all_clothes() {
-        for (value, expected) in [
-            (json!(21), Some(21)),
-            (json!(-21), Some(-21)),
-            (json!("2"), Some(2)),
-            (json!(" 2.0 "), Some(2)),
-            (json!(2.4), Some(2)),
-            (json!(1e300), None),
-            (json!("NaN"), None),
-            (json!("two"), None),
-            (json!(null), None),
-            (json!(true), None),
-            (json!([2]), None),
-        ] {
-            assert_eq!(whole_number(&value), expected, "{value}");
-        }
     }
 
     #[test]

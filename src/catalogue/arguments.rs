@@ -8,8 +8,8 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::{Operation, Param, ParamKind, nearest, same_name, shorten};
-use crate::api::reply::{truth, whole_number};
 use crate::error::{Error, Result};
+use crate::lenient::{truth, whole_number};
 use crate::secret::without_query;
 
 /// Arguments that old clients send and that mean nothing any more.

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::client::Assistant;
+use crate::serve::stdio;
 use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
 
 /// The document of the story: `fixtures/documents/report.pdf`, inside the binary so that the demo runs anywhere.
@@ -43,10 +44,12 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
     let app = Arc::new(App::new(config)?);
     let spinner = Spinner::new(*printer);
     let hears = spinner.clone();
-    let assistant = Assistant::start(app, move |_, words| hears.tell(words)).await?;
+    let (stream, server) = stdio::in_process(app);
+    let assistant = Assistant::start(stream, move |_, words| hears.tell(words)).await?;
     let told = story(&assistant, &folder, printer, &spinner).await;
     spinner.clear();
     assistant.close().await;
+    let _ = server.await;
     simulator.stop().await;
     Ok(printer.finish("demo", Ok(told?)))
 }

@@ -11,12 +11,12 @@ use tokio::io::AsyncReadExt;
 use super::hosts::Hosts;
 use super::names::safe_file_name;
 use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
-use crate::api::reply::field;
 use crate::api::retry::delay;
 use crate::api::{Call, Client, Repeat};
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Bill, Jobs};
+use crate::lenient::field;
 use crate::secret::{ApiKey, PresignedUrl};
 
 /// Most times the bytes are sent. The link is paid for, and sending the same bytes again does no harm.

@@ -6,8 +6,9 @@
 use serde_json::Value;
 
 use super::status::JobStatus;
-use crate::api::reply::{Reply, field, whole_number};
+use crate::api::Reply;
 use crate::catalogue::{self, Operation};
+use crate::lenient::{field, whole_number};
 use crate::secret::{Fingerprint, PresignedUrl};
 
 /// Milliseconds since 1970, UTC.

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::api::{self, Call, Client, Repeat};
 use crate::catalogue::{Method, Operation, Run};
 use crate::error::{Error, Kind, Result};
+use crate::lenient;
 use crate::secret::{ApiKey, Fingerprint};
 use url::Url;
 
@@ -221,10 +222,8 @@ impl Jobs {
             Err(error) => {
                 let fate_is_unknown =
                     !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
-                if let Some(credits) = error
-                    .upstream()
-                    .and_then(|body| api::reply::field(body, "credits"))
-                    .and_then(api::reply::whole_number)
+                if let Some(credits) =
+                    error.upstream().and_then(|body| lenient::field(body, "credits")).and_then(lenient::whole_number)
                 {
                     self.core.charge(caller, operation.name, Some(credits), None).await;
                 }

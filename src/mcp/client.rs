@@ -3,24 +3,16 @@
 //! What lives here: [`Assistant`], which `pdfco demo` plays. It shares nothing with the server but a stream of bytes,
 //! so the demo shows what an assistant would see. What never does: shortcuts into `app.rs`.
 
-use std::sync::Arc;
-
+use crate::error::{Error, Result};
 use rmcp::model::{CallToolRequestParams, ProgressNotificationParam};
 use rmcp::service::{NotificationContext, RunningService};
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::io::DuplexStream;
 
-use crate::app::App;
-use crate::error::{Error, Result};
-
-/// Size of the stream between the two, in bytes.
-const STREAM_BYTES: usize = 64 * 1024;
-
-/// A client in conversation with a server over `app`.
+/// A client in conversation with a server.
 pub struct Assistant {
     running: RunningService<RoleClient, Listener>,
-    server: JoinHandle<Result<()>>,
 }
 
 /// Hears progress: a number that grows, and words.
@@ -37,19 +29,16 @@ impl ClientHandler for Listener {
 }
 
 impl Assistant {
-    /// Starts both ends and shakes hands. `heard` hears progress: a number that grows, and words.
+    /// Shakes hands with the server at the other end of `stream`. `heard` hears progress: a number that grows, and words.
     ///
     /// # Errors
     /// `internal` when the two do not understand each other.
-    pub async fn start(app: Arc<App>, heard: impl Fn(f64, &str) + Send + Sync + 'static) -> Result<Assistant> {
-        let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
-        let (input, output) = tokio::io::split(theirs);
-        let server = tokio::spawn(crate::serve::stdio::serve(app, input, output, std::future::pending()));
+    pub async fn start(stream: DuplexStream, heard: impl Fn(f64, &str) + Send + Sync + 'static) -> Result<Assistant> {
         let running = Listener { heard: Box::new(heard) }
-            .serve(ours)
+            .serve(stream)
             .await
             .map_err(|error| Error::internal("Client and server did not understand each other.").with_source(error))?;
-        Ok(Assistant { running, server })
+        Ok(Assistant { running })
     }
 
     /// The names of the tools that the server shows.
@@ -72,10 +61,9 @@ impl Assistant {
         result.structured_content.ok_or_else(|| Error::internal("A tool answered without structured content."))
     }
 
-    /// Ends the conversation and waits for the server to be gone.
+    /// Ends the conversation: the server sees the end of its input.
     pub async fn close(self) {
         let _ = self.running.cancel().await;
-        let _ = self.server.await;
     }
 }
 

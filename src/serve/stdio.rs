@@ -13,9 +13,11 @@ use rmcp::model::{
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, serve_server};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter, DuplexStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
@@ -23,6 +25,8 @@ use crate::mcp::Server;
 
 /// Longest message that is read. Documents never travel inline, so this is generous.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Size of the stream to a client within this process, in bytes.
+const STREAM_BYTES: usize = 64 * 1024;
 /// Messages waiting to be written.
 const OUTGOING_MAX: usize = 256;
 /// A peer that echoes errors back must not start a storm: lines that are no JSON are answered this often at most.
@@ -46,9 +50,10 @@ pub async fn serve(
     output: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let transport = LineTransport::new(input, output);
+    let gone = CancellationToken::new();
+    let transport = LineTransport::new(input, output, gone.clone());
     let conversation = async {
-        match serve_server(Server::new(Arc::clone(&app)), transport).await {
+        match serve_server(Server::new(Arc::clone(&app)).until(gone), transport).await {
             Ok(running) => running
                 .waiting()
                 .await
@@ -70,6 +75,13 @@ pub async fn serve(
     };
     app.jobs().ledger().close().await;
     outcome
+}
+
+/// Serves one client within this process; gives its end of the stream, and the server to wait for.
+pub fn in_process(app: Arc<App>) -> (DuplexStream, JoinHandle<Result<()>>) {
+    let (client, server) = tokio::io::duplex(STREAM_BYTES);
+    let (input, output) = tokio::io::split(server);
+    (client, tokio::spawn(serve(app, input, output, std::future::pending())))
 }
 
 async fn terminated() {
@@ -98,11 +110,13 @@ pub struct LineTransport<R> {
     is_begun: bool,
     parse_error_at: Option<Instant>,
     outgoing: mpsc::Sender<Outgoing>,
+    gone: CancellationToken,
 }
 
 impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
-    /// Reads from `input`; a task of its own writes to `output`.
-    pub fn new(input: R, output: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+    /// Reads from `input`; a task of its own writes to `output`. The end of the input cancels `gone`: nobody is left to
+    /// wait for answers.
+    pub fn new(input: R, output: impl AsyncWrite + Send + Unpin + 'static, gone: CancellationToken) -> Self {
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         tokio::spawn(write_lines(BufWriter::new(output), queue));
         LineTransport {
@@ -112,6 +126,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
             is_begun: false,
             parse_error_at: None,
             outgoing,
+            gone,
         }
     }
 
@@ -236,7 +251,10 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for LineTransp
                     let what = format!("A message is limited to {LINE_BYTES_MAX} bytes.");
                     self.answer(ErrorData::new(ErrorCode::INVALID_REQUEST, what, None), None);
                 }
-                Line::End => return None,
+                Line::End => {
+                    self.gone.cancel();
+                    return None;
+                }
             }
         }
     }
