@@ -20,8 +20,8 @@ use crate::catalogue::{self, Operation, Output};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::{
-    Hosts, Sandbox, Saved, Text, TextPage, download, fetch_links, fetch_text, is_local, numbered, page, safe_file_name,
-    tail, upload,
+    Hosts, Sandbox, Saved, Text, TextPage, download, fetch_links, fetch_text, is_local, is_private, numbered, page,
+    safe_file_name, tail, upload,
 };
 use crate::jobs::ledger::now;
 use crate::jobs::{Bill, Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions};
@@ -150,7 +150,7 @@ impl App {
         let operation = catalogue::find(&request.operation)?;
         let arguments = arguments::read(operation, request.arguments)?;
         if let Some(id) = &request.client_request_id
-            && let Some(job) = self.jobs.ledger().by_client_request_id(caller.key.fingerprint(), id).await?
+            && let Some(job) = or_cancelled(&caller.cancel, self.jobs.earlier(&caller.key, id)).await?
         {
             let note =
                 "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
@@ -292,6 +292,15 @@ impl App {
         let Some(sources) = sources else { return Ok((body, bill)) };
         let mut files = Vec::new();
         for item in &sources.items {
+            if is_private(item) && !self.client.is_local() {
+                return Err(Error::invalid(
+                    format!(
+                        "`{}` leads into a private network, where the service cannot go.",
+                        crate::secret::without_query(item)
+                    ),
+                    "Save the file on this machine and pass its path: it is uploaded first.",
+                ));
+            }
             files.push(if is_local(item) { Some(caller.sandbox.readable(item)?) } else { None });
         }
         let mut links = Vec::new();

@@ -103,7 +103,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         variable: "PDFCO_DOWNLOAD_HOSTS",
-        default: "*.amazonaws.com,*.pdf.co",
+        default: "pdf-temp-files.s3.us-west-2.amazonaws.com,pdf-temp-files.s3-us-west-2.amazonaws.com,pdf-temp-files.s3.amazonaws.com,*.pdf.co",
         help: "Hosts that results are downloaded from, separated by commas; `*.` stands for any subdomain.",
     },
     Setting {

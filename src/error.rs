@@ -103,6 +103,7 @@ struct Inner {
     retryable: Option<bool>,
     upstream: Option<Value>,
     spent: (Option<i64>, Option<i64>),
+    fate_is_unknown: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -117,6 +118,7 @@ impl Error {
             retryable: None,
             upstream: None,
             spent: (None, None),
+            fate_is_unknown: false,
             source: None,
         }))
     }
@@ -161,6 +163,19 @@ impl Error {
     pub fn with_spent(mut self, used: Option<i64>, remaining: Option<i64>) -> Self {
         self.0.spent = (used, remaining);
         self
+    }
+
+    /// Marks that the request may have been worked on and charged all the same.
+    #[must_use]
+    pub fn with_unknown_fate(mut self) -> Self {
+        self.0.fate_is_unknown = true;
+        self.0.retryable = Some(false);
+        self
+    }
+
+    /// Whether the request may have been worked on and charged all the same.
+    pub fn is_fate_unknown(&self) -> bool {
+        self.0.fate_is_unknown
     }
 
     /// What was spent before the failure: credits used, and the last balance.
@@ -236,6 +251,7 @@ impl Error {
             retryable: self.0.retryable,
             upstream: self.0.upstream.clone(),
             spent: self.0.spent,
+            fate_is_unknown: self.0.fate_is_unknown,
             source: None,
         }))
     }

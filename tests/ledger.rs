@@ -1,1 +1,628 @@
-//! x
+//! The ledger's upkeep: old files, damaged and locked ones, full disks, clocks that jump, and transitions that hold
+//! whatever comes in whatever order.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use pdfco::config::LedgerPlace;
+use pdfco::error::Kind;
+use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::{Job, JobStatus, Ledger, Observation};
+use pdfco::secret::{ApiKey, Fingerprint};
+use pdfco::simulator;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
+use tempfile::TempDir;
+use wire::{Wire, ledger_in};
+
+const DAY: u64 = 86_400;
+/// Long enough for the rows of the fixture.
+const FOR_EVER: Duration = Duration::from_secs(36_500 * DAY);
+/// 2100-01-01, in milliseconds.
+const FAR_AWAY: i64 = 4_102_444_800_000;
+
+fn caller() -> Fingerprint {
+    ApiKey::new("sim_ledger").unwrap().fingerprint().clone()
+}
+
+fn open(path: &Path) -> Ledger {
+    Ledger::new(LedgerPlace::File(path.to_owned()), Duration::from_secs(30 * DAY))
+}
+
+/// A new ledger file and a folder that goes with it.
+fn new_place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    (folder, path)
+}
+
+/// A connection of somebody else to the same file.
+async fn beside(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// A job that was accepted as `id` just now.
+async fn accepted(ledger: &Ledger, id: &str) -> Job {
+    let (caller, intent_id) = (caller(), format!("local-{id}"));
+    let intent = Intent {
+        intent_id: &intent_id,
+        caller: &caller,
+        operation: "pdf_to_text",
+        arguments: &json!({}),
+        request_hash: id,
+        client_request_id: None,
+        callback_hash: None,
+        at: now(),
+    };
+    assert!(ledger.intend(&intent).await.unwrap().is_none());
+    ledger.accepted(&intent_id, id, &json!({"jobId": id}), Some(21), Some(979), now()).await.unwrap()
+}
+
+fn seen(status: JobStatus, at: i64) -> Observation {
+    let content = json!({"status": status.as_str(), "url": "https://h.test/a.txt?signature=canary"});
+    Observation { status, content, credits: Some(2), credits_remaining: Some(977), is_check: true, at }
+}
+
+fn states() -> [JobStatus; 8] {
+    let other = JobStatus::Other("paused".into());
+    use JobStatus::{Aborted, Cancelled, Failed, Queued, Success, Unknown, Working};
+    [Queued, Working, other, Success, Failed, Aborted, Unknown, Cancelled]
+}
+
+async fn places(path: &Path) -> String {
+    let ledger = open(path);
+    let health = ledger.health().await.unwrap();
+    ledger.close().await;
+    health
+}
+
+// Old files
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ledgers/v1.sqlite")
+}
+
+/// The file as the first version left it: its schema alone, and rows of every state.
+async fn write_fixture() {
+    let _ = std::fs::remove_file(fixture());
+    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
+    let mut file = beside(&fixture()).await;
+    let first = include_str!("../src/jobs/ledger/001_jobs.sql");
+    let step = Migration::new(1, "jobs".into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(first), false);
+    Migrator::with_migrations(vec![step]).run(&mut file).await.unwrap();
+    let caller = caller();
+    for (index, status) in states().iter().enumerate() {
+        let at = 1_767_225_600_000 + index as i64 * 1_000;
+        let is_end = status.is_terminal();
+        sqlx::query(
+            "INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, client_request_id, status,
+                 unrecognized_status, created_at, submitted_at, started_at, completed_at, last_checked_at, job_duration_ms,
+                 page_count, checks_made, check_credits, submit_credits, credits_remaining, content, links_expire_at, problem, saved_to)
+             VALUES ($1, $2, $3, 'pdf_to_text', '{\"url\":\"a.pdf\"}', $4, $5, $6, $7, $8, $8, $9, $10, $9, $11, 3, $12, $13, 21, 900, $14, $15, $16, $17)",
+        )
+        .bind(format!("local-{index}"))
+        .bind((*status != JobStatus::Queued).then(|| format!("JOB{index}")))
+        .bind(caller.as_str())
+        .bind(format!("hash-{index}"))
+        .bind((index % 2 == 0).then(|| format!("mine-{index}")))
+        .bind(status.as_str())
+        .bind(status.unrecognized())
+        .bind(at)
+        .bind((*status != JobStatus::Queued).then_some(at + 400))
+        .bind(is_end.then_some(at + 900))
+        .bind((*status == JobStatus::Success).then_some(850))
+        .bind(i64::from(*status != JobStatus::Queued))
+        .bind((index % 3 != 0).then_some(2))
+        .bind(json!({"status": status.as_str(), "url": "https://h.test/a.txt?x=1"}).to_string())
+        .bind((*status == JobStatus::Success).then_some(FAR_AWAY))
+        .bind((*status == JobStatus::Queued).then(|| json!({"kind": "network"}).to_string()))
+        .bind((*status == JobStatus::Success).then(|| json!(["/tmp/a.txt"]).to_string()))
+        .execute(&mut file)
+        .await
+        .unwrap();
+    }
+    sqlx::query("INSERT INTO spending VALUES ('2026-01-01', $1, 'pdf_to_text', 8, 168)")
+        .bind(caller.as_str())
+        .execute(&mut file)
+        .await
+        .unwrap();
+    file.execute("VACUUM").await.unwrap();
+    file.close().await.unwrap();
+}
+
+/// All rows of a table, in the given columns, as SQLite would write them.
+async fn rows(file: &mut SqliteConnection, table: &str, columns: &[String]) -> Vec<String> {
+    let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+    let sql = format!("SELECT {} FROM {table} ORDER BY 1", quoted.join(" || ',' || "));
+    let rows = file.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn columns(file: &mut SqliteConnection, table: &str) -> Vec<String> {
+    let sql = format!("SELECT name FROM pragma_table_info('{table}')");
+    let rows = file.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_migrated_with_all_its_rows() {
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        write_fixture().await;
+    }
+    let (_folder, path) = new_place();
+    std::fs::copy(fixture(), &path).expect("run `UPDATE_FIXTURES=1 cargo test --test ledger`");
+    let mut old = beside(&path).await;
+    let mut before = Vec::new();
+    for table in ["jobs", "spending"] {
+        let columns = columns(&mut old, table).await;
+        before.push((table, rows(&mut old, table, &columns).await, columns));
+    }
+    old.close().await.unwrap();
+
+    let ledger = Ledger::new(LedgerPlace::File(path.clone()), FOR_EVER);
+    let page = ledger.list(&caller(), None, 100, None).await.unwrap();
+    let mut found: Vec<JobStatus> = page.jobs.iter().map(|job| job.status.clone()).collect();
+    found.reverse();
+    assert_eq!(found, states());
+    let success = ledger.get(&caller(), "JOB3").await.unwrap().unwrap();
+    assert_eq!((success.job_duration_ms, success.page_count, success.checks_made), (Some(850), Some(3), 1));
+    assert_eq!((success.saved_to.len(), success.results().links.len()), (1, 1));
+    assert_eq!(ledger.spending(&caller(), 10).await.unwrap()[0].credits, 168);
+
+    let mut new = beside(&path).await;
+    for (table, rows_before, columns) in before {
+        assert_eq!(rows(&mut new, table, &columns).await, rows_before, "{table}");
+    }
+    // And it lives: old rows are claimed, looked at and cancelled like new ones.
+    assert!(ledger.claim("local-1", "us", Some(now()), now()).await.unwrap().is_ok());
+    let looked = ledger.observe("local-1", &seen(JobStatus::Success, now())).await.unwrap();
+    assert_eq!((looked.status, looked.checks_made), (JobStatus::Success, 2));
+    assert!(ledger.cancel("local-2", now()).await.unwrap().1);
+}
+
+#[tokio::test]
+async fn a_ledger_of_a_newer_version_is_left_alone() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    accepted(&ledger, "A").await;
+    ledger.close().await;
+    let mut newer = beside(&path).await;
+    newer
+        .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99, 'later', 1, x'00', 0)")
+        .await
+        .unwrap();
+    let ledger = open(&path);
+    accepted(&ledger, "B").await;
+    assert!(ledger.health().await.unwrap().starts_with("in memory, because"));
+    ledger.close().await;
+    assert_eq!(rows(&mut newer, "jobs", &["job_id".into()]).await, ["'A'"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_file_is_opened_by_many_at_the_same_moment() {
+    let (_folder, path) = new_place();
+    let ledgers: Vec<Ledger> = (0..8).map(|_| open(&path)).collect();
+    join_all(ledgers.iter().enumerate().map(async |(index, ledger)| accepted(ledger, &format!("J{index}")).await))
+        .await;
+    for ledger in &ledgers {
+        assert_eq!(ledger.list(&caller(), None, 100, None).await.unwrap().total, 8);
+        assert!(ledger.health().await.unwrap().starts_with(path.to_str().unwrap()), "in the file");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_start_together_on_a_new_file_all_use_it() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let (folder, _) = new_place();
+    let place = ledger_in(folder.path());
+    let mut wires: Vec<Wire> = (0..3).map(|_| Wire::ready(service.url(), &[("PDFCO_LEDGER", &place)])).collect();
+    let submit = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 0});
+    let asked: Vec<i64> = wires
+        .iter_mut()
+        .map(|wire| wire.request("tools/call", json!({"name": "submit_job", "arguments": submit})))
+        .collect();
+    for (wire, id) in wires.iter_mut().zip(asked) {
+        assert_eq!(wire.answer(id).0["result"]["structuredContent"]["status"], "queued");
+    }
+    for mut wire in wires {
+        assert_eq!(wire.call("list_jobs", json!({}))["content"]["total"], 3);
+        assert_eq!(wire.finish(), "");
+    }
+}
+
+// Files that cannot be used
+
+#[tokio::test]
+async fn whatever_is_in_the_files_place_the_ledger_works_in_memory() {
+    let (folder, _) = new_place();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("a-folder")).unwrap();
+    std::fs::write(at("a-file"), "in the way").unwrap();
+    std::fs::write(at("text"), "this is no database, but long enough to be taken for one. ".repeat(200)).unwrap();
+    let ledger = open(&at("damaged"));
+    accepted(&ledger, "A").await;
+    ledger.close().await;
+    let mut bytes = std::fs::read(at("damaged")).unwrap();
+    bytes.iter_mut().skip(100).for_each(|byte| *byte = 0xa5);
+    std::fs::write(at("damaged"), bytes).unwrap();
+    let mut unusable = vec![at("a-folder"), at("a-file").join("ledger.sqlite"), at("text"), at("damaged")];
+    if cfg!(target_os = "linux") {
+        unusable.push("/proc/self/ledger.sqlite".into());
+    }
+    for path in unusable {
+        let ledger = open(&path);
+        let job = accepted(&ledger, "A").await;
+        let job = ledger.observe(&job.intent_id, &seen(JobStatus::Success, now())).await.unwrap();
+        assert_eq!((job.status, job.checks_made), (JobStatus::Success, 1), "{}", path.display());
+        let health = ledger.health().await.unwrap();
+        assert!(health.starts_with("in memory, because") && health.ends_with("1 jobs"), "{health}");
+        ledger.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_locked_at_the_start_is_one_warning() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let (folder, path) = new_place();
+    let mut other = beside(&path).await;
+    other.execute("CREATE TABLE theirs (a)").await.unwrap();
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let mut wire = Wire::ready(service.url(), &[("PDFCO_LEDGER", &ledger_in(folder.path()))]);
+    let began = Instant::now();
+    let submit = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 10});
+    assert_eq!(wire.call("submit_job", submit)["status"], "success");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_one_warning(&wire.finish());
+}
+
+/// One, and it says where things are kept now.
+fn assert_one_warning(said: &str) {
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{said}");
+    assert!(warnings[0].contains("memory"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_locked_later_loses_no_answer() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let (folder, path) = new_place();
+    let mut wire = Wire::ready(service.url(), &[("PDFCO_LEDGER", &ledger_in(folder.path()))]);
+    let submit = |wait: u32| {
+        let options = json!({"html": "<p>a</p>", "profiles": {"Simulate": {"checks": 0}}});
+        json!({"operation": "html_to_pdf", "options": options, "wait": wait})
+    };
+    let first = wire.call("submit_job", submit(0))["job"]["job_id"].clone();
+    let mut other = beside(&path).await;
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+
+    let look = wire.call("get_job_check", json!({"job_id": first}));
+    assert_eq!((&look["status"], &look["job"]["source"]), (&json!("success"), &json!("live")), "{look}");
+    assert_eq!(look["credits_used"], 2);
+    let began = Instant::now();
+    let second = wire.call("submit_job", submit(10));
+    assert_eq!(second["status"], "success", "{second}");
+    assert!(began.elapsed() < Duration::from_secs(4), "it does not wait for the lock again: {:?}", began.elapsed());
+    assert_eq!(wire.call("list_jobs", json!({}))["content"]["total"], 2, "what was known before is known");
+    assert_eq!(wire.call("get_job_check", json!({"job_id": first}))["job"]["source"], "cache");
+    assert_one_warning(&wire.finish());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happened_in_memory_is_in_the_file_once_it_can_be_written() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    let (one, two) = (accepted(&ledger, "A").await, accepted(&ledger, "B").await);
+    ledger.spent(&caller(), "pdf_to_text", 42, now()).await.unwrap();
+    let mut other = beside(&path).await;
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let job = ledger.observe(&one.intent_id, &seen(JobStatus::Success, now())).await.unwrap();
+    assert_eq!((job.status, job.submit_credits, job.check_credits), (JobStatus::Success, Some(21), Some(2)));
+    ledger.spent(&caller(), "job_check", 2, now()).await.unwrap();
+    accepted(&ledger, "C").await;
+    assert!(ledger.health().await.unwrap().starts_with("in memory"));
+    // Meanwhile another process, the one with the lock, ends the second job.
+    let sql = "UPDATE jobs SET status = 'failed', changed_at = changed_at + 1 WHERE job_id = 'B'";
+    other.execute(sql).await.unwrap();
+    ledger.observe(&two.intent_id, &seen(JobStatus::Working, now())).await.unwrap();
+    other.execute("COMMIT").await.unwrap();
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    let health = ledger.health().await.unwrap();
+    assert!(health.starts_with(path.to_str().unwrap()), "{health}");
+    let again = open(&path);
+    for ledger in [&ledger, &again] {
+        let states: Vec<String> = join_all(
+            ["A", "B", "C"]
+                .map(async |id| ledger.get(&caller(), id).await.unwrap().unwrap().status.as_str().to_owned()),
+        )
+        .await;
+        assert_eq!(states, ["success", "failed", "queued"]);
+        let spent = ledger.spent_on_day(now()).await.unwrap();
+        assert_eq!(spent, 44, "nothing is counted twice");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_loses_no_answer() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let (folder, path) = new_place();
+    // The file is made before the limit, so that it opens; then no file may grow beyond 64 blocks.
+    let ledger = open(&path);
+    accepted(&ledger, "A").await;
+    let mut wire =
+        Wire::limited("trap '' XFSZ; ulimit -f 256", service.url(), &[("PDFCO_LEDGER", &ledger_in(folder.path()))]);
+    let big = "x".repeat(2_000);
+    let options = json!({"html": format!("<p>{big}</p>"), "profiles": {"Simulate": {"checks": 0}}});
+    let submit = json!({"operation": "html_to_pdf", "options": options, "wait": 0});
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        let answer = wire.call("submit_job", submit.clone());
+        assert_eq!(answer["status"], "queued", "{answer}");
+        ids.push(answer["job"]["job_id"].clone());
+    }
+    for id in &ids {
+        let look = wire.call("get_job_check", json!({"job_id": id}));
+        assert_eq!(look["status"], "success", "{look}");
+    }
+    assert_eq!(service.count("/v1/pdf/convert/from/html"), 40, "each was sent once");
+    assert_one_warning(&wire.finish());
+}
+
+// Retention
+
+#[tokio::test]
+async fn old_rows_go_and_links_stay_no_longer_than_they_work() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    let at = now();
+    let (old, expiring, kept) =
+        (accepted(&ledger, "OLD").await, accepted(&ledger, "EXPIRING").await, accepted(&ledger, "KEPT").await);
+    for job in [&old, &expiring, &kept] {
+        ledger.observe(&job.intent_id, &seen(JobStatus::Success, at)).await.unwrap();
+    }
+    let mut file = beside(&path).await;
+    let age = async |file: &mut SqliteConnection| {
+        let day = 86_400_000;
+        let sql = format!(
+            "UPDATE jobs SET created_at = {} WHERE job_id = 'OLD';
+             UPDATE jobs SET links_expire_at = {} WHERE job_id = 'EXPIRING'",
+            at - 31 * day,
+            at - 1
+        );
+        file.execute(AssertSqlSafe(sql)).await.unwrap();
+    };
+    age(&mut file).await;
+    assert_eq!(ledger.list(&caller(), None, 10, None).await.unwrap().total, 3, "it was tidied up a moment ago");
+
+    // A server that runs for days.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3_601)).await;
+    tokio::time::resume();
+    let tidy = async |ledger: &Ledger| {
+        assert_eq!(ledger.list(&caller(), None, 10, None).await.unwrap().total, 2);
+        assert!(ledger.get(&caller(), "OLD").await.unwrap().is_none());
+        let content = |job: Option<Job>| job.unwrap().content.unwrap().to_string();
+        let expired = content(ledger.get(&caller(), "EXPIRING").await.unwrap());
+        assert!(!expired.contains("canary") && expired.contains("expired"), "{expired}");
+        assert!(content(ledger.get(&caller(), "KEPT").await.unwrap()).contains("canary"));
+    };
+    tidy(&ledger).await;
+
+    // And one that starts.
+    accepted(&ledger, "OLD").await;
+    ledger.observe("local-EXPIRING", &seen(JobStatus::Success, at)).await.unwrap();
+    age(&mut file).await;
+    ledger.close().await;
+    tidy(&open(&path)).await;
+}
+
+#[tokio::test]
+async fn more_links_than_one_batch_are_all_taken_out() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    accepted(&ledger, "A").await;
+    ledger.close().await;
+    let mut file = beside(&path).await;
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+         INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, status, created_at, content, links_expire_at)
+         SELECT 'local-n' || i, 'N' || i, '{}', '', '{{}}', '', 'success', {}, '{{\"url\":\"https://h.test/a?canary\"}}', 1 FROM n",
+        caller().as_str(),
+        now()
+    );
+    file.execute(AssertSqlSafe(sql)).await.unwrap();
+    open(&path).health().await.unwrap();
+    assert_eq!(rows(&mut file, "jobs WHERE content LIKE '%canary%'", &["intent_id".into()]).await.len(), 0);
+}
+
+// Clocks that jump
+
+#[tokio::test]
+async fn a_lease_or_a_place_taken_under_another_clock_blocks_nobody() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    let job = accepted(&ledger, "A").await;
+    let (at, hour) = (now(), 3_600_000);
+    let claim = async |holder: &str, at: i64| ledger.claim(&job.intent_id, holder, None, at).await.unwrap().is_ok();
+    assert!(claim("one", at).await && !claim("other", at).await);
+    assert!(!claim("other", at - 5_000).await, "who waited for the file may be a little behind");
+    assert!(!claim("other", at + 29_000).await, "a process that lives keeps its lease");
+    assert!(claim("other", at + 30_000).await, "one that died loses it by time");
+    assert!(claim("one", at - hour).await, "and the clock was set back");
+
+    let window = Duration::from_secs(1);
+    let reserve = async |at: i64| ledger.reserve(&caller(), 2, window, at).await.unwrap();
+    assert_eq!((reserve(at + hour).await, reserve(at + hour).await), (None, None));
+    assert!(reserve(at + hour).await.is_some());
+    assert_eq!((reserve(at).await, reserve(at).await), (None, None), "the clock was set back");
+    let wait = reserve(at).await.unwrap();
+    assert!(wait <= window, "{wait:?}");
+    assert!(reserve(at - 2_000).await.is_some(), "who waited for the file may be a little behind");
+    assert_eq!(reserve(at + 1_001).await, None);
+}
+
+// Transitions
+
+async fn set(file: &mut SqliteConnection, intent_id: &str, status: &JobStatus) {
+    sqlx::query("UPDATE jobs SET status = $2, unrecognized_status = $3 WHERE intent_id = $1")
+        .bind(intent_id)
+        .bind(status.as_str())
+        .bind(status.unrecognized())
+        .execute(file)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_rule_in_sql_is_the_rule_of_the_states() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    let job = accepted(&ledger, "A").await;
+    let mut file = beside(&path).await;
+    for from in states() {
+        for to in states() {
+            for is_check in [true, false] {
+                set(&mut file, &job.intent_id, &from).await;
+                let seen = Observation { is_check, ..seen(to.clone(), now()) };
+                let before = ledger.get(&caller(), "A").await.unwrap().unwrap();
+                let after = ledger.observe(&job.intent_id, &seen).await.unwrap();
+                let expected = if from.may_become(&to) { &to } else { &from };
+                assert_eq!(after.status, *expected, "{from:?} saw {to:?}");
+                assert_same(&before.seeing(&seen), &after);
+            }
+            set(&mut file, &job.intent_id, &from).await;
+            let (after, changed) = ledger.cancel(&job.intent_id, now()).await.unwrap();
+            assert_eq!(changed, !from.is_terminal());
+            assert_eq!(after.status, if changed { JobStatus::Cancelled } else { from.clone() });
+        }
+    }
+}
+
+/// What is said without a ledger is what the ledger would have said.
+fn assert_same(one: &Job, other: &Job) {
+    let plain = |job: &Job| format!("{job:?}");
+    assert_eq!(plain(one), plain(other));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// An answer of the service or a callback, so many milliseconds after the start, and the credits that it reports.
+    Seen {
+        status: JobStatus,
+        after: i64,
+        credits: Option<i64>,
+        is_check: bool,
+    },
+    Cancel,
+    Restart,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let status = prop_oneof![
+        3 => Just(JobStatus::Working),
+        1 => Just(JobStatus::Success),
+        1 => Just(JobStatus::Failed),
+        1 => Just(JobStatus::Aborted),
+        1 => Just(JobStatus::Unknown),
+        1 => "[a-z]{1,9}".prop_map(JobStatus::Other),
+    ];
+    let credits = prop_oneof![Just(None), (-50_i64..50).prop_map(Some)];
+    prop_oneof![
+        8 => (status, 0_i64..100_000, credits, any::<bool>())
+            .prop_map(|(status, after, credits, is_check)| Step::Seen { status, after, credits, is_check }),
+        1 => Just(Step::Cancel),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_answers_cancels_and_restarts_undoes_an_end_or_invents_credits(
+        steps in proptest::collection::vec(any_step(), 1..16)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_folder, path) = new_place();
+            let mut ledger = open(&path);
+            let mut job = accepted(&ledger, "A").await;
+            let (mut status, mut checks, mut credits, mut reported) = (JobStatus::Queued, 0, None::<i64>, 21_i64);
+            let (start, mut end) = (now(), None::<JobStatus>);
+            for step in steps {
+                match step {
+                    Step::Seen { status: word, after, credits: cost, is_check } => {
+                        let moves = status.may_become(&word);
+                        let seen = Observation { credits: cost, is_check, ..seen(word.clone(), start + after) };
+                        let expected = job.seeing(&seen);
+                        job = ledger.observe(&job.intent_id, &seen).await.unwrap();
+                        assert_same(&expected, &job);
+                        if moves { status = word; }
+                        checks += i64::from(is_check);
+                        if let Some(cost) = cost.filter(|_| is_check || moves) {
+                            credits = Some(credits.unwrap_or(0) + cost);
+                            reported += cost;
+                        }
+                    }
+                    Step::Cancel => {
+                        let changed;
+                        (job, changed) = ledger.cancel(&job.intent_id, now()).await.unwrap();
+                        prop_assert_eq!(changed, !status.is_terminal());
+                        if changed { status = JobStatus::Cancelled; }
+                    }
+                    Step::Restart => {
+                        ledger.close().await;
+                        ledger = open(&path);
+                        job = ledger.get(&caller(), "A").await.unwrap().unwrap();
+                    }
+                }
+                prop_assert_eq!(&job.status, &status);
+                prop_assert_eq!(job.status.is_terminal(), job.completed_at.is_some());
+                prop_assert_eq!((job.checks_made, job.check_credits), (checks, credits));
+                prop_assert_eq!(job.credits_total(), Some(reported));
+                match &end {
+                    Some(end) => prop_assert_eq!(end, &status),
+                    None if matches!(status, JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) => {
+                        end = Some(status.clone());
+                    }
+                    None => {}
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test]
+async fn credits_that_nobody_reported_are_not_zero() {
+    let ledger = Ledger::new(LedgerPlace::Memory, FOR_EVER);
+    let caller = caller();
+    let job = ledger.adopt(&caller, "FOREIGN", "local-foreign", now()).await.unwrap();
+    let silent = Observation { credits: None, credits_remaining: None, ..seen(JobStatus::Working, now()) };
+    let looked = ledger.observe(&job.intent_id, &silent).await.unwrap();
+    assert_eq!((looked.checks_made, looked.check_credits, looked.credits_total()), (1, None, None));
+    assert_eq!(looked.credits_remaining, None);
+    let told = ledger.observe(&job.intent_id, &seen(JobStatus::Success, now())).await.unwrap();
+    assert_eq!((told.check_credits, told.credits_total(), told.credits_remaining), (Some(2), Some(2), Some(977)));
+}
+
+#[tokio::test]
+async fn a_row_that_is_gone_is_an_error_and_no_panic() {
+    let ledger = Ledger::new(LedgerPlace::Memory, FOR_EVER);
+    let error = ledger.observe("local-nobody", &seen(JobStatus::Success, now())).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Internal);
+    let _: Value = error.to_json();
+    assert!(places(Path::new("/dev/null/ledger.sqlite")).await.starts_with("in memory"));
+}

@@ -261,7 +261,7 @@ async fn the_end_of_the_input_ends_a_server_with_a_wait_running() {
     wire.request("tools/call", json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 40}}));
     assert!(wire.is_alive());
     wire.close_input();
-    assert_eq!(wire.exit_within(Duration::from_secs(8)).and_then(|status| status.code()), Some(0));
+    assert_eq!(wire.exit_within(Duration::from_secs(2)).and_then(|status| status.code()), Some(0));
 }
 
 #[cfg(unix)]

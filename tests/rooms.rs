@@ -9,7 +9,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("reqwest::", &["api/"]),
     ("rustls::", &["api/"]),
     ("backoff::", &["api/retry.rs"]),
-    ("sqlx::", &["jobs/ledger.rs"]),
+    ("sqlx::", &["jobs/ledger.rs", "jobs/ledger/"]),
     ("rmcp::", &["mcp/", "serve/"]),
     ("axum::", &["simulator/", "serve/"]),
     ("lopdf::", &["simulator/"]),

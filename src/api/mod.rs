@@ -179,16 +179,17 @@ impl Failure {
     /// The error for the caller. Where money may have been spent unseen, it says so: the answer to a paid request was
     /// lost, or is one that does not tell what was done.
     fn explained(self, call: &Call) -> Error {
-        let is_unclear = matches!(self.error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
-        if call.repeat == Repeat::Safe
-            || !is_unclear
-            || matches!(self.fate, retry::Fate::NotSent | retry::Fate::Elsewhere)
-        {
+        let is_unclear = match self.fate {
+            retry::Fate::Lost => true,
+            retry::Fate::Answered => matches!(self.error.kind(), Kind::Network | Kind::Upstream),
+            retry::Fate::NotSent | retry::Fate::Refused | retry::Fate::Elsewhere => false,
+        };
+        if call.repeat == Repeat::Safe || !is_unclear {
             return self.error;
         }
         let message = format!("{} The service may have received the request and charged for it.", self.error.message());
         let hint = "Look with list_jobs and get_credit_balance before sending it again; the request itself is kept there as `queued`.";
-        let error = Error::new(self.error.kind(), message, hint).with_retryable(false);
+        let error = Error::new(self.error.kind(), message, hint).with_unknown_fate();
         match self.error.upstream() {
             Some(body) => error.with_upstream(body.clone()),
             None => error,

@@ -68,7 +68,7 @@ impl RateLimiter {
             let ready = lock(&window.state).next_slot(self.pace, now);
             if ready <= now {
                 lock(&window.state).take(self.pace, now);
-                return Permit { window: Arc::clone(&window) };
+                return Permit { window: Arc::clone(&window), at: now };
             }
             tokio::time::sleep_until(ready).await;
         }
@@ -159,12 +159,17 @@ impl State {
 /// Leave to send one request. [`Permit::complete`] tells the limiter how it went.
 pub struct Permit {
     window: Arc<Window>,
+    at: Instant,
 }
 
 impl Permit {
     /// The request was not sent after all: somebody else may go.
     pub fn give_back(self) {
-        lock(&self.window.state).sent.pop_back();
+        let sent = &mut lock(&self.window.state).sent;
+        // Its own place and no other's: one that was taken later keeps its time.
+        if let Some(index) = sent.iter().rposition(|at| *at == self.at) {
+            sent.remove(index);
+        }
     }
 
     /// `refused` is `Some` when the service answered 429, with the delay that it named.
@@ -236,6 +241,18 @@ mod tests {
         assert_eq!(granted_at(&limiter, &key, 100).await.last(), Some(&0));
         limiter.acquire(&key).await.complete(Some(None));
         assert!(granted_at(&limiter, &key, 1).await[0] >= 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_given_back_frees_its_own_place_and_no_other() {
+        let limiter = RateLimiter::new(Pace::PerSecond(2));
+        let key = key("a");
+        let unused = limiter.acquire(&key).await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        limiter.acquire(&key).await.complete(None);
+        unused.give_back();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(granted_at(&limiter, &key, 2).await, [0, 850], "the request at 0.9 s still counts");
     }
 
     #[tokio::test(start_paused = true)]

@@ -174,7 +174,8 @@ impl Transport {
                         format!("The service's answer is larger than {} MiB.", BODY_BYTES_MAX / (1024 * 1024)),
                         "Leave `inline` out, so that the result comes as a file.",
                     ),
-                    fate: Fate::Answered,
+                    // What it answered is not known.
+                    fate: Fate::Lost,
                 });
             }
             bytes.extend_from_slice(&chunk);

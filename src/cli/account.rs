@@ -11,8 +11,11 @@ use super::call::flag_name;
 use super::output::{Report, Table};
 use super::progress_bar::counted;
 use super::record::fields_of;
+use crate::answer::Answer;
+use crate::app::SubmitRequest;
 use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
+use crate::files::is_local;
 
 /// Examples of `credits --help`.
 pub const CREDITS_EXAMPLES: &str =
@@ -20,7 +23,7 @@ pub const CREDITS_EXAMPLES: &str =
 /// Examples of `operations --help`.
 pub const OPERATIONS_EXAMPLES: &str = "Examples:\n  pdfco operations\n  pdfco operations merge\n  pdfco call pdf-merge --help     what one operation takes";
 /// Examples of `files --help`.
-pub const FILES_EXAMPLES: &str = "Examples:\n  pdfco files upload report.pdf\n  pdfco files upload scan.pdf --name 2026-11.pdf --json | jq -r .data.content.url";
+pub const FILES_EXAMPLES: &str = "Examples:\n  pdfco files upload report.pdf\n  pdfco files upload scan.pdf --name 2026-11.pdf --json | jq -r .data.content.url\n  pdfco files delete \"$LINK\"";
 
 /// Most rows of a history.
 const HISTORY_ROWS: u32 = 1_000;
@@ -52,6 +55,29 @@ pub enum FilesCommand {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Delete a stored file or a result before it expires by itself
+    #[command(after_help = FILES_EXAMPLES)]
+    Delete {
+        /// Its link
+        link: String,
+    },
+    /// Print the hash of a stored file
+    #[command(after_help = FILES_EXAMPLES)]
+    Hash {
+        /// Its link
+        link: String,
+    },
+}
+
+impl FilesCommand {
+    /// What the envelope calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FilesCommand::Upload { .. } => "files upload",
+            FilesCommand::Delete { .. } => "files delete",
+            FilesCommand::Hash { .. } => "files hash",
+        }
+    }
 }
 
 /// `pdfco credits`.
@@ -107,9 +133,42 @@ pub fn operations(session: &Session, args: &OperationsArgs) -> Result<Report> {
 /// `pdfco files …`.
 ///
 /// # Errors
-/// As `App::upload`.
+/// As `App::upload` and `App::submit`.
 pub async fn files(session: &Session, command: FilesCommand) -> Result<Report> {
-    let FilesCommand::Upload { path, name } = command;
+    match command {
+        FilesCommand::Upload { path, name } => upload(session, path, name).await,
+        FilesCommand::Delete { link } => {
+            let answer = stored(session, "file_delete", &link).await?;
+            let line = "deleted".to_owned();
+            Ok(Report { summary: line.clone(), lines: vec![line], data: fields_of(&answer), ..Report::default() })
+        }
+        FilesCommand::Hash { link } => {
+            let answer = stored(session, "file_hash", &link).await?;
+            let hash = cell(&answer.content, "hash");
+            Ok(Report {
+                summary: format!("hash {hash}"),
+                lines: vec![hash],
+                data: fields_of(&answer),
+                ..Report::default()
+            })
+        }
+    }
+}
+
+/// An operation on a stored file. A local path would be uploaded first, which is not what either is for.
+async fn stored(session: &Session, operation: &str, link: &str) -> Result<Answer> {
+    if is_local(link) {
+        return Err(Error::invalid(
+            format!("`{}` is no link.", shorten(link, 60)),
+            "Pass the link that an upload or a result gave. For files on this disk there are rm and sha256sum.",
+        ));
+    }
+    let arguments = [("url".to_owned(), json!(link))].into_iter().collect();
+    let request = SubmitRequest { operation: operation.to_owned(), arguments, ..SubmitRequest::default() };
+    session.app.submit(&session.caller()?, request).await
+}
+
+async fn upload(session: &Session, path: String, name: Option<String>) -> Result<Report> {
     let answer = session.app.upload(&session.caller()?, &path, name.as_deref()).await?;
     let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Report {

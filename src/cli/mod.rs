@@ -121,7 +121,7 @@ impl Work {
             Work::Call(args) => format!("call {}", call::flag_name(args.operation.name)),
             Work::Command(Command::Serve) => "serve".to_owned(),
             Work::Command(Command::Jobs(command)) => format!("jobs {}", command.name()),
-            Work::Command(Command::Files(_)) => "files upload".to_owned(),
+            Work::Command(Command::Files(command)) => command.name().to_owned(),
             Work::Command(Command::Credits(_)) => "credits".to_owned(),
             Work::Command(Command::Operations(_)) => "operations".to_owned(),
             Work::Command(Command::Simulate(_)) => "simulate".to_owned(),

@@ -79,6 +79,40 @@ impl Hosts {
     }
 }
 
+/// Whether a link leads into a private network: addresses that are not the world's, and names that only this machine
+/// or its neighbours know. The service cannot reach those, and nobody should be able to make it try.
+pub fn is_private(link: &str) -> bool {
+    let Ok(url) = Url::parse(link.trim().trim_start_matches("cache:")) else { return false };
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost"
+                || [".localhost", ".local", ".internal", ".lan", ".home.arpa"].iter().any(|end| name.ends_with(end))
+        }
+        Some(Host::Ipv4(address)) => is_private_v4(address),
+        Some(Host::Ipv6(address)) => {
+            let [first, ..] = address.segments();
+            address.to_ipv4_mapped().is_some_and(is_private_v4)
+                || address.is_loopback()
+                || address.is_unspecified()
+                || first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+        }
+        None => false,
+    }
+}
+
+fn is_private_v4(address: std::net::Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    let is_carrier_grade = a == 100 && (64..128).contains(&b);
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_unspecified()
+        || address.is_broadcast()
+        || is_carrier_grade
+}
+
 impl Pattern {
     fn read(pattern: &str) -> Option<Self> {
         let pattern = pattern.trim().to_ascii_lowercase();
@@ -111,6 +145,31 @@ impl Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_links_are_told_from_public_ones() {
+        for (link, expected) in [
+            ("http://127.0.0.1/a.pdf", true),
+            ("http://127.1/a.pdf", true),
+            ("http://2130706433/a.pdf", true),
+            ("https://10.1.2.3/a.pdf", true),
+            ("http://169.254.169.254/latest/meta-data", true),
+            ("http://192.168.0.1:8080/", true),
+            ("http://100.64.0.1/", true),
+            ("http://[::1]/a", true),
+            ("http://[fd00::1]/a", true),
+            ("http://[::ffff:10.0.0.1]/a", true),
+            ("cache:http://localhost/a.pdf", true),
+            ("http://printer.local/a", true),
+            ("https://h.test/a.pdf", false),
+            ("https://8.8.8.8/a.pdf", false),
+            ("https://[2606:4700::1]/a", false),
+            ("filetoken://abc", false),
+            ("h.test/a.pdf", false),
+        ] {
+            assert_eq!(is_private(link), expected, "{link}");
+        }
+    }
     use crate::error::Kind;
 
     fn fine(service: &str, link: &str) -> bool {

@@ -15,7 +15,7 @@ pub mod text;
 pub mod upload;
 
 pub use download::{Saved, download};
-pub use hosts::Hosts;
+pub use hosts::{Hosts, is_private};
 pub use names::{numbered, safe_file_name};
 pub use sandbox::{FILE_BYTES_MAX, LocalFile, Sandbox, is_local};
 pub use text::{TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};

@@ -85,7 +85,7 @@ pub fn duration(reported_ms: Option<i64>, seen_after: f64, last_look_before: f64
 mod tests {
     use super::*;
     use crate::jobs::schedule::Schedule;
-    use crate::jobs::schedule::simulation::{TABLE, cost, lognormal, quantiles};
+    use crate::jobs::simulation::{TABLE, cost, lognormal, quantiles};
 
     #[test]
     fn nothing_learned_is_the_prior() {
@@ -103,13 +103,13 @@ mod tests {
             let truth = Belief { mu: f64::ln(median), sigma };
             let jobs = quantiles(truth, 400);
             let best = Schedule::new(truth, 2.0);
-            let best = cost(&jobs, 2.0, |t| best.next_look(t));
+            let best = cost(&jobs, 2.0, |t| best.next_look(t)).j;
             let histories = 60;
             let learned = (0..histories)
                 .map(|_| {
                     let history = (0..20).fold(Learned::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
                     let schedule = Schedule::new(history.belief(), 2.0);
-                    cost(&jobs, 2.0, |t| schedule.next_look(t))
+                    cost(&jobs, 2.0, |t| schedule.next_look(t)).j
                 })
                 .sum::<f64>()
                 / f64::from(histories);

@@ -84,6 +84,12 @@ impl Job {
         (end.saturating_sub(self.submitted_at.unwrap_or(self.created_at)).max(0)) as f64 / 1000.0
     }
 
+    /// Whether all that is known of it is an id from elsewhere. It is asked about with `force`, because the service says
+    /// `working` for ids that do not exist.
+    pub fn is_unknown_here(&self) -> bool {
+        self.operation.is_empty() && self.last_checked_at.is_none()
+    }
+
     /// When it was last looked at, in seconds since the submit; 0 when never.
     pub fn last_look_seconds(&self) -> f64 {
         let start = self.submitted_at.unwrap_or(self.created_at);
@@ -96,6 +102,38 @@ impl Job {
             (None, None) => None,
             (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
         }
+    }
+
+    /// This job after an observation, as the ledger would have it: for when the ledger cannot say.
+    #[must_use]
+    pub fn seeing(&self, seen: &Observation) -> Job {
+        let mut job = self.clone();
+        let moves = self.status.may_become(&seen.status);
+        if moves || self.status == seen.status {
+            job.content = Some(seen.content.clone());
+            if seen.status == JobStatus::Success {
+                job.links_expire_at = Some(seen.links_expire_at());
+            }
+        }
+        if seen.status != JobStatus::Unknown {
+            job.started_at = job.started_at.or(Some(seen.at));
+        }
+        if moves {
+            job.status = seen.status.clone();
+            job.is_told_by_callback = !seen.is_check;
+            job.completed_at = if seen.status.is_terminal() { job.completed_at.or(Some(seen.at)) } else { None };
+            job.problem = None;
+        }
+        job.job_duration_ms = seen.job_duration_ms().or(job.job_duration_ms);
+        job.page_count = seen.page_count().or(job.page_count);
+        job.last_checked_at = job.last_checked_at.max(Some(seen.at));
+        job.checks_made = job.checks_made.saturating_add(i64::from(seen.is_check));
+        // A callback that comes late or twice tells again what was paid before.
+        if let Some(credits) = seen.credits.filter(|_| seen.is_check || moves) {
+            job.check_credits = Some(job.check_credits.unwrap_or(0).saturating_add(credits));
+        }
+        job.credits_remaining = seen.credits_remaining.or(job.credits_remaining);
+        job
     }
 
     /// Whether its links have stopped working by `now`.

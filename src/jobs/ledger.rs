@@ -5,9 +5,13 @@
 //! an end. What never does: keys (fingerprints only), passwords, or links beyond their time. The SQL is portable
 //! (`$1`, `RETURNING`, `ON CONFLICT`, times as integers).
 //!
-//! A ledger that cannot be opened does not end the server: it is kept in memory, with one warning.
+//! A ledger whose file cannot be used, from the start or later, does not end the server: it is kept in memory, with one
+//! warning (`ledger/store.rs`).
+
+mod store;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +21,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use store::Store;
 
 use super::belief::Learned;
 use super::job::{Job, Millis, Observation, without_links};
@@ -35,6 +42,19 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// How often the schema steps are tried while other processes take them too.
 const MIGRATE_ATTEMPTS: u64 = 6;
+
+/// A server that runs for days tidies up this often.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Rows that are tidied up in one go.
+const PRUNE_BATCH: usize = 1_000;
+
+/// Places of the pace older than this are forgotten.
+const PACE_KEPT: Millis = 60_000;
+
+/// A place of the pace that is further ahead than this was taken under a clock that has been set back since. Less than
+/// this can be another process that had not to wait for the file as long as we had.
+const PACE_AHEAD: Millis = 10_000;
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,35 +108,41 @@ pub struct Spending {
 pub struct Ledger {
     place: LedgerPlace,
     keep: Duration,
-    pool: OnceCell<SqlitePool>,
+    store: OnceCell<Store>,
+    pruned_at: Mutex<Option<Instant>>,
 }
 
 impl Ledger {
     /// A ledger at `place` that forgets jobs older than `keep`. Nothing is opened yet.
     pub fn new(place: LedgerPlace, keep: Duration) -> Self {
-        Ledger { place, keep, pool: OnceCell::new() }
+        Ledger { place, keep, store: OnceCell::new(), pruned_at: Mutex::default() }
     }
 
-    async fn pool(&self) -> Result<&SqlitePool> {
-        self.pool.get_or_try_init(|| self.open()).await
-    }
-
-    async fn open(&self) -> Result<SqlitePool> {
-        let pool = match &self.place {
-            LedgerPlace::Memory => open_memory().await?,
-            LedgerPlace::File(path) => match open_file(path).await {
-                Ok(pool) => pool,
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "the ledger cannot be used; jobs are remembered in memory only");
-                    open_memory().await?
-                }
-            },
-        };
-        let now = now();
-        if let Err(error) = prune(&pool, now, self.keep).await {
+    async fn pool(&self) -> Result<&Store> {
+        let store = self.store.get_or_try_init(|| self.open()).await?;
+        store.go_home_when_due().await;
+        if self.is_time_to_prune()
+            && let Err(error) = prune(store, now(), self.keep).await
+        {
             tracing::warn!(%error, "old jobs could not be removed from the ledger");
         }
-        Ok(pool)
+        Ok(store)
+    }
+
+    async fn open(&self) -> Result<Store> {
+        match &self.place {
+            LedgerPlace::Memory => Store::memory().await,
+            LedgerPlace::File(path) => Store::file(path).await,
+        }
+    }
+
+    fn is_time_to_prune(&self) -> bool {
+        let mut pruned_at = self.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+        if is_time {
+            *pruned_at = Some(Instant::now());
+        }
+        is_time
     }
 
     /// Writes an intention, before the request leaves. Gives back the caller's earlier job when `client_request_id`
@@ -275,7 +301,7 @@ impl Ledger {
         let row = sqlx::query(
             "WITH rule AS (
                  SELECT intent_id AS rule_of,
-                        (status IN ('queued', 'working', 'unknown')
+                        (status IN ('queued', 'working', 'unknown') AND $2 <> 'queued'
                          OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
                  FROM jobs WHERE intent_id = $1)
              UPDATE jobs SET
@@ -315,7 +341,8 @@ impl Ledger {
     }
 
     /// Takes the right to look at a job for a short time, unless another process has it or has looked since
-    /// `last_seen`. `Err` holds the job as that other process left it.
+    /// `last_seen`. `Err` holds the job as that other process left it. A lease that ends much later than one taken now
+    /// was taken under a clock that has been set back since: it does not count.
     pub async fn claim(
         &self,
         intent_id: &str,
@@ -326,7 +353,7 @@ impl Ledger {
         let claimed = sqlx::query(
             "UPDATE jobs SET lease_holder = $2, lease_until = $3
              WHERE intent_id = $1 AND status IN ('queued', 'working')
-                 AND (lease_until IS NULL OR lease_until <= $4 OR lease_holder = $2)
+                 AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $6 OR lease_holder = $2)
                  AND COALESCE(last_checked_at, 0) <= $5",
         )
         .bind(intent_id)
@@ -334,6 +361,7 @@ impl Ledger {
         .bind(at.saturating_add(LEASE.as_millis() as i64))
         .bind(at)
         .bind(last_seen.unwrap_or_default())
+        .bind(at.saturating_add(2 * LEASE.as_millis() as i64))
         .execute(self.pool().await?)
         .await
         .map_err(failed)?;
@@ -386,29 +414,32 @@ impl Ledger {
         let pool = self.pool().await?;
         let taken = sqlx::query(
             "INSERT INTO pace (caller, at) SELECT $1, $2
-             WHERE (SELECT COUNT(*) FROM pace WHERE caller = $1 AND at > $2 - $3) < $4",
+             WHERE (SELECT COUNT(*) FROM pace WHERE caller = $1 AND at > $2 - $3 AND at <= $5) < $4",
         )
         .bind(caller.as_str())
         .bind(at)
         .bind(window)
         .bind(i64::from(limit))
+        .bind(at.saturating_add(PACE_AHEAD))
         .execute(pool)
         .await
         .map_err(failed)?;
         if taken.rows_affected() == 1 {
-            sqlx::query("DELETE FROM pace WHERE caller = $1 AND at < $2")
+            sqlx::query("DELETE FROM pace WHERE caller = $1 AND (at < $2 OR at > $3)")
                 .bind(caller.as_str())
-                .bind(at.saturating_sub(60_000))
+                .bind(at.saturating_sub(PACE_KEPT))
+                .bind(at.saturating_add(PACE_KEPT))
                 .execute(pool)
                 .await
                 .map_err(failed)?;
             return Ok(None);
         }
         let oldest: Option<i64> = sqlx::query(
-            "SELECT MIN(at) FROM (SELECT at FROM pace WHERE caller = $1 ORDER BY at DESC LIMIT $2) AS newest",
+            "SELECT MIN(at) FROM (SELECT at FROM pace WHERE caller = $1 AND at <= $3 ORDER BY at DESC LIMIT $2) AS newest",
         )
         .bind(caller.as_str())
         .bind(i64::from(limit))
+        .bind(at.saturating_add(PACE_AHEAD))
         .fetch_one(pool)
         .await
         .and_then(|row| row.try_get(0))
@@ -634,6 +665,9 @@ impl Ledger {
             .and_then(|row| row.try_get(0))
             .map_err(failed)?;
         Ok(match &self.place {
+            LedgerPlace::File(path) if self.store.get().is_some_and(Store::is_in_refuge) => {
+                format!("in memory, because {} cannot be used, {jobs} jobs", path.display())
+            }
             LedgerPlace::Memory => format!("in memory, {jobs} jobs"),
             LedgerPlace::File(path) => format!("{}, {jobs} jobs", path.display()),
         })
@@ -641,8 +675,8 @@ impl Ledger {
 
     /// Closes the file, so that its journal is folded in.
     pub async fn close(&self) {
-        if let Some(pool) = self.pool.get() {
-            pool.close().await;
+        if let Some(store) = self.store.get() {
+            store.close().await;
         }
     }
 }
@@ -711,6 +745,7 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
         })
         .collect();
     let migrator = Migrator::with_migrations(steps);
+    let started = Instant::now();
     let mut attempt = 0;
     loop {
         attempt += 1;
@@ -718,7 +753,7 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
             Ok(()) => return Ok(()),
             // Another process may be taking the same steps at this moment; afterwards there is nothing left to do.
             Err(sqlx::migrate::MigrateError::Execute(_) | sqlx::migrate::MigrateError::ExecuteMigration(..))
-                if attempt < MIGRATE_ATTEMPTS =>
+                if attempt < MIGRATE_ATTEMPTS && started.elapsed() < BUSY_TIMEOUT =>
             {
                 tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
             }
@@ -734,27 +769,42 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
     }
 }
 
-async fn prune(pool: &SqlitePool, now: Millis, keep: Duration) -> Result<()> {
+async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
     let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(pool).await.map_err(failed)?;
-    let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 AND content IS NOT NULL LIMIT 1000")
-        .bind(now)
-        .fetch_all(pool)
+    sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(store).await.map_err(failed)?;
+    sqlx::query("DELETE FROM pace WHERE at < $1")
+        .bind(now.saturating_sub(PACE_KEPT))
+        .execute(store)
         .await
         .map_err(failed)?;
-    for row in expired {
-        let (intent_id, content): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let clean = serde_json::from_str::<Value>(&content)
-            .map(|content| without_links(&content, "expired").to_string())
-            .unwrap_or_default();
-        sqlx::query("UPDATE jobs SET content = $2, links_expire_at = 0 WHERE intent_id = $1")
-            .bind(intent_id)
-            .bind(clean)
-            .execute(pool)
+    loop {
+        let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at IS NOT NULL AND links_expire_at < $1 AND content IS NOT NULL LIMIT $2")
+            .bind(now)
+            .bind(PRUNE_BATCH as i64)
+            .fetch_all(store)
             .await
             .map_err(failed)?;
+        for row in &expired {
+            let (intent_id, content): (String, String) =
+                (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+            let clean = serde_json::from_str::<Value>(&content)
+                .map(|content| without_links(&content, "expired").to_string())
+                .unwrap_or_default();
+            // Another look may have brought new links a moment ago: those stay.
+            sqlx::query(
+                "UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1 AND links_expire_at < $3",
+            )
+            .bind(intent_id)
+            .bind(clean)
+            .bind(now)
+            .execute(store)
+            .await
+            .map_err(failed)?;
+        }
+        if expired.len() < PRUNE_BATCH {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn job(row: &SqliteRow) -> Result<Job> {

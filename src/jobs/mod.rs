@@ -11,6 +11,7 @@ pub mod job;
 pub mod ledger;
 pub mod poller;
 pub mod schedule;
+pub mod simulation;
 pub mod status;
 pub mod wait;
 
@@ -43,6 +44,14 @@ use poller::{By, Looked, Poller, Service};
 const FRESH: Duration = Duration::from_secs(3);
 /// The same request by the same caller within this time is told about.
 const SAME_REQUEST_WITHIN: Duration = Duration::from_secs(60);
+/// No submit is on its way for longer than this, in milliseconds: an exchange has a time limit.
+const SUBMIT_MILLIS_MAX: Millis = 120_000;
+/// How long a second caller waits for the first one's submit under the same `client_request_id`.
+const EARLIER_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it asks the ledger meanwhile.
+const EARLIER_EVERY: Duration = Duration::from_millis(200);
+/// From this many jobs on, turns that nobody waits for are forgotten.
+const TURNS_KEPT: usize = 1_024;
 /// Longest id that is looked up or sent.
 const ID_BYTES_MAX: usize = 200;
 /// Prefix of ids that we gave while the service had given none.
@@ -52,6 +61,8 @@ const INTENT_PREFIX: &str = "local-";
 pub struct Jobs {
     core: Arc<Core>,
     poller: Poller<Core>,
+    /// Turns of single looks, by job.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// What checks need: shared with the poller's tasks.
@@ -148,7 +159,7 @@ impl Jobs {
     pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
         let holder = uuid::Uuid::new_v4().simple().to_string();
         let core = Arc::new(Core { client, ledger, settings, schedules: Mutex::default(), holder });
-        Jobs { poller: Poller::new(Arc::clone(&core)), core }
+        Jobs { poller: Poller::new(Arc::clone(&core)), core, turns: Mutex::default() }
     }
 
     /// The ledger, for reading.
@@ -186,6 +197,10 @@ impl Jobs {
             at,
         };
         if let Some(job) = self.core.ledger.intend(&intent).await? {
+            let job = match client_request_id {
+                Some(id) => self.earlier(key, id).await?.unwrap_or(job),
+                None => job,
+            };
             return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None });
         }
         let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
@@ -220,14 +235,12 @@ impl Jobs {
                 Ok(Submitted { job, bill, is_repeat: false, twin })
             }
             Err(error) => {
-                let fate_is_unknown =
-                    !error.is_retryable() && matches!(error.kind(), Kind::Network | Kind::Upstream | Kind::TooLarge);
                 if let Some(credits) =
                     error.upstream().and_then(|body| lenient::field(body, "credits")).and_then(lenient::whole_number)
                 {
                     self.core.charge(caller, operation.name, Some(credits), None).await;
                 }
-                self.core.ledger.not_accepted(&intent_id, &error, fate_is_unknown).await?;
+                self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                 Err(error)
             }
         }
@@ -287,22 +300,56 @@ impl Jobs {
     /// # Errors
     /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
     pub async fn check(&self, key: &ApiKey, id: &str, force: bool) -> Result<Checked> {
-        let id = valid_id(id, "job_id")?;
-        let known = self.core.ledger.get(key.fingerprint(), id).await?;
-        let is_first_sight = known.is_none();
-        let job = match known {
-            Some(job) => job,
-            None => self.adopt(key, id).await?,
-        };
+        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
         if let Some(answer) = from_ledger(&job, force, is_first_sight) {
             return Ok(answer);
         }
-        let force = force || is_first_sight;
+        // Of several who ask about one job at the same moment, the first asks the service; the others hear its answer.
+        let turn = self.turn_at(&job.intent_id);
+        let _turn = turn.lock().await;
+        let job = self.core.ledger.get(key.fingerprint(), job.id()).await?.unwrap_or(job);
+        if let Some(answer) = from_ledger(&job, force, is_first_sight) {
+            return Ok(answer);
+        }
         let looked = self.core.ask(key, &job, force).await?;
         let mut bill = Bill::default();
         bill.add(looked.credits, looked.credits_remaining);
         let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_look_in(&looked.job)) };
         Ok(Checked { job: looked.job, source: Source::Live, bill, retry_after, is_first_sight })
+    }
+
+    /// The job with this id, and whether this ledger sees it for the first time.
+    async fn known_or_adopted(&self, key: &ApiKey, id: &str) -> Result<(Job, bool)> {
+        let id = valid_id(id, "job_id")?;
+        match self.core.ledger.get(key.fingerprint(), id).await? {
+            Some(job) => Ok((job, false)),
+            None => Ok((self.adopt(key, id).await?, true)),
+        }
+    }
+
+    fn turn_at(&self, intent_id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= TURNS_KEPT {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(turns.entry(intent_id.to_owned()).or_default())
+    }
+
+    /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
+    /// another process, is waited for a little, because its answer says more.
+    pub async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
+        let started = tokio::time::Instant::now();
+        loop {
+            let job = self.core.ledger.by_client_request_id(key.fingerprint(), client_request_id).await?;
+            let is_on_its_way = job.as_ref().is_some_and(|job| {
+                let age = now().saturating_sub(job.created_at);
+                job.job_id.is_none() && job.problem.is_none() && !job.status.is_terminal() && age < SUBMIT_MILLIS_MAX
+            });
+            if !is_on_its_way || started.elapsed() >= EARLIER_PATIENCE {
+                return Ok(job);
+            }
+            tokio::time::sleep(EARLIER_EVERY).await;
+        }
     }
 
     /// The job as the ledger has it, for nothing.
@@ -372,20 +419,21 @@ fn from_ledger(job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> 
         // The service never gave an id: there is nothing to ask about.
         return Some(answer(None));
     }
-    if force || is_first_sight {
+    if force || job.is_unknown_here() {
         return None;
     }
     if job.status.is_terminal() {
         return Some(answer(None));
     }
-    let age = Duration::from_millis(now().saturating_sub(job.last_checked_at?).max(0).unsigned_abs());
+    // A look in the future was made under a clock that has been set back since: however far, it proves nothing now.
+    let age = Duration::from_millis(now().saturating_sub(job.last_checked_at?).unsigned_abs());
     (age < FRESH).then(|| answer(Some(FRESH - age)))
 }
 
 impl Core {
     /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
     async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<Looked> {
-        let reply = self.client.send(key, &check_call(job, force)).await?;
+        let reply = self.client.send(key, &check_call(job, force || job.is_unknown_here())).await?;
         self.looked(key, job, &reply).await
     }
 
@@ -393,9 +441,14 @@ impl Core {
         let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
         metrics::counter!("pdfco_checks_total").increment(1);
         self.charge(key.fingerprint(), "job_check", credits, None).await;
+        // An answer without a state still says what it cost: it goes along with the error.
         let seen = Observation::read(reply, now())?;
         let before = job.last_look_seconds();
-        let job = self.ledger.observe(&job.intent_id, &seen).await?;
+        let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
+            // What the service said, and was paid for, is told even when it cannot be kept.
+            tracing::warn!(%error, "the answer to a check could not be recorded");
+            job.seeing(&seen)
+        });
         if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
             self.learn(&job, before).await;
         }
@@ -489,21 +542,27 @@ impl Service for Core {
 
     async fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> Result<Looked> {
         let is_shared = self.ledger.is_shared();
-        if is_shared
-            && let Err(theirs) = self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await?
-        {
+        let claimed = match is_shared {
+            true => self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await,
+            false => Ok(Ok(())),
+        };
+        // A ledger that cannot be asked does not stop the looking.
+        if let Ok(Err(theirs)) = claimed {
             turn.give_back();
             let is_news = theirs.status.is_terminal() || theirs.last_checked_at > job.last_checked_at;
             let by = if is_news { By::Others } else { By::OthersSoon };
             return Ok(Looked { job: theirs, credits: None, credits_remaining: None, by });
         }
-        let reply = self.client.send_in_turn(key, &check_call(job, false), turn).await;
+        let reply = self.client.send_in_turn(key, &check_call(job, job.is_unknown_here()), turn).await;
         let looked = match reply {
             Ok(reply) => self.looked(key, job, &reply).await,
             Err(error) => Err(error),
         };
-        if is_shared && looked.is_err() {
-            self.ledger.release(&job.intent_id, &self.holder).await?;
+        if is_shared
+            && looked.is_err()
+            && let Err(error) = self.ledger.release(&job.intent_id, &self.holder).await
+        {
+            tracing::debug!(%error, "a lease could not be given back; it ends by time");
         }
         looked
     }

@@ -8,9 +8,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
@@ -165,6 +167,9 @@ impl Entry {
             // The callback is the first look; ours is the safety net.
             next_look = next_look.max(self.schedule.safety_net());
         }
+        if self.news.borrow().job.is_unknown_here() {
+            next_look = 0.0;
+        }
         let by_schedule = self.submitted + seconds(next_look);
         self.due = match by_interval {
             Some(interval) if all_asked => last + interval,
@@ -239,7 +244,9 @@ impl<S: Service> Poller<S> {
         interval: Option<Duration>,
         now: Millis,
     ) -> Watch {
-        let poller = Arc::clone(lock(&self.shared.keys).entry(key.fingerprint().clone()).or_insert_with(|| {
+        // Held until the job is entered, so that the key's poller is not forgotten in between.
+        let mut keys = lock(&self.shared.keys);
+        let poller = Arc::clone(keys.entry(key.fingerprint().clone()).or_insert_with(|| {
             Arc::new(KeyPoller {
                 key: key.clone(),
                 jobs: Mutex::default(),
@@ -259,6 +266,7 @@ impl<S: Service> Poller<S> {
         metrics::gauge!("pdfco_waits").increment(1.0);
         let start = !std::mem::replace(&mut jobs.is_running, true);
         drop(jobs);
+        drop(keys);
         if start {
             tokio::spawn(run(Arc::clone(&self.shared), Arc::clone(&poller)));
         }
@@ -287,7 +295,7 @@ impl Entry {
         let since = |at: Millis| Duration::from_millis(now.saturating_sub(at).max(0).unsigned_abs());
         let start = job.submitted_at.unwrap_or(job.created_at);
         let submitted = instant.checked_sub(since(start)).unwrap_or(instant);
-        let last_look = job.last_look_seconds();
+        let last_look = job.last_look_seconds().min(instant.duration_since(submitted).as_secs_f64());
         let news = News { job, last_error: None, is_over: false, last_look, next_look: instant };
         Entry {
             news: watch::Sender::new(news),
@@ -301,6 +309,12 @@ impl Entry {
             is_wanted_now: false,
             is_in_flight: false,
         }
+    }
+
+    /// Counts a look that somebody else made. It was made by now, whatever the wall clock said then.
+    fn take_over(&mut self, job: &Job) {
+        let elapsed = self.submitted.elapsed().as_secs_f64();
+        self.last_look = self.last_look.max(job.last_look_seconds().min(elapsed));
     }
 
     fn publish(&mut self, job: Option<Arc<Job>>, error: Option<Arc<Error>>, is_over: bool) {
@@ -330,9 +344,11 @@ async fn take_looks<S: Service>(shared: &Arc<Shared<S>>, poller: &Arc<KeyPoller>
         match next_due(poller) {
             None => {
                 let woken = tokio::time::timeout(IDLE, poller.changed.notified()).await.is_ok();
+                let mut keys = lock(&shared.keys);
                 let mut jobs = lock(&poller.jobs);
                 if !woken && jobs.entries.is_empty() {
                     jobs.is_running = false;
+                    keys.remove(poller.key.fingerprint());
                     return;
                 }
             }
@@ -383,11 +399,13 @@ impl KeyPoller {
         let intent_id = job.intent_id.clone();
         let Some(entry) = jobs.entries.get_mut(&intent_id) else { return };
         let known = Arc::clone(&entry.news.borrow().job);
-        if job.status == known.status && job.last_checked_at <= known.last_checked_at {
+        let is_terminal = job.status.is_terminal();
+        // Read before our own last look was written, it may be old by now; an end never is.
+        let is_old = job.last_checked_at < known.last_checked_at && !is_terminal;
+        if is_old || (job.status == known.status && job.last_checked_at == known.last_checked_at) {
             return;
         }
-        let is_terminal = job.status.is_terminal();
-        entry.last_look = entry.last_look.max(job.last_look_seconds());
+        entry.take_over(&job);
         entry.plan(Instant::now());
         entry.publish(Some(Arc::new(job)), None, is_terminal);
         if is_terminal && !entry.is_in_flight {
@@ -424,7 +442,9 @@ async fn look<S: Service>(
     intent_id: String,
     job: Arc<Job>,
 ) {
-    let outcome = shared.service.check(&poller.key, turn, &job).await;
+    // A panic must not keep the place in flight, nor leave waiters without an answer.
+    let outcome = AssertUnwindSafe(shared.service.check(&poller.key, turn, &job)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
     poller.in_flight.add_permits(1);
     let mut jobs = lock(&poller.jobs);
     if let Some(entry) = jobs.entries.get_mut(&intent_id)
@@ -446,7 +466,7 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
             entry.failures = 0;
             match looked.by {
                 By::Us => entry.last_look = now.duration_since(entry.submitted).as_secs_f64(),
-                By::Others => entry.last_look = entry.last_look.max(looked.job.last_look_seconds()),
+                By::Others => entry.take_over(&looked.job),
                 By::OthersSoon => {
                     entry.not_before = now + OTHERS_SOON;
                     entry.plan(now);
@@ -463,6 +483,10 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
         }
         Err(error) => {
             let is_over = ends_looking(&error);
+            if let Some(payer) = entry.waiters.first() {
+                let (credits, remaining) = error.spent();
+                lock(&payer.bill).add(credits, remaining);
+            }
             entry.failures = entry.failures.saturating_add(1);
             // A refused look is postponed; the wait goes on.
             let pause = retry::delay(entry.failures).max(error.retry_after().unwrap_or_default());
@@ -850,9 +874,44 @@ mod tests {
         let is_running = || lock(&poller.shared.keys).values().any(|key| lock(&key.jobs).is_running);
         assert!(is_running());
         seconds_pass(31).await;
-        assert!(!is_running());
+        assert!(!is_running() && lock(&poller.shared.keys).is_empty(), "and its key is forgotten");
         end(&mut watch(&poller, "b", Some(1))).await;
         assert_eq!(fake.looks().last().unwrap().1, "b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_that_panic_take_nobody_elses_place() {
+        let (fake, poller) = poller(Fake::new(|_, id, _| match id {
+            "sound" => Ok(JobStatus::Success),
+            _ => panic!("a defect"),
+        }));
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            assert_eq!(end(&mut watch(&poller, name, Some(1))).await.last_error.unwrap().kind(), Kind::Internal);
+        }
+        assert_eq!(end(&mut watch(&poller, "sound", Some(1))).await.job.status, JobStatus::Success);
+        assert_eq!((fake.looks().len(), poller.watched()), (7, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_in_a_future_that_the_clock_took_back_does_not_end_the_looking() {
+        let (fake, poller) = poller(Fake::done_after(20.0));
+        let tomorrow = Job { last_checked_at: Some(86_400_000), ..Job::clone(&job("a")) };
+        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        let mut watch = poller.watch(&key(), Arc::new(tomorrow.clone()), schedule, None, 0);
+        seconds_pass(1).await;
+        poller.hear(&Job { last_checked_at: Some(86_400_001), ..tomorrow });
+        assert_eq!(end(&mut watch).await.job.status, JobStatus::Success);
+        assert!(fake.times().last().is_some_and(|at| *at < 40.0), "{:?}", fake.times());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_news_of_the_ledger_are_no_news() {
+        let (_fake, poller) = poller(Fake::done_after(1_000.0));
+        let known = Job { status: JobStatus::Working, last_checked_at: Some(9), ..Job::clone(&job("a")) };
+        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        let watch = poller.watch(&key(), Arc::new(known.clone()), schedule, None, 10_000);
+        poller.hear(&Job { status: JobStatus::Queued, last_checked_at: None, ..known });
+        assert_eq!(watch.news.borrow().job.status, JobStatus::Working);
     }
 
     #[tokio::test(start_paused = true)]

@@ -71,23 +71,13 @@ impl Jobs {
         mut told: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
         let deadline = Instant::now() + options.budget;
-        let known = self.core.ledger.get(key.fingerprint(), super::valid_id(id, "job_id")?).await?;
-        let (job, mut bill, is_first_sight) = match known {
-            Some(job) => (job, Bill::default(), false),
-            None => {
-                // Asked about with force: only then does the service admit that an id does not exist.
-                let first = self.until_cancelled(&options.cancel, self.check(key, id, false)).await?;
-                if first.job.status.is_terminal() {
-                    return Ok(finished(first));
-                }
-                (first.job, first.bill, true)
-            }
-        };
+        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        let mut bill = Bill::default();
         if job.status.is_terminal() || job.job_id.is_none() {
             return Ok(self.as_remembered(job, bill, is_first_sight));
         }
         told(&job);
-        if options.budget.is_zero() && !is_first_sight {
+        if options.budget.is_zero() {
             let checked = self.until_cancelled(&options.cancel, self.check(key, id, false)).await?;
             return Ok(self.one_look(checked));
         }

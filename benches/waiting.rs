@@ -1,0 +1,93 @@
+//! What waiting costs: our schedule beside every fixed one and the best possible (`waiting-cost.md`).
+//!
+//! `cargo bench --bench waiting` prints, for each patience (w) and each distribution of durations, J and the credits
+//! that a job's looks cost. J = w · looks + seconds between a job's end and the look that saw it. Deterministic.
+#![allow(clippy::print_stdout, reason = "the table is the result")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use pdfco::jobs::belief::Learned;
+use pdfco::jobs::simulation::{Cost, FIXED, TABLE, cost, lognormal, quantiles, with_median};
+use pdfco::jobs::{Belief, Schedule};
+
+/// Jobs of each distribution.
+const JOBS: u32 = 1_000;
+/// Histories over which "after so many jobs" is averaged.
+const HISTORIES: u32 = 40;
+/// Any seed but zero.
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
+fn main() {
+    let start = Instant::now();
+    for worth in [2.0, 0.2, 10.0] {
+        println!("\nw = {worth}: one check is worth {worth} s of waiting. J, credits per job\n");
+        let heads = TABLE.map(|(median, sigma, _)| format!("{median} s, σ {sigma}"));
+        row("schedule", heads.each_ref().map(String::as_str));
+        for (name, next) in FIXED {
+            numbers(name, |jobs, _| cost(jobs, worth, next));
+        }
+        numbers("best possible, distribution known", |jobs, truth| with(truth, jobs, worth));
+        numbers("ours, nothing known", |jobs, _| with(Learned::default().belief(), jobs, worth));
+        for count in [5, 20, 50] {
+            numbers(&format!("ours, after {count} jobs"), |jobs, truth| learned(count, truth, jobs, worth));
+        }
+        if worth == 2.0 {
+            row(
+                "J after 20 jobs, beside the best",
+                TABLE
+                    .map(|(median, sigma, _)| {
+                        let (truth, jobs) = jobs(median, sigma);
+                        format!(
+                            "{:+.1} %",
+                            (learned(20, truth, &jobs, worth).j / with(truth, &jobs, worth).j - 1.0) * 100.0
+                        )
+                    })
+                    .each_ref()
+                    .map(String::as_str),
+            );
+        }
+    }
+    let began = Instant::now();
+    for index in 0..100 {
+        black_box(Schedule::new(with_median(1.0 + f64::from(index), 0.5), 2.0));
+    }
+    println!("\none schedule is made in {:.0} µs", began.elapsed().as_secs_f64() * 1e4);
+    println!("all of this took {:.1} s", start.elapsed().as_secs_f64());
+}
+
+fn jobs(median: f64, sigma: f64) -> (Belief, Vec<f64>) {
+    let truth = with_median(median, sigma);
+    (truth, quantiles(truth, JOBS))
+}
+
+fn with(belief: Belief, jobs: &[f64], worth: f64) -> Cost {
+    let schedule = Schedule::new(belief, worth);
+    cost(jobs, worth, |t| schedule.next_look(t))
+}
+
+/// The average over many histories of `count` jobs.
+fn learned(count: u32, truth: Belief, jobs: &[f64], worth: f64) -> Cost {
+    let mut random = SEED;
+    let mut sum = Cost::default();
+    for _ in 0..HISTORIES {
+        let history = (0..count).fold(Learned::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
+        let one = with(history.belief(), jobs, worth);
+        sum = Cost { j: sum.j + one.j, looks: sum.looks + one.looks, delay: sum.delay + one.delay };
+    }
+    let count = f64::from(HISTORIES);
+    Cost { j: sum.j / count, looks: sum.looks / count, delay: sum.delay / count }
+}
+
+fn numbers(name: &str, of: impl Fn(&[f64], Belief) -> Cost) {
+    let cells = TABLE.map(|(median, sigma, _)| {
+        let (truth, jobs) = jobs(median, sigma);
+        let cost = of(&jobs, truth);
+        format!("{:.1}, {:.1}", cost.j, cost.credits())
+    });
+    row(name, cells.each_ref().map(String::as_str));
+}
+
+fn row(name: &str, cells: [&str; 5]) {
+    println!("{name:<42}{}", cells.map(|cell| format!("{cell:>15}")).concat());
+}

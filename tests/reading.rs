@@ -1,0 +1,52 @@
+//! A result of 300 pages, read by an assistant page by page: all of it, and never too much at once.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "support/product.rs"]
+mod product;
+
+use std::sync::Arc;
+
+use pdfco::app::App;
+use pdfco::mcp::client::Assistant;
+use pdfco::serve::stdio;
+use pdfco::simulator::{self, DEFAULT_KEY, Life};
+use product::{config, documents};
+use serde_json::json;
+
+/// What Claude Code lets a tool answer with at most.
+const TOKENS_MAX: usize = 25_000;
+
+#[tokio::test]
+async fn three_hundred_pages_are_read_without_one_answer_over_the_limit() {
+    let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
+    let simulator = simulator::spawn(options).await.unwrap();
+    let folder = documents();
+    let files = [("PDFCO_FILES", folder.to_str().unwrap())];
+    let app = Arc::new(App::new(config(simulator.url(), DEFAULT_KEY, &files)).unwrap());
+    let (stream, _server) = stdio::in_process(app);
+    let assistant = Assistant::start(stream, |_, _| {}).await.unwrap();
+    let tokenizer = tiktoken_rs::o200k_base().unwrap();
+
+    let arguments = json!({"operation": "pdf_to_text", "url": "handbook.pdf", "wait": 40});
+    let mut answer = assistant.call("submit_job", arguments).await.unwrap();
+    assert_eq!(answer["status"], "success", "{answer}");
+    let job_id = answer["job"]["job_id"].as_str().unwrap().to_owned();
+    let total = answer["output"]["total_chars"].as_u64().unwrap();
+    let mut text = String::new();
+    let mut pages = 0;
+    loop {
+        // The answer travels twice: as structured content and as text.
+        let tokens = 2 * tokenizer.encode_ordinary(&answer.to_string()).len();
+        assert!(tokens <= TOKENS_MAX, "{tokens} tokens");
+        text.push_str(answer["output"]["text"].as_str().unwrap());
+        pages += 1;
+        let Some(offset) = answer["output"]["next_offset"].as_u64() else { break };
+        answer = assistant.call("read_result", json!({"job_id": job_id, "offset": offset})).await.unwrap();
+    }
+    assert_eq!(text.chars().count() as u64, total);
+    assert!(pages > 5 && text.contains("300"), "{pages} pages");
+    let ends = assistant.call("read_result", json!({"job_id": job_id, "tail_lines": 3})).await.unwrap();
+    let last = ends["output"]["text"].as_str().unwrap();
+    assert!(text.trim_end().ends_with(last.trim_end()), "{last}");
+    assistant.close().await;
+}
