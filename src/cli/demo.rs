@@ -84,7 +84,7 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
     step(
         printer,
         &format!(
-            "wait_job_completion: {} after {} s with {} paid checks.",
+            "wait_job_completion: {} after {} s, paid checks: {}.",
             shown(&finished, "/status"),
             shown(&finished, "/job/elapsed_seconds"),
             shown(&finished, "/job/checks_made")

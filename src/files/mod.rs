@@ -14,7 +14,7 @@ pub mod sandbox;
 pub mod text;
 pub mod upload;
 
-pub use download::{Saved, download};
+pub use download::{Saved, download, save_text};
 pub use hosts::{Hosts, is_private};
 pub use names::{numbered, safe_file_name};
 pub use sandbox::{FILE_BYTES_MAX, LocalFile, Sandbox, is_local};

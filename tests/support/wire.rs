@@ -34,8 +34,18 @@ pub struct Wire {
 impl Wire {
     /// Starts `pdfco serve` in an empty home with these variables and no others.
     pub fn start(variables: &[(&str, &str)]) -> Wire {
+        Wire::spawn(Command::new(env!("CARGO_BIN_EXE_pdfco")), variables)
+    }
+
+    /// As [`Wire::ready`], under limits that a shell sets first.
+    pub fn limited(limits: &str, base: &str, variables: &[(&str, &str)]) -> Wire {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_pdfco")]);
+        Wire::shaken(shell, base, variables)
+    }
+
+    fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Wire {
         let home = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pdfco"));
         command.arg("serve").current_dir(home.path()).env_clear().env("HOME", home.path());
         command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -53,8 +63,12 @@ impl Wire {
 
     /// Starts against a service at `base`, shakes hands, and is ready for calls.
     pub fn ready(base: &str, variables: &[(&str, &str)]) -> Wire {
+        Wire::shaken(Command::new(env!("CARGO_BIN_EXE_pdfco")), base, variables)
+    }
+
+    fn shaken(command: Command, base: &str, variables: &[(&str, &str)]) -> Wire {
         let usual = [("PDFCO_BASE_URL", base), ("PDFCO_API_KEY", "sim_wire"), ("PDFCO_RATE_LIMIT", "off")];
-        let mut wire = Wire::start(&[&usual[..], variables].concat());
+        let mut wire = Wire::spawn(command, &[&usual[..], variables].concat());
         wire.initialize("2025-11-25");
         wire
     }

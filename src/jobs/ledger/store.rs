@@ -248,8 +248,12 @@ async fn attach(connection: &mut sqlx::SqliteConnection, path: &Path) -> sqlx::R
         .execute("CREATE TABLE IF NOT EXISTS main.spending_before AS SELECT * FROM main.spending LIMIT 0")
         .await?;
     connection.execute("DROP TABLE IF EXISTS temp.newer").await?;
-    let path = path.to_str().ok_or_else(|| sqlx::Error::Protocol("the path is not UTF-8".into()))?;
-    sqlx::query("ATTACH DATABASE $1 AS disk").bind(path).execute(connection).await?;
+    let absolute = std::path::absolute(path).map_err(sqlx::Error::Io)?;
+    let mut address =
+        url::Url::from_file_path(absolute).map_err(|()| sqlx::Error::Protocol("the path is no address".into()))?;
+    // A bare path would be opened as this connection is: in memory.
+    address.set_query(Some("mode=rw&cache=private"));
+    sqlx::query("ATTACH DATABASE $1 AS disk").bind(address.as_str()).execute(connection).await?;
     Ok(())
 }
 

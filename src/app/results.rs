@@ -1,0 +1,347 @@
+//! Results: read as text page by page, or saved as files.
+//!
+//! What lives here: the second half of the use cases, from a finished job to its text or its files. What never does:
+//! submitting or waiting (`app.rs`), or how bytes travel (`files/`).
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::{App, Caller, Event, or_cancelled, round_seconds};
+use crate::answer::{Answer, OutputView, TextOutput, rfc3339, tips};
+use crate::catalogue::Output;
+use crate::error::{Error, Kind, Result};
+use crate::files::{
+    Saved, Text, TextPage, download, fetch_links, fetch_text, numbered, page, safe_file_name, save_text, tail,
+};
+use crate::jobs::ledger::now;
+use crate::jobs::{Bill, Job, JobStatus};
+use crate::secret::PresignedUrl;
+
+/// Characters of text that a submit includes when it says nothing.
+pub const READ_DEFAULT: u64 = 4_000;
+/// Characters of one page of text when a call says nothing.
+pub const PAGE_DEFAULT: u64 = 20_000;
+/// Largest page of text.
+pub const PAGE_MAX: u64 = 100_000;
+/// Largest text that is read.
+const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Texts that are kept for reading on, page by page.
+const TEXTS_KEPT: usize = 4;
+/// Most files that one result may have.
+const OUTPUTS_MAX: usize = 2_000;
+
+impl App {
+    /// Text of a finished job's result, a page of it.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is not finished, not text, or has no such output; `link_expired` when it is gone.
+    pub async fn read(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        offset: u64,
+        limit: Option<u64>,
+        tail_lines: Option<u64>,
+        index: usize,
+    ) -> Result<Answer> {
+        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let text = match or_cancelled(&caller.cancel, self.text_of(&job, index)).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                or_cancelled(&caller.cancel, self.text_of(&job, index)).await?
+            }
+            other => other?,
+        };
+        let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+        let shown = match tail_lines {
+            Some(lines) => tail(&text.text, lines, limit),
+            None => page(&text.text, offset, limit),
+        };
+        let mut answer = self.job_answer(&job, "cache", bill);
+        answer.content = json!({"mime_type": text.mime_type, "index": index});
+        answer.tips = shown.next_offset.map(|next| format!("read_result {} with offset {next} reads on.", job.id()));
+        answer.output = Some(text_output(shown));
+        Ok(answer)
+    }
+
+    /// Saves the files of a finished job.
+    ///
+    /// # Errors
+    /// `file_access` for a place that cannot be written, `link_expired`, `network`, `too_large`.
+    pub async fn download(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        save_to: Option<&str>,
+        overwrite: bool,
+    ) -> Result<Answer> {
+        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let saved = match self.save(caller, &job, save_to, overwrite).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                self.save(caller, &job, save_to, overwrite).await?
+            }
+            other => other?,
+        };
+        let mut answer = self.job_answer(&job, "cache", bill);
+        answer.content = json!({"files": saved.iter().map(saved_line).collect::<Vec<_>>()});
+        answer.tips = None;
+        show_saved(&mut answer, &saved);
+        Ok(answer)
+    }
+
+    /// Text in the answer, when the result is text. A result that cannot be read now is not a failed job.
+    pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, answer: &mut Answer) {
+        let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
+        let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
+        if limit == 0 || job.results().links.is_empty() {
+            return;
+        }
+        match self.text_of(job, 0).await {
+            Ok(text) => {
+                answer.output = Some(text_output(page(&text.text, 0, limit)));
+                if let Some(next) = answer.output.as_ref().and_then(|output| output.next_offset) {
+                    answer.tips = Some(format!("read_result {} with offset {next} reads on.", job.id()));
+                }
+            }
+            Err(error) if error.kind() == Kind::InvalidArgument => {}
+            Err(error) => {
+                answer.tips = Some(format!("The text could not be read: {} {}", error.message(), error.hint()))
+            }
+        }
+    }
+
+    pub(super) async fn include_files(&self, caller: &Caller, job: &Job, save_to: &str, answer: &mut Answer) {
+        match self.save(caller, job, Some(save_to), false).await {
+            Ok(saved) => show_saved(answer, &saved),
+            Err(error) => {
+                answer.tips = Some(format!(
+                    "The job succeeded, but its result was not saved: {} {} Then call download_result {}.",
+                    error.message(),
+                    error.hint(),
+                    job.id()
+                ));
+            }
+        }
+    }
+
+    /// A job that can be read or saved; if it is not known to be finished, one look is taken.
+    async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Bill)> {
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, false)).await?;
+        let job = checked.job;
+        match &job.status {
+            JobStatus::Success => Ok((job, checked.bill)),
+            status => {
+                let hint = tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default();
+                let kind = match status {
+                    JobStatus::Failed => Kind::JobFailed,
+                    JobStatus::Aborted => Kind::JobAborted,
+                    JobStatus::Unknown => Kind::NotFound,
+                    _ => Kind::InvalidArgument,
+                };
+                Err(Error::new(
+                    kind,
+                    format!("Job {} has no result: its status is `{}`.", job.id(), status.as_str()),
+                    hint,
+                )
+                .with_spent(checked.bill.used, checked.bill.remaining))
+            }
+        }
+    }
+
+    /// One forced look for fresh links; if the service gives none, the first error stands.
+    async fn with_fresh_links(&self, caller: &Caller, job: &Job, bill: &mut Bill, error: Error) -> Result<Job> {
+        if job.job_id.is_none() {
+            return Err(error.with_spent(bill.used, bill.remaining));
+        }
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job.id(), true)).await?;
+        bill.merge(checked.bill);
+        if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
+            Ok(checked.job)
+        } else {
+            Err(error.with_spent(bill.used, bill.remaining))
+        }
+    }
+
+    /// The links of a result; a link to a list is followed.
+    async fn links_of(&self, job: &Job) -> Result<Vec<PresignedUrl>> {
+        if job.links_expired(now()) {
+            return Err(Error::new(
+                Kind::LinkExpired,
+                match job.links_expire_at {
+                    Some(at) if at > 0 => format!("The links of job {} expired at {}.", job.id(), rfc3339(at)),
+                    _ => format!("The links of job {} have expired.", job.id()),
+                },
+                "Run the operation again; `expiration` makes links live longer on larger plans.",
+            ));
+        }
+        let results = job.results();
+        let is_many = matches!(job.operation().map(|operation| operation.output), Some(Output::Many(_)) | None);
+        if let [only] = results.links.as_slice()
+            && results.maybe_list
+            && is_many
+            && let Some(links) = fetch_links(&self.client, &self.hosts, only).await?
+        {
+            return Ok(links);
+        }
+        Ok(results.links)
+    }
+
+    async fn text_of(&self, job: &Job, index: usize) -> Result<Arc<Text>> {
+        let kept_as = format!("{}#{index}", job.intent_id);
+        if let Some(text) = self.kept_text(&kept_as) {
+            return Ok(text);
+        }
+        let links = self.links_of(job).await?;
+        let text = match (links.get(index), job.results().inline) {
+            (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
+                Error::invalid(
+                    format!("Output {index} of job {} is not text.", job.id()),
+                    format!("download_result {} saves it to a file.", job.id()),
+                )
+            })?,
+            (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
+            (None, _) if links.is_empty() => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output that could be read.", job.id()),
+                    "Its answer is in `content` of get_job_check.",
+                ));
+            }
+            (None, _) => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output {index}.", job.id()),
+                    format!("It has {}, counted from 0.", links.len()),
+                ));
+            }
+        };
+        let text = Arc::new(text);
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.push_front((kept_as, Arc::clone(&text)));
+        texts.truncate(TEXTS_KEPT);
+        Ok(text)
+    }
+
+    fn kept_text(&self, kept_as: &str) -> Option<Arc<Text>> {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.iter().find(|(name, _)| name == kept_as).map(|(_, text)| Arc::clone(text))
+    }
+
+    async fn save(&self, caller: &Caller, job: &Job, save_to: Option<&str>, overwrite: bool) -> Result<Vec<Saved>> {
+        let links = self.links_of(job).await?;
+        if links.len() > OUTPUTS_MAX {
+            return Err(Error::new(
+                Kind::TooLarge,
+                format!("The result has {} files, more than {OUTPUTS_MAX}.", links.len()),
+                "Run the operation on fewer pages.",
+            ));
+        }
+        if links.is_empty() {
+            return self.save_inline(caller, job, save_to, overwrite).await;
+        }
+        let names = numbered(links.iter().map(|link| safe_file_name(&link.file_name().unwrap_or_default())));
+        // Several files go into a folder, one may be given a name.
+        let folder = if links.len() > 1 {
+            save_to.map(|folder| {
+                format!("{}{}", folder.trim_end_matches(std::path::MAIN_SEPARATOR), std::path::MAIN_SEPARATOR)
+            })
+        } else {
+            save_to.map(str::to_owned)
+        };
+        let targets = names
+            .iter()
+            .map(|name| caller.sandbox.target(folder.as_deref(), name, overwrite))
+            .collect::<Result<Vec<PathBuf>>>()?;
+        let mut saved = Vec::new();
+        for ((link, target), name) in links.iter().zip(&targets).zip(&names) {
+            let told = |done, total| (caller.told)(Event::Downloading { name: name.clone(), done, total });
+            saved.push(
+                download(
+                    &self.client,
+                    &self.hosts,
+                    link,
+                    target,
+                    overwrite,
+                    self.config.max_file_bytes,
+                    &told,
+                    &caller.cancel,
+                )
+                .await?,
+            );
+        }
+        self.remember_saved(job, &saved).await;
+        Ok(saved)
+    }
+
+    /// A result that stood in the answer itself is saved as JSON or text.
+    async fn save_inline(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: Option<&str>,
+        overwrite: bool,
+    ) -> Result<Vec<Saved>> {
+        let Some(inline) = job.results().inline else {
+            return Err(Error::invalid(
+                format!("Job {} has nothing to save.", job.id()),
+                "Its answer is in `content` of get_job_check.",
+            ));
+        };
+        let text = inline_text(&inline);
+        let extension = if text.mime_type == "application/json" { "json" } else { "txt" };
+        let name = if job.operation.is_empty() { "result" } else { &job.operation };
+        let target = caller.sandbox.target(save_to, &format!("{name}.{extension}"), overwrite)?;
+        let saved = vec![save_text(&text, &target, overwrite).await?];
+        self.remember_saved(job, &saved).await;
+        Ok(saved)
+    }
+
+    async fn remember_saved(&self, job: &Job, saved: &[Saved]) {
+        let files: Vec<String> = saved.iter().map(|file| file.path.display().to_string()).collect();
+        if let Err(error) = self.jobs.ledger().saved(&job.intent_id, &files).await {
+            tracing::warn!(%error, "the ledger does not know where the result was saved");
+        }
+    }
+}
+
+fn saved_line(saved: &Saved) -> Value {
+    json!({"path": saved.path.display().to_string(), "bytes": saved.bytes, "sha256": saved.sha256, "mime_type": saved.mime_type})
+}
+
+fn show_saved(answer: &mut Answer, saved: &[Saved]) {
+    let Some(view) = &mut answer.job else { return };
+    view.outputs = saved
+        .iter()
+        .map(|file| OutputView {
+            name: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            mime_type: file.mime_type.clone(),
+            bytes: Some(file.bytes),
+            url: None,
+            expires_at: None,
+            saved_to: Some(file.path.display().to_string()),
+            sha256: Some(file.sha256.clone()),
+        })
+        .collect();
+}
+
+fn text_output(page: TextPage) -> TextOutput {
+    TextOutput {
+        text: page.text,
+        offset: page.offset,
+        next_offset: page.next_offset,
+        total_chars: page.total_chars,
+        truncated: page.truncated,
+        untrusted: true,
+    }
+}
+
+fn inline_text(inline: &Value) -> Text {
+    match inline {
+        Value::String(text) => Text { mime_type: "text/plain".into(), text: text.replace("\r\n", "\n") },
+        other => Text {
+            mime_type: "application/json".into(),
+            text: serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),
+        },
+    }
+}
