@@ -291,3 +291,41 @@ fn a_signal_before_the_first_message_ends_the_server_too() {
     wire.terminate();
     assert_eq!(wire.exit_within(Duration::from_secs(1)).and_then(|status| status.code()), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_resources_and_prompts_and_their_ids_are_completed() {
+    let service = service().await;
+    let (mut wire, job_id) = with_job(&service, 0);
+    let done = wire.call("wait_job_completion", json!({"job_id": job_id}));
+    assert_eq!(done["status"], "success", "{done}");
+
+    let resources = wire.ask("resources/list", json!({}));
+    let uri = format!("job://{job_id}");
+    assert_eq!(resources["result"]["resources"][0]["uri"], json!(uri), "{resources}");
+    let record = wire.ask("resources/read", json!({"uri": uri}));
+    let record: Value = serde_json::from_str(record["result"]["contents"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(record["status"], "success");
+    let missing = wire.ask("resources/read", json!({"uri": "job://nobody"}));
+    assert_eq!(missing["error"]["code"], -32002, "{missing}");
+
+    let prompts = wire.ask("prompts/list", json!({}));
+    let names: Vec<&str> = prompts["result"]["prompts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|prompt| prompt["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["jobs_postmortem", "process_document"]);
+    let prompt = wire.ask("prompts/get", json!({"name": "jobs_postmortem", "arguments": {"job_id": job_id}}));
+    let text = prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap_or_else(|| panic!("{prompt}"));
+    assert!(text.contains(&job_id) && text.contains("html_to_pdf"), "{text}");
+    let incomplete = wire.ask("prompts/get", json!({"name": "process_document", "arguments": {"url": "a.pdf"}}));
+    assert_eq!(incomplete["error"]["code"], -32602, "{incomplete}");
+
+    let reference = json!({"type": "ref/resource", "uri": "job://{job_id}"});
+    let typed = job_id.get(..5).unwrap();
+    let ids =
+        wire.ask("completion/complete", json!({"ref": reference, "argument": {"name": "job_id", "value": typed}}));
+    assert_eq!(ids["result"]["completion"]["values"], json!([job_id]), "{ids}");
+    wire.finish();
+}

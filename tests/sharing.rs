@@ -1,1 +1,248 @@
-//! x
+//! Many waiters, several processes, one account: nobody starves, nobody pays twice, nobody is refused for pace.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/crowd.rs"]
+mod crowd;
+#[path = "support/product.rs"]
+mod product;
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use crowd::{Crowd, Rounds};
+use futures_util::future::join_all;
+use pdfco::app::Caller;
+use pdfco::simulator::{self, Handle};
+use product::{Product, request};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use wire::{Wire, ledger_in};
+
+const CHECK: &str = "/v1/job/check";
+const SUBMIT: &str = "/v1/pdf/convert/from/html";
+
+async fn limited(requests_per_second: u32) -> Handle {
+    let options = simulator::Options { requests_per_second: Some(requests_per_second), ..Default::default() };
+    simulator::spawn(options).await.unwrap()
+}
+
+fn html(simulate: Value) -> Value {
+    json!({"html": "<p>a</p>", "profiles": {"Simulate": simulate}})
+}
+
+/// The crowd is 500 waits at 2 requests a second, which takes thirteen minutes (`examples/fairness.rs`). The same
+/// crowd at thirty times the pace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_waits_under_a_limit_are_served_in_turns_and_never_refused() {
+    let crowd = Crowd { jobs: 500, per_second: 60, checks: 1 }.run().await;
+    println!("{crowd:?}");
+    assert_eq!(crowd.ended, 500, "every job ends");
+    assert_eq!(crowd.refused, 0, "no 429");
+    assert_eq!(crowd.checks, 1_000, "two looks at each, and no more");
+    let ideal = Rounds { jobs: 500, per_second: 60, looks: 2 };
+    assert!(crowd.mean <= ideal.mean() * 1.2, "mean {:.1} s, ideal {:.1} s", crowd.mean, ideal.mean());
+    assert!(crowd.last <= ideal.last() * 1.2, "last {:.1} s, ideal {:.1} s", crowd.last, ideal.last());
+    assert!(crowd.longest_gap <= ideal.round() * 1.2 + 1.0, "{:.1} s between two looks at one job", crowd.longest_gap);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_waits_on_one_job_make_the_looks_of_one() {
+    let looks = async |waits: usize| {
+        let service = limited(10).await;
+        let product = Product::with(service.url(), "sim_crowd", &[("PDFCO_RATE_LIMIT", "10")]);
+        let submit = request("html_to_pdf", html(json!({"seconds": 3})), Duration::ZERO);
+        let id = product.app.submit(&product.caller, submit).await.unwrap().job.unwrap().job_id;
+        let interval = Some(Duration::from_millis(700));
+        let wait = || product.app.wait(&product.caller, &id, Some(Duration::from_secs(20)), interval);
+        for answer in join_all((0..waits).map(|_| wait())).await {
+            assert_eq!(answer.unwrap().status, "success");
+        }
+        service.count(CHECK)
+    };
+    let (one, many) = tokio::join!(looks(1), looks(100));
+    assert!(many.abs_diff(one) <= 1, "one wait: {one} looks, a hundred: {many}");
+}
+
+// Several processes
+
+/// A service and a ledger, and processes that share both.
+struct Place {
+    service: Handle,
+    folder: TempDir,
+    per_second: u32,
+}
+
+impl Place {
+    async fn new(per_second: u32) -> Place {
+        Place { service: limited(per_second).await, folder: tempfile::tempdir().unwrap(), per_second }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PDFCO_LEDGER", ledger_in(self.folder.path())),
+            ("PDFCO_RATE_LIMIT", self.per_second.to_string()),
+            ("PDFCO_CHECK_WORTH_SECONDS", "0.5".to_owned()),
+        ]
+    }
+
+    /// A process as far as the ledger can tell: an app with a ledger and connections of its own.
+    fn app(&self) -> Product {
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Product::with(self.service.url(), "sim_wire", &variables)
+    }
+
+    fn process(&self) -> Wire {
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Wire::ready(self.service.url(), &variables)
+    }
+
+    /// Jobs that take one second, two seconds and so on up to five.
+    async fn jobs(&self, count: u32) -> Vec<String> {
+        let product = self.app();
+        let mut ids = Vec::new();
+        for number in 0..count {
+            let submit = request("html_to_pdf", html(json!({"seconds": 1 + number % 5})), Duration::ZERO);
+            ids.push(product.app.submit(&product.caller, submit).await.unwrap().job.unwrap().job_id);
+        }
+        product.app.jobs().ledger().close().await;
+        ids
+    }
+
+    fn refused(&self) -> usize {
+        crowd::refused(&self.service)
+    }
+}
+
+/// How many looks so many processes make at the same twenty jobs.
+async fn looks_of(processes: usize) -> usize {
+    let place = Place::new(20).await;
+    let ids = place.jobs(20).await;
+    let apps: Vec<Product> = (0..processes).map(|_| place.app()).collect();
+    let waits = apps.iter().flat_map(|app| {
+        ids.iter().map(async |id| app.app.wait(&app.caller, id, Some(Duration::from_secs(30)), None).await.unwrap())
+    });
+    for answer in join_all(waits).await {
+        assert_eq!(answer.status, "success");
+    }
+    assert_eq!(place.refused(), 0, "the pace is kept together");
+    place.service.count(CHECK)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_processes_that_wait_for_the_same_jobs_make_the_looks_of_one() {
+    let one = looks_of(1).await;
+    let three = looks_of(3).await;
+    println!("looks at twenty jobs: one process {one}, three processes {three}");
+    let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
+    assert!(three as f64 <= allowed, "one process: {one} looks, three: {three}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_real_processes_share_looks_and_pace() {
+    let place = Place::new(20).await;
+    let ids = place.jobs(20).await;
+    let mut processes: Vec<Wire> = (0..3).map(|_| place.process()).collect();
+    let mut asked = Vec::new();
+    for process in &mut processes {
+        for id in &ids {
+            let arguments = json!({"job_id": id, "timeout": 30});
+            let call = json!({"name": "wait_job_completion", "arguments": arguments});
+            asked.push(process.request("tools/call", call));
+        }
+    }
+    let mut paid = 0;
+    for process in &mut processes {
+        // Answers come in any order.
+        let mut open: Vec<i64> = asked.drain(..ids.len()).collect();
+        while !open.is_empty() {
+            let message = process.next();
+            let answer = &message["result"]["structuredContent"];
+            assert_eq!(answer["status"], "success", "{message}");
+            paid += answer["credits_used"].as_i64().unwrap_or(0);
+            open.retain(|id| message["id"] != *id);
+        }
+    }
+    let checks = place.service.count(CHECK);
+    assert_eq!(place.refused(), 0, "the pace is kept together");
+    assert_eq!(paid, checks as i64 * 2, "every look is on exactly one bill");
+    assert!(checks <= 20 * 6, "{checks} looks at twenty jobs of up to five seconds");
+    for process in processes {
+        assert_eq!(process.finish(), "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_learned_is_seen_within_a_second_for_nothing() {
+    let place = Place::new(20).await;
+    let (looks, waits) = (place.app(), place.app());
+    let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
+    let id = looks.app.submit(&looks.caller, submit).await.unwrap().job.unwrap().job_id;
+    // Far apart, so that the waiter's own look is not what tells it.
+    let interval = Some(Duration::from_secs(30));
+    let wait = async {
+        let answer = waits.app.wait(&waits.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
+        (answer, Instant::now())
+    };
+    let look = async {
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        let answer = looks.app.check(&looks.caller, &id, false).await.unwrap();
+        assert_eq!((answer.status.as_str(), answer.credits_used), ("success", Some(2)));
+        Instant::now()
+    };
+    let ((answer, heard), told) = tokio::join!(wait, look);
+    assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
+    assert_eq!((answer.status.as_str(), answer.credits_used), ("success", None));
+    let job = answer.job.unwrap();
+    assert_eq!((job.source.as_str(), job.checks_made), ("cache", 1));
+    assert_eq!(place.service.count(CHECK), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn single_requests_of_several_processes_keep_one_pace_too() {
+    let place = Place::new(5).await;
+    let apps: Vec<Product> = (0..3).map(|_| place.app()).collect();
+    let began = Instant::now();
+    let calls = apps.iter().flat_map(|app| (0..10).map(async |_| app.app.balance(&app.caller).await.unwrap()));
+    assert_eq!(join_all(calls).await.len(), 30);
+    assert_eq!((place.refused(), place.service.requests().len()), (0, 30));
+    let took = began.elapsed().as_secs_f64();
+    assert!((4.9..9.0).contains(&took), "thirty requests at five a second took {took:.1} s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_gives_its_wait_up_leaves_the_job_to_the_others() {
+    let place = Place::new(20).await;
+    let ids = place.jobs(3).await;
+    let (leaves, stays) = (place.app(), place.app());
+    let cancel = CancellationToken::new();
+    let leaver = Caller { cancel: cancel.clone(), ..leaves.caller.clone() };
+    let interval = Some(Duration::from_millis(500));
+    let budget = Some(Duration::from_secs(20));
+    let left = join_all(ids.iter().map(|id| leaves.app.wait(&leaver, id, budget, interval)));
+    let stayed = join_all(ids.iter().map(|id| stays.app.wait(&stays.caller, id, budget, interval)));
+    let leave = async {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        cancel.cancel();
+    };
+    let (left, stayed, ()) = tokio::join!(left, stayed, leave);
+    // The first job takes a second and may have ended before.
+    assert!(left.iter().filter(|outcome| outcome.is_err()).count() >= 2);
+    assert!(stayed.into_iter().all(|answer| answer.unwrap().status == "success"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
+    let report = crowd::kill_rounds(5, 0x9e37_79b9).await;
+    println!("{report:?}");
+    report.assert_sound();
+}
+
+#[test]
+fn submits_are_counted_where_they_arrive() {
+    // The path on which `crowd` counts is the one that these tests submit to.
+    assert_eq!(crowd::SUBMIT, SUBMIT);
+}

@@ -10,6 +10,7 @@ pub mod client;
 pub mod job_tools;
 pub mod present;
 pub mod progress;
+pub mod prompts;
 pub mod resources;
 pub mod server;
 pub mod tools;

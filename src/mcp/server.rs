@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CompletionInfo,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::tools::{self, Found};
-use super::{job_tools, present, resources};
+use super::{job_tools, present, prompts, resources};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::error::{Error, Kind, Result};
@@ -179,7 +180,12 @@ fn keyless(app: &App, tool: &'static job_tools::JobTool, given: Map<String, Valu
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
         let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION")).with_title("PDF.co document jobs");
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
     }
@@ -255,6 +261,38 @@ impl ServerHandler for Server {
         }
     }
 
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let listed = ListPromptsResult::with_all_items(prompts::list());
+        Ok(listed.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = self.caller(None, &context, &Progress::default());
+        let given = request.arguments.unwrap_or_default();
+        let prompt = prompts::get(&self.shared.app, caller, &request.name, &given).await.map_err(protocol_error)?;
+        Ok(prompt.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = self.caller(None, &context, &Progress::default());
+        let (name, typed) = (&request.argument.name, &request.argument.value);
+        let values = prompts::complete(&self.shared.app, caller, name, typed).await.map_err(protocol_error)?;
+        let values = CompletionInfo::with_all_values(values).map_err(|error| ErrorData::internal_error(error, None))?;
+        Ok(CompleteResult::new(values))
+    }
+
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -270,6 +308,9 @@ impl ServerHandler for Server {
             "resources/list",
             "resources/templates/list",
             "ping",
+            "prompts/get",
+            "prompts/list",
+            "completion/complete",
         ];
         if KNOWN.contains(&request.method.as_str()) {
             return Err(ErrorData::invalid_params(

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(super) struct Accounts {
     start: i64,
     pace: Option<u32>,
+    refused: AtomicUsize,
     known: Mutex<HashMap<String, Account>>,
 }
 
@@ -33,7 +35,7 @@ struct Account {
 
 impl Accounts {
     pub(super) fn new(start: i64, pace: Option<u32>) -> Self {
-        Accounts { start, pace, known: Mutex::default() }
+        Accounts { start, pace, refused: AtomicUsize::new(0), known: Mutex::default() }
     }
 
     /// Lets a request of this key in.
@@ -58,11 +60,17 @@ impl Accounts {
                 account.recent.pop_front();
             }
             if account.recent.len() >= usize::try_from(pace).unwrap_or(usize::MAX) {
+                self.refused.fetch_add(1, Ordering::Relaxed);
                 return Err(Refusal::new(429, "Too many requests"));
             }
             account.recent.push_back(now);
         }
         Ok(key.to_owned())
+    }
+
+    /// How many requests came too fast.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Takes `price` credits (gives them back when negative) and returns the balance.

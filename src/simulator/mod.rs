@@ -161,6 +161,11 @@ impl Handle {
         self.world.journal.count(path)
     }
 
+    /// How many requests were refused because their key asked too fast.
+    pub fn refused(&self) -> usize {
+        self.world.accounts.refused()
+    }
+
     /// The balance of a key.
     pub fn credits(&self, key: &str) -> i64 {
         self.world.accounts.balance(key)

@@ -8,7 +8,7 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -34,13 +34,13 @@ pub struct Wire {
 impl Wire {
     /// Starts `pdfco serve` in an empty home with these variables and no others.
     pub fn start(variables: &[(&str, &str)]) -> Wire {
-        Wire::spawn(Command::new(env!("CARGO_BIN_EXE_pdfco")), variables)
+        Wire::spawn(Command::new(binary()), variables)
     }
 
     /// As [`Wire::ready`], under limits that a shell sets first.
     pub fn limited(limits: &str, base: &str, variables: &[(&str, &str)]) -> Wire {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_pdfco")]);
+        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]).arg(binary());
         Wire::shaken(shell, base, variables)
     }
 
@@ -63,7 +63,7 @@ impl Wire {
 
     /// Starts against a service at `base`, shakes hands, and is ready for calls.
     pub fn ready(base: &str, variables: &[(&str, &str)]) -> Wire {
-        Wire::shaken(Command::new(env!("CARGO_BIN_EXE_pdfco")), base, variables)
+        Wire::shaken(Command::new(binary()), base, variables)
     }
 
     fn shaken(command: Command, base: &str, variables: &[(&str, &str)]) -> Wire {
@@ -192,6 +192,14 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The binary. Cargo tells tests where it is; an example lies in a folder beside it.
+fn binary() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_pdfco") {
+        Some(path) => path.into(),
+        None => std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join("pdfco"),
     }
 }
 
