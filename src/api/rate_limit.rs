@@ -15,6 +15,11 @@ use crate::secret::Fingerprint;
 /// The service counts requests within a second. Ours is a little longer, because requests need different times to
 /// get there.
 pub(super) const WINDOW: Duration = Duration::from_millis(1_050);
+/// The window over all processes: a little longer again, because they do not see each other's answers.
+pub(super) const SHARED_WINDOW: Duration = Duration::from_millis(1_100);
+/// A request has arrived when it is answered, at the latest: it counts from then on, but from no later than this after it
+/// left. A first request, which has to connect before it arrives, would else meet the next ones in one second.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(150);
 /// Slowest pace after refusals, as a share of the configured one.
 const FACTOR_MIN: f64 = 0.1;
 /// Without a refusal for this long the pace recovers one step.
@@ -156,6 +161,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Counts a request from another time on; the places stay in order.
+    fn move_place(&mut self, from: Instant, to: Instant) {
+        if let Some(index) = self.sent.iter().rposition(|at| *at == from) {
+            self.sent.remove(index);
+            let index = self.sent.partition_point(|at| *at <= to);
+            self.sent.insert(index, to);
+        }
+    }
+}
+
 /// Leave to send one request. [`Permit::complete`] tells the limiter how it went.
 pub struct Permit {
     window: Arc<Window>,
@@ -172,10 +188,20 @@ impl Permit {
         }
     }
 
+    /// The request leaves now: it may have waited for other processes since its turn came.
+    pub fn leaves(&mut self) {
+        let now = Instant::now();
+        lock(&self.window.state).move_place(self.at, now);
+        self.at = now;
+    }
+
     /// `refused` is `Some` when the service answered 429, with the delay that it named.
     pub fn complete(self, refused: Option<Option<Duration>>) {
+        let now = Instant::now();
+        let mut state = lock(&self.window.state);
+        state.move_place(self.at, now.min(self.at + ARRIVES_WITHIN));
         if let Some(retry_after) = refused {
-            lock(&self.window.state).refused(Instant::now(), retry_after);
+            state.refused(now, retry_after);
         }
     }
 }
@@ -208,6 +234,20 @@ mod tests {
     async fn two_a_second_means_never_more_than_two_in_any_second() {
         let limiter = RateLimiter::new(Pace::PerSecond(2));
         assert_eq!(granted_at(&limiter, &key("a"), 6).await, [0, 0, 1050, 1050, 2100, 2100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_counts_from_its_arrival_on_and_that_is_not_later_than_its_answer() {
+        for (takes, expected) in [(40, 1_090), (140, 1_190), (900, 1_200)] {
+            let limiter = RateLimiter::new(Pace::PerSecond(1));
+            let start = Instant::now();
+            let mut first = limiter.acquire(&key("a")).await;
+            first.leaves();
+            tokio::time::sleep(Duration::from_millis(takes)).await;
+            first.complete(None);
+            limiter.acquire(&key("a")).await.complete(None);
+            assert_eq!(start.elapsed().as_millis(), expected, "answered after {takes} ms");
+        }
     }
 
     #[tokio::test(start_paused = true)]
