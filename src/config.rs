@@ -222,7 +222,8 @@ pub struct Config {
     pub http_hosts: Vec<String>,
     /// `PDFCO_LOG`.
     pub log: String,
-    origins: BTreeMap<&'static str, Origin>,
+    /// Where each value came from, and its text; secrets only say that they are set.
+    sources: BTreeMap<&'static str, (Origin, String)>,
 }
 
 /// This user's folders, as far as they are known.
@@ -237,7 +238,16 @@ pub struct Folders {
 impl Config {
     /// Where the value of `variable` came from.
     pub fn origin(&self, variable: &str) -> Origin {
-        self.origins.get(variable).copied().unwrap_or(Origin::Default)
+        self.sources.get(variable).map_or(Origin::Default, |(origin, _)| *origin)
+    }
+
+    /// Every setting with its origin and its value as text; secrets only say that they are set.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, Origin, &str)> {
+        SETTINGS.iter().map(|setting| {
+            let (origin, text) =
+                self.sources.get(setting.variable).map_or((Origin::Default, ""), |(origin, text)| (*origin, text));
+            (setting.variable, origin, text)
+        })
     }
 
     /// The configured key.
@@ -279,10 +289,11 @@ impl Config {
     pub fn simulated(mut self, url: &str, key: &str) -> Result<Config> {
         self.base_url = Url::parse(url)
             .map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
-        self.origins.insert("PDFCO_BASE_URL", Origin::Flag);
+        self.sources.insert("PDFCO_BASE_URL", (Origin::Flag, url.to_owned()));
         if self.key_origin != Origin::Flag || self.key.is_none() {
             self.key = Some(ApiKey::new(key)?);
             self.key_origin = Origin::Flag;
+            self.sources.insert("PDFCO_API_KEY", (Origin::Flag, "the simulator's".to_owned()));
         }
         if self.origin("PDFCO_LEDGER") == Origin::Default {
             self.ledger = LedgerPlace::Memory;
@@ -304,12 +315,16 @@ impl Config {
 /// `invalid_argument` that names the variable, where it was set, and what it takes.
 pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &Folders) -> Result<Config> {
     let ranks = Ranks { ranks: [(Origin::Flag, flags), (Origin::Environment, environment), (Origin::DotEnv, dot_env)] };
-    let mut origins = BTreeMap::new();
+    let mut sources = BTreeMap::new();
     let mut read = |variable: &'static str| -> Value {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable);
         let default = setting.map_or("", |setting| setting.default);
         let (origin, text) = ranks.get(variable).unwrap_or((Origin::Default, default.to_owned()));
-        origins.insert(variable, origin);
+        let shown = match variable {
+            "PDFCO_API_KEY" | "PDFCO_HTTP_TOKEN" if !text.is_empty() => "set".to_owned(),
+            _ => without_credentials(&text),
+        };
+        sources.insert(variable, (origin, shown));
         Value { variable, origin, text }
     };
 
@@ -383,9 +398,10 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
         http_token: Some(read("PDFCO_HTTP_TOKEN").text).filter(|text| !text.is_empty()).map(SecretString::from),
         http_hosts: read("PDFCO_HTTP_HOSTS").list(),
         log: read("PDFCO_LOG").text,
-        origins: BTreeMap::new(),
+        sources: BTreeMap::new(),
     };
-    Ok(Config { origins, ..config })
+    sources.insert("PDFCO_API_KEY", (config.key_origin, if config.key.is_some() { "set" } else { "" }.to_owned()));
+    Ok(Config { sources, ..config })
 }
 
 /// Reads the process environment and `.env` of the current folder, then [`merge`]s.

@@ -302,3 +302,40 @@ fn a_reader_that_leaves_is_no_failure() {
     std::process::Command::new("sh").args(["-c", &script]).env("HOME", home.path()).status().unwrap();
     assert_eq!(std::fs::read_to_string(code).unwrap().trim(), "0");
 }
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_with_which_code() {
+    let well = pdfco(&["doctor", "--simulate", "--json"]).code(0);
+    let data = &well.envelope()["data"];
+    assert!(data["items"].as_array().unwrap().iter().all(|item| item["ok"] == true), "{data:#}");
+    pdfco(&["doctor"]).code(3).says("FAIL  key").says("PDFCO_BASE_URL");
+    pdfco(&["doctor", "--simulate", "--api-key", "wrong"]).code(3).says("ok    key").says("FAIL  service");
+    let home = tempfile::tempdir().unwrap();
+    let ended = Pdfco::new(home.path())
+        .args(&["doctor", "--base-url", "http://127.0.0.1:9", "--json"])
+        .env("PDFCO_API_KEY", CANARY)
+        .env("PDFCO_HTTP_TOKEN", CANARY)
+        .run()
+        .code(6);
+    assert!(!format!("{ended:?}").contains(CANARY), "{ended:#?}");
+}
+
+#[test]
+fn shells_and_man_are_told_what_there_is() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        pdfco(&["completions", shell]).code(0).says("operations").says("simulate");
+    }
+    pdfco(&["man"]).code(0).says(".TH pdfco 1").says("simulate");
+}
+
+#[test]
+fn a_stored_file_is_hashed_and_deleted_by_its_link() {
+    let shared = Shared::start(&[]);
+    let uploaded = shared.call(&["files", "upload", REPORT, "--json"]).run().code(0).envelope();
+    let link = uploaded["data"]["content"]["url"].as_str().unwrap().to_owned();
+    let hash = shared.call(&["files", "hash", &link]).run().code(0);
+    assert_eq!(hash.stdout.trim().len(), 64, "{hash:?}");
+    shared.call(&["files", "delete", &link]).run().code(0).says("deleted");
+    shared.call(&["files", "hash", &link]).run();
+    shared.call(&["files", "delete", "report.pdf"]).run().code(2).complains("no link");
+}

@@ -494,3 +494,19 @@ async fn a_check_is_repeated_through_passing_failures() {
     assert_eq!(product.app.check(&product.caller, JOB, false).await.unwrap().status, "success");
     assert_eq!(requests(&server, CHECK).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_link_into_a_private_network_is_refused_before_anything_leaves() {
+    // The public service is never spoken to: the refusal comes first, and nothing is written down.
+    let product = Product::new("https://api.pdf.co", KEY);
+    for link in
+        ["http://169.254.169.254/latest", "https://10.0.0.7/a.pdf", "http://localhost:8080/a.pdf", "http://[fd00::1]/a"]
+    {
+        let asked = product::request("pdf_to_text", json!({"url": link}), Duration::ZERO);
+        let error = product.app.submit(&product.caller, asked).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidArgument, "{link}");
+        assert!(error.message().contains("private network") && error.hint().contains("path"), "{error:?}");
+    }
+    let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
+    assert_eq!(listed.content["total"], 0);
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crowd::{Crowd, Rounds};
 use futures_util::future::join_all;
 use pdfco::app::Caller;
-use pdfco::simulator::{self, Handle};
+use pdfco::simulator::{self, Fault, FaultKind, Handle};
 use product::{Product, request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,15 +33,15 @@ fn html(simulate: Value) -> Value {
 }
 
 /// The crowd is 500 waits at 2 requests a second, which takes thirteen minutes (`examples/fairness.rs`). The same
-/// crowd at thirty times the pace.
+/// crowd at almost forty times the pace.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_waits_under_a_limit_are_served_in_turns_and_never_refused() {
-    let crowd = Crowd { jobs: 500, per_second: 60, checks: 1 }.run().await;
+    let crowd = Crowd { jobs: 500, per_second: 75, checks: 1 }.run().await;
     println!("{crowd:?}");
     assert_eq!(crowd.ended, 500, "every job ends");
     assert_eq!(crowd.refused, 0, "no 429");
     assert_eq!(crowd.checks, 1_000, "two looks at each, and no more");
-    let ideal = Rounds { jobs: 500, per_second: 60, looks: 2 };
+    let ideal = Rounds { jobs: 500, per_second: 75, looks: 2 };
     assert!(crowd.mean <= ideal.mean() * 1.2, "mean {:.1} s, ideal {:.1} s", crowd.mean, ideal.mean());
     assert!(crowd.last <= ideal.last() * 1.2, "last {:.1} s, ideal {:.1} s", crowd.last, ideal.last());
     assert!(crowd.longest_gap <= ideal.round() * 1.2 + 1.0, "{:.1} s between two looks at one job", crowd.longest_gap);
@@ -232,6 +232,30 @@ async fn a_process_that_gives_its_wait_up_leaves_the_job_to_the_others() {
     // The first job takes a second and may have ended before.
     assert!(left.iter().filter(|outcome| outcome.is_err()).count() >= 2);
     assert!(stayed.into_iter().all(|answer| answer.unwrap().status == "success"));
+}
+
+/// Half a minute is the lease: nobody else looks while the process that died might still get its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_process_died_while_it_looked_is_looked_at_again_after_the_lease() {
+    let place = Place::new(20).await;
+    let survivor = place.app();
+    let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
+    let id = survivor.app.submit(&survivor.caller, submit).await.unwrap().job.unwrap().job_id;
+    let never = FaultKind::StallHeaders(Duration::from_secs(120));
+    place.service.fault(Fault { path_prefix: CHECK.into(), times: 1, kind: never });
+    let mut victim = place.process();
+    let arguments = json!({"job_id": id, "timeout": 40, "interval": 0.5});
+    victim.request("tools/call", json!({"name": "wait_job_completion", "arguments": arguments}));
+    while place.service.count(CHECK) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    victim.kill();
+    let began = Instant::now();
+    let interval = Some(Duration::from_millis(500));
+    let answer = survivor.app.wait(&survivor.caller, &id, Some(Duration::from_secs(40)), interval).await.unwrap();
+    let took = began.elapsed().as_secs_f64();
+    assert_eq!((answer.status.as_str(), place.service.count(CHECK)), ("success", 2));
+    assert!((20.0..33.0).contains(&took), "seen after {took:.1} s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -136,8 +136,14 @@ impl Client {
         self.attempt_in_turn(key, call, turn).await
     }
 
-    async fn attempt_in_turn(&self, key: &ApiKey, call: &Call, permit: rate_limit::Permit) -> Result<Reply, Failure> {
+    async fn attempt_in_turn(
+        &self,
+        key: &ApiKey,
+        call: &Call,
+        mut permit: rate_limit::Permit,
+    ) -> Result<Reply, Failure> {
         self.keep_shared_pace(key).await;
+        permit.leaves();
         let answer = self.inner.transport.exchange(key, call).await;
         let refused = match &answer {
             Err(Failure { error, .. }) if error.kind() == Kind::RateLimited => Some(error.retry_after()),
@@ -157,7 +163,7 @@ impl Client {
     async fn keep_shared_pace(&self, key: &ApiKey) {
         if let (Some(reserve), Some(limit)) = (&self.inner.shared_pace, self.inner.limiter.limit()) {
             // Each round waits for a place that others may take first; those who wait here are few and take turns.
-            while let Some(wait) = reserve(key.fingerprint().clone(), limit, rate_limit::WINDOW).await {
+            while let Some(wait) = reserve(key.fingerprint().clone(), limit, rate_limit::SHARED_WINDOW).await {
                 tokio::time::sleep(wait).await;
             }
         }

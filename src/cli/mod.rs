@@ -9,10 +9,12 @@
 pub mod account;
 pub mod call;
 pub mod demo;
+pub mod doctor;
 pub mod jobs;
 pub mod output;
 pub mod progress_bar;
 pub mod record;
+pub mod reference;
 pub mod settings;
 pub mod simulate;
 
@@ -95,6 +97,20 @@ enum Command {
     /// Run the service offline, on a port of this machine, until Ctrl-C
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::SimulateArgs),
+    /// Check key, service, ledger and settings, and say what to do
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor,
+    /// Print the completion script of a shell
+    #[command(
+        after_help = "Examples:\n  pdfco completions bash > ~/.local/share/bash-completion/completions/pdfco\n  pdfco completions zsh > ~/.zfunc/_pdfco"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  pdfco man | man -l -\n  pdfco man > pdfco.1")]
+    Man,
     /// See the whole story offline: upload, convert, wait, read, save
     #[command(after_help = "Examples:\n  pdfco demo\n  pdfco demo --quiet")]
     Demo,
@@ -126,6 +142,9 @@ impl Work {
             Work::Command(Command::Operations(_)) => "operations".to_owned(),
             Work::Command(Command::Simulate(_)) => "simulate".to_owned(),
             Work::Command(Command::Demo) => "demo".to_owned(),
+            Work::Command(Command::Doctor) => "doctor".to_owned(),
+            Work::Command(Command::Completions { .. }) => "completions".to_owned(),
+            Work::Command(Command::Man) => "man".to_owned(),
         }
     }
 }
@@ -192,6 +211,8 @@ pub async fn run(invocation: Invocation) -> u8 {
         Work::Command(Command::Serve) => ended(serve(config, &printer).await),
         Work::Command(Command::Simulate(args)) => ended(simulate::run(&args, &config, &printer).await),
         Work::Command(Command::Demo) => ended(demo::run(config, &printer).await),
+        Work::Command(Command::Completions { shell }) => ended(reference::completions(shell, &printer)),
+        Work::Command(Command::Man) => ended(reference::man(&printer)),
         work => {
             let interrupt = Interrupt::listen();
             let session = match Session::open(config, printer, interrupt.clone()).await {
@@ -268,9 +289,10 @@ impl Session {
             Work::Command(Command::Files(command)) => account::files(self, command).await,
             Work::Command(Command::Credits(args)) => account::credits(self, &args).await,
             Work::Command(Command::Operations(args)) => account::operations(self, &args),
-            Work::Command(Command::Serve | Command::Simulate(_) | Command::Demo) => {
-                Err(Error::internal("A command was dispatched twice."))
-            }
+            Work::Command(Command::Doctor) => doctor::run(self).await,
+            Work::Command(
+                Command::Serve | Command::Simulate(_) | Command::Demo | Command::Completions { .. } | Command::Man,
+            ) => Err(Error::internal("A command was dispatched twice.")),
         }
     }
 

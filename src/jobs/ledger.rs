@@ -15,11 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::Row;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Row};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -695,7 +695,7 @@ impl Ledger {
 }
 
 async fn open_memory() -> Result<SqlitePool> {
-    let options = SqliteConnectOptions::new().in_memory(true);
+    let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
     // One connection that is never let go: the memory is the connection's.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
@@ -717,7 +717,9 @@ async fn open_file(path: &Path) -> Result<SqlitePool> {
         .journal_mode(SqliteJournalMode::Wal)
         // With WAL this survives the death of the process; only a power cut can take back the last moments.
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY_TIMEOUT);
+        .busy_timeout(BUSY_TIMEOUT)
+        // A statement that waited for a lock is no news to the user; one that failed is, and is told once.
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?;
     migrate(&pool).await?;
     Ok(pool)

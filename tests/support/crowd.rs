@@ -185,11 +185,8 @@ impl Killed {
 /// Three processes on one ledger submit and wait; each round one of them is killed at a random moment, and another
 /// takes its place and asks for the same again.
 pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
-    let options = simulator::Options {
-        requests_per_second: Some(40),
-        credits: 10_000_000,
-        ..simulator::Options::default()
-    };
+    let options =
+        simulator::Options { requests_per_second: Some(40), credits: 10_000_000, ..simulator::Options::default() };
     let service = simulator::spawn(options).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger_in(folder.path());

@@ -25,6 +25,8 @@ const HOME_EVERY: Duration = Duration::from_secs(30);
 const HOME_PATIENCE: Duration = Duration::from_millis(200);
 /// How often one statement moves on to another database before it gives up.
 const MOVES_MAX: u32 = 4;
+/// The time in a statement can be so much older than the move: it waited for the file first. In milliseconds.
+const SET_OUT_WITHIN: Millis = 60_000;
 /// Newest jobs that are taken along.
 const JOBS_TAKEN_ALONG: i64 = 10_000;
 
@@ -55,7 +57,7 @@ struct Refuge {
 
 impl Refuge {
     fn new() -> Refuge {
-        Refuge { since: now(), try_home_at: Instant::now() + HOME_EVERY }
+        Refuge { since: now().saturating_sub(SET_OUT_WITHIN), try_home_at: Instant::now() + HOME_EVERY }
     }
 }
 
