@@ -141,6 +141,26 @@ pub fn without_query(link: &str) -> String {
     }
 }
 
+/// `text` with every link in it as [`without_query`] shows it.
+pub fn without_link_secrets(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let before = rest.get(..at).unwrap_or_default();
+        let scheme = before.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |end| {
+            end + before.get(end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+        });
+        let link = rest.get(scheme..).unwrap_or_default();
+        let end = link.find(|c: char| c.is_whitespace() || "\"'<>,()[]{}\\`".contains(c)).unwrap_or(link.len());
+        let (link, after) = link.split_at_checked(end.max(at - scheme + 3)).unwrap_or((link, ""));
+        clean.push_str(rest.get(..scheme).unwrap_or_default());
+        clean.push_str(&without_query(link));
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +180,21 @@ mod tests {
     fn keys_that_cannot_be_sent_are_refused() {
         for raw in ["", "   ", "a\nb", "schlüssel", &"x".repeat(513)] {
             assert!(ApiKey::new(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn links_in_a_text_lose_their_secrets_and_nothing_else() {
+        for (text, expected) in [
+            ("no link", "no link"),
+            ("see https://h.test/a?sig=canary, then", "see https://h.test/a?…, then"),
+            ("<img src=\"https://u:canary@h.test/a?x=canary\"> end", "<img src=\"https://h.test/a?…\"> end"),
+            ("cache:https://u:canary@h.test/a", "cache:https://h.test/a"),
+            ("é://x", "é(not a link)"),
+            ("://", "(not a link)"),
+            ("https://a.test/?canary https://b.test/#canary", "https://a.test/?… https://b.test/"),
+        ] {
+            assert_eq!(without_link_secrets(text), expected);
         }
     }
 

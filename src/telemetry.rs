@@ -6,13 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging to stderr with `filter` (`PDFCO_LOG`). A filter that cannot be parsed logs warnings and says so.
 ///
-/// The protocol library logs arguments and results below `info`, so it is held at `warn` unless it is named.
+/// The protocol library logs arguments, and at `warn` whole addresses of requests that it refuses, so it is silent unless
+/// it is named.
 pub fn init(filter: &str) {
     let named = filter.contains("rmcp");
-    let directives = if named { filter.to_owned() } else { format!("{filter},rmcp=warn") };
+    let directives = if named { filter.to_owned() } else { format!("{filter},rmcp=off") };
     let (parsed, broken) = match EnvFilter::try_new(&directives) {
         Ok(parsed) => (parsed, false),
-        Err(_) => (EnvFilter::new("warn,rmcp=warn"), true),
+        Err(_) => (EnvFilter::new("warn,rmcp=off"), true),
     };
     let started =
         tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(false).try_init();

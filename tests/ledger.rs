@@ -14,7 +14,7 @@ use pdfco::error::Kind;
 use pdfco::jobs::ledger::{Intent, now};
 use pdfco::jobs::{Job, JobStatus, Ledger, Observation};
 use pdfco::secret::{ApiKey, Fingerprint};
-use pdfco::simulator;
+use pdfco::simulator::{self, Fault, FaultKind};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -450,6 +450,35 @@ async fn more_links_than_one_batch_are_all_taken_out() {
     file.execute(AssertSqlSafe(sql)).await.unwrap();
     open(&path).health().await.unwrap();
     assert_eq!(rows(&mut file, "jobs WHERE content LIKE '%canary%'", &["intent_id".into()]).await.len(), 0);
+}
+
+// Leases
+
+/// Half a minute is the lease: nobody else looks while the process that died might still get its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_process_died_while_it_looked_is_looked_at_again_after_the_lease() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let (folder, _) = new_place();
+    let check = "/v1/job/check";
+    let never = FaultKind::StallHeaders(Duration::from_secs(120));
+    service.fault(Fault { path_prefix: check.into(), times: 1, kind: never });
+    let mut victim = impatient(service.url(), folder.path());
+    let submit = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 40});
+    victim.request("tools/call", json!({"name": "submit_job", "arguments": submit}));
+    while service.count(check) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    victim.kill();
+    let began = Instant::now();
+    let mut survivor = impatient(service.url(), folder.path());
+    let id = survivor.call("list_jobs", json!({}))["content"]["items"][0]["job_id"].clone();
+    let wait = json!({"job_id": id, "timeout": 40, "interval": 0.5});
+    survivor.request("tools/call", json!({"name": "wait_job_completion", "arguments": wait}));
+    let answer = survivor.next_within(Duration::from_secs(40)).expect("the job was left alone");
+    let took = began.elapsed().as_secs_f64();
+    assert_eq!(answer["result"]["structuredContent"]["status"], "success", "{answer}");
+    assert!((20.0..35.0).contains(&took), "seen after {took:.1} s");
+    assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
 }
 
 // Clocks that jump

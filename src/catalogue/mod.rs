@@ -360,8 +360,15 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
     })
 }
 
+/// Longest word that is taken for a misspelt name.
+const TYPED_BYTES_MAX: usize = 64;
+
 /// The names nearest to what was typed, best first, at most `limit`; none when nothing is near.
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
+    // Comparing costs the product of both lengths, and nothing that long is a misspelt name.
+    if typed.len() > TYPED_BYTES_MAX {
+        return Vec::new();
+    }
     let typed = fold(typed);
     let mut scored: Vec<(f64, &str)> = names
         .map(|name| {
@@ -378,6 +385,9 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>, limit: usi
 
 /// Equal but for case, underscores and dashes.
 fn same_name(a: &str, b: &str) -> bool {
+    if b.len() > TYPED_BYTES_MAX {
+        return false;
+    }
     let significant = |s: &'_ str| -> Vec<u8> { fold(s).into_bytes() };
     significant(a) == significant(b)
 }
@@ -388,11 +398,11 @@ fn fold(name: &str) -> String {
 
 /// At most `chars` characters of `text`, for messages that quote what a caller wrote.
 pub fn shorten(text: &str, chars: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    match clean.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", clean.get(..end).unwrap_or_default()),
-        None => clean,
+    let mut clean: String = text.chars().take(chars).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(chars).is_some() {
+        clean.push('…');
     }
+    clean
 }
 
 #[cfg(test)]

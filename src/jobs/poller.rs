@@ -177,9 +177,10 @@ impl Entry {
             None => by_schedule,
         };
         if self.is_wanted_now {
-            self.due = now;
+            self.due = self.due.min(now);
         }
-        self.due = self.due.max(self.not_before).max(now);
+        // What is overdue stays so: whoever comes or leaves meanwhile does not cost a job its place in the queue.
+        self.due = self.due.max(self.not_before);
     }
 }
 
@@ -827,6 +828,21 @@ mod tests {
             assert_eq!(seen, names.iter().collect::<Vec<_>>(), "in the order in which they fell due");
         }
         assert!(looks[59].0 <= 2.0 + 60.0, "no turn is wasted: {looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_keeps_its_place_in_the_queue_when_waiters_come_and_go() {
+        let fake = Fake { pace: Duration::from_secs(1), ..Fake::done_after(1_000.0) };
+        let (fake, poller) = poller(fake);
+        let watches: Vec<Watch> = (0..10).map(|number| watch(&poller, &number.to_string(), Some(2))).collect();
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            drop(watch(&poller, "9", Some(2)));
+        }
+        let looks = fake.looks();
+        let nine = looks.iter().filter(|(_, id)| id == "9").count();
+        assert!((1..=2).contains(&nine) && looks.len() >= 18, "{looks:?}");
+        drop(watches);
     }
 
     #[tokio::test(start_paused = true)]
