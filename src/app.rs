@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Hosts, Sandbox, Text, is_local, is_private, upload};
 use crate::jobs::ledger::now;
-use crate::jobs::{Bill, Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions};
+use crate::jobs::{Bill, Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions, hash_of_request};
 use crate::secret::ApiKey;
 
 /// How long a job is waited for when a call says nothing.
@@ -114,6 +114,7 @@ impl App {
     /// # Errors
     /// `invalid_argument` when the base URL cannot be used.
     pub fn new(config: Config) -> Result<App> {
+        catalogue::toolsets(&config.toolsets)?;
         let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
         let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default(), shared_pace(&ledger))?;
         let settings = Settings {
@@ -140,9 +141,24 @@ impl App {
         if let Some(id) = &request.client_request_id
             && let Some(job) = or_cancelled(&caller.cancel, self.jobs.earlier(&caller.key, id)).await?
         {
+            if job.request_hash != hash_of_request(operation, &arguments.identity()) {
+                return Err(Error::invalid(
+                    format!(
+                        "The client_request_id `{id}` belongs to another request: job {} ({}).",
+                        job.id(),
+                        job.operation
+                    ),
+                    "Give each request an id of its own. Nothing was submitted.",
+                ));
+            }
             let note =
                 "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
             return self.after_submit(caller, &request, job, Bill::default(), Some(note.to_owned())).await;
+        }
+        // Whatever can be refused is refused before anything is paid for.
+        self.jobs.refuse_beyond_budget(operation).await?;
+        if let Some(save_to) = &request.save_to {
+            caller.sandbox.target(Some(save_to), operation.name, false)?;
         }
         let (public, identity) = (arguments.public(), arguments.identity());
         let (body, bill) = self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources).await?;
@@ -153,6 +169,7 @@ impl App {
             public_arguments: public,
             identity,
             client_request_id: request.client_request_id.as_deref(),
+            cancel: caller.cancel.clone(),
         };
         let submitted = self
             .jobs
@@ -166,7 +183,7 @@ impl App {
                 Some("This client_request_id was used before: here is its job; nothing was charged again.".to_owned())
             }
             (Some(twin), _) => Some(format!(
-                "The same request was submitted less than a minute ago as job {}; both are charged. Pass client_request_id to rule that out.",
+                "The same request was submitted less than a minute ago as job {}; both are charged. The same client_request_id on both would have made them one.",
                 twin.id()
             )),
             _ => None,
@@ -211,6 +228,11 @@ impl App {
             if let Some(save_to) = &request.save_to {
                 self.include_files(caller, &job, save_to, &mut answer).await;
             }
+        }
+        if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
+            let reminder =
+                format!("Nothing was saved yet: when it has ended, call download_result with save_to `{save_to}`.");
+            answer.tips = Some(format!("{} {reminder}", answer.tips.unwrap_or_default()));
         }
         if let Some(note) = note {
             answer.tips = Some(match answer.tips {
@@ -393,6 +415,7 @@ impl App {
     /// `file_access`, `too_large`, and as `Client::send`.
     pub async fn upload(&self, caller: &Caller, file_path: &str, name: Option<&str>) -> Result<Answer> {
         let file = caller.sandbox.readable(file_path)?;
+        self.jobs.refuse_beyond_budget(catalogue::find("file_upload_url")?).await?;
         (caller.told)(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
         let uploading =
             upload(&self.jobs, &self.client, &self.hosts, &caller.key, &file, name, self.config.max_file_bytes);

@@ -263,19 +263,27 @@ impl Config {
                 "Get a key at https://app.pdf.co, then set PDFCO_API_KEY (or X_API_KEY) in the environment or in a `.env` file, or pass it: `api_key` in a tool call, `--api-key` on the command line. To try without a key, use `--simulate`.",
             )
         })?;
-        if self.origin("PDFCO_BASE_URL") == Origin::DotEnv && self.key_origin != Origin::DotEnv {
-            return Err(Error::new(
-                Kind::Auth,
-                format!(
-                    "The key is not sent to {}: that address stands in a `.env` file, the key does not.",
-                    without_query(self.base_url.as_str())
-                ),
-                "Set PDFCO_BASE_URL in the environment or with --base-url if you trust that service.",
-            ));
-        }
+        self.may_be_given(self.key_origin)?;
         Ok(key)
     }
 
+    /// Whether the service may be given a key that came from `origin`; a key of a request counts as a flag.
+    ///
+    /// # Errors
+    /// `auth` when `.env` names the service and does not hold the key.
+    pub fn may_be_given(&self, origin: Origin) -> Result<()> {
+        if self.origin("PDFCO_BASE_URL") != Origin::DotEnv || origin == Origin::DotEnv {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Auth,
+            format!(
+                "The key is not sent to {}: that address stands in a `.env` file, the key does not.",
+                without_query(self.base_url.as_str())
+            ),
+            "Set PDFCO_BASE_URL in the environment or with --base-url if you trust that service.",
+        ))
+    }
     /// Whether a key is configured.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
@@ -328,7 +336,10 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
         Value { variable, origin, text }
     };
 
-    let key_value = ["PDFCO_API_KEY", "X_API_KEY"].iter().find_map(|name| ranks.get(name).map(|found| (*name, found)));
+    // By rank first: a key in a folder's `.env` must not stand in for one of the environment.
+    let key_value = ranks.ranks.iter().find_map(|(origin, values)| {
+        KEY_VARIABLES.iter().copied().find_map(|name| Some((name, (*origin, set_value(values, name)?))))
+    });
     let (key, key_origin) = match key_value {
         Some((name, (origin, text))) => {
             let key = ApiKey::new(&text).map_err(|error| {
@@ -340,6 +351,15 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
     };
     read("PDFCO_API_KEY");
 
+    if key_origin != Origin::DotEnv
+        && let Some(variable) =
+            NOT_FROM_A_STRANGERS_DOT_ENV.iter().find(|variable| read(variable).origin == Origin::DotEnv)
+    {
+        return Err(Error::invalid(
+            format!("{variable} stands in a `.env` file that does not hold the key it would be used with."),
+            "Such a file may have come with this folder. Set it in the environment or with its flag, or put the key into the same `.env` if it is yours.",
+        ));
+    }
     let base = read("PDFCO_BASE_URL");
     let base_url = Url::parse(base.text.trim()).map_err(|_| base.refused("an address such as https://api.pdf.co"))?;
     let ledger_value = read("PDFCO_LEDGER");
@@ -424,13 +444,29 @@ pub fn load(flags: &Values) -> Result<Config> {
 }
 
 fn read_dot_env(path: &Path) -> Result<Values> {
-    let entries = match dotenvy::from_path_iter(path) {
-        Ok(entries) => entries,
-        Err(dotenvy::Error::Io(_)) => return Ok(Values::new()),
-        Err(_) => return Err(broken_dot_env()),
-    };
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() || found.len() > DOT_ENV_BYTES_MAX => return Err(broken_dot_env()),
+        Ok(_) => {}
+        Err(_) => return Ok(Values::new()),
+    }
+    let text = std::fs::read_to_string(path).map_err(|_| broken_dot_env())?;
+    parse_dot_env(&text)
+}
+
+/// The parser fills in `${NAME}` from the environment; a stranger's file could carry any variable away with that.
+fn parse_dot_env(text: &str) -> Result<Values> {
+    let kept: Vec<&str> = text.lines().filter(|line| line.contains("PDFCO_") || line.contains("X_API_KEY")).collect();
+    if kept.iter().any(|line| !line.trim_start().starts_with('#') && line.contains('$')) {
+        return Err(Error::invalid(
+            "The file `.env` in this folder uses `$`, which is not supported.",
+            "Write values out; put one that holds a `$` into the environment instead.",
+        ));
+    }
     // The parser's own error quotes the line, and the line may hold the key.
-    entries.collect::<Result<Values, _>>().map_err(|_| broken_dot_env())
+    dotenvy::from_read_iter(text.as_bytes())
+        .filter(|entry| entry.as_ref().map_or(true, |(name, _)| name.starts_with("PDFCO_") || name == "X_API_KEY"))
+        .collect::<Result<Values, _>>()
+        .map_err(|_| broken_dot_env())
 }
 
 fn broken_dot_env() -> Error {
@@ -440,21 +476,39 @@ fn broken_dot_env() -> Error {
     )
 }
 
+/// The names of the key, the first one first.
+const KEY_VARIABLES: [&str; 2] = ["PDFCO_API_KEY", "X_API_KEY"];
+
+/// Settings that widen what may be touched or who is told. A `.env` may come with a folder that somebody else wrote, so
+/// it may set these only where it also holds the key.
+const NOT_FROM_A_STRANGERS_DOT_ENV: [&str; 9] = [
+    "PDFCO_CALLBACK_URL",
+    "PDFCO_FILES",
+    "PDFCO_DOWNLOAD_DIR",
+    "PDFCO_DOWNLOAD_HOSTS",
+    "PDFCO_LEDGER",
+    "PDFCO_HTTP",
+    "PDFCO_HTTP_TOKEN",
+    "PDFCO_HTTP_HOSTS",
+    "PDFCO_MAX_FILE_BYTES",
+];
+
+fn set_value(values: &Values, variable: &str) -> Option<String> {
+    values.get(variable).map(|text| text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 struct Ranks<'a> {
     ranks: [(Origin, &'a Values); 3],
 }
 
 impl Ranks<'_> {
     fn get(&self, variable: &str) -> Option<(Origin, String)> {
-        self.ranks.iter().find_map(|(origin, values)| {
-            values
-                .get(variable)
-                .map(|text| text.trim())
-                .filter(|text| !text.is_empty())
-                .map(|text| (*origin, text.to_owned()))
-        })
+        self.ranks.iter().find_map(|(origin, values)| Some((*origin, set_value(values, variable)?)))
     }
 }
+
+/// Largest `.env` that is read.
+const DOT_ENV_BYTES_MAX: u64 = 64 * 1024;
 
 struct Value {
     variable: &'static str,
@@ -564,6 +618,38 @@ mod tests {
         let both = [("PDFCO_BASE_URL", "https://mine.test"), ("PDFCO_API_KEY", "k")];
         assert!(merged(&[], &[], &both).unwrap().key().is_ok());
         assert!(merged(&[], &[("PDFCO_API_KEY", "k"), elsewhere[0]], &[]).unwrap().key().is_ok());
+    }
+
+    #[test]
+    fn a_key_of_the_environment_outranks_one_of_a_dot_env_under_any_name() {
+        let config = merged(&[], &[("X_API_KEY", "mine")], &[("PDFCO_API_KEY", "theirs")]).unwrap();
+        assert_eq!(config.key().unwrap().fingerprint(), ApiKey::new("mine").unwrap().fingerprint());
+    }
+
+    #[test]
+    fn a_strangers_dot_env_cannot_open_doors() {
+        for (variable, value) in [
+            ("PDFCO_CALLBACK_URL", "https://evil.test"),
+            ("PDFCO_FILES", "/"),
+            ("PDFCO_DOWNLOAD_HOSTS", "evil.test"),
+            ("PDFCO_HTTP", "127.0.0.1:1"),
+            ("PDFCO_LEDGER", "/elsewhere"),
+        ] {
+            let error = merged(&[], &[("PDFCO_API_KEY", "k")], &[(variable, value)]).unwrap_err();
+            assert!(error.message().contains(variable), "{error}");
+            assert!(merged(&[], &[], &[(variable, value), ("PDFCO_API_KEY", "k")]).is_ok(), "{variable}");
+        }
+        let config = merged(&[], &[], &[("PDFCO_BASE_URL", "https://evil.test"), ("PDFCO_API_KEY", "k")]).unwrap();
+        assert!(config.may_be_given(Origin::Flag).is_err(), "a key of a request is not the file's");
+    }
+
+    #[test]
+    fn a_dot_env_takes_nothing_from_the_environment() {
+        assert!(parse_dot_env("PDFCO_API_KEY=${HOME}\n").is_err());
+        assert!(parse_dot_env("PDFCO_API_KEY=x$PATH\n").is_err());
+        let values = parse_dot_env("# $ in a comment about PDFCO_ is fine\nOTHER=1\nPDFCO_API_KEY=\"k\"\n").unwrap();
+        assert_eq!(values.get("PDFCO_API_KEY").map(String::as_str), Some("k"));
+        assert_eq!(values.len(), 1);
     }
 
     #[test]

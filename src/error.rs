@@ -158,10 +158,15 @@ impl Error {
         self
     }
 
-    /// Adds what was spent before the failure: credits used, and the last balance.
+    /// Adds what was spent before the failure: credits used, and the balance, unless a later one is known.
     #[must_use]
     pub fn with_spent(mut self, used: Option<i64>, remaining: Option<i64>) -> Self {
-        self.0.spent = (used, remaining);
+        let (before, last) = self.0.spent;
+        let sum = match (before, used) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+        };
+        self.0.spent = (sum, last.or(remaining));
         self
     }
 

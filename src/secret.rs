@@ -147,9 +147,9 @@ pub fn without_link_secrets(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let before = rest.get(..at).unwrap_or_default();
-        let scheme = before.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |end| {
-            end + before.get(end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-        });
+        let scheme = before
+            .rfind(|c: char| !c.is_ascii_alphanumeric())
+            .map_or(0, |end| end + before.get(end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
         let link = rest.get(scheme..).unwrap_or_default();
         let end = link.find(|c: char| c.is_whitespace() || "\"'<>,()[]{}\\`".contains(c)).unwrap_or(link.len());
         let (link, after) = link.split_at_checked(end.max(at - scheme + 3)).unwrap_or((link, ""));

@@ -294,7 +294,7 @@ fn caller(key: &str, sandbox: Sandbox) -> Caller {
 /// The one request that `arguments` make of an operation, as the service hears it.
 async fn request_of(operation: &'static Operation, arguments: &Map<String, Value>) -> Value {
     let service = MockServer::start().await;
-    let news = json!({"error": false, "status": 200, "credits": 1, "remainingCredits": 99});
+    let news = json!({"error": false, "status": 200, "jobId": "J", "credits": 1, "remainingCredits": 99});
     Mock::given(matchers::header("x-api-key", "key-of-the-test"))
         .respond_with(ResponseTemplate::new(200).set_body_json(news))
         .mount(&service)

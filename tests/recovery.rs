@@ -6,9 +6,10 @@ mod wire;
 
 use std::time::Duration;
 
+use pdfco::catalogue;
 use pdfco::config::LedgerPlace;
-use pdfco::jobs::Ledger;
 use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::{Ledger, hash_of_request};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
 use serde_json::{Value, json};
@@ -121,12 +122,16 @@ async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
     let place = Place::new().await;
     let ledger = Ledger::new(LedgerPlace::File(ledger_in(place.folder.path()).into()), Duration::from_secs(86_400));
     let key = ApiKey::new("sim_wire").unwrap();
+    let mut again = html(json!({}));
+    let operation = catalogue::find("html_to_pdf").unwrap();
+    let arguments = catalogue::arguments::read(operation, again["options"].as_object().unwrap().clone()).unwrap();
+    let request_hash = hash_of_request(operation, &arguments.identity());
     let intent = Intent {
         intent_id: "local-0123456789abcdef",
         caller: key.fingerprint(),
         operation: "html_to_pdf",
         arguments: &json!({"html": "<p>a</p>"}),
-        request_hash: "0",
+        request_hash: &request_hash,
         client_request_id: Some("mine"),
         callback_hash: None,
         at: now(),
@@ -140,9 +145,12 @@ async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
     assert_eq!((&item["job_id"], &item["status"]), (&json!(intent.intent_id), &json!("queued")), "{jobs}");
     let answer = wait(&mut wire, intent.intent_id);
     assert_eq!((&answer["status"], &answer["job"]["is_terminal"]), (&json!("queued"), &json!(false)));
-    let mut again = html(json!({}));
     again["client_request_id"] = json!("mine");
     assert_eq!(id_of(&wire.call("submit_job", again)), intent.intent_id, "the same id is the same job");
+    let mut other = html(json!({"checks": 1}));
+    other["client_request_id"] = json!("mine");
+    let refused = wire.call("submit_job", other);
+    assert_eq!(refused["content"]["kind"], "invalid_argument", "another request needs an id of its own: {refused}");
     assert!(place.service.requests().is_empty(), "nothing is sent by itself");
     wire.finish();
 }

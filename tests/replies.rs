@@ -510,3 +510,58 @@ async fn a_link_into_a_private_network_is_refused_before_anything_leaves() {
     let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
     assert_eq!(listed.content["total"], 0);
 }
+
+#[tokio::test]
+async fn a_submit_answered_with_neither_job_nor_result_is_no_success() {
+    for (body, kind) in [
+        ("", Kind::Upstream),
+        ("{}", Kind::Upstream),
+        (r#"{"status":"working","credits":2}"#, Kind::Upstream),
+        (r#"{"status":"failed","error":true,"errorCode":441,"message":"Invalid Password."}"#, Kind::InvalidArgument),
+        (r#"{"status":"aborted"}"#, Kind::InvalidArgument),
+    ] {
+        let server = MockServer::start().await;
+        at(&server, TEXT, ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+        let product = Product::new(&server.uri(), KEY);
+        let asked = request("pdf_to_text", json!({"url": "https://h.test/a.pdf"}), Duration::ZERO);
+        let error = product.app.submit(&product.caller, asked).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{body}");
+        let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
+        let expected = if kind == Kind::Upstream { json!("queued") } else { Value::Null };
+        assert_eq!(
+            listed.content["items"][0]["status"], expected,
+            "{body}: an unknown fate leaves a trace, a refusal none"
+        );
+    }
+    let server = MockServer::start().await;
+    at(&server, TEXT, ResponseTemplate::new(200).set_body_json(json!({"jobId": 12345}))).await;
+    let product = Product::new(&server.uri(), KEY);
+    let asked = request("pdf_to_text", json!({"url": "https://h.test/a.pdf"}), Duration::ZERO);
+    let answer = product.app.submit(&product.caller, asked).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.job.unwrap().job_id.as_str()), ("queued", "12345"));
+}
+
+#[tokio::test]
+async fn a_submit_given_up_before_it_left_is_not_sent() {
+    let server = MockServer::start().await;
+    once_at(&server, TEXT, ResponseTemplate::new(200).set_body_json(json!({"jobId": "J"}))).await;
+    at(&server, TEXT, ResponseTemplate::new(200).set_body_json(json!({"jobId": "K"}))).await;
+    let product = Product::with(&server.uri(), KEY, &[("PDFCO_RATE_LIMIT", "1")]);
+    let asked =
+        |page: u32| request("pdf_to_text", json!({"url": "https://h.test/a.pdf", "pages": page}), Duration::ZERO);
+    product.app.submit(&product.caller, asked(0)).await.unwrap();
+    let patient = product.caller.clone();
+    let mut gone = product.caller.clone();
+    gone.cancel = tokio_util::sync::CancellationToken::new();
+    let cancel = gone.cancel.clone();
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(product.app.submit(&gone, asked(1)), leaving);
+    assert_eq!(outcome.unwrap_err().kind(), Kind::Cancelled);
+    product.app.submit(&patient, asked(2)).await.unwrap();
+    assert_eq!(server.received_requests().await.unwrap().len(), 2, "the one in between never left");
+    let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
+    assert_eq!(listed.content["total"], 2, "and it left no row behind");
+}

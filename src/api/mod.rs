@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::catalogue::Method;
@@ -25,7 +26,7 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, Fingerprint};
 
 pub use rate_limit::{Pace, RateLimiter};
-pub use reply::Reply;
+pub use reply::{About, Reply};
 pub use retry::Repeat;
 pub use transport::Timeouts;
 
@@ -40,16 +41,26 @@ pub struct Call {
     pub params: Value,
     /// Whether, and after which failures, the request may be sent again.
     pub repeat: Repeat,
-    /// Whether the request names a source document: decides how a 403 reads.
-    pub has_source: bool,
+    /// What it is about: decides how some answers read.
+    pub about: About,
     /// Values of the request that must not be quoted back in an error (passwords).
     pub secrets: Vec<String>,
+    /// Gives the request up as long as it has not left. What has left is waited for: it may have been charged.
+    pub cancel: CancellationToken,
 }
 
 impl Call {
     /// A request that changes nothing and may be repeated after every passing failure.
     pub fn safe(method: Method, path: impl Into<String>, params: Value) -> Self {
-        Call { method, path: path.into(), params, repeat: Repeat::Safe, has_source: false, secrets: Vec::new() }
+        Call {
+            method,
+            path: path.into(),
+            params,
+            repeat: Repeat::Safe,
+            about: About::Account,
+            secrets: Vec::new(),
+            cancel: CancellationToken::new(),
+        }
     }
 }
 
@@ -109,8 +120,10 @@ impl Client {
             match attempt.decide() {
                 retry::Decision::Again { after } => {
                     tracing::debug!(path = %call.path, number, ?after, kind = %failure.error.kind(), "request repeated");
-                    tokio::time::sleep(after).await;
-                    number += 1;
+                    tokio::select! {
+                        () = tokio::time::sleep(after) => number += 1,
+                        () = call.cancel.cancelled() => return Err(given_up()),
+                    }
                 }
                 retry::Decision::Stop => return Err(failure.explained(call)),
             }
@@ -132,7 +145,10 @@ impl Client {
     }
 
     async fn attempt(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
-        let turn = self.turn(key).await;
+        let turn = tokio::select! {
+            turn = self.turn(key) => turn,
+            () = call.cancel.cancelled() => return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere }),
+        };
         self.attempt_in_turn(key, call, turn).await
     }
 
@@ -142,7 +158,14 @@ impl Client {
         call: &Call,
         mut permit: rate_limit::Permit,
     ) -> Result<Reply, Failure> {
-        self.keep_shared_pace(key).await;
+        let is_given_up = tokio::select! {
+            () = self.keep_shared_pace(key) => call.cancel.is_cancelled(),
+            () = call.cancel.cancelled() => true,
+        };
+        if is_given_up {
+            permit.give_back();
+            return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere });
+        }
         permit.leaves();
         let answer = self.inner.transport.exchange(key, call).await;
         let refused = match &answer {
@@ -202,6 +225,10 @@ impl Failure {
         }
         .with_source(self.error)
     }
+}
+
+fn given_up() -> Error {
+    Error::new(Kind::Cancelled, "The request was given up before it was sent.", "Nothing was charged for it.")
 }
 
 /// How long the caller of a safe request is kept waiting by repeats, at most.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::lenient::{field, truth, whole_number};
-use crate::secret::without_query;
+use crate::secret::without_link_secrets;
 
 /// A JSON object that the service sent with a success.
 #[derive(Clone, Debug)]
@@ -31,8 +31,13 @@ impl Reply {
     }
 
     /// The job's id, when the service started one.
-    pub fn job_id(&self) -> Option<&str> {
-        field(&self.body, "jobId")?.as_str().map(str::trim).filter(|id| !id.is_empty())
+    pub fn job_id(&self) -> Option<String> {
+        let id = match field(&self.body, "jobId")? {
+            Value::String(id) => id.trim().to_owned(),
+            number @ Value::Number(_) => number.to_string(),
+            _ => return None,
+        };
+        (!id.is_empty()).then_some(id)
     }
 
     /// A text field, in any letter case.
@@ -45,6 +50,17 @@ impl Reply {
 /// `error` field says about the job.
 const JOB_WORDS: &[&str] = &["working", "success", "failed", "aborted", "unknown"];
 
+/// What a request is about, which decides how some answers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A job: a state is a state there, whatever else the body says.
+    Job,
+    /// A document: a 403 speaks of its link.
+    Document,
+    /// The account or the storage.
+    Account,
+}
+
 /// Reads one answer: its JSON object, or the failure that it tells.
 ///
 /// `secrets` are scrubbed from messages, because the service quotes requests in them (`pdfco-api.md` §7.16).
@@ -55,12 +71,12 @@ pub fn read(
     status: u16,
     bytes: &[u8],
     retry_after: Option<Duration>,
-    has_source: bool,
+    about: About,
     secrets: &[String],
 ) -> Result<Reply> {
     let parsed = serde_json::from_slice::<Value>(bytes).ok();
     let object = parsed.filter(Value::is_object);
-    if let Some(error) = failure(status, object.as_ref(), retry_after, has_source, secrets) {
+    if let Some(error) = failure(status, object.as_ref(), retry_after, about, secrets) {
         return Err(error);
     }
     match object {
@@ -80,15 +96,15 @@ pub fn failure(
     status: u16,
     body: Option<&Value>,
     retry_after: Option<Duration>,
-    has_source: bool,
+    about: About,
     secrets: &[String],
 ) -> Option<Error> {
     let empty = Value::Null;
     let body = body.unwrap_or(&empty);
-    let code = failure_code(status, body)?;
+    let code = failure_code(status, body, about)?;
     let said =
         field(body, "message").and_then(Value::as_str).map(|text| scrub(text, secrets)).filter(|text| !text.is_empty());
-    let (kind, meaning, hint) = explain(code, has_source);
+    let (kind, meaning, hint) = explain(code, about);
     let message = match said {
         Some(said) => format!("{meaning} (code {code}): {said}"),
         None => format!("{meaning} (code {code})."),
@@ -100,7 +116,7 @@ pub fn failure(
     Some(error)
 }
 
-fn failure_code(status: u16, body: &Value) -> Option<i64> {
+fn failure_code(status: u16, body: &Value, about: About) -> Option<i64> {
     let inside = ["errorCode", "status"]
         .iter()
         .filter_map(|name| field(body, name).and_then(whole_number))
@@ -110,10 +126,11 @@ fn failure_code(status: u16, body: &Value) -> Option<i64> {
         return Some(inside.filter(|_| status >= 500).unwrap_or_else(|| i64::from(status)));
     }
     let word = field(body, "status").and_then(Value::as_str).map(str::trim).unwrap_or_default();
-    if JOB_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+    if about == About::Job && JOB_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
         return None;
     }
-    let error = field(body, "error").and_then(truth) == Some(true) || word.eq_ignore_ascii_case("error");
+    let error = field(body, "error").and_then(truth) == Some(true)
+        || ["error", "failed", "aborted"].iter().any(|bad| bad.eq_ignore_ascii_case(word));
     match inside {
         Some(code) => Some(code),
         None if error => Some(400),
@@ -123,7 +140,7 @@ fn failure_code(status: u16, body: &Value) -> Option<i64> {
 }
 
 /// The documented codes (`pdfco-api.md` §1.6), each with what to do.
-fn explain(code: i64, has_source: bool) -> (Kind, &'static str, &'static str) {
+fn explain(code: i64, about: About) -> (Kind, &'static str, &'static str) {
     match code {
         400 => (
             Kind::InvalidArgument,
@@ -140,7 +157,7 @@ fn explain(code: i64, has_source: bool) -> (Kind, &'static str, &'static str) {
             "The account has not enough credits",
             "Buy credits or wait for the next period at https://app.pdf.co; get_credit_balance shows the balance.",
         ),
-        403 if has_source => (
+        403 if about == About::Document => (
             Kind::InvalidArgument,
             "The service may not read the source link",
             "Make the link public, pass `httpusername` and `httppassword`, or upload the file with upload_file. Links of earlier results expire after an hour.",
@@ -230,23 +247,11 @@ const MESSAGE_CHARS_MAX: usize = 500;
 
 /// The service's words without secrets: given values and the queries of links are taken out.
 pub fn scrub(text: &str, secrets: &[String]) -> String {
-    let mut clean = shorten(text.trim(), MESSAGE_CHARS_MAX * 4);
+    let mut clean = without_link_secrets(&shorten(text.trim(), MESSAGE_CHARS_MAX * 4));
     for secret in secrets.iter().filter(|secret| secret.len() >= 3) {
         clean = clean.replace(secret.as_str(), "[hidden]");
     }
-    let words: Vec<String> = clean
-        .split(' ')
-        .map(|word| match word.find("://") {
-            Some(at) if word.contains(['?', '@']) => {
-                let scheme = word.get(..at).unwrap_or_default();
-                let start = scheme.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |end| end + 1);
-                let (before, link) = word.split_at_checked(start).unwrap_or(("", word));
-                format!("{before}{}", without_query(link))
-            }
-            _ => word.to_owned(),
-        })
-        .collect();
-    shorten(&words.join(" "), MESSAGE_CHARS_MAX)
+    shorten(&clean, MESSAGE_CHARS_MAX)
 }
 
 #[cfg(test)]
@@ -255,8 +260,8 @@ mod tests {
 
     use super::*;
 
-    fn kind_of(status: u16, body: &str) -> Option<Kind> {
-        read(status, body.as_bytes(), None, true, &[]).err().map(|error| error.kind())
+    fn kind_of(about: About, status: u16, body: &str) -> Option<Kind> {
+        read(status, body.as_bytes(), None, about, &[]).err().map(|error| error.kind())
     }
 
     #[test]
@@ -271,7 +276,8 @@ mod tests {
                 r#"{"status":"error","errorCode":441,"error":true,"message":"Invalid Password."}"#,
                 Some(Kind::InvalidArgument),
             ),
-            (200, r#"{"status":"failed","error":true,"errorCode":441}"#, None),
+            (200, r#"{"status":"failed","error":true,"errorCode":441}"#, Some(Kind::InvalidArgument)),
+            (200, r#"{"status":"aborted"}"#, Some(Kind::InvalidArgument)),
             (200, r#"{"status":"working"}"#, None),
             (200, r#"{"error":true,"status":400,"message":"x"}"#, Some(Kind::InvalidArgument)),
             (200, r#"{"status":"error"}"#, Some(Kind::InvalidArgument)),
@@ -290,20 +296,28 @@ mod tests {
             (200, "", None),
         ];
         for (status, body, expected) in cases {
-            assert_eq!(kind_of(*status, body), *expected, "HTTP {status} {body}");
+            assert_eq!(kind_of(About::Document, *status, body), *expected, "HTTP {status} {body}");
         }
     }
 
     #[test]
+    fn the_state_of_a_job_is_no_failure_of_the_question() {
+        for body in [r#"{"status":"failed","error":true,"errorCode":441}"#, r#"{"status":"aborted","error":"true"}"#] {
+            assert_eq!(kind_of(About::Job, 200, body), None, "{body}");
+        }
+        assert_eq!(kind_of(About::Job, 200, r#"{"status":"error","errorCode":401}"#), Some(Kind::Auth));
+    }
+
+    #[test]
     fn a_403_of_a_request_without_source_is_about_the_key() {
-        let error = read(403, b"{}", None, false, &[]).unwrap_err();
+        let error = read(403, b"{}", None, About::Account, &[]).unwrap_err();
         assert_eq!(error.kind(), Kind::Auth);
     }
 
     #[test]
     fn fields_are_found_in_any_case_and_the_exact_one_wins() {
         let reply = Reply { body: json!({"jobid": "a", "RemainingCredits": "7", "credits": null}) };
-        assert_eq!(reply.job_id(), Some("a"));
+        assert_eq!(reply.job_id().as_deref(), Some("a"));
         assert_eq!(reply.credits_remaining(), Some(7));
         assert_eq!(reply.credits(), None);
         assert_eq!(field(&json!({"jobid": 1, "jobId": 2}), "jobId"), Some(&json!(2)));

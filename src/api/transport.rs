@@ -129,7 +129,7 @@ impl Transport {
         let bytes = self.body(response).await?;
         let mut secrets = call.secrets.clone();
         secrets.push(key.expose().to_owned());
-        reply::read(status, &bytes, retry_after, call.has_source, &secrets).map_err(|error| {
+        reply::read(status, &bytes, retry_after, call.about, &secrets).map_err(|error| {
             let fate = if error.kind() == Kind::RateLimited { Fate::Refused } else { Fate::Answered };
             Failure { error, fate }
         })

@@ -50,10 +50,11 @@ impl App {
         let text = match or_cancelled(&caller.cancel, self.text_of(&job, index)).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
-                or_cancelled(&caller.cancel, self.text_of(&job, index)).await?
+                or_cancelled(&caller.cancel, self.text_of(&job, index)).await
             }
-            other => other?,
-        };
+            other => other,
+        }
+        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
         let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
         let shown = match tail_lines {
             Some(lines) => tail(&text.text, lines, limit),
@@ -78,13 +79,16 @@ impl App {
         overwrite: bool,
     ) -> Result<Answer> {
         let (job, mut bill) = self.finished_job(caller, job_id).await?;
-        let saved = match self.save(caller, &job, save_to, overwrite).await {
+        // What was saved before the links died stays saved, and is not fetched again.
+        let mut saved = Vec::new();
+        match self.save(caller, &job, save_to, overwrite, &mut saved).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
-                self.save(caller, &job, save_to, overwrite).await?
+                self.save(caller, &job, save_to, overwrite, &mut saved).await
             }
-            other => other?,
-        };
+            other => other,
+        }
+        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
         let mut answer = self.job_answer(&job, "cache", bill);
         answer.content = json!({"files": saved.iter().map(saved_line).collect::<Vec<_>>()});
         answer.tips = None;
@@ -114,8 +118,9 @@ impl App {
     }
 
     pub(super) async fn include_files(&self, caller: &Caller, job: &Job, save_to: &str, answer: &mut Answer) {
-        match self.save(caller, job, Some(save_to), false).await {
-            Ok(saved) => show_saved(answer, &saved),
+        let mut saved = Vec::new();
+        match self.save(caller, job, Some(save_to), false, &mut saved).await {
+            Ok(()) => show_saved(answer, &saved),
             Err(error) => {
                 answer.tips = Some(format!(
                     "The job succeeded, but its result was not saved: {} {} Then call download_result {}.",
@@ -134,7 +139,13 @@ impl App {
         match &job.status {
             JobStatus::Success => Ok((job, checked.bill)),
             status => {
-                let hint = tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default();
+                let hint = match status {
+                    JobStatus::Failed => format!(
+                        "get_job_check {} shows the reason. Change the arguments and submit it again.",
+                        job.id()
+                    ),
+                    _ => tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default(),
+                };
                 let kind = match status {
                     JobStatus::Failed => Kind::JobFailed,
                     JobStatus::Aborted => Kind::JobAborted,
@@ -154,14 +165,14 @@ impl App {
     /// One forced look for fresh links; if the service gives none, the first error stands.
     async fn with_fresh_links(&self, caller: &Caller, job: &Job, bill: &mut Bill, error: Error) -> Result<Job> {
         if job.job_id.is_none() {
-            return Err(error.with_spent(bill.used, bill.remaining));
+            return Err(error);
         }
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job.id(), true)).await?;
         bill.merge(checked.bill);
         if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
             Ok(checked.job)
         } else {
-            Err(error.with_spent(bill.used, bill.remaining))
+            Err(error)
         }
     }
 
@@ -228,7 +239,14 @@ impl App {
         texts.iter().find(|(name, _)| name == kept_as).map(|(_, text)| Arc::clone(text))
     }
 
-    async fn save(&self, caller: &Caller, job: &Job, save_to: Option<&str>, overwrite: bool) -> Result<Vec<Saved>> {
+    async fn save(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: Option<&str>,
+        overwrite: bool,
+        saved: &mut Vec<Saved>,
+    ) -> Result<()> {
         let links = self.links_of(job).await?;
         if links.len() > OUTPUTS_MAX {
             return Err(Error::new(
@@ -238,7 +256,8 @@ impl App {
             ));
         }
         if links.is_empty() {
-            return self.save_inline(caller, job, save_to, overwrite).await;
+            *saved = self.save_inline(caller, job, save_to, overwrite).await?;
+            return Ok(());
         }
         let names = numbered(links.iter().map(|link| safe_file_name(&link.file_name().unwrap_or_default())));
         // Several files go into a folder, one may be given a name.
@@ -251,10 +270,11 @@ impl App {
         };
         let targets = names
             .iter()
+            .skip(saved.len())
             .map(|name| caller.sandbox.target(folder.as_deref(), name, overwrite))
             .collect::<Result<Vec<PathBuf>>>()?;
-        let mut saved = Vec::new();
-        for ((link, target), name) in links.iter().zip(&targets).zip(&names) {
+        let done = saved.len();
+        for ((link, target), name) in links.iter().skip(done).zip(&targets).zip(names.iter().skip(done)) {
             let told = |done, total| (caller.told)(Event::Downloading { name: name.clone(), done, total });
             saved.push(
                 download(
@@ -270,8 +290,8 @@ impl App {
                 .await?,
             );
         }
-        self.remember_saved(job, &saved).await;
-        Ok(saved)
+        self.remember_saved(job, saved).await;
+        Ok(())
     }
 
     /// A result that stood in the answer itself is saved as JSON or text.

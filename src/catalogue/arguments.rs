@@ -10,12 +10,17 @@ use serde_json::{Map, Number, Value, json};
 use super::{Operation, Param, ParamKind, nearest, same_name, shorten};
 use crate::error::{Error, Result};
 use crate::lenient::{truth, whole_number};
-use crate::secret::without_query;
+use crate::secret::without_link_secrets;
 
 /// Arguments that old clients send and that mean nothing any more.
 const IGNORED: &[&str] = &["async", "encrypt"];
 /// Longest text that the ledger keeps of one argument.
 const PUBLIC_CHARS_MAX: usize = 200;
+
+/// Most items of a list or fields of an object that the ledger keeps.
+const PUBLIC_ITEMS_MAX: usize = 50;
+/// Fields whose names hold one of these are secrets, wherever they stand.
+const SECRET_NAMES: &[&str] = &["password", "secret", "token", "encryptionkey", "decryptionkey", "apikey", "api_key"];
 
 /// Arguments, understood.
 #[derive(Clone, Debug, Default)]
@@ -52,13 +57,11 @@ impl Arguments {
     pub fn public(&self) -> Value {
         let mut kept = Map::new();
         if let Some(sources) = &self.sources {
-            let shown = |item: &String| {
-                if item.contains("://") { without_query(item) } else { shorten(item, PUBLIC_CHARS_MAX) }
-            };
+            let shown = |item: &String| shorten(&without_link_secrets(item), PUBLIC_CHARS_MAX);
             kept.insert(sources.wire.to_owned(), json!(sources.items.iter().map(shown).collect::<Vec<_>>().join(", ")));
         }
         for (name, value) in &self.body {
-            kept.insert(name.clone(), public_value(value, &self.secrets));
+            kept.insert(name.clone(), public_value(name, value, &self.secrets));
         }
         Value::Object(kept)
     }
@@ -69,21 +72,34 @@ impl Arguments {
     }
 }
 
-fn public_value(value: &Value, secrets: &[String]) -> Value {
+fn public_value(name: &str, value: &Value, secrets: &[String]) -> Value {
+    let is_named_secret = SECRET_NAMES.iter().any(|word| name.to_ascii_lowercase().contains(word));
+    let holds_secret = |text: &str| secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
     match value {
-        Value::String(text) if secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str())) => {
-            json!("[hidden]")
+        Value::String(text) if is_named_secret || holds_secret(text) => json!("[hidden]"),
+        // Options as text may hold secrets under names of their own: they are read for that, and kept as an object.
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(inside @ (Value::Object(_) | Value::Array(_))) => public_value(name, &inside, secrets),
+            _ if name.eq_ignore_ascii_case("callback") => json!(origin_of(text)),
+            // Relaxed JSON that cannot be read cannot be cleaned either.
+            _ if name.eq_ignore_ascii_case("profiles") => json!("[not kept]"),
+            _ => json!(shorten(&without_link_secrets(text), PUBLIC_CHARS_MAX)),
+        },
+        Value::Array(list) => {
+            Value::Array(list.iter().take(PUBLIC_ITEMS_MAX).map(|value| public_value(name, value, secrets)).collect())
         }
-        Value::String(text) if text.contains("://") && !text.contains(char::is_whitespace) => {
-            json!(without_query(text))
-        }
-        Value::String(text) => json!(shorten(text, PUBLIC_CHARS_MAX)),
-        Value::Array(list) => Value::Array(list.iter().map(|value| public_value(value, secrets)).collect()),
         Value::Object(map) => {
-            Value::Object(map.iter().map(|(name, value)| (name.clone(), public_value(value, secrets))).collect())
+            let kept = map.iter().take(PUBLIC_ITEMS_MAX);
+            Value::Object(kept.map(|(name, value)| (name.clone(), public_value(name, value, secrets))).collect())
         }
+        _ if is_named_secret => json!("[hidden]"),
         other => other.clone(),
     }
+}
+
+/// Scheme, host and port of a link: the rest of a webhook's address is its secret.
+fn origin_of(link: &str) -> String {
+    url::Url::parse(link).map_or_else(|_| "[not kept]".to_owned(), |url| url.origin().ascii_serialization())
 }
 
 /// The arguments of an operation.
@@ -154,14 +170,21 @@ fn unknown(of: &str, name: &str, params: impl Iterator<Item = &'static Param> + 
     let near = nearest(name, params.clone().map(|param| param.name), 1);
     let hint = match near.first() {
         Some(near) => format!("Did you mean `{near}`?"),
-        None => format!("It takes: {}.", params.map(|param| param.name).collect::<Vec<_>>().join(", ")),
+        None => match params.map(|param| param.name).collect::<Vec<_>>() {
+            names if names.is_empty() => "It takes none.".to_owned(),
+            names => format!("It takes: {}.", names.join(", ")),
+        },
     };
     Error::invalid(format!("{of} has no argument `{}`.", shorten(name, 60)), hint)
 }
 
 fn take(of: &str, param: &'static Param, value: Value, arguments: &mut Arguments) -> Result<()> {
     let refused = |takes: &str| {
-        let shown = if param.secret { "…".to_owned() } else { shorten(&value.to_string(), 60) };
+        // What holds other values may hold a password among them.
+        let is_plain = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+            && !matches!(param.kind, ParamKind::Object(_) | ParamKind::Objects(_) | ParamKind::JsonText);
+        let shown =
+            if param.secret || !is_plain { "what was given".to_owned() } else { shorten(&value.to_string(), 60) };
         Error::invalid(
             format!("`{}` of {of} cannot be {shown}.", param.name),
             format!("It takes {takes}. {}", param.description),

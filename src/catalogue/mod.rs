@@ -363,6 +363,31 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
 /// Longest word that is taken for a misspelt name.
 const TYPED_BYTES_MAX: usize = 64;
 
+/// The toolsets that `--toolsets` names; `core` names none, `all` names all.
+///
+/// # Errors
+/// `invalid_argument` for a word that is none.
+pub fn toolsets(words: &[String]) -> Result<Vec<Toolset>, Error> {
+    let mut chosen = Vec::new();
+    for word in words {
+        match word.as_str() {
+            "core" => {}
+            "all" => return Ok(Toolset::ALL.to_vec()),
+            word => match Toolset::ALL.iter().find(|toolset| toolset.as_str() == word) {
+                Some(toolset) => chosen.push(*toolset),
+                None => {
+                    let names: Vec<&str> = Toolset::ALL.iter().map(|toolset| toolset.as_str()).collect();
+                    return Err(Error::invalid(
+                        format!("There is no toolset `{}`.", shorten(word, 40)),
+                        format!("PDFCO_TOOLSETS takes core, all, {}.", names.join(", ")),
+                    ));
+                }
+            },
+        }
+    }
+    Ok(chosen)
+}
+
 /// The names nearest to what was typed, best first, at most `limit`; none when nothing is near.
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
     // Comparing costs the product of both lengths, and nothing that long is a misspelt name.

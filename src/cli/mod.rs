@@ -34,7 +34,7 @@ use crate::catalogue;
 use crate::config::{self, Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
-use crate::serve::http;
+use crate::serve::{http, stdio};
 use crate::simulator::{self, Handle};
 
 const EXAMPLES: &str = "Examples:
@@ -239,6 +239,7 @@ async fn serve(config: Config, printer: &Printer) -> Result<u8> {
             printer.note(&format!("Listening on http://{}/mcp. Ctrl-C ends it.", running.address));
             signalled().await;
             running.stop().await;
+            app.jobs().settle(stdio::SUBMITS_PATIENCE).await;
             app.jobs().ledger().close().await;
         }
     }

@@ -262,6 +262,8 @@ fn failure(error: &Error) -> Report {
 pub fn in_shell_words(hint: &str) -> String {
     const WORDS: &[(&str, &str)] = &[
         ("list_operations (`pdfco operations`)", "`pdfco operations`"),
+        ("`overwrite: true`", "--overwrite"),
+        (" (or pass `api_key`)", ""),
         ("Call wait_job_completion with job_id ", "Run: pdfco jobs wait "),
         ("do not loop on get_job_check, each look costs credits", "each look costs credits"),
         (" with offset ", " --offset "),

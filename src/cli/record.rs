@@ -229,6 +229,7 @@ mod tests {
             caller: ApiKey::new("k").unwrap().fingerprint().clone(),
             operation: "pdf_to_text".into(),
             arguments: json!({}),
+            request_hash: String::new(),
             client_request_id: None,
             status,
             created_at: 1_754_932_153_000,

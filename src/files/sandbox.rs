@@ -157,6 +157,13 @@ impl Sandbox {
             ));
         }
         let target = folder.join(name);
+        if self.is_hidden(&target) {
+            return Err(Error::new(
+                Kind::FileAccess,
+                format!("`{given}` is a hidden file or lies in a hidden folder."),
+                "Names that begin with a dot hold settings of programs (.env, .git): choose another.",
+            ));
+        }
         match fs::symlink_metadata(&target) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(target),
             Err(error) => Err(self.unusable(&given, &error, "written")),
@@ -176,6 +183,18 @@ impl Sandbox {
             Some(roots) if path.is_relative() => roots.iter().map(|root| root.join(path)).collect(),
             _ => vec![absolute(path)],
         }
+    }
+
+    /// Whether a part of the path below its root begins with a dot. A person's own shell may write such files; an
+    /// assistant that follows a document's text must not.
+    fn is_hidden(&self, path: &Path) -> bool {
+        let Some(roots) = &self.roots else { return false };
+        let begins_with_dot =
+            |rest: &Path| rest.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+        let is_plain_below = |root: &PathBuf| {
+            settled(root).is_ok_and(|root| path.strip_prefix(&root).is_ok_and(|rest| !begins_with_dot(rest)))
+        };
+        !roots.iter().any(is_plain_below)
     }
 
     /// Whether a path without symlinks is below a root. The roots' own symlinks are resolved anew each time, because
@@ -444,6 +463,20 @@ pub(super) fn too_large(what: &str, bytes: u64, bytes_max: u64) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_assistant_writes_no_hidden_files_and_a_person_may() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".git")).unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let assistant = Sandbox::folders(vec![root.clone()], root.join("out"));
+        for name in [".env", ".git/hook", "sub/.hidden/a.txt"] {
+            let error = assistant.target(Some(root.join(name).to_str().unwrap()), "a", false).unwrap_err();
+            assert_eq!(error.kind(), Kind::FileAccess, "{name}");
+        }
+        assert!(assistant.target(Some(root.join("plain.txt").to_str().unwrap()), "a", false).is_ok());
+        assert!(Sandbox::person(root.clone()).target(Some(root.join(".env").to_str().unwrap()), "a", false).is_ok());
+    }
 
     struct Home {
         _dir: tempfile::TempDir,

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
+use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
 use super::names::safe_file_name;
 use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
 use crate::api::retry::delay;
-use crate::api::{Call, Client, Repeat};
+use crate::api::{About, Call, Client, Repeat};
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Bill, Jobs};
@@ -73,8 +74,9 @@ pub async fn upload(
         params: json!({"name": name, "contenttype": content_type}),
         // A link asked for twice costs a little twice and harms nothing (`pdfco-api.md` §1.6).
         repeat: Repeat::Safe,
-        has_source: false,
+        about: About::Account,
         secrets: Vec::new(),
+        cancel: CancellationToken::new(),
     };
     let started = tokio::time::Instant::now();
     let (mut content, bill) = jobs.direct(key, &call, "file_upload").await?;

@@ -27,6 +27,8 @@ pub struct Job {
     pub operation: String,
     /// What was asked, without secrets.
     pub arguments: Value,
+    /// What tells its request from others.
+    pub request_hash: String,
     /// The caller's own id for "never twice".
     pub client_request_id: Option<String>,
     /// Where it stands.
@@ -121,7 +123,7 @@ impl Job {
         if moves {
             job.status = seen.status.clone();
             job.is_told_by_callback = !seen.is_check;
-            job.completed_at = if seen.status.is_terminal() { job.completed_at.or(Some(seen.at)) } else { None };
+            job.completed_at = seen.status.is_terminal().then_some(seen.at);
             job.problem = None;
         }
         job.job_duration_ms = seen.job_duration_ms().or(job.job_duration_ms);

@@ -191,7 +191,8 @@ impl Ledger {
         at: Millis,
     ) -> Result<Job> {
         let row = sqlx::query(
-            "UPDATE jobs SET job_id = $2, submitted_at = $3, changed_at = $3, submit_credits = $4, credits_remaining = $5, content = $6, problem = NULL
+            "UPDATE jobs SET job_id = $2, submitted_at = $3, changed_at = $3, submit_credits = $4, credits_remaining = $5, problem = NULL,
+                 content = CASE WHEN status = 'queued' THEN $6 ELSE content END
              WHERE intent_id = $1 RETURNING *",
         )
         .bind(intent_id)
@@ -205,6 +206,17 @@ impl Ledger {
         .await
         .map_err(failed)?;
         job(&row)
+    }
+
+    /// The service's id of a job that had none yet.
+    pub async fn named(&self, intent_id: &str, job_id: &str) -> Result<()> {
+        sqlx::query("UPDATE jobs SET job_id = $2 WHERE intent_id = $1 AND job_id IS NULL")
+            .bind(intent_id)
+            .bind(job_id)
+            .execute(self.pool().await?)
+            .await
+            .map_err(failed)?;
+        Ok(())
     }
 
     /// The service did the work at once: the answer is the result.
@@ -313,7 +325,7 @@ impl Ledger {
                  content = CASE WHEN rule.moves OR status = $2 THEN $4 ELSE content END,
                  links_expire_at = CASE WHEN (rule.moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
                  started_at = COALESCE(started_at, CASE WHEN $2 <> 'unknown' THEN $6 END),
-                 completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN COALESCE(completed_at, $6) END,
+                 completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN $6 END,
                  job_duration_ms = COALESCE($8, job_duration_ms),
                  page_count = COALESCE($9, page_count),
                  last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
@@ -793,7 +805,7 @@ async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
         .await
         .map_err(failed)?;
     loop {
-        let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at IS NOT NULL AND links_expire_at < $1 AND content IS NOT NULL LIMIT $2")
+        let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 AND content IS NOT NULL LIMIT $2")
             .bind(now)
             .bind(PRUNE_BATCH as i64)
             .fetch_all(store)
@@ -807,7 +819,7 @@ async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
                 .unwrap_or_default();
             // Another look may have brought new links a moment ago: those stay.
             sqlx::query(
-                "UPDATE jobs SET content = $2, links_expire_at = NULL WHERE intent_id = $1 AND links_expire_at < $3",
+                "UPDATE jobs SET content = $2, links_expire_at = 0 WHERE intent_id = $1 AND links_expire_at < $3",
             )
             .bind(intent_id)
             .bind(clean)
@@ -835,6 +847,7 @@ fn read_job(row: &SqliteRow) -> sqlx::Result<Job> {
     Ok(Job {
         intent_id: row.try_get("intent_id")?,
         job_id: row.try_get("job_id")?,
+        request_hash: row.try_get("request_hash")?,
         caller: Fingerprint::stored(row.try_get::<String, _>("caller")?),
         operation: row.try_get("operation")?,
         arguments: json("arguments")?.unwrap_or_default(),

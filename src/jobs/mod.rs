@@ -21,9 +21,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Call, Client, Repeat};
-use crate::catalogue::{Method, Operation, Run};
+use crate::api::{self, About, Call, Client, Repeat};
+use crate::catalogue::{Effect, Method, Operation, Output, Run};
 use crate::error::{Error, Kind, Result};
 use crate::lenient;
 use crate::secret::{ApiKey, Fingerprint};
@@ -50,6 +52,8 @@ const SUBMIT_MILLIS_MAX: Millis = 120_000;
 const EARLIER_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it asks the ledger meanwhile.
 const EARLIER_EVERY: Duration = Duration::from_millis(200);
+/// How often a `client_request_id` is tried when its earlier owner vanishes.
+const INTEND_TRIES: u32 = 3;
 /// From this many jobs on, turns that nobody waits for are forgotten.
 const TURNS_KEPT: usize = 1_024;
 /// Longest id that is looked up or sent.
@@ -63,6 +67,8 @@ pub struct Jobs {
     poller: Poller<Core>,
     /// Turns of single looks, by job.
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Submits that are under way.
+    submits: TaskTracker,
 }
 
 /// What checks need: shared with the poller's tasks.
@@ -102,6 +108,8 @@ pub struct Submission<'a> {
     pub identity: Value,
     /// The caller's own id for "never twice".
     pub client_request_id: Option<&'a str>,
+    /// Gives the submit up as long as it has not left.
+    pub cancel: CancellationToken,
 }
 
 /// A job that was submitted, and what that told.
@@ -159,7 +167,7 @@ impl Jobs {
     pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
         let holder = uuid::Uuid::new_v4().simple().to_string();
         let core = Arc::new(Core { client, ledger, settings, schedules: Mutex::default(), holder });
-        Jobs { poller: Poller::new(Arc::clone(&core)), core, turns: Mutex::default() }
+        Jobs { poller: Poller::new(Arc::clone(&core)), core, turns: Mutex::default(), submits: TaskTracker::new() }
     }
 
     /// The ledger, for reading.
@@ -178,13 +186,16 @@ impl Jobs {
     /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
     /// cannot be one.
     pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
-        let Submission { operation, mut body, mut secrets, public_arguments, identity, client_request_id } = submission;
+        let Submission { operation, mut body, mut secrets, public_arguments, identity, client_request_id, cancel } =
+            submission;
+        // Whoever shuts the process down waits for this: what has left must be written down.
+        let _under_way = self.submits.token();
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
         let caller = key.fingerprint();
         let intent_id = new_intent_id();
         let request_hash = request_hash(operation, &identity);
         let at = now();
-        self.refuse_beyond_budget(at).await?;
+        self.refuse_beyond_budget(operation).await?;
         let callback = self.callback_for(operation, &body);
         let intent = Intent {
             intent_id: &intent_id,
@@ -196,12 +207,19 @@ impl Jobs {
             callback_hash: callback.as_ref().map(|callback| callback.hash.as_str()),
             at,
         };
-        if let Some(job) = self.core.ledger.intend(&intent).await? {
-            let job = match client_request_id {
-                Some(id) => self.earlier(key, id).await?.unwrap_or(job),
-                None => job,
+        let mut tries = 0;
+        while let Some(job) = self.core.ledger.intend(&intent).await? {
+            let earlier = match client_request_id {
+                Some(id) => self.earlier(key, id).await?,
+                None => Some(job),
             };
-            return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None });
+            tries += 1;
+            match earlier {
+                Some(job) => return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None }),
+                // The earlier one was refused meanwhile and left nothing behind: the id is free again.
+                None if tries < INTEND_TRIES => {}
+                None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
+            }
         }
         let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
         let twin = self.core.ledger.same_request(caller, &request_hash, &intent_id, since).await?;
@@ -215,18 +233,23 @@ impl Jobs {
                 secrets.push(callback.secret);
             }
         }
-        let call = call_for(operation, body, secrets);
+        let call = Call { cancel, ..call_for(operation, body, secrets) };
         match self.core.client.send(key, &call).await {
             Ok(reply) => {
                 let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
                 let (credits, remaining) = (reply.credits(), reply.credits_remaining());
-                let job_id = reply.job_id().map(|id| valid_id(id, "jobId")).transpose();
-                let recorded = match job_id {
+                let job_id = reply.job_id();
+                let recorded = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
                     Ok(Some(job_id)) => {
                         self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await
                     }
-                    Ok(None) => {
+                    Ok(None) if tells_a_result(operation, &reply.body) => {
                         self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
+                    }
+                    Ok(None) => {
+                        let error = neither_job_nor_result(&reply);
+                        self.core.ledger.not_accepted(&intent_id, &error, true).await?;
+                        return Err(error);
                     }
                     Err(error) => Err(error),
                 };
@@ -269,6 +292,13 @@ impl Jobs {
         let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
         let seen = Observation::called_back(content, now())?;
         let before = job.last_look_seconds();
+        let reply = api::Reply { body: seen.content.clone() };
+        if let (None, Some(id)) = (&job.job_id, reply.job_id())
+            && valid_id(&id, "jobId").is_ok()
+        {
+            // The callback overtook the answer to the submit, or that answer was lost.
+            self.core.ledger.named(&job.intent_id, &id).await?;
+        }
         let job = self.core.ledger.observe(&job.intent_id, &seen).await?;
         if job.completed_at == Some(seen.at) {
             self.core.charge(&job.caller, &job.operation, seen.credits, None).await;
@@ -280,9 +310,16 @@ impl Jobs {
         Ok(())
     }
 
-    async fn refuse_beyond_budget(&self, at: Millis) -> Result<()> {
+    /// Refuses paid work once the day's budget is spent. What only reads the account goes on.
+    ///
+    /// # Errors
+    /// `insufficient_credits`, naming the budget.
+    pub async fn refuse_beyond_budget(&self, operation: &Operation) -> Result<()> {
         let Some(budget) = self.core.settings.credit_budget else { return Ok(()) };
-        let spent = self.core.ledger.spent_on_day(at).await?;
+        if operation.effect == Effect::ReadsAccount {
+            return Ok(());
+        }
+        let spent = self.core.ledger.spent_on_day(now()).await?;
         if spent < budget {
             return Ok(());
         }
@@ -311,7 +348,12 @@ impl Jobs {
         if let Some(answer) = from_ledger(&job, force, is_first_sight) {
             return Ok(answer);
         }
-        let looked = self.core.ask(key, &job, force).await?;
+        let (core, own_key, asked) = (Arc::clone(&self.core), key.clone(), job.clone());
+        // On its own: the look that sees the end may charge all pages, and its answer must not be lost with its caller.
+        let look = tokio::spawn(async move { core.ask(&own_key, &asked, force).await });
+        let looked = look.await.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")))?;
+        // Whoever waits for the same job need not pay for what is known now.
+        self.poller.hear(&looked.job);
         let mut bill = Bill::default();
         bill.add(looked.credits, looked.credits_remaining);
         let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_look_in(&looked.job)) };
@@ -338,6 +380,7 @@ impl Jobs {
     /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
     /// another process, is waited for a little, because its answer says more.
     pub async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
+        let client_request_id = valid_id(client_request_id, "client_request_id")?;
         let started = tokio::time::Instant::now();
         loop {
             let job = self.core.ledger.by_client_request_id(key.fingerprint(), client_request_id).await?;
@@ -400,9 +443,23 @@ impl Jobs {
     /// # Errors
     /// As `Client::send`.
     pub async fn direct(&self, key: &ApiKey, call: &Call, operation: &str) -> Result<(Value, Bill)> {
-        let reply = self.core.client.send(key, call).await?;
-        let bill = self.core.charge(key.fingerprint(), operation, reply.credits(), reply.credits_remaining()).await;
-        Ok((reply.body, bill))
+        let (core, key, call, operation) = (Arc::clone(&self.core), key.clone(), call.clone(), operation.to_owned());
+        // On its own, so that a caller who leaves does not tear an exchange that may have been charged.
+        let exchange = tokio::spawn(async move {
+            let reply = core.client.send(&key, &call).await?;
+            let (credits, remaining) = (reply.credits(), reply.credits_remaining());
+            let bill = core.charge(key.fingerprint(), &operation, credits, remaining).await;
+            Ok((reply.body, bill))
+        });
+        exchange.await.unwrap_or_else(|_| Err(Error::internal("A request stopped in the middle.")))
+    }
+
+    /// Waits until what is being submitted is written down, at most for `patience`. For the end of the process.
+    pub async fn settle(&self, patience: Duration) {
+        self.submits.close();
+        if tokio::time::timeout(patience, self.submits.wait()).await.is_err() {
+            tracing::warn!("a submit was still on its way at the end");
+        }
     }
 }
 
@@ -584,7 +641,7 @@ fn check_call(job: &Job, force: bool) -> Call {
     if force && let Some(params) = params.as_object_mut() {
         params.insert("force".into(), json!(true));
     }
-    Call::safe(Method::Post, "/v1/job/check", params)
+    Call { about: About::Job, ..Call::safe(Method::Post, "/v1/job/check", params) }
 }
 
 /// The request of an operation; `{placeholders}` of the path are filled from the body.
@@ -603,9 +660,9 @@ pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<Str
             None => path.push_str(piece),
         }
     }
-    let repeat = if operation.effect == crate::catalogue::Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
-    let has_source = body.get("url").is_some();
-    Call { method: operation.method, path, params: body, repeat, has_source, secrets }
+    let repeat = if operation.effect == Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
+    let about = if body.get("url").is_some() { About::Document } else { About::Account };
+    Call { method: operation.method, path, params: body, repeat, about, secrets, cancel: CancellationToken::new() }
 }
 
 /// An id that can be looked up, sent and shown.
@@ -641,15 +698,41 @@ fn callback_hash(secret: &str) -> String {
         .collect()
 }
 
+/// Whether an answer without a job id is the result itself. An operation that runs as a job may still be answered at
+/// once when there is little to do; an answer without a result in it is no success.
+fn tells_a_result(operation: &Operation, body: &Value) -> bool {
+    let results = Results::read(body);
+    let is_done = || lenient::field(body, "error").and_then(lenient::truth) == Some(false);
+    operation.run == Run::Direct
+        || !results.links.is_empty()
+        || results.inline.is_some()
+        || (operation.output == Output::Nothing && is_done())
+}
+
+fn neither_job_nor_result(reply: &api::Reply) -> Error {
+    Error::new(
+        Kind::Upstream,
+        "The service answered with neither a job nor a result. It may have charged for the request.",
+        "Look with get_credit_balance before sending it again; the request is kept in list_jobs as `queued`.",
+    )
+    .with_upstream(reply.body.clone())
+    .with_unknown_fate()
+}
+
 /// The service accepted a job, and we could not write that down: the caller must not lose its id.
 fn not_recorded(reply: &api::Reply, error: Error) -> Error {
-    let id = crate::catalogue::shorten(reply.job_id().unwrap_or("(none)"), ID_BYTES_MAX);
+    let id = crate::catalogue::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
     Error::new(
         Kind::Internal,
         format!("The service accepted the job as `{id}`, but it could not be recorded: {}", error.message()),
         format!("Keep the id: get_job_check {id} takes the job up again. {}", error.hint()),
     )
     .with_source(error)
+}
+
+/// What tells one request from another, for comparing a repeat with its original. One-way.
+pub fn hash_of_request(operation: &Operation, identity: &Value) -> String {
+    request_hash(operation, identity)
 }
 
 /// The ledger does not know this job.

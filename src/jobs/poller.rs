@@ -626,6 +626,7 @@ mod tests {
             caller: key().fingerprint().clone(),
             operation: "pdf_to_text".into(),
             arguments: json!({}),
+            request_hash: String::new(),
             client_request_id: None,
             status: JobStatus::Queued,
             created_at: 0,

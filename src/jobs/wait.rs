@@ -93,7 +93,7 @@ impl Jobs {
         let looked_here = watch.bill() != Bill::default();
         drop(watch);
         if let (Some(error), true) = (&news.last_error, news.is_over) {
-            return Err(error.share());
+            return Err(error.share().with_spent(bill.used, bill.remaining));
         }
         let end = if news.job.status.is_terminal() {
             WaitEnd::Finished

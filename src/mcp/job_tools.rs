@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::app::{App, Caller, SubmitRequest};
@@ -97,7 +97,7 @@ pub const ALL: &[JobTool] = &[
             Param::new("wait", ParamKind::Number, "Seconds to wait for the end; 0 returns at once.").default("20"),
             Param::new("read", ParamKind::Integer { min: 0, max: 100_000 }, "Characters of a text result to include.")
                 .default("4000"),
-            Param::new("save_to", ParamKind::Text, "File or folder to save the result to."),
+            Param::new("save_to", ParamKind::Text, "File or folder to save the result to, if it ends within `wait`."),
             Param::new("client_request_id", ParamKind::Text, "Your own unique id for this request."),
         ],
         hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
@@ -256,14 +256,21 @@ pub fn find(name: &str) -> Option<&'static JobTool> {
 /// # Errors
 /// What the use case says.
 pub async fn call(app: &App, caller: &Caller, tool: &'static JobTool, given: Map<String, Value>) -> Result<Answer> {
-    let arguments = read_params(tool.name, tool.params.iter(), given)?;
+    let url =
+        match tool.case {
+            Case::Submit => tool.params.iter().find(|param| param.name == "url").and_then(|param| {
+                given.iter().find(|(name, _)| param.answers_to(name)).map(|(_, value)| value.clone())
+            }),
+            _ => None,
+        };
+    let arguments = read_params(tool.name, tool.params.iter(), given).map_err(|error| in_options(tool, error))?;
     let text = |name: &str| arguments.body.get(name).and_then(Value::as_str);
     let whole = |name: &str| arguments.body.get(name).and_then(Value::as_u64);
     let flag = |name: &str| arguments.body.get(name).and_then(Value::as_bool).unwrap_or_default();
     let job_id = text("job_id").unwrap_or_default();
     match tool.case {
         Case::Submit => {
-            let request = submit_request(&arguments)?;
+            let request = submit_request(&arguments, url)?;
             app.submit(caller, request).await
         }
         Case::Check => app.check(caller, job_id, flag("force")).await,
@@ -320,20 +327,16 @@ fn submit_extras() -> impl Iterator<Item = &'static Param> + Clone {
         .filter(move |param| names.contains(&param.name))
 }
 
-fn submit_request(arguments: &Arguments) -> Result<SubmitRequest> {
+fn submit_request(arguments: &Arguments, url: Option<Value>) -> Result<SubmitRequest> {
     let mut operation_arguments = arguments.body.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Some(sources) = &arguments.sources {
+    // As it was given: only the operation knows whether a comma separates documents or stands in a name.
+    if let Some(url) = url.filter(|url| !url.is_null()) {
         if operation_arguments.contains_key("url") {
             return Err(Error::invalid(
                 "`url` is given twice: beside `options` and in it.",
                 "Give it beside `options`.",
             ));
         }
-        // One stays text: an operation on one document may have commas in its path.
-        let url = match sources.items.as_slice() {
-            [one] => json!(one),
-            many => json!(many),
-        };
         operation_arguments.insert("url".into(), url);
     }
     let operation = arguments.body.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -360,6 +363,15 @@ fn duration(arguments: &Arguments, name: &str, min: f64, max: f64) -> Result<Opt
         ));
     }
     Ok(Some(Duration::from_secs_f64(seconds)))
+}
+
+/// The likeliest mistake with submit_job: an argument of the operation beside `options` instead of in it.
+fn in_options(tool: &JobTool, error: Error) -> Error {
+    if tool.case != Case::Submit || !error.message().contains("has no argument") {
+        return error;
+    }
+    let hint = format!("{} Arguments of the operation itself go into `options`.", error.hint());
+    error.with_hint(hint)
 }
 
 /// Nobody answers to `name`: an error that names who nearly would.

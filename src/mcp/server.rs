@@ -24,6 +24,7 @@ use super::tools::{self, Found};
 use super::{job_tools, present, prompts, resources};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
+use crate::config::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
 use crate::secret::ApiKey;
@@ -86,8 +87,12 @@ impl Server {
 
     /// Who asks: the key of the argument, else of the request's header, else the server's.
     fn caller(&self, key: Option<&str>, context: &RequestContext<RoleServer>, progress: &Progress) -> Result<Caller> {
-        let key = match key.or(header_key(context)) {
-            Some(key) => ApiKey::new(key)?,
+        let header = header_key(context)?;
+        let key = match key.or(header) {
+            Some(key) => {
+                self.shared.app.config.may_be_given(Origin::Flag)?;
+                ApiKey::new(key)?
+            }
             None => self.shared.app.config.key()?.clone(),
         };
         let progress = progress.clone();
@@ -155,9 +160,20 @@ impl Server {
 }
 
 /// The key that came with an HTTP request.
-fn header_key(context: &RequestContext<RoleServer>) -> Option<&str> {
-    let head = context.extensions.get::<http::request::Parts>()?;
-    head.headers.get("x-api-key")?.to_str().ok().filter(|key| !key.trim().is_empty())
+///
+/// One that cannot be read is refused: falling back to the server's own key would bill the wrong account.
+fn header_key(context: &RequestContext<RoleServer>) -> Result<Option<&str>> {
+    let Some(head) = context.extensions.get::<http::request::Parts>() else { return Ok(None) };
+    let mut given = head.headers.get_all("x-api-key").iter();
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(one), None) => match one.to_str() {
+            Ok(key) if key.trim().is_empty() => Ok(None),
+            Ok(key) => Ok(Some(key)),
+            Err(_) => ApiKey::new("").map(|_| None),
+        },
+        (Some(_), Some(_)) => Err(Error::new(Kind::Auth, "The request has two x-api-key headers.", "Send one.")),
+    }
 }
 
 fn take_key(given: &mut Map<String, Value>) -> Result<Option<String>> {

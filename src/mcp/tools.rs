@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::job_tools::{self, Case, Hints, JobTool};
 use crate::catalogue::schema::{Detail, of_params};
-use crate::catalogue::{self, Effect, Operation, Param, ParamKind, Toolset};
+use crate::catalogue::{self, Effect, Operation, Param, ParamKind};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The key, for callers who bring their own.
 const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co API key, if not the server's.").secret()];
@@ -58,7 +58,7 @@ pub fn find(name: &str) -> Option<Found> {
 /// # Errors
 /// `invalid_argument` for a toolset that there is none of.
 pub fn list(config: &Config) -> Result<Vec<Tool>> {
-    let toolsets = toolsets(&config.toolsets)?;
+    let toolsets = catalogue::toolsets(&config.toolsets)?;
     let key = if config.no_key_argument { &[] } else { API_KEY };
     let jobs = job_tools::ALL
         .iter()
@@ -69,27 +69,6 @@ pub fn list(config: &Config) -> Result<Vec<Tool>> {
         .filter(|operation| !(config.read_only && Found::Operation(operation).spends_or_writes()))
         .map(|operation| operation_tool(operation, key));
     Ok(jobs.chain(operations).collect())
-}
-
-fn toolsets(words: &[String]) -> Result<Vec<Toolset>> {
-    let mut chosen = Vec::new();
-    for word in words {
-        match word.as_str() {
-            "core" => {}
-            "all" => return Ok(Toolset::ALL.to_vec()),
-            word => match Toolset::ALL.iter().find(|toolset| toolset.as_str() == word) {
-                Some(toolset) => chosen.push(*toolset),
-                None => {
-                    let names: Vec<&str> = Toolset::ALL.iter().map(|toolset| toolset.as_str()).collect();
-                    return Err(Error::invalid(
-                        format!("There is no toolset `{}`.", catalogue::shorten(word, 40)),
-                        format!("PDFCO_TOOLSETS takes core, all, {}.", names.join(", ")),
-                    ));
-                }
-            },
-        }
-    }
-    Ok(chosen)
 }
 
 fn job_tool(tool: &'static JobTool, key: &'static [Param]) -> Tool {

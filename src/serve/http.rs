@@ -168,7 +168,9 @@ fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
 
 /// New sessions are refused while there are too many; those that exist go on.
 async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
-    let opens_one = !request.headers().contains_key("mcp-session-id");
+    // Requests of the revision without sessions open none.
+    let is_stateless = request.headers().get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28");
+    let opens_one = !is_stateless && !request.headers().contains_key("mcp-session-id");
     if opens_one && sessions.sessions.read().await.len() >= SESSIONS_MAX {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], "Too many sessions.\n")
             .into_response();

@@ -25,6 +25,8 @@ use crate::mcp::Server;
 
 /// Longest message that is read. Documents never travel inline, so this is generous.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long the end of the process waits for submits that have left.
+pub const SUBMITS_PATIENCE: Duration = Duration::from_secs(15);
 /// Size of the stream to a client within this process, in bytes.
 const STREAM_BYTES: usize = 64 * 1024;
 /// Messages waiting to be written.
@@ -73,6 +75,7 @@ pub async fn serve(
         outcome = conversation => outcome,
         () = stop => Ok(()),
     };
+    app.jobs().settle(SUBMITS_PATIENCE).await;
     app.jobs().ledger().close().await;
     outcome
 }
