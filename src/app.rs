@@ -395,12 +395,14 @@ impl App {
     /// # Errors
     /// `invalid_argument` for an id that cannot be one.
     pub async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<Answer> {
+        let not_found = || {
+            let hint = crate::jobs::unknown_job(job_id).hint().to_owned();
+            Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Bill::default()).with_tips(hint))
+        };
         let (job, changed) = match self.jobs.cancel(&caller.key, job_id).await {
+            Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
             Ok(outcome) => outcome,
-            Err(error) if error.kind() == Kind::NotFound => {
-                return Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Bill::default())
-                    .with_tips(error.hint().to_owned()));
-            }
+            Err(error) if error.kind() == Kind::NotFound => return not_found(),
             Err(error) => return Err(error),
         };
         let outcome = if changed { "cancelled" } else { "already_terminal" };
@@ -484,6 +486,7 @@ impl App {
             "aliases": operation.aliases,
             "group": operation.toolset.as_str(),
             "description": operation.description,
+            "cost": operation.price.words(),
             "documented": operation.confidence == catalogue::Confidence::Documented,
             "arguments": catalogue::schema::of_params(operation.params(), catalogue::schema::Detail::Full),
         });

@@ -565,3 +565,27 @@ async fn a_submit_given_up_before_it_left_is_not_sent() {
     let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
     assert_eq!(listed.content["total"], 2, "and it left no row behind");
 }
+
+#[tokio::test]
+async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_cancelled() {
+    let server = MockServer::start().await;
+    at(&server, CHECK, reply(200, "job_check/unknown.json")).await;
+    let product = Product::new(&server.uri(), KEY);
+    let looked = product.app.check(&product.caller, "mistyped", false).await.unwrap();
+    assert_eq!(looked.status, "unknown");
+    let total =
+        async |status| product.app.list(&product.caller, status, 10, None).await.unwrap().content["total"].clone();
+    assert_eq!((total(None).await, total(Some("unknown")).await), (json!(0), json!(1)));
+    let cancelled = product.app.cancel(&product.caller, "mistyped").await.unwrap();
+    assert_eq!(cancelled.content["outcome"], "not_found");
+    let again = product.app.check(&product.caller, "mistyped", false).await.unwrap();
+    assert_eq!(again.credits_used, None, "asking again about a mistyped id is free");
+}
+
+#[tokio::test]
+async fn an_operation_says_what_it_costs_and_how_sure_that_is() {
+    let product = Product::new("https://api.pdf.co", KEY);
+    let cost = |name: &str| product.app.describe(name).unwrap().content["cost"].as_str().unwrap().to_owned();
+    assert_eq!(cost("pdf_to_text"), "about 21 credits a page (documented)");
+    assert!(cost("pdf_to_xlsx").contains("every answer reports"));
+}

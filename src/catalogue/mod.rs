@@ -177,6 +177,19 @@ pub enum Price {
     Unknown,
 }
 
+impl Price {
+    /// In words, with how sure they are.
+    pub fn words(self) -> String {
+        match self {
+            Price::PerPage(credits) => format!("about {credits} credits a page (documented)"),
+            Price::PerCall(credits) => format!("about {credits} credits a call (documented)"),
+            Price::PerPageSeen(credits) => format!("about {credits} credits a page (seen by others, not documented)"),
+            Price::PerCallSeen(credits) => format!("about {credits} credits a call (seen by others, not documented)"),
+            Price::Unknown => "not documented; every answer reports what was charged".to_owned(),
+        }
+    }
+}
+
 /// What an operation changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

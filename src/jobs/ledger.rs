@@ -546,7 +546,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// The caller's jobs, newest first.
+    /// The caller's jobs, newest first. Ids from elsewhere that the service did not know are shown only when asked for
+    /// by their state: they are mistyped ids, as a rule.
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
@@ -566,7 +567,7 @@ impl Ledger {
             }
         };
         let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE caller = $1 AND ($2 IS NULL OR status = $2)
+            "SELECT * FROM jobs WHERE caller = $1 AND (status = $2 OR $2 IS NULL AND NOT (status = 'unknown' AND operation = ''))
                  AND (created_at < $3 OR (created_at = $3 AND intent_id < $4))
              ORDER BY created_at DESC, intent_id DESC LIMIT $5",
         )
@@ -578,7 +579,7 @@ impl Ledger {
         .fetch_all(self.pool().await?)
         .await
         .map_err(failed)?;
-        let total: i64 = sqlx::query("SELECT COUNT(*) FROM jobs WHERE caller = $1 AND ($2 IS NULL OR status = $2)")
+        let total: i64 = sqlx::query("SELECT COUNT(*) FROM jobs WHERE caller = $1 AND (status = $2 OR $2 IS NULL AND NOT (status = 'unknown' AND operation = ''))")
             .bind(caller.as_str())
             .bind(status)
             .fetch_one(self.pool().await?)
