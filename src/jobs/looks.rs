@@ -1,0 +1,186 @@
+//! What a look needs: the client, the ledger, and what durations taught. Shared with the poller's tasks.
+//!
+//! What lives here: [`Core`], which asks about a job once and puts the answer into the ledger, books what it cost and
+//! learns from it. What never does: deciding when to look, or who waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::belief::{self, Learned};
+use super::ledger::now;
+use super::poller::{Bill, By, Looked, Service};
+use super::{Belief, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
+use crate::api::{self, About, Call, Client};
+use crate::catalogue::Method;
+use crate::error::Result;
+use crate::secret::{ApiKey, Fingerprint};
+
+/// What checks need: shared with the poller's tasks.
+pub(super) struct Core {
+    pub(super) client: Client,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) settings: Settings,
+    /// Schedules by operation and size class: as many as the catalogue has, no more.
+    pub(super) schedules: Mutex<HashMap<(String, i64), Arc<Schedule>>>,
+    /// This process, in leases.
+    pub(super) holder: String,
+}
+
+impl Core {
+    /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
+    pub(super) async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<Looked> {
+        let reply = self.client.send(key, &check_call(job, force || job.is_unknown_here())).await?;
+        self.looked(key, job, &reply).await
+    }
+
+    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply) -> Result<Looked> {
+        let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
+        metrics::counter!("pdfco_checks_total").increment(1);
+        self.charge(key.fingerprint(), "job_check", credits, None).await;
+        // An answer without a state still says what it cost: it goes along with the error.
+        let seen = Observation::read(reply, now())?;
+        let before = job.last_look_seconds();
+        let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
+            // What the service said, and was paid for, is told even when it cannot be kept.
+            tracing::warn!(%error, "the answer to a check could not be recorded");
+            job.seeing(&seen)
+        });
+        if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
+            self.learn(&job, before).await;
+        }
+        Ok(Looked { job, credits, credits_remaining, by: By::Us })
+    }
+
+    /// Lets a finished job teach how long such jobs take: in its size class and in general.
+    pub(super) async fn learn(&self, job: &Job, last_look_before: f64) {
+        if job.operation.is_empty() || job.submitted_at.is_none() {
+            return;
+        }
+        let seconds = belief::duration(job.job_duration_ms, job.elapsed_seconds(now()), last_look_before);
+        let mut buckets = vec![0, belief::page_bucket(job.page_count)];
+        buckets.dedup();
+        for bucket in buckets {
+            let learnt = match self.ledger.learned(&job.operation, bucket).await {
+                Ok(learned) => self.ledger.learn(&job.operation, bucket, learned.with(seconds)).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = learnt {
+                tracing::warn!(%error, "a duration could not be kept");
+            }
+        }
+    }
+
+    /// The schedule for a job: from the durations of its operation, in its size class where there are any.
+    pub(super) async fn schedule_for(&self, job: &Job) -> Arc<Schedule> {
+        let mut learned = Learned::default();
+        for bucket in [belief::page_bucket(job.page_count), 0] {
+            if learned.weight == 0.0 && !job.operation.is_empty() {
+                // Without the past the prior will do.
+                learned = self.ledger.learned(&job.operation, bucket).await.unwrap_or_default();
+            }
+        }
+        let belief = learned.belief();
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(belief));
+        if known.made_from() != belief {
+            *known = self.schedule(belief);
+        }
+        Arc::clone(known)
+    }
+
+    /// The schedule that was last used for such a job; the prior's when there was none yet.
+    pub(super) fn known_schedule(&self, job: &Job) -> Arc<Schedule> {
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(Learned::default().belief())))
+    }
+
+    /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
+    pub(super) async fn charge(
+        &self,
+        caller: &Fingerprint,
+        operation: &str,
+        credits: Option<i64>,
+        remaining: Option<i64>,
+    ) -> Bill {
+        if let Some(credits) = credits
+            && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
+        {
+            tracing::warn!(%error, "spending could not be booked");
+        }
+        if let Some(credits) = credits {
+            // Refunds make this fall, so it is no counter.
+            metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
+        }
+        let mut bill = Bill::default();
+        bill.add(credits, remaining);
+        bill
+    }
+
+    fn schedule(&self, belief: Belief) -> Arc<Schedule> {
+        Arc::new(Schedule::new(belief, self.settings.check_worth_seconds))
+    }
+}
+
+fn schedule_key(job: &Job) -> (String, i64) {
+    (job.operation.clone(), belief::page_bucket(job.page_count))
+}
+
+impl Service for Core {
+    type Turn = api::rate_limit::Permit;
+
+    async fn turn(&self, key: &ApiKey) -> Self::Turn {
+        self.client.turn(key).await
+    }
+
+    fn give_back(&self, turn: Self::Turn) {
+        turn.give_back();
+    }
+
+    async fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> Result<Looked> {
+        let is_shared = self.ledger.is_shared();
+        let claimed = match is_shared {
+            true => self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await,
+            false => Ok(Ok(())),
+        };
+        // A ledger that cannot be asked does not stop the looking.
+        if let Ok(Err(theirs)) = claimed {
+            turn.give_back();
+            let is_news = theirs.status.is_terminal() || theirs.last_checked_at > job.last_checked_at;
+            let by = if is_news { By::Others } else { By::OthersSoon };
+            return Ok(Looked { job: theirs, credits: None, credits_remaining: None, by });
+        }
+        let reply = self.client.send_in_turn(key, &check_call(job, job.is_unknown_here()), turn).await;
+        let looked = match reply {
+            Ok(reply) => self.looked(key, job, &reply).await,
+            Err(error) => Err(error),
+        };
+        if is_shared
+            && looked.is_err()
+            && let Err(error) = self.ledger.release(&job.intent_id, &self.holder).await
+        {
+            tracing::debug!(%error, "a lease could not be given back; it ends by time");
+        }
+        looked
+    }
+
+    fn is_shared(&self) -> bool {
+        self.ledger.is_shared()
+    }
+
+    async fn changed(&self, key: &ApiKey, since: Millis) -> Vec<Job> {
+        self.ledger.changed_since(key.fingerprint(), since).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "other processes' news could not be read");
+            Vec::new()
+        })
+    }
+}
+
+fn check_call(job: &Job, force: bool) -> Call {
+    let mut params = json!({"jobId": job.id()});
+    if force && let Some(params) = params.as_object_mut() {
+        params.insert("force".into(), json!(true));
+    }
+    Call { about: About::Job, ..Call::safe(Method::Post, "/v1/job/check", params) }
+}

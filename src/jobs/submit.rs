@@ -1,0 +1,313 @@
+//! The way in: an intention on disk, one request, and what became of it.
+//!
+//! What lives here: [`Jobs::submit`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
+//! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`looks.rs`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::{Intent, now};
+use super::{Bill, ID_BYTES_MAX, Job, JobStatus, Jobs, Millis, Observation, Results, new_intent_id, valid_id};
+use crate::api::{self, About, Call, Repeat};
+use crate::catalogue::{Effect, Operation, Output, Run};
+use crate::error::{Error, Kind, Result};
+use crate::lenient;
+use crate::secret::ApiKey;
+
+/// The same request by the same caller within this time is told about.
+const SAME_REQUEST_WITHIN: Duration = Duration::from_secs(60);
+/// No submit is on its way for longer than this, in milliseconds: an exchange has a time limit.
+const SUBMIT_MILLIS_MAX: Millis = 120_000;
+/// How long a second caller waits for the first one's submit under the same `client_request_id`.
+const EARLIER_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it asks the ledger meanwhile.
+const EARLIER_EVERY: Duration = Duration::from_millis(200);
+/// How often a `client_request_id` is tried when its earlier owner vanishes.
+const INTEND_TRIES: u32 = 3;
+
+/// What to submit.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// The catalogue row.
+    pub operation: &'static Operation,
+    /// The body that goes out, without `async`.
+    pub body: Value,
+    /// Values of the body that must not be quoted or kept (passwords).
+    pub secrets: Vec<String>,
+    /// What the ledger may keep of the request.
+    pub public_arguments: Value,
+    /// What makes two requests the same one; compared, never stored.
+    pub identity: Value,
+    /// The caller's own id for "never twice".
+    pub client_request_id: Option<&'a str>,
+    /// Gives the submit up as long as it has not left.
+    pub cancel: CancellationToken,
+}
+
+/// A job that was submitted, and what that told.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The job.
+    pub job: Job,
+    /// What the request cost.
+    pub bill: Bill,
+    /// The job existed already under this `client_request_id`: nothing was sent.
+    pub is_repeat: bool,
+    /// The same request went out a moment ago as this job.
+    pub twin: Option<Job>,
+}
+
+impl Jobs {
+    /// Starts an operation. The intention is in the ledger before the request leaves.
+    ///
+    /// # Errors
+    /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
+    /// cannot be one.
+    pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
+        let Submission { operation, mut body, mut secrets, public_arguments, identity, client_request_id, cancel } =
+            submission;
+        // Whoever shuts the process down waits for this: what has left must be written down.
+        let _under_way = self.submits.token();
+        let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
+        let caller = key.fingerprint();
+        let intent_id = new_intent_id();
+        let request_hash = request_hash(operation, &identity);
+        let at = now();
+        self.refuse_beyond_budget(operation).await?;
+        let callback = self.callback_for(operation, &body);
+        let intent = Intent {
+            intent_id: &intent_id,
+            caller,
+            operation: operation.name,
+            arguments: &public_arguments,
+            request_hash: &request_hash,
+            client_request_id,
+            callback_hash: callback.as_ref().map(|callback| callback.hash.as_str()),
+            at,
+        };
+        let mut tries = 0;
+        while let Some(job) = self.core.ledger.intend(&intent).await? {
+            let earlier = match client_request_id {
+                Some(id) => self.earlier(key, id).await?,
+                None => Some(job),
+            };
+            tries += 1;
+            match earlier {
+                Some(job) => return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None }),
+                // The earlier one was refused meanwhile and left nothing behind: the id is free again.
+                None if tries < INTEND_TRIES => {}
+                None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
+            }
+        }
+        let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
+        let twin = self.core.ledger.same_request(caller, &request_hash, &intent_id, since).await?;
+
+        if let Some(body) = body.as_object_mut() {
+            if operation.run == Run::Job {
+                body.insert("async".into(), json!(true));
+            }
+            if let Some(callback) = callback {
+                body.insert("callback".into(), json!(callback.url));
+                secrets.push(callback.secret);
+            }
+        }
+        let call = Call { cancel, ..call_for(operation, body, secrets) };
+        match self.core.client.send(key, &call).await {
+            Ok(reply) => {
+                let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
+                let (credits, remaining) = (reply.credits(), reply.credits_remaining());
+                let job_id = reply.job_id();
+                let recorded = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
+                    Ok(Some(job_id)) => {
+                        self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await
+                    }
+                    Ok(None) if tells_a_result(operation, &reply.body) => {
+                        self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
+                    }
+                    Ok(None) => {
+                        let error = neither_job_nor_result(&reply);
+                        self.core.ledger.not_accepted(&intent_id, &error, true).await?;
+                        return Err(error);
+                    }
+                    Err(error) => Err(error),
+                };
+                let job =
+                    recorded.map_err(|error| not_recorded(&reply, error).with_spent(bill.used, bill.remaining))?;
+                Ok(Submitted { job, bill, is_repeat: false, twin })
+            }
+            Err(error) => {
+                if let Some(credits) =
+                    error.upstream().and_then(|body| lenient::field(body, "credits")).and_then(lenient::whole_number)
+                {
+                    self.core.charge(caller, operation.name, Some(credits), None).await;
+                }
+                self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The address for the service to call when the job ends, with a secret of its own; none when the caller named
+    /// another, or when nobody listens.
+    fn callback_for(&self, operation: &Operation, body: &Value) -> Option<Callback> {
+        let base = self.core.settings.callback_url.as_ref()?;
+        let can_call = operation.run != Run::Direct && operation.param("callback").is_some();
+        if !can_call || body.get("callback").is_some() {
+            return None;
+        }
+        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let url = format!("{}/callbacks/{secret}", base.as_str().trim_end_matches('/'));
+        Some(Callback { hash: callback_hash(&secret), url, secret })
+    }
+
+    /// Takes what the service sent to a callback. A replay changes nothing; whoever waits hears of it at once.
+    ///
+    /// # Errors
+    /// `not_found` for a secret that is none of ours, `upstream` for a body without a state.
+    pub async fn called_back(&self, secret: &str, content: Value) -> Result<()> {
+        let unknown =
+            || Error::new(Kind::NotFound, "There is no such callback.", "It is spent or was never given out.");
+        let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
+        let seen = Observation::called_back(content, now())?;
+        let before = job.last_look_seconds();
+        let reply = api::Reply { body: seen.content.clone() };
+        if let (None, Some(id)) = (&job.job_id, reply.job_id())
+            && valid_id(&id, "jobId").is_ok()
+        {
+            // The callback overtook the answer to the submit, or that answer was lost.
+            self.core.ledger.named(&job.intent_id, &id).await?;
+        }
+        let job = self.core.ledger.observe(&job.intent_id, &seen).await?;
+        if job.completed_at == Some(seen.at) {
+            self.core.charge(&job.caller, &job.operation, seen.credits, None).await;
+            if seen.status == JobStatus::Success {
+                self.core.learn(&job, before).await;
+            }
+        }
+        self.poller.hear(&job);
+        Ok(())
+    }
+
+    /// Refuses paid work once the day's budget is spent. What only reads the account goes on.
+    ///
+    /// # Errors
+    /// `insufficient_credits`, naming the budget.
+    pub async fn refuse_beyond_budget(&self, operation: &Operation) -> Result<()> {
+        let Some(budget) = self.core.settings.credit_budget else { return Ok(()) };
+        if operation.effect == Effect::ReadsAccount {
+            return Ok(());
+        }
+        let spent = self.core.ledger.spent_on_day(now()).await?;
+        if spent < budget {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::InsufficientCredits,
+            format!("The day's budget of {budget} credits is spent ({spent} so far, by this ledger's count)."),
+            "It starts anew at midnight UTC. Raise PDFCO_CREDIT_BUDGET to go on today. Nothing was sent.",
+        ))
+    }
+
+    /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
+    /// another process, is waited for a little, because its answer says more.
+    pub async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
+        let client_request_id = valid_id(client_request_id, "client_request_id")?;
+        let started = tokio::time::Instant::now();
+        loop {
+            let job = self.core.ledger.by_client_request_id(key.fingerprint(), client_request_id).await?;
+            let is_on_its_way = job.as_ref().is_some_and(|job| {
+                let age = now().saturating_sub(job.created_at);
+                job.job_id.is_none() && job.problem.is_none() && !job.status.is_terminal() && age < SUBMIT_MILLIS_MAX
+            });
+            if !is_on_its_way || started.elapsed() >= EARLIER_PATIENCE {
+                return Ok(job);
+            }
+            tokio::time::sleep(EARLIER_EVERY).await;
+        }
+    }
+}
+
+/// Where the service calls back, and what proves that it is the service.
+struct Callback {
+    url: String,
+    secret: String,
+    hash: String,
+}
+
+/// The ledger keeps the hash only, and looking a hash up tells nothing about a secret by how long it takes.
+fn callback_hash(secret: &str) -> String {
+    Sha256::new()
+        .chain_update(b"pdfco callback v1\0")
+        .chain_update(secret)
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Whether an answer without a job id is the result itself. An operation that runs as a job may still be answered at
+/// once when there is little to do; an answer without a result in it is no success.
+fn tells_a_result(operation: &Operation, body: &Value) -> bool {
+    let results = Results::read(body);
+    let is_done = || lenient::field(body, "error").and_then(lenient::truth) == Some(false);
+    operation.run == Run::Direct
+        || !results.links.is_empty()
+        || results.inline.is_some()
+        || (operation.output == Output::Nothing && is_done())
+}
+
+fn neither_job_nor_result(reply: &api::Reply) -> Error {
+    Error::new(
+        Kind::Upstream,
+        "The service answered with neither a job nor a result. It may have charged for the request.",
+        "Look with get_credit_balance before sending it again; the request is kept in list_jobs as `queued`.",
+    )
+    .with_upstream(reply.body.clone())
+    .with_unknown_fate()
+}
+
+/// The service accepted a job, and we could not write that down: the caller must not lose its id.
+fn not_recorded(reply: &api::Reply, error: Error) -> Error {
+    let id = crate::catalogue::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
+    Error::new(
+        Kind::Internal,
+        format!("The service accepted the job as `{id}`, but it could not be recorded: {}", error.message()),
+        format!("Keep the id: get_job_check {id} takes the job up again. {}", error.hint()),
+    )
+    .with_source(error)
+}
+
+/// What tells one request from another, for comparing a repeat with its original. One-way.
+pub fn hash_of_request(operation: &Operation, identity: &Value) -> String {
+    request_hash(operation, identity)
+}
+
+fn request_hash(operation: &Operation, identity: &Value) -> String {
+    let digest =
+        Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(identity.to_string()).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The request of an operation; `{placeholders}` of the path are filled from the body.
+pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<String>) -> Call {
+    let mut path = String::with_capacity(operation.path.len());
+    for piece in operation.path.split('/').skip(1) {
+        path.push('/');
+        match piece.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => {
+                let value = body.as_object_mut().and_then(|body| body.shift_remove(name)).unwrap_or_default();
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                path.push_str(
+                    &percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string(),
+                );
+            }
+            None => path.push_str(piece),
+        }
+    }
+    let repeat = if operation.effect == Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
+    let about = if body.get("url").is_some() { About::Document } else { About::Account };
+    Call { method: operation.method, path, params: body, repeat, about, secrets, cancel: CancellationToken::new() }
+}
