@@ -74,7 +74,7 @@ impl Jobs {
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
         let caller = key.fingerprint();
         let intent_id = new_intent_id();
-        let request_hash = request_hash(operation, &identity);
+        let request_hash = hash_of_request(operation, &identity);
         let at = now();
         self.refuse_beyond_budget(operation).await?;
         let callback = self.callback_for(operation, &body);
@@ -282,10 +282,6 @@ fn not_recorded(reply: &api::Reply, error: Error) -> Error {
 
 /// What tells one request from another, for comparing a repeat with its original. One-way.
 pub fn hash_of_request(operation: &Operation, identity: &Value) -> String {
-    request_hash(operation, identity)
-}
-
-fn request_hash(operation: &Operation, identity: &Value) -> String {
     let digest =
         Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(identity.to_string()).finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
