@@ -733,9 +733,25 @@ async fn open_file(path: &Path) -> Result<SqlitePool> {
         .busy_timeout(BUSY_TIMEOUT)
         // A statement that waited for a lock is no news to the user; one that failed is, and is told once.
         .disable_statement_logging();
-    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(failed)?;
+    let started = Instant::now();
+    let pool = loop {
+        match SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await {
+            Ok(pool) => break pool,
+            // Whoever opens a new file turns its journal on, which does not wait for others who do the same.
+            Err(error) if is_contended(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    };
     migrate(&pool).await?;
     Ok(pool)
+}
+
+/// Whether a statement failed only because another connection was at the file: SQLite's busy, locked and schema.
+fn is_contended(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 17))
 }
 
 /// Makes the folder and the file for this user alone: the ledger knows which documents were worked on.
@@ -780,10 +796,10 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
         match migrator.run(pool).await {
             Ok(()) => return Ok(()),
             // Another process may be taking the same steps at this moment; afterwards there is nothing left to do.
-            Err(sqlx::migrate::MigrateError::Execute(_) | sqlx::migrate::MigrateError::ExecuteMigration(..))
-                if attempt < MIGRATE_ATTEMPTS && started.elapsed() < BUSY_TIMEOUT =>
-            {
-                tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
+            Err(
+                sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
+            ) if (attempt < MIGRATE_ATTEMPTS || is_contended(&error)) && started.elapsed() < BUSY_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis((50 * attempt).min(250))).await;
             }
             Err(error) => {
                 return Err(Error::new(
