@@ -32,15 +32,16 @@ impl Core {
     /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
     pub(super) async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<Looked> {
         let reply = self.client.send(key, &check_call(job, force || job.is_unknown_here())).await?;
-        self.looked(key, job, &reply).await
+        self.looked(key, job, &reply, |_| {}).await
     }
 
-    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply) -> Result<Looked> {
+    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply, paid: impl Fn(Bill)) -> Result<Looked> {
         let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
         metrics::counter!("pdfco_checks_total").increment(1);
-        self.charge(key.fingerprint(), "job_check", credits, None).await;
+        let bill = self.charge(key.fingerprint(), "job_check", credits, credits_remaining).await;
         // An answer without a state still says what it cost: it goes along with the error.
         let seen = Observation::read(reply, now())?;
+        paid(bill);
         let before = job.last_look_seconds();
         let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
             // What the service said, and was paid for, is told even when it cannot be kept.
@@ -138,7 +139,13 @@ impl Service for Core {
         turn.give_back();
     }
 
-    async fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> Result<Looked> {
+    async fn check(
+        &self,
+        key: &ApiKey,
+        turn: Self::Turn,
+        job: &Job,
+        paid: impl Fn(Bill) + Send + Sync,
+    ) -> Result<Looked> {
         let is_shared = self.ledger.is_shared();
         let claimed = match is_shared {
             true => self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await,
@@ -153,7 +160,7 @@ impl Service for Core {
         }
         let reply = self.client.send_in_turn(key, &check_call(job, job.is_unknown_here()), turn).await;
         let looked = match reply {
-            Ok(reply) => self.looked(key, job, &reply).await,
+            Ok(reply) => self.looked(key, job, &reply, paid).await,
             Err(error) => Err(error),
         };
         if is_shared

@@ -42,7 +42,16 @@ pub trait Service: Send + Sync + 'static {
     fn give_back(&self, turn: Self::Turn);
     /// Looks at a job once: asks the service and puts the answer into the ledger. What `job` knew of
     /// is compared: a newer look by another process is as good as one of our own, and free.
-    fn check(&self, key: &ApiKey, turn: Self::Turn, job: &Job) -> impl Future<Output = Result<Looked, Error>> + Send;
+    ///
+    /// `paid` hears what the look cost before the ledger hears of the state: nobody learns of an end whose price is not
+    /// on the bill yet.
+    fn check(
+        &self,
+        key: &ApiKey,
+        turn: Self::Turn,
+        job: &Job,
+        paid: impl Fn(Bill) + Send + Sync,
+    ) -> impl Future<Output = Result<Looked, Error>> + Send;
     /// Whether other processes may look at the same jobs.
     fn is_shared(&self) -> bool;
     /// The key's jobs that changed in the ledger at or after `since`.
@@ -312,6 +321,13 @@ impl Entry {
         }
     }
 
+    /// Puts a look on the bill of whoever has waited for longest.
+    fn charge(&self, bill: Bill) {
+        if let Some(payer) = self.waiters.first() {
+            lock(&payer.bill).merge(bill);
+        }
+    }
+
     /// Counts a look that somebody else made. It was made by now, whatever the wall clock said then.
     fn take_over(&mut self, job: &Job) {
         let elapsed = self.submitted.elapsed().as_secs_f64();
@@ -394,6 +410,12 @@ async fn hear_others<S: Service>(shared: &Shared<S>, poller: &KeyPoller) {
 }
 
 impl KeyPoller {
+    fn charge(&self, intent_id: &str, bill: Bill) {
+        if let Some(entry) = lock(&self.jobs).entries.get(intent_id) {
+            entry.charge(bill);
+        }
+    }
+
     /// Takes note of a job that somebody else changed.
     fn hear(&self, job: Job) {
         let mut jobs = lock(&self.jobs);
@@ -443,8 +465,9 @@ async fn look<S: Service>(
     intent_id: String,
     job: Arc<Job>,
 ) {
+    let paid = |bill| poller.charge(&intent_id, bill);
     // A panic must not keep the place in flight, nor leave waiters without an answer.
-    let outcome = AssertUnwindSafe(shared.service.check(&poller.key, turn, &job)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(shared.service.check(&poller.key, turn, &job, paid)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
     poller.in_flight.add_permits(1);
     let mut jobs = lock(&poller.jobs);
@@ -474,9 +497,6 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
                     return !entry.waiters.is_empty();
                 }
             }
-            if let Some(payer) = entry.waiters.first() {
-                lock(&payer.bill).add(looked.credits, looked.credits_remaining);
-            }
             let is_terminal = looked.job.status.is_terminal();
             entry.plan(now);
             entry.publish(Some(Arc::new(looked.job)), None, is_terminal);
@@ -484,10 +504,8 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
         }
         Err(error) => {
             let is_over = ends_looking(&error);
-            if let Some(payer) = entry.waiters.first() {
-                let (credits, remaining) = error.spent();
-                lock(&payer.bill).add(credits, remaining);
-            }
+            let (used, remaining) = error.spent();
+            entry.charge(Bill { used, remaining });
             entry.failures = entry.failures.saturating_add(1);
             // A refused look is postponed; the wait goes on.
             let pause = retry::delay(entry.failures).max(error.retry_after().unwrap_or_default());
@@ -540,6 +558,8 @@ mod tests {
         script: Script,
         looks: Mutex<Vec<(f64, String)>>,
         takes: Duration,
+        /// From the answer until the look is over.
+        writes: Duration,
         pace: Duration,
         next_turn: tokio::sync::Mutex<Option<Instant>>,
         at_once: AtomicUsize,
@@ -554,6 +574,7 @@ mod tests {
                 script: Box::new(script),
                 looks: Mutex::default(),
                 takes: Duration::ZERO,
+                writes: Duration::ZERO,
                 pace: Duration::ZERO,
                 next_turn: tokio::sync::Mutex::default(),
                 at_once: AtomicUsize::new(0),
@@ -592,7 +613,13 @@ mod tests {
             self.given_back.fetch_add(1, Ordering::Relaxed);
         }
 
-        async fn check(&self, _: &ApiKey, (): (), job: &Job) -> Result<Looked, Error> {
+        async fn check(
+            &self,
+            _: &ApiKey,
+            (): (),
+            job: &Job,
+            paid: impl Fn(Bill) + Send + Sync,
+        ) -> Result<Looked, Error> {
             let id = job.id().to_owned();
             let at = self.start.elapsed().as_secs_f64();
             let before = lock(&self.looks).iter().filter(|(_, other)| *other == id).count();
@@ -603,6 +630,8 @@ mod tests {
             self.at_once.fetch_sub(1, Ordering::Relaxed);
             let status = (self.script)(at, &id, before)?;
             let job = Job { status, checks_made: job.checks_made + 1, ..job.clone() };
+            paid(Bill { used: Some(2), remaining: Some(100) });
+            tokio::time::sleep(self.writes).await;
             Ok(Looked { job, credits: Some(2), credits_remaining: Some(100), by: By::Us })
         }
 
@@ -929,6 +958,21 @@ mod tests {
         let watch = poller.watch(&key(), Arc::new(known.clone()), schedule, None, 10_000);
         poller.hear(&Job { status: JobStatus::Queued, last_checked_at: None, ..known });
         assert_eq!(watch.news.borrow().job.status, JobStatus::Working);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_is_heard_of_before_our_own_look_is_over_has_its_price_on_the_bill() {
+        let fake = Fake { writes: Duration::from_secs(5), ..Fake::done_after(0.0) };
+        let (_fake, poller) = poller(fake);
+        let mut watch = watch(&poller, "a", Some(1));
+        seconds_pass(2).await;
+        // The ledger has it already, and the process's own reading of the ledger finds it there.
+        poller.hear(&Job { status: JobStatus::Success, last_checked_at: Some(1_000), ..Job::clone(&job("a")) });
+        assert_eq!(end(&mut watch).await.job.status, JobStatus::Success);
+        assert_eq!(watch.bill().used, Some(2));
+        seconds_pass(10).await;
+        assert_eq!(watch.bill().used, Some(2), "once");
+        assert_eq!(poller.watched(), 0);
     }
 
     #[tokio::test(start_paused = true)]
