@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use secrecy::{ExposeSecret, SecretString};
@@ -84,6 +85,19 @@ impl Running {
 /// # Errors
 /// `invalid_argument` when the address is not this machine's and there is no token; `network` when it cannot be bound.
 pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
+    let server = Server::new(Arc::clone(&app));
+    start_with(app, options, move || server.clone()).await
+}
+
+/// Starts the server with another handler of messages; `handler` makes one for each session or stateless request.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with<S: ServerHandler>(
+    app: Arc<App>,
+    options: Options,
+    handler: impl Fn() -> S + Send + Sync + 'static,
+) -> Result<Running> {
     if !options.address.ip().is_loopback() && options.token.is_none() {
         return Err(Error::invalid(
             format!("{} can be reached from other machines, and no token guards it.", options.address),
@@ -101,7 +115,7 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
     let address =
         listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
     let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
-    let router = router(app, &options, streams.clone());
+    let router = router(app, &options, streams.clone(), handler);
     // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -114,8 +128,12 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
     Ok(Running { address, accepting, streams, task })
 }
 
-fn router(app: Arc<App>, options: &Options, streams: CancellationToken) -> Router {
-    let server = Server::new(Arc::clone(&app));
+fn router<S: ServerHandler>(
+    app: Arc<App>,
+    options: &Options,
+    streams: CancellationToken,
+    handler: impl Fn() -> S + Send + Sync + 'static,
+) -> Router {
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(SESSION_IDLE);
     let sessions = Arc::new(sessions);
@@ -129,7 +147,7 @@ fn router(app: Arc<App>, options: &Options, streams: CancellationToken) -> Route
         .enforce_origin_validation()
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .with_cancellation_token(streams);
-    let protocol = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), config);
+    let protocol = StreamableHttpService::new(move || Ok(handler()), Arc::clone(&sessions), config);
     let guard = Arc::new(Guard { token: options.token.clone() });
     let guarded = Router::new()
         .nest_service("/mcp", protocol)
