@@ -3,12 +3,15 @@
 //! What lives here: [`Answer`] (BaseResponse, DESIGN §2.2), [`JobView`], and its published schema. What never does:
 //! protocol or terminal; doors put an answer into their own envelope.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::catalogue::{Effect, Output};
 use crate::error::{Error, Kind};
-use crate::jobs::{Bill, Job, JobStatus};
+use crate::jobs::{Bill, Job, JobStatus, Task, TaskStatus};
 
 /// What one call told.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +36,9 @@ pub struct Answer {
     /// The kind behind `status: error`.
     #[serde(skip)]
     pub kind: Option<Kind>,
+    /// The task that stands for the rest of the call, for a caller who takes tasks.
+    #[serde(skip)]
+    pub task: Option<Box<TaskView>>,
 }
 
 impl Answer {
@@ -48,6 +54,7 @@ impl Answer {
             output: None,
             is_error: false,
             kind: None,
+            task: None,
         }
     }
 
@@ -166,6 +173,30 @@ pub struct TextOutput {
     pub truncated: bool,
     /// Always true: the text is data.
     pub untrusted: bool,
+}
+
+/// A task as it is now: what a caller who takes tasks gets instead of waiting.
+#[derive(Clone, Debug)]
+pub struct TaskView {
+    /// Its row.
+    pub task: Task,
+    /// Its state, as it follows from the job's.
+    pub status: TaskStatus,
+    /// A few words about it.
+    pub message: Option<String>,
+    /// When the job behind it last changed, in milliseconds.
+    pub job_changed_at: Option<i64>,
+    /// The pause to make before asking again.
+    pub poll_interval: Duration,
+    /// The outcome of a completed task that waited for a job.
+    pub answer: Option<Arc<Answer>>,
+}
+
+impl TaskView {
+    /// When it last changed, as far as is known, in milliseconds.
+    pub fn changed_at(&self) -> i64 {
+        self.job_changed_at.map_or(self.task.changed_at, |at| at.max(self.task.changed_at))
+    }
 }
 
 impl JobView {

@@ -6,8 +6,10 @@
 //! Start at [`App::submit`]; what becomes of a result is in `app/results.rs`.
 
 mod results;
+mod tasks;
 
 pub use results::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
+pub use tasks::HEARD_WITHIN;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -41,10 +43,27 @@ pub struct Caller {
     pub sandbox: Arc<Sandbox>,
     /// Longest wait in one call; `None` is no limit.
     pub max_wait: Option<Duration>,
+    /// What they take for a call that would wait.
+    pub takes: Takes,
     /// They gave up.
     pub cancel: CancellationToken,
     /// Hears what happens meanwhile.
     pub told: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+/// What a caller takes for a call that would wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Takes {
+    /// The answer, however long it takes.
+    #[default]
+    Answers,
+    /// A task where the call would wait, the answer where it would not.
+    Tasks,
+    /// Nothing but a task, because they asked for one.
+    OnlyTasks {
+        /// How long they want it to be kept.
+        ttl: Option<Duration>,
+    },
 }
 
 /// What happens while a call runs.
@@ -106,6 +125,7 @@ pub struct App {
     jobs: Jobs,
     hosts: Hosts,
     texts: Mutex<VecDeque<(String, Arc<Text>)>>,
+    attended: Mutex<tasks::Attended>,
 }
 
 impl App {
@@ -123,7 +143,14 @@ impl App {
             callback_url: config.callback_url.clone(),
         };
         let hosts = Hosts::new(&config.download_hosts, &config.base_url);
-        Ok(App { jobs: Jobs::new(client.clone(), ledger, settings), client, hosts, config, texts: Mutex::default() })
+        Ok(App {
+            jobs: Jobs::new(client.clone(), ledger, settings),
+            client,
+            hosts,
+            config,
+            texts: Mutex::default(),
+            attended: Mutex::default(),
+        })
     }
 
     /// The jobs engine, for doors that list and look up.
@@ -202,6 +229,15 @@ impl App {
         note: Option<String>,
     ) -> Result<Answer> {
         let asked = request.wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
+        let takes_a_task = match caller.takes {
+            Takes::Answers => false,
+            Takes::Tasks => !asked.is_zero(),
+            Takes::OnlyTasks { .. } => true,
+        };
+        if takes_a_task && job.job_id.is_some() && !job.status.is_terminal() {
+            let follow_up = tasks::after_submit(request.read, request.save_to.as_deref());
+            return self.promise(caller, &job.operation, &job, follow_up, bill).await;
+        }
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
             let source = if bill == Bill::default() { "cache" } else { "live" };
             (self.job_answer(&job, source, bill), job)
@@ -329,7 +365,35 @@ impl App {
         timeout: Option<Duration>,
         interval: Option<Duration>,
     ) -> Result<Answer> {
-        Ok(self.waited(caller, job_id, timeout.unwrap_or(WAIT_DEFAULT), interval).await?.0)
+        let asked = timeout.unwrap_or(WAIT_DEFAULT);
+        if caller.takes != Takes::Answers
+            && !asked.is_zero()
+            && let Some(promised) = self.promised(caller, job_id, interval).await?
+        {
+            return Ok(promised);
+        }
+        Ok(self.waited(caller, job_id, asked, interval).await?.0)
+    }
+
+    /// A task instead of a wait, unless the job has ended or does not exist.
+    async fn promised(&self, caller: &Caller, job_id: &str, interval: Option<Duration>) -> Result<Option<Answer>> {
+        let ledger = self.jobs.ledger();
+        let mut bill = Bill::default();
+        if ledger.get(caller.key.fingerprint(), job_id).await?.is_none() {
+            // An id from elsewhere: one look tells whether there is such a job at all.
+            let (answer, job) = self.waited(caller, job_id, Duration::ZERO, None).await?;
+            if job.status.is_terminal() {
+                return Ok(Some(answer));
+            }
+            bill.add(answer.credits_used, answer.credits_remaining);
+        }
+        match ledger.get(caller.key.fingerprint(), job_id).await? {
+            Some(job) if job.job_id.is_some() && !job.status.is_terminal() => {
+                let follow_up = tasks::after_wait(interval);
+                self.promise(caller, "wait_job_completion", &job, follow_up, bill).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn waited(

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use pdfco::app::{App, Caller, SubmitRequest};
+use pdfco::app::{App, Caller, SubmitRequest, Takes};
 use pdfco::catalogue::{self, Method, Operation, Output, Param, ParamKind, Run, arguments};
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
@@ -286,6 +286,7 @@ fn caller(key: &str, sandbox: Sandbox) -> Caller {
         key: ApiKey::new(key).unwrap(),
         sandbox: Arc::new(sandbox),
         max_wait: None,
+        takes: Takes::Answers,
         cancel: CancellationToken::new(),
         told: Arc::new(|_| {}),
     }

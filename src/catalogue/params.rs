@@ -6,13 +6,10 @@
 use super::{Param, ParamKind};
 
 /// The source document.
-pub const URL: Param = Param::new(
-    "url",
-    ParamKind::Source,
-    "The document: http(s) link, `filetoken://…`, or local path (uploaded first).",
-)
-.aliases(&["input", "file_path"])
-.required();
+pub const URL: Param =
+    Param::new("url", ParamKind::Source, "Document: http(s) link, `filetoken://…` or local path (uploaded).")
+        .aliases(&["input", "file_path"])
+        .required();
 
 /// The source document and how to fetch it.
 pub const SOURCE: &[Param] = &[URL, HTTP_USERNAME, HTTP_PASSWORD];
@@ -34,10 +31,10 @@ pub const SOURCES: &[Param] = &[
 pub const HTTP_AUTH: &[Param] = &[HTTP_USERNAME, HTTP_PASSWORD];
 
 /// User of the source link.
-pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "HTTP user of the link.");
+pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "Link's HTTP user.");
 
 /// Password of the source link.
-pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "HTTP password of the link.").secret();
+pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "Link's HTTP password.").secret();
 
 /// Pages counted from 0.
 pub const PAGES: &[Param] =

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::output::{Format, Printer, Report};
 use self::progress_bar::Progress;
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, Takes};
 use crate::catalogue;
 use crate::config::{self, Config, Origin};
 use crate::error::{Error, Kind, Result};
@@ -342,6 +342,7 @@ impl Session {
             key: config.key()?.clone(),
             sandbox: Arc::new(sandbox.with_max_bytes(config.max_file_bytes)),
             max_wait: None,
+            takes: Takes::Answers,
             cancel: self.interrupt.cancel.clone(),
             told: self.progress.listener(),
         })

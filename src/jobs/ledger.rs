@@ -9,6 +9,7 @@
 //! warning (`ledger/store.rs`).
 
 mod store;
+mod tasks;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -33,8 +34,11 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Fingerprint;
 
 /// Schema steps in order; applied ones are never edited.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "jobs", include_str!("ledger/001_jobs.sql")), (2, "engine", include_str!("ledger/002_engine.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "jobs", include_str!("ledger/001_jobs.sql")),
+    (2, "engine", include_str!("ledger/002_engine.sql")),
+    (3, "tasks", include_str!("ledger/003_tasks.sql")),
+];
 
 /// A process that looks at a job has it for this long; one that died loses it by time. Longer than any exchange of a
 /// live process takes as a rule, shorter than anybody wants to be left alone.
@@ -816,6 +820,14 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
 async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
     let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(store).await.map_err(failed)?;
+    sqlx::query(
+        "DELETE FROM tasks WHERE created_at < $1 OR (status NOT IN ('working', 'input_required') AND changed_at + ttl <= $2)",
+    )
+    .bind(oldest)
+    .bind(now)
+    .execute(store)
+    .await
+    .map_err(failed)?;
     sqlx::query("DELETE FROM pace WHERE at < $1")
         .bind(now.saturating_sub(PACE_KEPT))
         .execute(store)

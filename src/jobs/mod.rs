@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod simulation;
 pub mod status;
 pub mod submit;
+pub mod task;
 pub mod wait;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub use poller::Bill;
 pub use schedule::{Belief, Schedule};
 pub use status::JobStatus;
 pub use submit::{Submission, Submitted, call_for, hash_of_request};
+pub use task::{Task, TaskStatus};
 pub use wait::{WaitEnd, WaitOptions, Waited};
 
 use ledger::now;

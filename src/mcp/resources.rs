@@ -51,6 +51,19 @@ pub fn templates() -> ListResourceTemplatesResult {
     ])
 }
 
+/// Whether there is such a resource for this caller.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn exists(app: &App, caller: &Caller, uri: &str) -> Result<bool> {
+    let Some(id) = uri.strip_prefix("job://") else { return Ok(false) };
+    match app.jobs().get(&caller.key, id.strip_suffix("/result").unwrap_or(id)).await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// One of them.
 ///
 /// # Errors

@@ -4,26 +4,29 @@
 //! at once. What never does: transport (`serve/`), or any decision about jobs.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CompletionInfo,
-    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, ClientCapabilities, CompleteRequestParams,
+    CompleteResult, CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::listen::{self, Listener};
 use super::progress::Progress;
 use super::tools::{self, Found};
-use super::{job_tools, present, prompts, resources};
+use super::{job_tools, legacy, present, prompts, resources, tasks};
 use crate::answer::Answer;
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, Takes};
 use crate::config::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
@@ -31,6 +34,8 @@ use crate::secret::ApiKey;
 
 /// Calls that run at once; more wait for their turn.
 const CALLS_MAX: usize = 1_024;
+/// Clients that listen at once.
+const LISTENERS_MAX: usize = 1_024;
 /// How long a client may keep the list of tools: it changes with the settings only.
 const LIST_TTL_MS: u64 = 3_600_000;
 
@@ -49,12 +54,30 @@ pub struct Server {
     shared: Arc<Shared>,
     /// The client is gone for good.
     gone: CancellationToken,
+    /// What this connection's client asked to hear of, in the revisions with sessions.
+    subscribed: Arc<Subscribed>,
+}
+
+/// The resources that one connection's client hears of.
+#[derive(Default)]
+struct Subscribed {
+    uris: Arc<Mutex<Vec<String>>>,
+    is_told: AtomicBool,
+    /// Cancelled when the connection is dropped.
+    over: CancellationToken,
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
 }
 
 struct Shared {
     app: Arc<App>,
     sandbox: Arc<Sandbox>,
     calls: Semaphore,
+    listeners: Arc<Semaphore>,
     tools: OnceLock<Result<Vec<Tool>>>,
 }
 
@@ -66,9 +89,22 @@ impl Server {
             Sandbox::folders(roots, app.config.download_dir.clone()).with_max_bytes(app.config.max_file_bytes);
         let sandbox = Arc::new(sandbox);
         Server {
-            shared: Arc::new(Shared { app, sandbox, calls: Semaphore::new(CALLS_MAX), tools: OnceLock::new() }),
+            shared: Arc::new(Shared {
+                app,
+                sandbox,
+                calls: Semaphore::new(CALLS_MAX),
+                listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+                tools: OnceLock::new(),
+            }),
             gone: CancellationToken::new(),
+            subscribed: Arc::default(),
         }
+    }
+
+    /// The same server for another connection.
+    #[must_use]
+    pub fn another(&self) -> Server {
+        Server { shared: Arc::clone(&self.shared), gone: self.gone.clone(), subscribed: Arc::default() }
     }
 
     /// The same server for a client that is gone once `gone` is cancelled. Its waits end then; what is being submitted
@@ -78,7 +114,21 @@ impl Server {
         Server { gone, ..self }
     }
 
-    fn tools(&self) -> Result<&[Tool]> {
+    /// The use cases.
+    pub fn app(&self) -> &Arc<App> {
+        &self.shared.app
+    }
+
+    /// Cancelled once the client is gone for good.
+    pub fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    /// The tools that are shown.
+    ///
+    /// # Errors
+    /// As [`tools::list`].
+    pub fn tools(&self) -> Result<&[Tool]> {
         match self.shared.tools.get_or_init(|| tools::list(&self.shared.app.config)) {
             Ok(tools) => Ok(tools),
             Err(error) => Err(error.share()),
@@ -86,7 +136,13 @@ impl Server {
     }
 
     /// Who asks: the key of the argument, else of the request's header, else the server's.
-    fn caller(&self, key: Option<&str>, context: &RequestContext<RoleServer>, progress: &Progress) -> Result<Caller> {
+    fn caller(
+        &self,
+        key: Option<&str>,
+        context: &RequestContext<RoleServer>,
+        progress: &Progress,
+        takes: Takes,
+    ) -> Result<Caller> {
         let header = header_key(context)?;
         let key = match key.or(header) {
             Some(key) => {
@@ -100,9 +156,39 @@ impl Server {
             key,
             sandbox: Arc::clone(&self.shared.sandbox),
             max_wait: Some(self.shared.app.config.max_wait),
+            takes,
             cancel: context.ct.child_token(),
             told: Arc::new(move |event| progress.note(event)),
         })
+    }
+
+    /// Who asks for something that is no tool call.
+    ///
+    /// # Errors
+    /// The protocol's, without a usable key.
+    pub fn asking(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        self.caller(None, context, &Progress::default(), Takes::Answers).map_err(protocol_error)
+    }
+
+    /// Calls a tool: counts it, and makes an answer of an error. A task that comes of it is attended to.
+    pub async fn called(
+        &self,
+        found: Found,
+        name: &str,
+        given: Map<String, Value>,
+        context: &RequestContext<RoleServer>,
+        takes: Takes,
+    ) -> Answer {
+        let started = std::time::Instant::now();
+        let outcome = self.call(found, given, context, takes).await;
+        count(found, outcome.as_ref().is_ok_and(|answer| !answer.is_error), started.elapsed());
+        match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::info!(tool = %name, %error, "call failed");
+                Answer::from_error(&error)
+            }
+        }
     }
 
     async fn call(
@@ -110,6 +196,7 @@ impl Server {
         found: Found,
         mut given: Map<String, Value>,
         context: &RequestContext<RoleServer>,
+        takes: Takes,
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only && found.spends_or_writes() {
@@ -120,8 +207,10 @@ impl Server {
         }
         let key = take_key(&mut given)?;
         let progress = Progress::default();
+        // Whoever asks for the task later has only the key of the connection.
+        let takes = if key.is_some() { Takes::Answers } else { takes };
         // What needs no key answers without one: the catalogue can be read before an account is there.
-        let caller = match (found, self.caller(key.as_deref(), context, &progress)) {
+        let caller = match (found, self.caller(key.as_deref(), context, &progress, takes)) {
             (Found::Job(tool), Err(_))
                 if tool.case == job_tools::Case::Operations || tool.case == job_tools::Case::Describe =>
             {
@@ -150,7 +239,13 @@ impl Server {
         // A panicking body would never be answered, and its client would wait for ever.
         let guarded = AssertUnwindSafe(work).catch_unwind();
         match progress.beside(context.peer.clone(), token, guarded).await {
-            Ok(outcome) => outcome,
+            Ok(Ok(answer)) => {
+                if let (Some(view), Some(job)) = (&answer.task, &answer.job) {
+                    app.attend(&caller, &view.task, &job.job_id);
+                }
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 tracing::error!("a tool panicked");
                 Err(Error::internal("The tool stopped in the middle."))
@@ -199,8 +294,11 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
             .enable_prompts()
             .enable_completions()
+            .enable_tasks()
             .build();
         let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION")).with_title("PDF.co document jobs");
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
@@ -227,16 +325,15 @@ impl ServerHandler for Server {
         let Some(found) = tools::find(&request.name) else {
             return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
         };
-        let started = std::time::Instant::now();
-        let outcome = self.call(found, request.arguments.unwrap_or_default(), &context).await;
-        count(found, outcome.as_ref().is_ok_and(|answer| !answer.is_error), started.elapsed());
-        let answer = match outcome {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::info!(tool = %request.name, %error, "call failed");
-                Answer::from_error(&error)
-            }
-        };
+        let takes = if declares_tasks(&context) { Takes::Tasks } else { Takes::Answers };
+        let answer = self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, takes).await;
+        if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
+            // There is a new job in the list. Newer revisions hear of it if they listen.
+            let _ = context.peer.notify_resource_list_changed().await;
+        }
+        if let Some(view) = &answer.task {
+            return Ok(tasks::created(view, &answer).into());
+        }
         Ok(present::result(&answer).into())
     }
 
@@ -246,7 +343,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         // Without a key there are no jobs to list, and a client that lists at start must not see an error.
-        let Ok(caller) = self.caller(None, &context, &Progress::default()) else {
+        let Ok(caller) = self.caller(None, &context, &Progress::default(), Takes::Answers) else {
             return Ok(ListResourcesResult::with_all_items(Vec::new()));
         };
         let cursor = request.and_then(|request| request.cursor);
@@ -266,10 +363,8 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let not_found = || {
-            ErrorData::resource_not_found("There is no such resource.", Some(serde_json::json!({"uri": request.uri})))
-        };
-        let caller = self.caller(None, &context, &Progress::default()).map_err(|_| not_found())?;
+        let not_found = || not_found(&request.uri);
+        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| not_found())?;
         match resources::read(&self.shared.app, &caller, &request.uri).await {
             Ok(result) => Ok(result.into()),
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(not_found()),
@@ -291,7 +386,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let caller = self.caller(None, &context, &Progress::default());
+        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
         let given = request.arguments.unwrap_or_default();
         let prompt = prompts::get(&self.shared.app, caller, &request.name, &given).await.map_err(protocol_error)?;
         Ok(prompt.into())
@@ -302,18 +397,132 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let caller = self.caller(None, &context, &Progress::default());
+        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
         let (name, typed) = (&request.argument.name, &request.argument.value);
         let values = prompts::complete(&self.shared.app, caller, name, typed).await.map_err(protocol_error)?;
         let values = CompletionInfo::with_all_values(values).map_err(|error| ErrorData::internal_error(error, None))?;
         Ok(CompleteResult::new(values))
     }
 
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.asking(&context)?;
+        let view = self.app().task(&caller, &request.task_id).await.map_err(protocol_error)?;
+        Ok(GetTaskResult::new(tasks::detailed(&view)))
+    }
+
+    /// Tasks of the product ask for nothing, so there is nothing to take; who may ask is checked all the same.
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.asking(&context)?;
+        self.app().glance_at_task(&caller, &request.task_id).await.map_err(protocol_error)?;
+        Ok(())
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.asking(&context)?;
+        self.app().cancel_task(&caller, &request.task_id).await.map_err(protocol_error)?;
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let accepted = requested.supported_by(&self.get_info().capabilities);
+        let uris = accepted.resource_subscriptions.iter().flatten().filter(|uri| uri.starts_with("job://"));
+        let uris: Vec<String> = uris.take(listen::NAMES_MAX).cloned().collect();
+        let mut filter = SubscriptionFilter::builder();
+        if accepted.resources_list_changed == Some(true) {
+            filter = filter.resources_list_changed();
+        }
+        if !uris.is_empty() {
+            filter = filter.resource_subscriptions(uris);
+        }
+        Some(filter.build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let _place = self.listener_place()?;
+        let caller = self.asking(context.request_context())?;
+        let filter = listen::Filter {
+            tasks: Vec::new(),
+            uris: Arc::new(Mutex::new(context.accepted().resource_subscriptions.clone().unwrap_or_default())),
+            is_list: context.accepted().resources_list_changed == Some(true),
+        };
+        let listener = Listener::Subscription(context.sink().clone());
+        tokio::select! {
+            () = listen::follow(self.app(), &caller, filter, listener) => {}
+            () = context.cancelled() => {}
+            () = self.gone.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.asking(&context)?;
+        if !resources::exists(self.app(), &caller, &request.uri).await.map_err(protocol_error)? {
+            return Err(not_found(&request.uri));
+        }
+        {
+            let mut uris = self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner);
+            if uris.len() >= listen::NAMES_MAX {
+                let what = format!("A session can subscribe to {} resources at most.", listen::NAMES_MAX);
+                return Err(ErrorData::invalid_params(what, None));
+            }
+            if !uris.contains(&request.uri) {
+                uris.push(request.uri);
+            }
+        }
+        if self.subscribed.is_told.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let (app, over, gone) = (Arc::clone(self.app()), self.subscribed.over.clone(), self.gone.clone());
+        let filter = listen::Filter { uris: Arc::clone(&self.subscribed.uris), ..listen::Filter::default() };
+        let listener = Listener::Session(context.peer.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = listen::follow(&app, &caller, filter, listener) => {}
+                () = over.cancelled() => {}
+                () = gone.cancelled() => {}
+            }
+        });
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner).retain(|uri| *uri != request.uri);
+        Ok(())
+    }
+
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        if let Some(outcome) = legacy::answer(self, &request.method, request.params.clone(), &context).await {
+            return outcome.map(CustomResult::new);
+        }
+        if request.method == "subscriptions/listen"
+            && let Some(wishes) = request.params.as_ref().and_then(|params| params.get(listen::RENAMED))
+        {
+            return self.listen_to_tasks(wishes, &context).await.map(CustomResult::new);
+        }
         // A known method arrives here when its parameters do not fit its type.
         const KNOWN: &[&str] = &[
             "initialize",
@@ -323,10 +532,16 @@ impl ServerHandler for Server {
             "resources/read",
             "resources/list",
             "resources/templates/list",
+            "resources/subscribe",
+            "resources/unsubscribe",
+            "subscriptions/listen",
             "ping",
             "prompts/get",
             "prompts/list",
             "completion/complete",
+            "tasks/get",
+            "tasks/update",
+            "tasks/cancel",
         ];
         if KNOWN.contains(&request.method.as_str()) {
             return Err(ErrorData::invalid_params(
@@ -336,6 +551,68 @@ impl ServerHandler for Server {
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
+}
+
+impl Server {
+    fn listener_place(&self) -> Result<OwnedSemaphorePermit, ErrorData> {
+        Arc::clone(&self.shared.listeners)
+            .try_acquire_owned()
+            .map_err(|_| ErrorData::internal_error("Too many clients listen; ask for the state instead.", None))
+    }
+
+    /// A subscription with tasks in it. The SDK's own has no place for them, so the door renames a parameter and the
+    /// request comes here.
+    async fn listen_to_tasks(&self, wishes: &Value, context: &RequestContext<RoleServer>) -> Result<Value, ErrorData> {
+        if !declares_tasks(context) {
+            let needed = ClientCapabilities::builder().enable_tasks().build();
+            return Err(ErrorData::missing_required_client_capability(needed));
+        }
+        let _place = self.listener_place()?;
+        let caller = self.asking(context)?;
+        let names = |field: &str| -> Vec<String> {
+            let listed = wishes.get(field).and_then(Value::as_array).into_iter().flatten();
+            listed.filter_map(|name| name.as_str().map(str::to_owned)).take(listen::NAMES_MAX).collect()
+        };
+        let mut task_ids = Vec::new();
+        for id in names("taskIds") {
+            if self.app().glance_at_task(&caller, &id).await.is_ok() {
+                task_ids.push(id);
+            }
+        }
+        let mut uris = names("resourceSubscriptions");
+        uris.retain(|uri| uri.starts_with("job://"));
+        let is_list = wishes.get("resourcesListChanged") == Some(&Value::Bool(true));
+        let mut granted = serde_json::json!({"taskIds": task_ids});
+        if let Some(granted) = granted.as_object_mut() {
+            if !uris.is_empty() {
+                granted.insert("resourceSubscriptions".into(), serde_json::json!(uris));
+            }
+            if is_list {
+                granted.insert("resourcesListChanged".into(), Value::Bool(true));
+            }
+        }
+        let id = serde_json::to_value(&context.id).unwrap_or_default();
+        let listener = Listener::Custom { peer: context.peer.clone(), id: id.clone() };
+        if !listener.acknowledge(granted).await {
+            return Err(ErrorData::internal_error("The subscription could not be acknowledged.", None));
+        }
+        let filter = listen::Filter { tasks: task_ids, uris: Arc::new(Mutex::new(uris)), is_list };
+        tokio::select! {
+            () = listen::follow(self.app(), &caller, filter, listener) => {}
+            () = context.ct.cancelled() => {}
+            () = self.gone.cancelled() => {}
+        }
+        Ok(serde_json::json!({"resultType": "complete", "_meta": {"io.modelcontextprotocol/subscriptionId": id}}))
+    }
+}
+
+/// Whether the client can take a task as the result of this very request.
+fn declares_tasks(context: &RequestContext<RoleServer>) -> bool {
+    context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
+}
+
+fn not_found(uri: &str) -> ErrorData {
+    ErrorData::resource_not_found("There is no such resource.", Some(serde_json::json!({"uri": uri})))
 }
 
 /// Counts a call under the tool's own name, which is one of a fixed list whatever the caller wrote.
@@ -350,7 +627,7 @@ fn count(found: Found, is_success: bool, took: std::time::Duration) {
 }
 
 /// An error of a request that is no tool call.
-fn protocol_error(error: Error) -> ErrorData {
+pub fn protocol_error(error: Error) -> ErrorData {
     let message = format!("{} {}", error.message(), error.hint());
     match error.kind() {
         Kind::InvalidArgument | Kind::NotFound => ErrorData::invalid_params(message, None),

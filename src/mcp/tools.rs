@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::Result;
 
 /// The key, for callers who bring their own.
-const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co API key, if not the server's.").secret()];
+const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, if not the server's.").secret()];
 
 /// A tool by name.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,14 @@ pub enum Found {
 }
 
 impl Found {
+    /// Whether a job comes of it.
+    pub fn submits(self) -> bool {
+        match self {
+            Found::Job(tool) => tool.case == Case::Submit,
+            Found::Operation(_) => true,
+        }
+    }
+
     /// Whether it spends credits beyond a look, or writes.
     pub fn spends_or_writes(self) -> bool {
         match self {

@@ -32,12 +32,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::http_messages::{BODY_BYTES_MAX, read_message};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
 
-/// Largest request. Documents never travel inline.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A session that says nothing for this long is over: longer than the longest call.
 const SESSION_IDLE: Duration = Duration::from_secs(1_800);
 /// Sessions at once; each costs some 50 KiB.
@@ -86,7 +85,7 @@ impl Running {
 /// `invalid_argument` when the address is not this machine's and there is no token; `network` when it cannot be bound.
 pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
     let server = Server::new(Arc::clone(&app));
-    start_with(app, options, move || server.clone()).await
+    start_with(app, options, move || server.another()).await
 }
 
 /// Starts the server with another handler of messages; `handler` makes one for each session or stateless request.
@@ -151,6 +150,7 @@ fn router<S: ServerHandler>(
     let guard = Arc::new(Guard { token: options.token.clone() });
     let guarded = Router::new()
         .nest_service("/mcp", protocol)
+        .route_layer(middleware::from_fn(read_message))
         .route_layer(middleware::from_fn_with_state(sessions, bounded_sessions))
         .route("/metrics", get(show_metrics).with_state(recorder()))
         .layer(middleware::from_fn_with_state(guard, require_token));

@@ -1,6 +1,9 @@
 //! Transports: how messages of the protocol come in and go out.
 //!
-//! What lives here: stdio (`stdio.rs`) and HTTP (`http.rs`). What never does: the meaning of a message (`mcp/`).
+//! What lives here: stdio (`stdio.rs`), HTTP (`http.rs`, `http_messages.rs`), and the renaming of what the SDK cannot
+//! read (`dialect.rs`). What never does: the meaning of a message (`mcp/`).
 
+pub mod dialect;
 pub mod http;
+mod http_messages;
 pub mod stdio;

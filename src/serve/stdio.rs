@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+    ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, serve_server};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::dialect;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
@@ -31,6 +33,8 @@ pub const SUBMITS_PATIENCE: Duration = Duration::from_secs(15);
 const STREAM_BYTES: usize = 64 * 1024;
 /// Messages waiting to be written.
 const OUTGOING_MAX: usize = 256;
+/// What a line holds that asks to hear of tasks.
+const WISHES: &[u8] = b"\"taskIds\"";
 /// A peer that echoes errors back must not start a storm: lines that are no JSON are answered this often at most.
 const PARSE_ERROR_EVERY: Duration = Duration::from_secs(1);
 
@@ -112,6 +116,8 @@ pub struct LineTransport<R> {
     is_discarding: bool,
     is_begun: bool,
     parse_error_at: Option<Instant>,
+    /// The handshake agreed on the revision whose tasks the SDK does not know.
+    has_old_tasks: bool,
     outgoing: mpsc::Sender<Outgoing>,
     gone: CancellationToken,
 }
@@ -128,6 +134,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
             is_discarding: false,
             is_begun: false,
             parse_error_at: None,
+            has_old_tasks: false,
             outgoing,
             gone,
         }
@@ -168,7 +175,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return None;
         }
-        if let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(&line) {
+        if let Ok(message) = self.parse(&line) {
             return self.admit(message);
         }
         match serde_json::from_slice::<Value>(&line) {
@@ -187,6 +194,18 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
             }
         }
         None
+    }
+
+    fn parse(&self, line: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
+        // Few messages need another name; the others are not read twice.
+        let may_be_renamed = self.has_old_tasks || line.windows(WISHES.len()).any(|part| part == WISHES);
+        if may_be_renamed && let Ok(mut message) = serde_json::from_slice::<Value>(line) {
+            let revision = self.has_old_tasks.then_some(ProtocolVersion::V_2025_11_25);
+            if dialect::incoming(&mut message, revision.as_ref().map(|revision| revision.as_str())) {
+                return serde_json::from_value(message);
+            }
+        }
+        serde_json::from_slice(line)
     }
 
     /// Before the first request of a conversation, notifications and responses have nobody to go to.
@@ -234,6 +253,9 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for LineTransp
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        if let Some(revision) = agreed_revision(&message) {
+            self.has_old_tasks = *revision == ProtocolVersion::V_2025_11_25;
+        }
         let outgoing = self.outgoing.clone();
         async move {
             let (written, is_written) = oneshot::channel();
@@ -267,6 +289,26 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for LineTransp
     }
 }
 
+/// The revision that an answer to a handshake agrees on.
+fn agreed_revision(message: &ServerJsonRpcMessage) -> Option<&ProtocolVersion> {
+    match message {
+        JsonRpcMessage::Response(response) => match &response.result {
+            ServerResult::InitializeResult(result) => Some(&result.protocol_version),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn line_of(message: &ServerJsonRpcMessage) -> serde_json::Result<Vec<u8>> {
+    if agreed_revision(message).is_none() {
+        return serde_json::to_vec(message);
+    }
+    let mut message = serde_json::to_value(message)?;
+    dialect::outgoing(&mut message);
+    serde_json::to_vec(&message)
+}
+
 fn closed() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::BrokenPipe, "the output is closed")
 }
@@ -278,7 +320,7 @@ async fn write_lines(mut output: BufWriter<impl AsyncWrite + Send + Unpin>, mut 
         let mut acknowledgements = Vec::with_capacity(batch.len());
         let mut outcome = Ok(());
         for (message, written) in batch.drain(..) {
-            let line = serde_json::to_vec(&message).map_err(std::io::Error::other);
+            let line = line_of(&message).map_err(std::io::Error::other);
             if outcome.is_ok() {
                 outcome = match line {
                     Ok(mut line) => {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pdfco::app::Caller;
+use pdfco::app::{Caller, Takes};
 use pdfco::config::LedgerPlace;
 use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
@@ -110,6 +110,7 @@ impl Crowd {
         let hears = Arc::clone(&heard);
         let caller = Caller {
             max_wait: None,
+            takes: Takes::Answers,
             told: Arc::new(move |event| {
                 if let pdfco::app::Event::Job { job_id, checks_made, .. } = event {
                     let mut heard = hears.lock().unwrap();

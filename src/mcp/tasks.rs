@@ -1,0 +1,91 @@
+//! Tasks in the protocol's words, as the extension of 2026-07-28 has them.
+//!
+//! What lives here: turning a [`TaskView`] into the protocol's types, both for answers and for notifications. What never
+//! does: the dialect of 2025-11-25 (`legacy.rs`), or anything that a task does (`app/tasks.rs`).
+
+use rmcp::model::{CallToolResult, CreateTaskResult, DetailedTask, JsonObject, TaskPayload};
+use serde_json::{Value, json};
+
+use super::present;
+use crate::answer::{Answer, TaskView, rfc3339};
+use crate::jobs::TaskStatus;
+
+/// Where a text goes that the model may read while the task is open.
+pub const IMMEDIATE: &str = "io.modelcontextprotocol/model-immediate-response";
+
+/// The first word about a task. `answer` is what is known of the job so far.
+pub fn created(view: &TaskView, answer: &Answer) -> CreateTaskResult {
+    let mut meta = rmcp::model::MetaObject::default();
+    meta.insert(IMMEDIATE.into(), json!(immediate(answer)));
+    CreateTaskResult::new(task(view)).with_meta(meta)
+}
+
+/// What the model may read while the task is open.
+pub fn immediate(answer: &Answer) -> String {
+    let id = answer.job.as_ref().map_or("", |job| job.job_id.as_str());
+    format!("Job {id} is at work; its outcome will come as the result of this call. Do not submit it again.")
+}
+
+/// The task with everything that its state brings.
+pub fn detailed(view: &TaskView) -> DetailedTask {
+    let payload = match view.status {
+        TaskStatus::Working => TaskPayload::Working,
+        TaskStatus::Cancelled => TaskPayload::Cancelled,
+        TaskStatus::Completed => TaskPayload::Completed { result: outcome(view) },
+        TaskStatus::Failed => TaskPayload::Failed { error: object(view.task.payload.clone()) },
+        TaskStatus::InputRequired => {
+            let requests = view.task.payload.clone().and_then(|payload| serde_json::from_value(payload).ok());
+            TaskPayload::InputRequired { input_requests: requests.unwrap_or_default() }
+        }
+    };
+    DetailedTask::new(task(view), payload)
+}
+
+/// The result that the call would have had.
+pub fn outcome(view: &TaskView) -> JsonObject {
+    match &view.answer {
+        Some(answer) => as_object(&present::result(answer)),
+        None => object(view.task.payload.clone()),
+    }
+}
+
+/// The outcome of a task that was cancelled, for those who ask for one all the same.
+pub fn cancelled() -> CallToolResult {
+    let error = crate::error::Error::new(
+        crate::error::Kind::Cancelled,
+        "The task was cancelled.",
+        "list_jobs shows whether its job ended all the same.",
+    );
+    present::result(&Answer::from_error(&error))
+}
+
+/// A result as it goes into a task's row.
+pub fn as_object(result: &CallToolResult) -> JsonObject {
+    object(serde_json::to_value(result).ok())
+}
+
+fn task(view: &TaskView) -> rmcp::model::Task {
+    let status = match view.status {
+        TaskStatus::Working => rmcp::model::TaskStatus::Working,
+        TaskStatus::InputRequired => rmcp::model::TaskStatus::InputRequired,
+        TaskStatus::Completed => rmcp::model::TaskStatus::Completed,
+        TaskStatus::Failed => rmcp::model::TaskStatus::Failed,
+        TaskStatus::Cancelled => rmcp::model::TaskStatus::Cancelled,
+    };
+    let task = &view.task;
+    let made =
+        rmcp::model::Task::new(task.task_id.clone(), status, rfc3339(task.created_at), rfc3339(view.changed_at()))
+            .with_ttl_ms(u64::try_from(task.ttl.as_millis()).unwrap_or(u64::MAX))
+            .with_poll_interval_ms(u64::try_from(view.poll_interval.as_millis()).unwrap_or(u64::MAX));
+    match &view.message {
+        Some(message) => made.with_status_message(message.clone()),
+        None => made,
+    }
+}
+
+fn object(value: Option<Value>) -> JsonObject {
+    match value {
+        Some(Value::Object(object)) => object,
+        _ => JsonObject::default(),
+    }
+}

@@ -1,0 +1,142 @@
+//! What the SDK cannot read, renamed at the door so that it arrives at all.
+//!
+//! What lives here: [`incoming`] and [`outgoing`], both pure. The SDK knows no tasks of 2025-11-25 and no tasks in a
+//! subscription of 2026-07-28: the former's methods get a prefix, the latter's parameter another name, and both end in
+//! `Server::on_custom_request`. What never does: answering anything. The rest of the code does not know this layer.
+
+use rmcp::model::ProtocolVersion;
+use serde_json::{Value, json};
+
+use crate::mcp::{legacy, listen};
+
+/// Renames what a client of `revision` sends; `None` when none was negotiated yet. Says whether anything was renamed.
+pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
+    let Some(method) = message.get("method").and_then(Value::as_str) else { return false };
+    let is_stateless = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").is_some();
+    if is_stateless {
+        let has_tasks = method == "subscriptions/listen" && message.pointer("/params/notifications/taskIds").is_some();
+        return has_tasks && rename_wishes(message);
+    }
+    if revision != Some(ProtocolVersion::V_2025_11_25.as_str()) {
+        return false;
+    }
+    let is_tasks = match method {
+        "tools/list" | "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" => true,
+        "tools/call" => message.pointer("/params/task").is_some_and(|task| !task.is_null()),
+        _ => false,
+    };
+    let renamed = format!("{}{method}", legacy::PREFIX);
+    match message.as_object_mut() {
+        Some(message) if is_tasks => message.insert("method".into(), Value::String(renamed)).is_some(),
+        _ => false,
+    }
+}
+
+/// Adds to the handshake of 2025-11-25 that its tasks are there.
+pub fn outgoing(message: &mut Value) {
+    let Some(result) = message.get_mut("result") else { return };
+    let revision = result.get("protocolVersion").and_then(Value::as_str);
+    if revision != Some(ProtocolVersion::V_2025_11_25.as_str()) || result.get("serverInfo").is_none() {
+        return;
+    }
+    if let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut) {
+        capabilities.insert("tasks".into(), json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}));
+    }
+}
+
+fn rename_wishes(message: &mut Value) -> bool {
+    let Some(params) = message.get_mut("params").and_then(Value::as_object_mut) else { return false };
+    let Some(wishes) = params.shift_remove("notifications") else { return false };
+    params.insert(listen::RENAMED.into(), wishes);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(mut message: Value, revision: Option<&str>) -> Value {
+        let before = message.clone();
+        assert_eq!(incoming(&mut message, revision), message != before);
+        message
+    }
+
+    #[test]
+    fn tasks_of_2025_11_25_arrive_under_another_name_and_nothing_else_does() {
+        let call = |method: &str, params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let table = [
+            ("tools/list", json!({}), true),
+            ("tools/call", json!({"name": "x", "task": {}}), true),
+            ("tools/call", json!({"name": "x", "task": null}), false),
+            ("tools/call", json!({"name": "x"}), false),
+            ("tasks/get", json!({"taskId": "a"}), true),
+            ("tasks/result", json!({"taskId": "a"}), true),
+            ("tasks/list", json!({}), true),
+            ("tasks/cancel", json!({"taskId": "a"}), true),
+            ("tasks/update", json!({"taskId": "a"}), false),
+            ("resources/list", json!({}), false),
+        ];
+        for (method, params, is_renamed) in table {
+            let before = call(method, params);
+            let after = through(before.clone(), Some("2025-11-25"));
+            let expected = if is_renamed { format!("{}{method}", legacy::PREFIX) } else { method.to_owned() };
+            assert_eq!(after["method"], expected, "{before}");
+            assert_eq!(after["params"], before["params"]);
+            for revision in [None, Some("2024-11-05"), Some("2025-03-26"), Some("2025-06-18"), Some("2026-07-28")] {
+                assert_eq!(through(before.clone(), revision), before, "{revision:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stateless_request_is_never_taken_for_an_older_one() {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+        for method in ["tools/list", "tools/call", "tasks/get", "tasks/cancel"] {
+            let message = json!({"id": 1, "method": method, "params": {"task": {}, "_meta": meta}});
+            assert_eq!(through(message.clone(), Some("2025-11-25")), message);
+        }
+    }
+
+    #[test]
+    fn a_subscription_with_tasks_is_renamed_and_one_without_is_not() {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+        let listen = |wishes: Value| json!({"id": 1, "method": "subscriptions/listen", "params": {"notifications": wishes, "_meta": meta}});
+        let plain = listen(json!({"resourcesListChanged": true}));
+        assert_eq!(through(plain.clone(), None), plain);
+        let after = through(listen(json!({"taskIds": ["a"], "resourcesListChanged": true})), None);
+        assert_eq!(after["method"], "subscriptions/listen");
+        assert_eq!(after["params"][listen::RENAMED], json!({"taskIds": ["a"], "resourcesListChanged": true}));
+        assert!(after["params"].get("notifications").is_none());
+    }
+
+    #[test]
+    fn only_the_handshake_of_2025_11_25_tells_of_its_tasks() {
+        let hello = |revision: &str| json!({"id": 1, "result": {"protocolVersion": revision, "capabilities": {"tools": {}}, "serverInfo": {"name": "pdfco"}}});
+        let mut message = hello("2025-11-25");
+        outgoing(&mut message);
+        assert_eq!(message["result"]["capabilities"]["tasks"]["requests"], json!({"tools": {"call": {}}}));
+        for other in [
+            hello("2025-06-18"),
+            hello("2024-11-05"),
+            json!({"id": 1, "result": {"protocolVersion": "2025-11-25"}}),
+            json!([]),
+            json!({"id": 1, "error": {}}),
+        ] {
+            let mut message = other.clone();
+            outgoing(&mut message);
+            assert_eq!(message, other);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_passes_through(text in r#"[\{\}\[\]":,a-z0-9/_]{0,80}"#, method in "(tools/(list|call)|tasks/[a-z]{1,8}|subscriptions/listen|x)", params in r#"(\{"task":[0-9]\}|\[1\]|"s"|null|\{"notifications":\{"taskIds":5\},"_meta":\{"io.modelcontextprotocol/protocolVersion":1\}\})"#) {
+            let texts = [text, format!(r#"{{"method":"{method}","params":{params}}}"#)];
+            for mut value in texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok()) {
+                incoming(&mut value, Some("2025-11-25"));
+                incoming(&mut value, None);
+                outgoing(&mut value);
+            }
+        }
+    }
+}
