@@ -188,7 +188,8 @@ impl App {
             caller.sandbox.target(Some(save_to), operation.name, false)?;
         }
         let (public, identity) = (arguments.public(), arguments.identity());
-        let (body, bill) = self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources).await?;
+        let (body, bill) =
+            Box::pin(self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources)).await?;
         let submission = Submission {
             operation,
             body: Value::Object(body),
@@ -198,9 +199,7 @@ impl App {
             client_request_id: request.client_request_id.as_deref(),
             cancel: caller.cancel.clone(),
         };
-        let submitted = self
-            .jobs
-            .submit(&caller.key, submission)
+        let submitted = Box::pin(self.jobs.submit(&caller.key, submission))
             .await
             .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
         let mut bill = bill;
@@ -260,9 +259,9 @@ impl App {
         };
         answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted) && !asked.is_zero();
         if job.status == JobStatus::Success {
-            self.include_text(&job, request.read, &mut answer).await;
+            Box::pin(self.include_text(&job, request.read, &mut answer)).await;
             if let Some(save_to) = &request.save_to {
-                self.include_files(caller, &job, save_to, &mut answer).await;
+                Box::pin(self.include_files(caller, &job, save_to, &mut answer)).await;
             }
         }
         if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
@@ -381,7 +380,7 @@ impl App {
         let mut bill = Bill::default();
         if ledger.get(caller.key.fingerprint(), job_id).await?.is_none() {
             // An id from elsewhere: one look tells whether there is such a job at all.
-            let (answer, job) = self.waited(caller, job_id, Duration::ZERO, None).await?;
+            let (answer, job) = Box::pin(self.waited(caller, job_id, Duration::ZERO, None)).await?;
             if job.status.is_terminal() {
                 return Ok(Some(answer));
             }

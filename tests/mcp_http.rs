@@ -60,13 +60,14 @@ impl Door {
         format!("http://{}{path}", self.running.address)
     }
 
+    /// A message as it is.
+    fn post(&self, message: &Value) -> reqwest::RequestBuilder {
+        self.client.post(self.url("/mcp")).header("accept", "application/json, text/event-stream").json(message)
+    }
+
     /// A request of revision 2026-07-28: everything it needs is in it.
     fn request(&self, key: &str, tool: &str, arguments: Value) -> reqwest::RequestBuilder {
-        let meta = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
+        let meta = stateless();
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": meta}});
         self.client
             .post(self.url("/mcp"))
@@ -139,7 +140,7 @@ async fn foreign_hosts_and_origins_and_large_bodies_are_refused() {
 async fn two_keys_never_see_each_other() {
     let door = Arc::new(Door::open(Life::Checks(0), None, &[]).await);
     let mut calls = tokio::task::JoinSet::new();
-    for index in 0..40 {
+    for index in 0..400 {
         let door = Arc::clone(&door);
         calls.spawn(async move {
             let key = if index % 2 == 0 { "sim_a" } else { "sim_b" };
@@ -150,10 +151,18 @@ async fn two_keys_never_see_each_other() {
     }
     let jobs = calls.join_all().await;
     for key in ["sim_a", "sim_b"] {
-        let listed = door.call(key, "list_jobs", json!({"limit": 100})).await;
-        let mut listed: Vec<&str> =
-            listed["content"]["items"].as_array().unwrap().iter().map(|job| job["job_id"].as_str().unwrap()).collect();
-        let mut own: Vec<&str> = jobs.iter().filter(|(owner, _)| *owner == key).map(|(_, id)| id.as_str()).collect();
+        let mut listed: Vec<String> = Vec::new();
+        let mut cursor = Value::Null;
+        loop {
+            let page = door.call(key, "list_jobs", json!({"limit": 100, "cursor": cursor})).await;
+            let items = page["content"]["items"].as_array().unwrap();
+            listed.extend(items.iter().map(|job| job["job_id"].as_str().unwrap().to_owned()));
+            cursor = page["content"]["next_cursor"].clone();
+            if cursor.is_null() {
+                break;
+            }
+        }
+        let mut own: Vec<String> = jobs.iter().filter(|(owner, _)| *owner == key).map(|(_, id)| id.clone()).collect();
         listed.sort_unstable();
         own.sort_unstable();
         assert_eq!(listed, own);
@@ -173,6 +182,169 @@ async fn two_keys_never_see_each_other() {
     }
     let balance_a = door.simulator.credits("sim_a");
     assert_eq!(door.call("sim_a", "get_credit_balance", json!({})).await["credits_remaining"], json!(balance_a));
+}
+
+/// What a request of 2026-07-28 says of its client.
+fn stateless() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+/// A session of an older revision: `initialize` first, an id on everything after.
+struct Session<'a> {
+    door: &'a Door,
+    key: &'static str,
+    id: String,
+    hello: Value,
+}
+
+impl<'a> Session<'a> {
+    async fn open(door: &'a Door, key: &'static str, revision: &str) -> Session<'a> {
+        let params =
+            json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+        let answer = door.post(&hello).header("x-api-key", key).send().await.unwrap();
+        let id = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+        let hello = message_in(&answer.text().await.unwrap())["result"].clone();
+        let session = Session { door, key, id, hello };
+        let noted = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        assert_eq!(session.post(&noted).send().await.unwrap().status(), 202);
+        session
+    }
+
+    fn post(&self, message: &Value) -> reqwest::RequestBuilder {
+        let revision = self.hello["protocolVersion"].as_str().unwrap();
+        let asked = self.door.post(message).header("x-api-key", self.key);
+        asked.header("mcp-session-id", &self.id).header("mcp-protocol-version", revision)
+    }
+
+    async fn ask(&self, method: &str, params: Value) -> Value {
+        let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        message_in(&self.post(&message).send().await.unwrap().text().await.unwrap())
+    }
+}
+
+/// The answer in a body: one JSON object, or the last event of a stream.
+fn message_in(text: &str) -> Value {
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok())
+        .rfind(|message| message.get("id").is_some())
+        .unwrap_or_else(|| panic!("no answer in {text}"))
+}
+
+#[tokio::test]
+async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
+    let door = Door::open(Life::Checks(0), None, &[("PDFCO_CHECK_WORTH_SECONDS", "0.05")]).await;
+    let session = Session::open(&door, "sim_a", "2025-11-25").await;
+    assert!(session.hello["capabilities"]["tasks"]["list"].is_object(), "{}", session.hello);
+    let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}});
+    let created = session.ask("tools/call", json!({"name": "submit_job", "arguments": html, "task": {}})).await;
+    let id = created["result"]["task"]["taskId"].clone();
+    let result = session.ask("tasks/result", json!({"taskId": id})).await;
+    assert_eq!(result["result"]["structuredContent"]["status"], "success", "{result}");
+    // Another key does not see it, in whatever revision it asks.
+    let stranger = Session::open(&door, "sim_b", "2025-11-25").await;
+    assert_eq!(stranger.ask("tasks/get", json!({"taskId": id})).await["error"]["code"], -32602);
+    assert_eq!(stranger.ask("tasks/list", json!({})).await["result"], json!({"tasks": []}));
+    let older = Session::open(&door, "sim_a", "2025-06-18").await;
+    assert!(older.hello["capabilities"].get("tasks").is_none(), "{}", older.hello);
+    assert_eq!(older.ask("tasks/list", json!({})).await["error"]["code"], -32601);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_answered_in_the_words_of_the_protocol() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let table = [
+        ("{", json!(null), -32700),
+        ("", json!(null), -32700),
+        ("\u{1}", json!(null), -32700),
+        ("[]", json!(null), -32600),
+        ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]", json!(null), -32600),
+        ("{}", json!(null), -32600),
+        ("5", json!(null), -32600),
+        ("{\"id\":9,\"method\":\"ping\"}", json!(9), -32600),
+        ("{\"jsonrpc\":\"1.0\",\"id\":\"a\",\"method\":\"ping\"}", json!("a"), -32600),
+    ];
+    for (body, id, code) in table {
+        let asked = door.client.post(door.url("/mcp")).header("accept", "application/json, text/event-stream");
+        let answer = asked.header("content-type", "application/json").body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(code)), "{body}: {answer}");
+    }
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_balancer_is_told_which_job_a_call_is_about_and_never_another() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let answer =
+        |request: reqwest::RequestBuilder| async { message_in(&request.send().await.unwrap().text().await.unwrap()) };
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": stateless()}});
+    let asked = door.post(&message).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/list");
+    let listed = answer(asked).await;
+    for tool in listed["result"]["tools"].as_array().unwrap_or_else(|| panic!("{listed}")) {
+        let job_id = &tool["inputSchema"]["properties"]["job_id"];
+        let named = (!job_id.is_null()).then(|| json!("JobId"));
+        assert_eq!(job_id.get("x-mcp-header"), named.as_ref(), "{}", tool["name"]);
+    }
+    for (header, is_taken) in [(None, true), (Some("A"), true), (Some("B"), false), (Some(""), false)] {
+        let asked = door.request("sim_a", "cancel_job", json!({"job_id": "A"}));
+        let answer = answer(header.iter().fold(asked, |asked, header| asked.header("mcp-param-jobid", *header))).await;
+        match is_taken {
+            true => assert_eq!(answer["result"]["structuredContent"]["status"], "unknown", "{header:?}: {answer}"),
+            false => assert_eq!(answer["error"]["code"], -32020, "{header:?}: {answer}"),
+        }
+    }
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_and_foreign_names_get_nowhere() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let status =
+        |request: reqwest::RequestBuilder| async { request.send().await.map(|answer| answer.status().as_u16()) };
+    let metrics = || door.client.get(door.url("/metrics"));
+    assert_eq!(status(metrics()).await.unwrap(), 200);
+    assert_eq!(status(metrics().header("host", "localhost:1")).await.unwrap(), 200);
+    for foreign in ["evil.test", "127.0.0.1.evil.test", "localhost.evil.test:80"] {
+        assert_eq!(status(metrics().header("host", foreign)).await.unwrap(), 403, "{foreign}");
+    }
+    let many = (0..200).fold(metrics(), |request, number| request.header(format!("x-{number}"), "a"));
+    assert!(status(many).await.is_ok_and(|status| status == 431));
+    let long = status(metrics().header("x-long", "a".repeat(200_000))).await;
+    assert!(long.as_ref().map_or(true, |status| *status == 431), "{long:?}");
+    assert_eq!(status(metrics()).await.unwrap(), 200, "and the others are served");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_lets_waits_answer() {
+    let door = Door::open(Life::Checks(1_000), None, &[]).await;
+    let submitted = door.submit("sim_a", "long", 0, json!({})).await;
+    let job_id = submitted["job"]["job_id"].as_str().unwrap();
+    let wait = |timeout: u32| {
+        let arguments = json!({"job_id": job_id, "timeout": timeout, "interval": 0.5});
+        let asked = door.request("sim_a", "wait_job_completion", arguments);
+        tokio::spawn(async move { message_in(&asked.send().await.unwrap().text().await.unwrap()) })
+    };
+    let (short, long) = (wait(2), wait(40));
+    while door.app.jobs().watched() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let url = door.url("/healthz");
+    door.running.stop().await;
+    let answer = short.await.unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["status"], "working", "{answer}");
+    // One that would have gone on says so.
+    let answer = long.await.unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["content"]["kind"], "cancelled", "{answer}");
+    assert!(door.client.get(url).send().await.is_err(), "and nobody new gets in");
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ impl App {
         let (app, task, job) = (Arc::clone(self), task.clone(), job.clone());
         let caller = Caller { cancel: CancellationToken::new(), told: Arc::new(|_| {}), ..caller.clone() };
         let task_id = task.task_id.clone();
-        let made = tokio::spawn(async move { Arc::new(app.make_outcome(&caller, &task, &job).await) });
+        let made = tokio::spawn(async move { Arc::new(Box::pin(app.make_outcome(&caller, &task, &job)).await) });
         let outcome: Outcome = made
             .map(|made| {
                 made.unwrap_or_else(|_| {

@@ -78,7 +78,7 @@ impl Jobs {
         }
         told(&job);
         if options.budget.is_zero() {
-            let checked = self.until_cancelled(&options.cancel, self.check(key, id, false)).await?;
+            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(key, id, false))).await?;
             return Ok(self.one_look(checked));
         }
 

@@ -271,9 +271,9 @@ pub async fn call(app: &App, caller: &Caller, tool: &'static JobTool, given: Map
     match tool.case {
         Case::Submit => {
             let request = submit_request(&arguments, url)?;
-            app.submit(caller, request).await
+            Box::pin(app.submit(caller, request)).await
         }
-        Case::Check => app.check(caller, job_id, flag("force")).await,
+        Case::Check => Box::pin(app.check(caller, job_id, flag("force"))).await,
         Case::Wait => {
             let interval = duration(&arguments, "interval", 0.5, 60.0)?;
             app.wait(caller, job_id, duration(&arguments, "timeout", 0.0, 86_400.0)?, interval).await
@@ -282,11 +282,12 @@ pub async fn call(app: &App, caller: &Caller, tool: &'static JobTool, given: Map
         Case::Cancel => app.cancel(caller, job_id).await,
         Case::Read => {
             let index = usize::try_from(whole("index").unwrap_or_default()).unwrap_or_default();
-            app.read(caller, job_id, whole("offset").unwrap_or_default(), whole("limit"), whole("tail_lines"), index)
-                .await
+            let (offset, limit, tail_lines) =
+                (whole("offset").unwrap_or_default(), whole("limit"), whole("tail_lines"));
+            Box::pin(app.read(caller, job_id, offset, limit, tail_lines, index)).await
         }
-        Case::Download => app.download(caller, job_id, text("save_to"), flag("overwrite")).await,
-        Case::Upload => app.upload(caller, text("file_path").unwrap_or_default(), text("name")).await,
+        Case::Download => Box::pin(app.download(caller, job_id, text("save_to"), flag("overwrite"))).await,
+        Case::Upload => Box::pin(app.upload(caller, text("file_path").unwrap_or_default(), text("name"))).await,
         Case::Operations => Ok(app.operations(text("query"))),
         Case::Describe => app.describe(text("operation").unwrap_or_default()),
         Case::Balance => app.balance(caller).await,
@@ -314,7 +315,7 @@ pub async fn call_operation(
     }
     let extras = read_params(operation.name, submit_extras(), ours)?;
     let request = SubmitRequest { operation: operation.name.to_owned(), arguments: given, ..waiting(&extras)? };
-    app.submit(caller, request).await
+    Box::pin(app.submit(caller, request)).await
 }
 
 /// The arguments of submit_job that are about waiting, reading and saving.

@@ -11,9 +11,10 @@ use futures_util::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, ClientCapabilities, CompleteRequestParams,
     CompleteResult, CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
-    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    GetTaskParams, GetTaskResult, Icon, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -38,6 +39,9 @@ const CALLS_MAX: usize = 1_024;
 const LISTENERS_MAX: usize = 1_024;
 /// How long a client may keep the list of tools: it changes with the settings only.
 const LIST_TTL_MS: u64 = 3_600_000;
+
+/// A sheet with a folded corner and a tick.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Cpath fill='%23c2410c' d='M7 2h12l7 7v21H7z'/%3E%3Cpath fill='%23fed7aa' d='M19 2v7h7z'/%3E%3Cpath fill='none' stroke='%23fff' stroke-width='3' d='m11 20 4 4 7-9'/%3E%3C/svg%3E";
 
 /// What an assistant is told once.
 const INSTRUCTIONS: &str = "PDF.co document jobs. One call is mostly enough: submit_job with `operation` and `url` (link or local path) uploads, runs, waits up to `wait` seconds and returns the start of the text. \
@@ -220,7 +224,8 @@ impl Server {
         };
         let _place = self.shared.calls.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
         let token = context.meta.get_progress_token();
-        let work = async {
+        // In a place of its own: it is large, and moved through several layers from here on.
+        let work = Box::pin(async {
             let call = async {
                 match found {
                     Found::Job(tool) => job_tools::call(app, &caller, tool, given).await,
@@ -235,7 +240,7 @@ impl Server {
                     call.await
                 }
             }
-        };
+        });
         // A panicking body would never be answered, and its client would wait for ever.
         let guarded = AssertUnwindSafe(work).catch_unwind();
         match progress.beside(context.peer.clone(), token, guarded).await {
@@ -300,16 +305,22 @@ impl ServerHandler for Server {
             .enable_completions()
             .enable_tasks()
             .build();
-        let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION")).with_title("PDF.co document jobs");
+        let icon = Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".into()]);
+        let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION"))
+            .with_title("PDF.co document jobs")
+            .with_icons(vec![icon]);
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.tools().map_err(protocol_error)?.to_vec();
+        let mut tools = self.tools().map_err(protocol_error)?.to_vec();
+        if context.meta.protocol_version().is_some() && context.extensions.get::<http::request::Parts>().is_some() {
+            tools.iter_mut().for_each(tools::name_job_in_header);
+        }
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
@@ -365,7 +376,7 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let not_found = || not_found(&request.uri);
         let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| not_found())?;
-        match resources::read(&self.shared.app, &caller, &request.uri).await {
+        match Box::pin(resources::read(&self.shared.app, &caller, &request.uri)).await {
             Ok(result) => Ok(result.into()),
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(not_found()),
             Err(error) => Err(protocol_error(error)),
@@ -459,7 +470,7 @@ impl ServerHandler for Server {
         };
         let listener = Listener::Subscription(context.sink().clone());
         tokio::select! {
-            () = listen::follow(self.app(), &caller, filter, listener) => {}
+            () = Box::pin(listen::follow(self.app(), &caller, filter, listener)) => {}
             () = context.cancelled() => {}
             () = self.gone.cancelled() => {}
         }
@@ -515,13 +526,13 @@ impl ServerHandler for Server {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        if let Some(outcome) = legacy::answer(self, &request.method, request.params.clone(), &context).await {
+        if let Some(outcome) = Box::pin(legacy::answer(self, &request.method, request.params.clone(), &context)).await {
             return outcome.map(CustomResult::new);
         }
         if request.method == "subscriptions/listen"
             && let Some(wishes) = request.params.as_ref().and_then(|params| params.get(listen::RENAMED))
         {
-            return self.listen_to_tasks(wishes, &context).await.map(CustomResult::new);
+            return Box::pin(self.listen_to_tasks(wishes, &context)).await.map(CustomResult::new);
         }
         // A known method arrives here when its parameters do not fit its type.
         const KNOWN: &[&str] = &[

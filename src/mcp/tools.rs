@@ -17,6 +17,9 @@ use crate::error::Result;
 /// The key, for callers who bring their own.
 const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, if not the server's.").secret()];
 
+/// Which job a call is about, in the header `Mcp-Param-JobId`.
+pub const JOB_HEADER: &str = "JobId";
+
 /// A tool by name.
 #[derive(Clone, Copy, Debug)]
 pub enum Found {
@@ -77,6 +80,18 @@ pub fn list(config: &Config) -> Result<Vec<Tool>> {
         .filter(|operation| !(config.read_only && Found::Operation(operation).spends_or_writes()))
         .map(|operation| operation_tool(operation, key));
     Ok(jobs.chain(operations).collect())
+}
+
+/// Lets clients of 2026-07-28 say in a header which job a call is about, so that a balancer can send calls about one job
+/// to one replica, where they share looks.
+pub fn name_job_in_header(tool: &mut Tool) {
+    let mut schema = JsonObject::clone(&tool.input_schema);
+    if let Some(job_id) = schema.get_mut("properties").and_then(|properties| properties.get_mut("job_id"))
+        && let Some(job_id) = job_id.as_object_mut()
+    {
+        job_id.insert("x-mcp-header".into(), json!(JOB_HEADER));
+        tool.input_schema = Arc::new(schema);
+    }
 }
 
 fn job_tool(tool: &'static JobTool, key: &'static [Param]) -> Tool {

@@ -20,7 +20,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -32,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::connections;
 use super::http_messages::{BODY_BYTES_MAX, read_message};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
@@ -41,8 +41,8 @@ use crate::mcp::Server;
 const SESSION_IDLE: Duration = Duration::from_secs(1_800);
 /// Sessions at once; each costs some 50 KiB.
 const SESSIONS_MAX: usize = 1_000;
-/// How long waits may take to answer when the server is told to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long calls may take to answer when the server is told to stop, before each of the steps that end them.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Where the server listens and whom it lets in.
 #[derive(Clone, Debug)]
@@ -60,21 +60,25 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     accepting: CancellationToken,
+    waits: CancellationToken,
     streams: CancellationToken,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Stops accepting, lets calls answer for a moment, then ends what is left.
+    /// Stops accepting, lets calls answer for a moment, tells the waits that are left to answer as far as they are, and
+    /// ends the rest.
     pub async fn stop(self) {
-        self.accepting.cancel();
-        let streams = self.streams;
-        let mut task = self.task;
-        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
-            streams.cancel();
-            if tokio::time::timeout(GRACE, &mut task).await.is_err() {
-                task.abort();
+        let Running { accepting, waits, streams, mut task, .. } = self;
+        accepting.cancel();
+        for then in [waits, streams] {
+            if tokio::time::timeout(GRACE, &mut task).await.is_ok() {
+                return;
             }
+            then.cancel();
+        }
+        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+            task.abort();
         }
     }
 }
@@ -84,8 +88,9 @@ impl Running {
 /// # Errors
 /// `invalid_argument` when the address is not this machine's and there is no token; `network` when it cannot be bound.
 pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
-    let server = Server::new(Arc::clone(&app));
-    start_with(app, options, move || server.another()).await
+    let waits = CancellationToken::new();
+    let server = Server::new(Arc::clone(&app)).until(waits.clone());
+    listen(app, options, waits, move || server.another()).await
 }
 
 /// Starts the server with another handler of messages; `handler` makes one for each session or stateless request.
@@ -95,6 +100,15 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
 pub async fn start_with<S: ServerHandler>(
     app: Arc<App>,
     options: Options,
+    handler: impl Fn() -> S + Send + Sync + 'static,
+) -> Result<Running> {
+    listen(app, options, CancellationToken::new(), handler).await
+}
+
+async fn listen<S: ServerHandler>(
+    app: Arc<App>,
+    options: Options,
+    waits: CancellationToken,
     handler: impl Fn() -> S + Send + Sync + 'static,
 ) -> Result<Running> {
     if !options.address.ip().is_loopback() && options.token.is_none() {
@@ -115,16 +129,8 @@ pub async fn start_with<S: ServerHandler>(
         listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
     let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
     let router = router(app, &options, streams.clone(), handler);
-    // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let stopping = accepting.clone();
-    let task =
-        tokio::spawn(
-            async move { axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await },
-        );
-    Ok(Running { address, accepting, streams, task })
+    let task = tokio::spawn(connections::serve(listener, router, accepting.clone()));
+    Ok(Running { address, accepting, waits, streams, task })
 }
 
 fn router<S: ServerHandler>(
@@ -138,6 +144,7 @@ fn router<S: ServerHandler>(
     let sessions = Arc::new(sessions);
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     hosts.extend(options.hosts.iter().cloned());
+    let known: Arc<[String]> = hosts.as_slice().into();
     let origins: Vec<String> =
         hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
     let config = StreamableHttpServerConfig::default()
@@ -152,7 +159,12 @@ fn router<S: ServerHandler>(
         .nest_service("/mcp", protocol)
         .route_layer(middleware::from_fn(read_message))
         .route_layer(middleware::from_fn_with_state(sessions, bounded_sessions))
-        .route("/metrics", get(show_metrics).with_state(recorder()))
+        .route(
+            "/metrics",
+            get(show_metrics)
+                .with_state(recorder())
+                .route_layer(middleware::from_fn_with_state(Arc::clone(&known), known_hosts_only)),
+        )
         .layer(middleware::from_fn_with_state(guard, require_token));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -174,6 +186,17 @@ async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: 
         }
         _ => next.run(request).await,
     }
+}
+
+/// A page elsewhere whose name was pointed at this machine must not read what stands here.
+async fn known_hosts_only(State(known): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = named.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
+    let host = authority.as_ref().map(|authority| authority.host().trim_matches(['[', ']']));
+    if host.is_some_and(|host| known.iter().any(|known| known.eq_ignore_ascii_case(host))) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "This host name is not one of this server's.\n").into_response()
 }
 
 /// Compared in constant time: how much of a guess is right must not show in how long the answer takes.

@@ -3,6 +3,8 @@
 //! What lives here: [`read_message`], a layer around the SDK's service. A body that is no message is answered in the
 //! protocol's own words, which the SDK's would not. What never does: who may come in (`http.rs`).
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -15,6 +17,10 @@ use super::dialect;
 
 /// Largest request. Documents never travel inline.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Where a client of 2026-07-28 repeats which job a call is about (`mcp/tools.rs`).
+const JOB_HEADER: &str = "mcp-param-jobid";
+/// How long a request's body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// Largest answer to a handshake: our own, with instructions and capabilities.
 const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 
@@ -24,13 +30,15 @@ pub async fn read_message(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (mut head, body) = request.into_parts();
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+    let read = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect());
+    let body = match read.await {
+        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "The request's body took too long.\n").into_response(),
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let what = format!("A request is limited to {BODY_BYTES_MAX} bytes.\n");
             return (StatusCode::PAYLOAD_TOO_LARGE, what).into_response();
         }
-        Err(_) => return (StatusCode::BAD_REQUEST, "The request's body was cut off.\n").into_response(),
+        Ok(Err(_)) => return (StatusCode::BAD_REQUEST, "The request's body was cut off.\n").into_response(),
     };
     let mut message: Value = match serde_json::from_slice(&body) {
         Ok(message) => message,
@@ -42,6 +50,14 @@ pub async fn read_message(request: Request, next: Next) -> Response {
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or_default();
         return refused(-32600, "This is not a JSON-RPC 2.0 message.", id);
+    }
+    if let Some(named) = head.headers.get(JOB_HEADER) {
+        // Whoever routes by the header must not be told another job than the one that is meant.
+        let meant = message.pointer("/params/arguments/job_id").and_then(Value::as_str).unwrap_or_default();
+        if named.as_bytes() != meant.as_bytes() {
+            let id = message.get("id").cloned().unwrap_or_default();
+            return refused(-32020, "The header Mcp-Param-JobId does not match `job_id` in the body.", id);
+        }
     }
     let is_handshake = message.get("method").and_then(Value::as_str) == Some("initialize");
     let is_renamed = dialect::incoming(&mut message, revision(&head.headers));
