@@ -242,6 +242,10 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
         for (process, open) in processes.iter_mut().zip(&mut open) {
             while !open.is_empty() {
                 let Some(message) = process.next_within(LEASE * 2) else { panic!("round {round}: no answer") };
+                if message.get("method").is_some() {
+                    // News, not an answer.
+                    continue;
+                }
                 let answer = &message["result"]["structuredContent"];
                 let is_trace = answer["status"] == "queued";
                 assert!(is_trace || answer["status"] == "success", "round {round}: {message}");
