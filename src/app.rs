@@ -235,7 +235,11 @@ impl App {
         };
         if takes_a_task && job.job_id.is_some() && !job.status.is_terminal() {
             let follow_up = tasks::after_submit(request.read, request.save_to.as_deref());
-            return self.promise(caller, &job.operation, &job, follow_up, bill).await;
+            match self.promise(caller, &job.operation, &job, follow_up, bill).await {
+                Ok(promised) => return Ok(promised),
+                // From here on there is a job: whatever happens, the answer names it.
+                Err(error) => tracing::warn!(%error, "a task could not be written down; the call waits instead"),
+            }
         }
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
             let source = if bill == Bill::default() { "cache" } else { "live" };

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use pdfco::config::LedgerPlace;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::{Intent, now};
-use pdfco::jobs::{Job, JobStatus, Ledger, Observation};
+use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Task, TaskStatus};
 use pdfco::secret::{ApiKey, Fingerprint};
 use pdfco::simulator::{self, Fault, FaultKind};
 use proptest::prelude::*;
@@ -431,6 +431,66 @@ async fn old_rows_go_and_links_stay_no_longer_than_they_work() {
     age(&mut file).await;
     ledger.close().await;
     tidy(&open(&path)).await;
+}
+
+#[tokio::test]
+async fn old_tasks_and_old_spending_go_too() {
+    let (_folder, path) = new_place();
+    let (ledger, at) = (open(&path), now());
+    let day = 86_400_000;
+    let task = |status: TaskStatus, created_at: i64, ttl: u64| Task {
+        status,
+        ..Task::new(caller(), "submit_job", Duration::from_secs(ttl), created_at)
+    };
+    let (old, ended, open_long, kept) = (
+        task(TaskStatus::Working, at - 31 * day, DAY),
+        task(TaskStatus::Completed, at - 2 * day, DAY),
+        task(TaskStatus::Working, at - 2 * day, DAY),
+        task(TaskStatus::Completed, at, DAY),
+    );
+    for task in [&old, &ended, &open_long, &kept] {
+        ledger.promise(task).await.unwrap();
+    }
+    ledger.spent(&caller(), "pdf_to_text", 5, at - 800 * day).await.unwrap();
+    ledger.spent(&caller(), "pdf_to_text", 7, at).await.unwrap();
+    // What is over is not found, tidied up or not; what is open is kept for as long as jobs are.
+    assert!(ledger.task(&caller(), &ended.task_id, at).await.unwrap().is_none());
+    assert_eq!(ledger.task(&caller(), &open_long.task_id, at).await.unwrap(), Some(open_long.clone()));
+    ledger.close().await;
+    let ledger = open(&path);
+    assert_eq!(ledger.spending(&caller(), 10).await.unwrap().iter().map(|row| row.credits).sum::<i64>(), 7);
+    let mut file = beside(&path).await;
+    let left: Vec<String> = sqlx::query("SELECT task_id FROM tasks ORDER BY created_at")
+        .fetch_all(&mut file)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(left, [open_long.task_id, kept.task_id]);
+}
+
+#[tokio::test]
+async fn a_task_that_has_ended_is_never_moved_again() {
+    use TaskStatus::{Cancelled, Completed, Failed, InputRequired, Working};
+    let (_folder, path) = new_place();
+    let (ledger, at) = (open(&path), now());
+    for from in [Working, InputRequired, Completed, Failed, Cancelled] {
+        for to in [Working, InputRequired, Completed, Failed, Cancelled] {
+            let task = Task { status: from, ..Task::new(caller(), "submit_job", Duration::from_secs(DAY), at) };
+            ledger.promise(&task).await.unwrap();
+            let moved = ledger.move_task(&task.task_id, to, Some("m"), Some(&json!({"a": 1})), at + 1).await.unwrap();
+            let after = ledger.task(&caller(), &task.task_id, at + 1).await.unwrap().unwrap();
+            assert_eq!(moved, !from.is_terminal(), "{from:?} to {to:?}");
+            assert_eq!(after.status, if moved { to } else { from });
+            assert_eq!(after.payload.is_some(), moved);
+        }
+    }
+    let other = ApiKey::new("sim_other").unwrap();
+    let (tasks, _) = ledger.tasks(&caller(), 100, None, at).await.unwrap();
+    assert_eq!(tasks.len(), 25);
+    assert_eq!(ledger.tasks(other.fingerprint(), 100, None, at).await.unwrap().0, []);
+    assert!(ledger.task(other.fingerprint(), &tasks[0].task_id, at).await.unwrap().is_none());
 }
 
 #[tokio::test]

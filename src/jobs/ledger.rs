@@ -53,6 +53,9 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// Rows that are tidied up in one go.
 const PRUNE_BATCH: usize = 1_000;
 
+/// Spending older than this is forgotten: two years, in milliseconds.
+const SPENDING_KEPT: Millis = 730 * 86_400_000;
+
 /// Places of the pace older than this are forgotten.
 const PACE_KEPT: Millis = 60_000;
 
@@ -828,6 +831,11 @@ async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
     .execute(store)
     .await
     .map_err(failed)?;
+    sqlx::query("DELETE FROM spending WHERE day < $1")
+        .bind(day(now.saturating_sub(SPENDING_KEPT)))
+        .execute(store)
+        .await
+        .map_err(failed)?;
     sqlx::query("DELETE FROM pace WHERE at < $1")
         .bind(now.saturating_sub(PACE_KEPT))
         .execute(store)
