@@ -3,11 +3,14 @@
 //! What lives here: [`App`], which joins catalogue, files and jobs into calls that end in an [`Answer`], and
 //! [`Caller`], who is asking. What never does: protocol, terminal, HTTP or SQL.
 //!
-//! Start at [`App::submit`]; what becomes of a result is in `app/results.rs`.
+//! Start at [`App::submit`]; what becomes of a result is in `app/results.rs`, what a page of jobs shows in
+//! `app/overview.rs`.
 
+mod overview;
 mod results;
 mod tasks;
 
+pub use overview::{FileGlance, Glance, Overview};
 pub use results::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
 pub use tasks::HEARD_WITHIN;
 

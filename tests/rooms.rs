@@ -12,6 +12,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("sqlx::", &["jobs/ledger.rs", "jobs/ledger/"]),
     ("rmcp::", &["mcp/", "serve/"]),
     ("axum::", &["simulator/", "serve/"]),
+    ("maud::", &["serve/page/"]),
     ("lopdf::", &["simulator/"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/progress_bar.rs"]),

@@ -236,7 +236,10 @@ async fn serve(config: Config, printer: &Printer) -> Result<u8> {
             let options =
                 http::Options { address, token: app.config.http_token.clone(), hosts: app.config.http_hosts.clone() };
             let running = http::start(Arc::clone(&app), options).await?;
-            printer.note(&format!("Listening on http://{}/mcp. Ctrl-C ends it.", running.address));
+            let address = running.address;
+            printer.note(&format!(
+                "Listening on http://{address}/mcp; jobs are shown at http://{address}/. Ctrl-C ends it."
+            ));
             signalled().await;
             running.stop().await;
             app.jobs().settle(stdio::SUBMITS_PATIENCE).await;

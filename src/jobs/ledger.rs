@@ -690,6 +690,23 @@ impl Ledger {
         rows.iter().map(|row| read(row).map_err(failed)).collect()
     }
 
+    /// The balance that was reported last beside a job of the caller, and when.
+    pub async fn last_balance(&self, caller: &Fingerprint) -> Result<Option<(i64, Millis)>> {
+        // Not every change of a row brings a balance, so a few of the latest are compared by when they were told one.
+        let row = sqlx::query(
+            "SELECT credits_remaining, told_at FROM (
+                 SELECT credits_remaining, COALESCE(last_checked_at, submitted_at, created_at) AS told_at FROM jobs
+                 WHERE caller = $1 AND credits_remaining IS NOT NULL ORDER BY changed_at DESC LIMIT 50) AS latest
+             ORDER BY told_at DESC LIMIT 1",
+        )
+        .bind(caller.as_str())
+        .fetch_optional(self.pool().await?)
+        .await
+        .map_err(failed)?;
+        let read = |row: SqliteRow| -> sqlx::Result<(i64, Millis)> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+        row.map(|row| read(row).map_err(failed)).transpose()
+    }
+
     /// Whether it answers, and where it is kept.
     pub async fn health(&self) -> Result<String> {
         let jobs: i64 = sqlx::query("SELECT COUNT(*) FROM jobs")

@@ -8,6 +8,7 @@
 //! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
 //! | `/metrics` | holders of the token |
 //! | `/healthz`, `/readyz` | anybody |
+//! | `/` and what belongs to it (`page.rs`) | a person: whoever is in, or gives token and key to a form |
 //! | `/callbacks/{secret}` | the service, which alone was told the job's secret |
 
 use std::net::SocketAddr;
@@ -167,6 +168,7 @@ fn router<S: ServerHandler>(
         )
         .layer(middleware::from_fn_with_state(guard, require_token));
     Router::new()
+        .merge(super::page::routes(Arc::clone(&app), options.token.clone(), &options.hosts))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(Arc::clone(&app)))
         .route("/callbacks/{secret}", post(called_back).with_state(app))

@@ -1,11 +1,12 @@
 //! Transports: how messages of the protocol come in and go out.
 //!
-//! What lives here: stdio (`stdio.rs`), HTTP (`http.rs`, `http_messages.rs`,
-//! `connections.rs`), and the renaming of what the SDK cannot
-//! read (`dialect.rs`). What never does: the meaning of a message (`mcp/`).
+//! What lives here: stdio (`stdio.rs`), HTTP (`http.rs`, `http_messages.rs`, `connections.rs`), the renaming of what the
+//! SDK cannot read (`dialect.rs`), and the page that a browser sees (`page.rs`). What never does: the meaning of a
+//! message (`mcp/`).
 
 mod connections;
 pub mod dialect;
 pub mod http;
 mod http_messages;
+pub mod page;
 pub mod stdio;

@@ -1,0 +1,458 @@
+//! The page at `/` of the HTTP door over real sockets: who is let in, whose jobs they see, what stays secret, and that
+//! looking costs nothing.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pdfco::app::{App, Caller, SubmitRequest};
+use pdfco::config::{self, Config, Folders, Values};
+use pdfco::files::Sandbox;
+use pdfco::jobs::ledger::{Intent, now};
+use pdfco::secret::ApiKey;
+use pdfco::serve::http::{self, Options, Running};
+use pdfco::serve::page;
+use pdfco::simulator::{self, Handle, Life};
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const TOKEN: &str = "canary-token-open-sesame";
+/// The server's own key, and two of other people.
+const OWN: &str = "sim_canary_own";
+const ANNA: &str = "sim_canary_anna";
+const BERT: &str = "sim_canary_bert";
+
+/// A server over a simulator, and a browser without cookies or redirects of its own.
+struct Door {
+    simulator: Handle,
+    running: Running,
+    app: Arc<App>,
+    browser: reqwest::Client,
+    home: tempfile::TempDir,
+}
+
+fn settings(simulator: &Handle, home: &std::path::Path, key: Option<&str>) -> Config {
+    let ledger = home.join("ledger.sqlite");
+    let mut values: Values = [
+        ("PDFCO_BASE_URL", simulator.url()),
+        ("PDFCO_LEDGER", ledger.to_str().unwrap()),
+        ("PDFCO_DOWNLOAD_DIR", home.to_str().unwrap()),
+        ("PDFCO_RATE_LIMIT", "off"),
+        ("PDFCO_CHECK_WORTH_SECONDS", "0.05"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    values.extend(key.map(|key| ("PDFCO_API_KEY".to_owned(), key.to_owned())));
+    config::merge(&values, &Values::new(), &Values::new(), &Folders::default()).unwrap()
+}
+
+fn browser() -> reqwest::Client {
+    // reqwest comes without a provider of its own; a second installation is refused, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// An answer with everything that may be asked of it.
+struct Page {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    async fn of(request: reqwest::RequestBuilder) -> Page {
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        for canary in [TOKEN, OWN, ANNA, BERT] {
+            let seen = format!("{headers:?} {text}");
+            assert!(!seen.contains(canary), "{canary} is in {seen}");
+        }
+        Page { status, headers, text }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The cookie that came, as it is sent back.
+    fn cookie(&self) -> String {
+        let set = self.headers.get(SET_COOKIE).unwrap().to_str().unwrap();
+        set.split(';').next().unwrap().to_owned()
+    }
+
+    fn is_form(&self) -> bool {
+        self.text.contains("id=\"enter\"") && !self.text.contains("id=\"jobs-page\"")
+    }
+
+    fn shows(&self, words: &str) -> bool {
+        self.text.contains(words)
+    }
+}
+
+impl Door {
+    async fn open(token: Option<&str>, key: Option<&str>) -> Door {
+        let simulator =
+            simulator::spawn(simulator::Options { life: Life::Checks(1), ..Default::default() }).await.unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let app = Arc::new(App::new(settings(&simulator, home.path(), key)).unwrap());
+        let options = Options {
+            address: "127.0.0.1:0".parse().unwrap(),
+            token: token.map(SecretString::from),
+            hosts: vec!["jobs.test".to_owned()],
+        };
+        let running = http::start(Arc::clone(&app), options).await.unwrap();
+        Door { simulator, running, app, browser: browser(), home }
+    }
+
+    fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.browser.get(format!("http://{}{path}", self.running.address))
+    }
+
+    fn post(&self, path: &str, form: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let body: String = form.iter().map(|(name, value)| format!("{name}={value}&")).collect();
+        self.browser
+            .post(format!("http://{}{path}", self.running.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
+    /// Lets somebody in; gives their cookie.
+    async fn enter(&self, form: &[(&str, &str)]) -> String {
+        let entered = Page::of(self.post("/session", form)).await;
+        assert_eq!((entered.status, entered.header("location")), (303, "/"), "{}", entered.text);
+        entered.cookie()
+    }
+
+    fn caller(&self, key: &str) -> Caller {
+        Caller {
+            key: ApiKey::new(key).unwrap(),
+            sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
+            max_wait: None,
+            cancel: CancellationToken::new(),
+            told: Arc::new(|_| ()),
+        }
+    }
+
+    /// Submits a job, waits for it if asked, and gives its id.
+    async fn submit(&self, key: &str, wait: u64, save_to: Option<&str>) -> String {
+        let arguments = json!({"html": "<p>hello</p>", "name": "hello.pdf"});
+        let request = SubmitRequest {
+            operation: "html_to_pdf".to_owned(),
+            arguments: arguments.as_object().unwrap().clone(),
+            wait: Some(Duration::from_secs(wait)),
+            save_to: save_to.map(str::to_owned),
+            ..SubmitRequest::default()
+        };
+        let answer = self.app.submit(&self.caller(key), request).await.unwrap();
+        assert!(!answer.is_error, "{answer:?}");
+        answer.job.unwrap().job_id
+    }
+
+    /// A job as another version, or a service gone mad, may have left it in the ledger.
+    async fn leave(&self, key: &str, operation: &str, job_id: &str, content: &Value) {
+        let ledger = self.app.jobs().ledger();
+        let key = ApiKey::new(key).unwrap();
+        let intent_id = format!("local_{}", uuid::Uuid::new_v4().simple());
+        let intent = Intent {
+            intent_id: &intent_id,
+            caller: key.fingerprint(),
+            operation,
+            arguments: &json!({}),
+            request_hash: &intent_id,
+            client_request_id: None,
+            callback_hash: None,
+            at: now(),
+        };
+        assert!(ledger.intend(&intent).await.unwrap().is_none());
+        ledger.accepted(&intent_id, job_id, &json!({}), Some(7), Some(9_000), now()).await.unwrap();
+        let seen = pdfco::jobs::job::Observation::called_back(content.clone(), now()).unwrap();
+        ledger.observe(&intent_id, &seen).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_token_and_the_key_are_asked_for_and_the_cookie_holds_neither() {
+    let door = Door::open(Some(TOKEN), None).await;
+    let asked = Page::of(door.get("/")).await;
+    assert!(asked.status == 200 && asked.is_form(), "{}", asked.text);
+    assert!(asked.shows("name=\"token\" type=\"password\"") && asked.shows("name=\"key\" type=\"password\""));
+    assert!(asked.shows("method=\"post\"") && asked.shows("autocomplete=\"off\""));
+
+    // In the address they count for nothing.
+    let url = format!("/?token={TOKEN}&key={ANNA}");
+    assert!(Page::of(door.get(&url)).await.is_form());
+    assert!(Page::of(door.get(&format!("/session?token={TOKEN}&key={ANNA}"))).await.is_form());
+
+    for (form, status, told) in [
+        (&[("token", "wrong"), ("key", ANNA)][..], 401, "not this server’s token"),
+        (&[("key", ANNA)], 401, "not this server’s token"),
+        (&[("token", TOKEN), ("key", "")], 403, "give your PDF.co API key"),
+        (&[("token", TOKEN), ("key", "two%20words")], 403, "characters that no key has"),
+    ] {
+        let refused = Page::of(door.post("/session", form)).await;
+        assert_eq!(refused.status, status, "{}", refused.text);
+        assert!(refused.is_form() && refused.shows(told), "{}", refused.text);
+        assert!(!refused.headers.contains_key(SET_COOKIE));
+    }
+
+    let entered = Page::of(door.post("/session", &[("token", TOKEN), ("key", ANNA)])).await;
+    assert_eq!(entered.status, 303);
+    let set = entered.header("set-cookie");
+    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
+    let port = door.running.address.port();
+    let id = entered.cookie().strip_prefix(&format!("pdfco_session_{port}=")).unwrap().to_owned();
+    assert!(id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+    let shown = Page::of(door.get("/").header("cookie", entered.cookie())).await;
+    assert!(!shown.is_form() && shown.shows("No jobs yet") && shown.shows("pdfco call pdf-to-text"), "{}", shown.text);
+    assert!(!shown.shows(&id), "the id is in the cookie alone");
+    // A guessed cookie is none.
+    let guessed = format!("pdfco_session_{port}={}", "0".repeat(64));
+    assert!(Page::of(door.get("/").header("cookie", guessed)).await.is_form());
+
+    // Behind a proxy that ends TLS the cookie never travels in the open.
+    let tls = door.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("x-forwarded-proto", "https");
+    let set = Page::of(tls).await.header("set-cookie").to_owned();
+    assert!(set.starts_with("__Host-pdfco_session") && set.ends_with("SameSite=Strict; Secure"), "{set}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn each_key_sees_its_own_jobs_and_leaving_ends_that() {
+    let door = Door::open(Some(TOKEN), Some(OWN)).await;
+    let (anna, bert, own) =
+        (door.submit(ANNA, 20, None).await, door.submit(BERT, 0, None).await, door.submit(OWN, 20, None).await);
+    let cookie = door.enter(&[("token", TOKEN), ("key", ANNA)]).await;
+    let others = door.enter(&[("token", TOKEN), ("key", BERT)]).await;
+    // Without a key it is the server's; the token was right.
+    let servers = door.enter(&[("token", TOKEN), ("key", "")]).await;
+    for (cookie, job, state) in [(&cookie, &anna, "success"), (&others, &bert, "queued"), (&servers, &own, "success")] {
+        let shown = Page::of(door.get("/").header("cookie", cookie)).await;
+        let seen: Vec<_> = [&anna, &bert, &own].into_iter().filter(|id| shown.shows(id)).collect();
+        assert_eq!(seen, [job], "{}", shown.text);
+        assert!(shown.shows(&format!("data-state=\"{state}\"")) && shown.shows("html_to_pdf"), "{}", shown.text);
+    }
+    let left = Page::of(door.post("/session/end", &[]).header("cookie", &cookie)).await;
+    assert_eq!((left.status, left.header("location")), (303, "/"));
+    assert!(left.header("set-cookie").contains("=; ") && left.header("set-cookie").contains("Max-Age=0"));
+    assert!(Page::of(door.get("/").header("cookie", &cookie)).await.is_form());
+    assert!(!Page::of(door.get("/").header("cookie", &others)).await.is_form(), "the others stay");
+
+    // Entering again ends the earlier session of the same browser.
+    let again = Page::of(door.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("cookie", &others)).await;
+    assert_eq!(again.status, 303);
+    assert!(Page::of(door.get("/").header("cookie", &others)).await.is_form());
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn on_this_machine_without_a_token_the_servers_jobs_are_shown_at_once() {
+    let door = Door::open(None, Some(OWN)).await;
+    let (own, anna) = (door.submit(OWN, 20, None).await, door.submit(ANNA, 20, None).await);
+    let shown = Page::of(door.get("/")).await;
+    assert!(shown.shows(&own) && !shown.shows(&anna) && shown.shows("href=\"/session\""), "{}", shown.text);
+    let form = Page::of(door.get("/session")).await;
+    assert!(form.is_form() && !form.shows("name=\"token\""), "{}", form.text);
+    let cookie = door.enter(&[("key", ANNA)]).await;
+    let shown = Page::of(door.get("/").header("cookie", cookie)).await;
+    assert!(!shown.shows(&own) && shown.shows(&anna), "{}", shown.text);
+    door.running.stop().await;
+
+    let keyless = Door::open(None, None).await;
+    assert!(Page::of(keyless.get("/")).await.is_form(), "nobody's jobs without a key");
+    keyless.running.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_keeps_other_sites_out() {
+    let door = Door::open(None, Some(OWN)).await;
+    let job = door.submit(OWN, 0, None).await;
+    for path in ["/", "/session", "/page/style.css", "/page/script.js", "/page/icon.svg"] {
+        let answer = Page::of(door.get(path)).await;
+        assert_eq!(answer.status, 200, "{path}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cache-control", "no-store"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("access-control-allow-origin", ""),
+        ] {
+            assert_eq!(answer.header(name), value, "{path} {name}");
+        }
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part) && !policy.contains("unsafe"), "{path}: {policy}");
+        }
+        // DNS rebinding comes under a foreign name.
+        let foreign = Page::of(door.get(path).header("host", "evil.test")).await;
+        assert_eq!(foreign.status, 403, "{path}");
+        assert!(!foreign.shows(&job) && foreign.header("cache-control") == "no-store");
+        assert_eq!(Page::of(door.get(path).header("host", "jobs.test:443")).await.status, 200, "{path}");
+    }
+    let shown = Page::of(door.get("/")).await;
+    let inline = ["style=", "onclick", "onload", "<style", "javascript:", "http://", "https://"];
+    assert!(inline.iter().all(|word| !shown.shows(word)), "{}", shown.text);
+    for (name, value) in [
+        ("origin", "https://evil.test"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        for path in ["/session", "/session/end"] {
+            let posted = Page::of(door.post(path, &[("key", ANNA)]).header(name, value)).await;
+            assert_eq!(posted.status, 403, "{path} {name}: {value}");
+            assert!(!posted.headers.contains_key(SET_COOKIE));
+        }
+    }
+    let own = door.post("/session", &[("key", ANNA)]).header("origin", format!("http://{}", door.running.address));
+    assert_eq!(Page::of(own.header("sec-fetch-site", "same-origin")).await.status, 303);
+    let large = "x".repeat(5_000);
+    assert_eq!(Page::of(door.post("/session", &[("key", &large)])).await.status, 413);
+    assert_eq!(Page::of(door.post("/", &[])).await.status, 405);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn looking_costs_nothing_and_shows_what_others_find_out() {
+    let door = Door::open(None, Some(OWN)).await;
+    let running = door.submit(OWN, 0, None).await;
+    let before = door.simulator.requests().len();
+    for _ in 0..20 {
+        let shown = Page::of(door.get("/")).await;
+        assert!(shown.shows("data-state=\"queued\"") && shown.shows("data-elapsed"), "{}", shown.text);
+        assert!(shown.shows("<title>1 running"), "{}", shown.text);
+    }
+    assert_eq!(door.simulator.requests().len(), before, "not one request for a viewer");
+
+    // Somebody else waits for it, and the page tells.
+    let answer = door.app.wait(&door.caller(OWN), &running, Some(Duration::from_secs(20)), None).await.unwrap();
+    assert_eq!(answer.status, "success");
+    let view = answer.job.unwrap();
+    let requests = door.simulator.requests().len();
+    let shown = Page::of(door.get("/")).await;
+    assert!(shown.shows("data-state=\"success\"") && !shown.shows("data-elapsed"), "{}", shown.text);
+    let credits = view.credits_total.unwrap();
+    for (label, number) in [("Checks", view.checks_made), ("Credits", credits)] {
+        assert!(shown.shows(&format!("data-label=\"{label}\">{number}</td>")), "{label} {number}: {}", shown.text);
+    }
+    let balance = door.simulator.credits(OWN).to_string();
+    let spelled = format!("{}\u{202f}{}", &balance[..1], &balance[1..]);
+    assert!(balance.len() == 4 && shown.shows(&format!("<strong>{spelled}</strong>")), "{balance}: {}", shown.text);
+    assert!(shown.shows(&format!("Spent today</dt><dd><strong>{credits}</strong>")), "{}", shown.text);
+    assert_eq!(door.simulator.requests().len(), requests);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn files_are_named_and_links_stay_secret() {
+    let door = Door::open(None, Some(OWN)).await;
+    let folder = door.home.path().to_str().unwrap();
+    door.submit(OWN, 20, Some(folder)).await;
+    let content =
+        json!({"status": "success", "url": "https://files.test/A/report.txt?X-Amz-Signature=canary-signature"});
+    door.leave(OWN, "pdf_to_text", "job-with-link", &content).await;
+    let failed =
+        json!({"status": "failed", "message": "Cannot read https://u:canary@h.test/a.pdf?sig=canary-signature now"});
+    door.leave(OWN, "pdf_to_text", "job-failed", &failed).await;
+    let shown = Page::of(door.get("/")).await;
+    assert!(shown.shows("hello.pdf") && shown.shows(&format!("saved to {folder}")), "{}", shown.text);
+    assert!(shown.shows("report.txt"), "{}", shown.text);
+    assert!(shown.shows("Cannot read https://h.test/a.pdf?… now"), "{}", shown.text);
+    assert!(!shown.shows("canary") && !shown.shows("files.test"), "{}", shown.text);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_jobs_stay_text() {
+    let door = Door::open(None, Some(OWN)).await;
+    let attack = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
+    let content = json!({"status": "failed", "message": attack});
+    door.leave(OWN, attack, attack, &content).await;
+    let content = json!({"status": attack, "message": attack});
+    door.leave(OWN, "pdf_to_text", "odd-word", &content).await;
+    let content = json!({"status": "success", "url": "https://h.test/%3Cscript%3Ealert(1)%3C%2Fscript%3E.pdf"});
+    door.leave(OWN, "pdf_to_text", "odd-name", &content).await;
+    let shown = Page::of(door.get("/")).await;
+    assert_eq!(shown.text.matches("<script").count(), 1, "only our own: {}", shown.text);
+    assert!(!shown.shows("<img") && shown.shows("&lt;script&gt;alert(1)&lt;/script&gt;.pdf"), "{}", shown.text);
+    // Neither does an address make markup.
+    let odd = Page::of(door.get("/?after=%22%3E%3Cscript%3E")).await;
+    assert!(odd.status == 400 && odd.text.matches("<script").count() == 1, "{}", odd.text);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn many_jobs_come_in_pages_newest_first() {
+    let door = Door::open(None, Some(OWN)).await;
+    for index in 0..60 {
+        let content = json!({"status": "aborted", "message": format!("reason {index:02}.")});
+        door.leave(OWN, "pdf_to_text", &format!("job-{index:02}"), &content).await;
+    }
+    let first = Page::of(door.get("/")).await;
+    assert_eq!(first.text.matches("data-state=\"aborted\"").count(), 50);
+    let older = first.text.split("href=\"/?after=").nth(1).unwrap().split('"').next().unwrap();
+    let second = Page::of(door.get(&format!("/?after={older}"))).await;
+    assert_eq!(second.text.matches("data-state=\"aborted\"").count(), 10);
+    assert!(first.shows("reason 59.") && second.shows("reason 00.") && second.shows("Newest jobs"), "{}", second.text);
+    for index in 0..60 {
+        let id = format!(">job-{index:02}<");
+        assert_eq!(usize::from(first.shows(&id)) + usize::from(second.shows(&id)), 1, "{id}");
+    }
+    door.running.stop().await;
+}
+
+/// The page alone, within small limits.
+async fn page_within(limits: page::Limits) -> (String, Handle, tempfile::TempDir) {
+    let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let app = Arc::new(App::new(settings(&simulator, home.path(), None)).unwrap());
+    let routes = page::routes_within(app, Some(SecretString::from(TOKEN)), &[], limits);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    (url, simulator, home)
+}
+
+fn enter_at(url: &str, token: &str) -> reqwest::RequestBuilder {
+    let body = format!("token={token}&key={ANNA}");
+    browser().post(format!("{url}/session")).header("content-type", "application/x-www-form-urlencoded").body(body)
+}
+
+#[tokio::test]
+async fn sessions_are_bounded_in_number_and_in_time() {
+    let (url, _simulator, _home) = page_within(page::Limits { sessions: 2, ..Default::default() }).await;
+    let mut cookies = Vec::new();
+    for _ in 0..3 {
+        cookies.push(Page::of(enter_at(&url, TOKEN)).await.cookie());
+    }
+    let mut forms = Vec::new();
+    for cookie in &cookies {
+        forms.push(Page::of(browser().get(&url).header("cookie", cookie)).await.is_form());
+    }
+    assert_eq!(forms, [true, false, false], "the oldest went");
+
+    // A lifetime of nothing: whoever enters is out again. The hours themselves are tested beside `Sessions`.
+    for limits in [
+        page::Limits { idle: Duration::ZERO, ..Default::default() },
+        page::Limits { lifetime: Duration::ZERO, ..Default::default() },
+    ] {
+        let (url, _simulator, _home) = page_within(limits).await;
+        let cookie = Page::of(enter_at(&url, TOKEN)).await.cookie();
+        assert!(Page::of(browser().get(&url).header("cookie", cookie)).await.is_form(), "{limits:?}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_tokens_is_slowed_down() {
+    let (url, _simulator, _home) = page_within(page::Limits { wrong_tokens: 3, ..Default::default() }).await;
+    for (token, expected) in [("a", 401), (TOKEN, 303), ("b", 401), ("c", 401), ("d", 429), (TOKEN, 429)] {
+        let answer = Page::of(enter_at(&url, token)).await;
+        assert_eq!(answer.status, expected, "{}", answer.text);
+        assert!(expected != 429 || answer.shows("Try again in"), "{}", answer.text);
+    }
+}
