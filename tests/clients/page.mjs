@@ -113,7 +113,8 @@ try {
   const id = await row.first().locator("code.id").textContent();
   assert.ok(JSON.stringify(job).includes(id), `${id} is not among ${JSON.stringify(job)}`);
   await row.first().getByRole("button", { name: "Copy" }).focus();
-  await page.waitForTimeout(2_500);
+  // When the second answer comes, the first has been put in place.
+  for (let answers = 0; answers < 2; answers += 1) await page.waitForResponse(`${site}/`);
   assert.equal(await page.evaluate(() => document.activeElement.className), "copy");
   const waited = pdfco("jobs", "wait", id);
   await page.locator("tbody[data-state=success]").waitFor();
