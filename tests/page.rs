@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdfco::app::{App, Caller, SubmitRequest};
+use pdfco::app::{App, Caller, SubmitRequest, Takes};
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
 use pdfco::jobs::ledger::{Intent, now};
@@ -133,6 +133,7 @@ impl Door {
             key: ApiKey::new(key).unwrap(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
             max_wait: None,
+            takes: Takes::Answers,
             cancel: CancellationToken::new(),
             told: Arc::new(|_| ()),
         }

@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::allowed_hosts::AllowedHosts;
 use super::connections;
 use super::http_messages::{BODY_BYTES_MAX, read_message};
 use crate::app::App;
@@ -145,7 +146,7 @@ fn router<S: ServerHandler>(
     let sessions = Arc::new(sessions);
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     hosts.extend(options.hosts.iter().cloned());
-    let known: Arc<[String]> = hosts.as_slice().into();
+    let known = AllowedHosts::and_this_machine(&options.hosts);
     let origins: Vec<String> =
         hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
     let config = StreamableHttpServerConfig::default()
@@ -164,7 +165,7 @@ fn router<S: ServerHandler>(
             "/metrics",
             get(show_metrics)
                 .with_state(recorder())
-                .route_layer(middleware::from_fn_with_state(Arc::clone(&known), known_hosts_only)),
+                .route_layer(middleware::from_fn_with_state(known, known_hosts_only)),
         )
         .layer(middleware::from_fn_with_state(guard, require_token));
     Router::new()
@@ -191,11 +192,8 @@ async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: 
 }
 
 /// A page elsewhere whose name was pointed at this machine must not read what stands here.
-async fn known_hosts_only(State(known): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = named.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
-    let host = authority.as_ref().map(|authority| authority.host().trim_matches(['[', ']']));
-    if host.is_some_and(|host| known.iter().any(|known| known.eq_ignore_ascii_case(host))) {
+async fn known_hosts_only(State(known): State<AllowedHosts>, request: Request, next: Next) -> Response {
+    if known.fit_request(request.headers()) {
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, "This host name is not one of this server's.\n").into_response()

@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 pub use sessions::Limits;
 use sessions::{Sessions, Viewer};
 
+use super::allowed_hosts::{AllowedHosts, host};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
@@ -59,11 +60,10 @@ pub fn routes(app: Arc<App>, token: Option<SecretString>, hosts: &[String]) -> R
 
 /// As [`routes`], within other limits.
 pub fn routes_within(app: Arc<App>, token: Option<SecretString>, hosts: &[String], limits: Limits) -> Router {
-    let names = ["localhost", "127.0.0.1", "[::1]"].into_iter().chain(hosts.iter().map(String::as_str));
     let page = Arc::new(Page {
         app,
         token,
-        hosts: names.filter_map(AllowedHost::read).collect(),
+        hosts: AllowedHosts::and_this_machine(hosts),
         sessions: Sessions::new(limits),
         places: Semaphore::new(PAGES_AT_ONCE),
     });
@@ -83,7 +83,7 @@ pub fn routes_within(app: Arc<App>, token: Option<SecretString>, hosts: &[String
 struct Page {
     app: Arc<App>,
     token: Option<SecretString>,
-    hosts: Vec<AllowedHost>,
+    hosts: AllowedHosts,
     sessions: Sessions,
     places: Semaphore,
 }
@@ -212,7 +212,7 @@ async fn asset(mime: &'static str, text: &'static str) -> impl IntoResponse {
 /// Refuses foreign hosts, which is how DNS rebinding looks, and forms that were sent from other sites.
 async fn admit(State(page): State<Arc<Page>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let is_allowed = |authority: &Authority| page.hosts.iter().any(|host| host.fits(authority));
+    let is_allowed = |authority: &Authority| page.hosts.fit(authority);
     let is_known =
         host(headers).or_else(|| request.uri().authority().cloned()).is_some_and(|authority| is_allowed(&authority));
     if !is_known {
@@ -254,10 +254,6 @@ async fn protect(mut response: Response) -> Response {
     response
 }
 
-fn host(headers: &HeaderMap) -> Option<Authority> {
-    headers.get(header::HOST)?.to_str().ok()?.parse().ok()
-}
-
 /// Whether the browser reached us, or a proxy in front of us, over TLS. A lie changes the liar's own cookie only.
 fn is_https(headers: &HeaderMap) -> bool {
     let told = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
@@ -284,54 +280,9 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, id)| id)
 }
 
-/// A name under which the server may be reached, with any port unless it names one: as `/mcp` reads the same list.
-#[derive(Debug)]
-struct AllowedHost {
-    host: String,
-    port: Option<u16>,
-}
-
-impl AllowedHost {
-    fn read(text: &str) -> Option<AllowedHost> {
-        let text = text.trim();
-        let bare = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        match text.parse::<Authority>() {
-            _ if text.is_empty() => None,
-            Ok(authority) => Some(AllowedHost { host: bare(authority.host()), port: authority.port_u16() }),
-            // An IPv6 address without its brackets.
-            Err(_) => Some(AllowedHost { host: bare(text), port: None }),
-        }
-    }
-
-    fn fits(&self, authority: &Authority) -> bool {
-        self.host.eq_ignore_ascii_case(authority.host().trim_matches(['[', ']']))
-            && self.port.is_none_or(|port| authority.port_u16() == Some(port))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_are_known_by_name_and_by_port_if_one_is_named() {
-        for (allowed, asked, expected) in [
-            ("localhost", "localhost:8911", true),
-            ("localhost", "LOCALHOST", true),
-            ("localhost", "localhost.evil.test", false),
-            ("[::1]", "[::1]:8911", true),
-            ("::1", "[::1]", true),
-            ("jobs.test", "jobs.test:443", true),
-            ("jobs.test:443", "jobs.test:443", true),
-            ("jobs.test:443", "jobs.test:444", false),
-            ("jobs.test:443", "jobs.test", false),
-            ("jobs.test", "evil.test", false),
-        ] {
-            let allowed = AllowedHost::read(allowed).unwrap();
-            assert_eq!(allowed.fits(&asked.parse().unwrap()), expected, "{allowed:?} {asked}");
-        }
-        assert!(AllowedHost::read(" ").is_none());
-    }
 
     fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
         list.iter()
@@ -341,7 +292,7 @@ mod tests {
 
     #[test]
     fn forms_of_other_sites_are_told_from_our_own() {
-        let allowed = AllowedHost::read("localhost").unwrap();
+        let allowed = AllowedHosts::and_this_machine(&[]);
         for (sent, expected) in [
             (&[][..], true),
             (&[("origin", "http://localhost:8911")], true),
@@ -353,7 +304,7 @@ mod tests {
             (&[("origin", "http://localhost@evil.test")], false),
             (&[("sec-fetch-site", "none")], false),
         ] {
-            assert_eq!(is_own_site(&headers(sent), |host| allowed.fits(host)), expected, "{sent:?}");
+            assert_eq!(is_own_site(&headers(sent), |host| allowed.fit(host)), expected, "{sent:?}");
         }
     }
 
