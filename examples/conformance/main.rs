@@ -26,12 +26,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pdfco::app::App;
 use pdfco::config::{Folders, Values, merge};
-use pdfco::mcp::Server;
+use pdfco::mcp::{Server, legacy};
 use pdfco::serve::http;
 use pdfco::simulator;
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, broadcast};
 
 type Context = RequestContext<RoleServer>;
@@ -74,6 +75,17 @@ impl Shared {
     }
 }
 
+impl Fixtures {
+    /// The fixtures' own tools.
+    fn tools(&self) -> Vec<Tool> {
+        let mut tools = tools::list();
+        if self.shared.has_added_tool.load(Ordering::SeqCst) {
+            tools.push(tools::added());
+        }
+        tools
+    }
+}
+
 /// A request of the revision without sessions.
 fn is_stateless(context: &Context) -> bool {
     context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
@@ -82,18 +94,10 @@ fn is_stateless(context: &Context) -> bool {
 impl ServerHandler for Fixtures {
     fn get_info(&self) -> ServerConfig {
         let mut info = self.product.get_info();
-        let ours = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_prompts()
-            .enable_prompts_list_changed()
-            .enable_resources()
-            .enable_resources_subscribe()
-            .enable_logging()
-            .enable_tasks()
-            .build();
-        let theirs = std::mem::replace(&mut info.capabilities, ours);
-        info.capabilities.completions = theirs.completions;
+        let able = &mut info.capabilities;
+        able.tools.get_or_insert_default().list_changed = Some(true);
+        able.prompts.get_or_insert_default().list_changed = Some(true);
+        able.logging = Some(JsonObject::default());
         info
     }
 
@@ -103,17 +107,12 @@ impl ServerHandler for Fixtures {
         context: Context,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut listed = self.product.list_tools(request, context).await?;
-        let mut tools = tools::list();
-        tools.append(&mut listed.tools);
-        if self.shared.has_added_tool.load(Ordering::SeqCst) {
-            tools.push(tools::added());
-        }
-        listed.tools = tools;
+        listed.tools.splice(0..0, self.tools());
         Ok(listed)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::list().into_iter().find(|tool| tool.name == name).or_else(|| self.product.get_tool(name))
+        self.tools().into_iter().find(|tool| tool.name == name).or_else(|| self.product.get_tool(name))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
@@ -122,7 +121,7 @@ impl ServerHandler for Fixtures {
             return match round {
                 inputs::Round::Ask(question) => Ok(question.into()),
                 inputs::Round::Complete(answers) if request.name == tasks::AFTER_QUESTIONS => {
-                    self.shared.tasks.greet_later(&answers, &context)
+                    self.shared.tasks.greet_later(&answers, &context).await
                 }
                 inputs::Round::Complete(answers) => Ok(tools::text(&inputs::sentence(&answers)).into()),
             };
@@ -136,16 +135,16 @@ impl ServerHandler for Fixtures {
         self.product.call_tool(request, context).await
     }
 
-    async fn get_task(&self, request: GetTaskParams, _: Context) -> Result<GetTaskResult, ErrorData> {
-        self.shared.tasks.get(&request)
+    async fn get_task(&self, request: GetTaskParams, context: Context) -> Result<GetTaskResult, ErrorData> {
+        self.product.get_task(request, context).await
     }
 
-    async fn update_task(&self, request: UpdateTaskParams, _: Context) -> Result<(), ErrorData> {
-        self.shared.tasks.update(request)
+    async fn update_task(&self, request: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
+        self.shared.tasks.update(request, context).await
     }
 
-    async fn cancel_task(&self, request: CancelTaskParams, _: Context) -> Result<(), ErrorData> {
-        self.shared.tasks.cancel(&request)
+    async fn cancel_task(&self, request: CancelTaskParams, context: Context) -> Result<(), ErrorData> {
+        self.shared.tasks.cancel(request, context).await
     }
 
     async fn list_resources(
@@ -192,7 +191,10 @@ impl ServerHandler for Fixtures {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
+        let mut accepted = self.product.accepted_subscription_filter(requested)?;
+        accepted.tools_list_changed = requested.tools_list_changed;
+        accepted.prompts_list_changed = requested.prompts_list_changed;
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
@@ -258,7 +260,13 @@ impl ServerHandler for Fixtures {
     }
 
     async fn on_custom_request(&self, request: CustomRequest, context: Context) -> Result<CustomResult, ErrorData> {
-        self.product.on_custom_request(request, context).await
+        // How the list of tools arrives in the revision 2025-11-25, which tells of each whether it can be a task.
+        let is_list = request.method.strip_prefix(legacy::PREFIX) == Some("tools/list");
+        let mut answer = self.product.on_custom_request(request, context).await?;
+        if let (true, Some(Value::Array(listed))) = (is_list, answer.0.get_mut("tools")) {
+            listed.splice(0..0, self.tools().into_iter().map(|tool| json!(tool)));
+        }
+        Ok(answer)
     }
 
     async fn on_cancelled(&self, param: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
@@ -279,14 +287,14 @@ async fn main() -> Result<(), pdfco::error::Error> {
     let product = Server::new(Arc::clone(&app));
     let shared = Arc::new(Shared {
         inputs: inputs::States::default(),
-        tasks: tasks::Tasks::default(),
+        tasks: tasks::Tasks::new(product.clone()),
         changes: broadcast::channel(16).0,
         has_added_tool: AtomicBool::new(false),
         has_added_prompt: AtomicBool::new(false),
     });
     let options = http::Options { address: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, hosts: Vec::new() };
     let running = http::start_with(app, options, move || Fixtures {
-        product: product.clone(),
+        product: product.another(),
         changes: Mutex::new(shared.changes.subscribe()),
         shared: Arc::clone(&shared),
         level: std::sync::Mutex::new(LoggingLevel::Info),

@@ -1,11 +1,19 @@
-//! Tools of the suite that go on as tasks.
+//! Tools of the suite that go on as tasks, in the product's ledger. Asking for a task is the product's too, and so is
+//! ending it; only the answers to what a task asks are taken here, because no tool of the product asks.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::ErrorData;
+use pdfco::jobs::TaskStatus;
+use pdfco::jobs::ledger::{Ledger, now};
+use pdfco::mcp::Server;
+use pdfco::mcp::tasks::{as_object, detailed};
 use rmcp::model::*;
-use rmcp::task_manager::{TaskContext, TaskExit, TaskManager, TaskOptions};
+use rmcp::{ErrorData, ServerHandler};
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use super::{Context, inputs, tools};
 
@@ -13,62 +21,124 @@ use super::{Context, inputs, tools};
 pub const AFTER_QUESTIONS: &str = "test_tool_with_task";
 /// Longest computation that is pretended.
 const SECONDS_MAX: f64 = 120.0;
+/// Answers that one task can have waiting.
+const ANSWERS_MAX: usize = 16;
 
-/// What a task comes to; `None` when it was cancelled.
-type Outcome = Option<Result<CallToolResult, ErrorData>>;
+/// The tasks of the fixtures.
+pub struct Tasks {
+    product: Server,
+    /// Those that are at work, by their ids.
+    at_work: Arc<Mutex<HashMap<String, Reins>>>,
+}
 
-/// A running task's side of the store.
-struct Work(TaskContext);
+/// How a task at work is reached.
+struct Reins {
+    answers: mpsc::Sender<(String, Value)>,
+    over: CancellationToken,
+}
+
+/// What a task at work has.
+struct Work {
+    product: Server,
+    id: String,
+    answers: mpsc::Receiver<(String, Value)>,
+}
+
+/// Moves a task, unless it has ended: an end state never changes.
+async fn move_task(ledger: &Ledger, id: &str, status: TaskStatus, payload: Option<Value>) {
+    ledger.move_task(id, status, None, payload.as_ref(), now()).await.expect("the ledger is in memory");
+}
 
 impl Work {
-    /// Puts the task into `input_required` until all of this is answered.
-    async fn ask(&self, questions: Value) -> Option<InputResponses> {
-        let asked = inputs::requests(questions).into_iter().map(async |(key, request)| {
-            let answer = self.0.request_input(key.clone(), request).await.ok()?;
-            Some((key, answer))
-        });
-        futures_util::future::join_all(asked).await.into_iter().collect()
+    async fn to(&self, status: TaskStatus, payload: Option<Value>) {
+        move_task(self.product.app().jobs().ledger(), &self.id, status, payload).await;
     }
 
-    /// Lets time pass; `None` when the task was cancelled meanwhile.
-    async fn compute(&self, seconds: f64) -> Option<()> {
-        tokio::select! {
-            () = self.0.cancelled() => None,
-            () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => Some(()),
+    /// Puts the task into `input_required` until all of this is answered. It is asked as the protocol's types have it.
+    async fn ask(&mut self, questions: Value) -> InputResponses {
+        let questions = inputs::requests(questions);
+        self.to(TaskStatus::InputRequired, Some(json!(questions))).await;
+        let mut answers = InputResponses::new();
+        while answers.len() < questions.len() {
+            answers.extend(self.answers.recv().await);
+        }
+        answers
+    }
+
+    async fn end(&self, outcome: Result<CallToolResult, ErrorData>) {
+        match outcome {
+            Ok(result) => self.to(TaskStatus::Completed, Some(Value::Object(as_object(&result)))).await,
+            Err(error) => self.to(TaskStatus::Failed, Some(json!(error))).await,
         }
     }
 }
 
-/// The store of the tasks.
-#[derive(Default)]
-pub struct Tasks(TaskManager);
-
 impl Tasks {
-    pub fn get(&self, request: &GetTaskParams) -> Result<GetTaskResult, ErrorData> {
-        self.0.get_task(&request.task_id).map(GetTaskResult::new)
+    pub fn new(product: Server) -> Tasks {
+        Tasks { product, at_work: Arc::default() }
     }
 
-    pub fn update(&self, request: UpdateTaskParams) -> Result<(), ErrorData> {
-        self.0.update_task(&request.task_id, request.input_responses)
+    /// Hands answers to the task. What it did not ask, or not any more, is ignored.
+    pub async fn update(&self, request: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
+        // One at a time: each reads what is open and writes what is left.
+        let at_work = self.at_work.lock().await;
+        let (id, caller) = (request.task_id.clone(), self.product.asking(&context)?);
+        let given = request.input_responses.clone();
+        // Whose task it is, is the product's to check.
+        self.product.update_task(request, context).await?;
+        let Ok(view) = self.product.app().glance_at_task(&caller, &id).await else { return Ok(()) };
+        let (TaskStatus::InputRequired, Some(Value::Object(mut open))) = (view.status, view.task.payload) else {
+            return Ok(());
+        };
+        let answered: Vec<_> = given.into_iter().filter(|(key, _)| open.shift_remove(key).is_some()).collect();
+        let ledger = self.product.app().jobs().ledger();
+        match open.is_empty() {
+            true => move_task(ledger, &id, TaskStatus::Working, None).await,
+            false => move_task(ledger, &id, TaskStatus::InputRequired, Some(Value::Object(open))).await,
+        }
+        if let Some(reins) = at_work.get(&id) {
+            for answer in answered {
+                // A task that has just ended needs none.
+                let _ = reins.answers.try_send(answer);
+            }
+        }
+        Ok(())
     }
 
-    pub fn cancel(&self, request: &CancelTaskParams) -> Result<(), ErrorData> {
-        self.0.cancel_task(&request.task_id)
+    /// Ends the task, and its work.
+    pub async fn cancel(&self, request: CancelTaskParams, context: Context) -> Result<(), ErrorData> {
+        let id = request.task_id.clone();
+        self.product.cancel_task(request, context).await?;
+        if let Some(reins) = self.at_work.lock().await.get(&id) {
+            reins.over.cancel();
+        }
+        Ok(())
     }
 
-    /// Answers with a task, which then does `work`.
-    fn start<F>(&self, context: &Context, work: impl FnOnce(Work) -> F) -> Result<CallToolResponse, ErrorData>
+    /// Answers with a task, which is in the ledger before it does its `work`.
+    async fn start<F>(
+        &self,
+        tool: &str,
+        context: &Context,
+        work: impl FnOnce(Work) -> F,
+    ) -> Result<CallToolResponse, ErrorData>
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
         if !can_wait(context) {
             let required = ClientCapabilities::builder().enable_tasks().build();
             return Err(ErrorData::missing_required_client_capability(required));
         }
-        let options = TaskOptions::new().with_poll_interval_ms(200);
-        let task = self.0.spawn(options, |context| {
-            let work = work(Work(context));
-            Box::pin(async move { work.await.ok_or(TaskExit::Cancelled)?.map_err(TaskExit::Error) })
+        let caller = self.product.asking(context)?;
+        let kept = self.product.app().keep(&caller, tool, TaskStatus::Working, Value::Null).await;
+        let task = detailed(&kept.map_err(|error| ErrorData::internal_error(error.to_string(), None))?).task;
+        let ((answers, receiver), over) = (mpsc::channel(ANSWERS_MAX), CancellationToken::new());
+        self.at_work.lock().await.insert(task.task_id.clone(), Reins { answers, over: over.clone() });
+        let work = work(Work { product: self.product.clone(), id: task.task_id.clone(), answers: receiver });
+        let (at_work, id) = (Arc::clone(&self.at_work), task.task_id.clone());
+        tokio::spawn(async move {
+            over.run_until_cancelled(work).await;
+            at_work.lock().await.remove(&id);
         });
         Ok(CreateTaskResult::new(task).into())
     }
@@ -84,53 +154,61 @@ impl Tasks {
                 let seconds = arguments.get("seconds").and_then(Value::as_f64).unwrap_or(1.0).clamp(0.0, SECONDS_MAX);
                 let label = arguments.get("label").and_then(Value::as_str).unwrap_or("nothing");
                 let done = tools::text(&format!("computed {label} in {seconds} seconds"));
+                let computed = tokio::time::sleep(Duration::from_secs_f64(seconds));
                 if !can_wait(context) {
-                    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                    computed.await;
                     return Ok(done.into());
                 }
-                self.start(context, move |work| async move {
-                    work.compute(seconds).await?;
-                    Some(Ok(done))
-                })
+                let work = |work: Work| async move {
+                    computed.await;
+                    work.end(Ok(done)).await;
+                };
+                self.start(name, context, work).await
             }
-            "failing_job" => self.start(context, |work| async move {
-                work.compute(1.0).await?;
-                Some(Ok(CallToolResult::error(vec![ContentBlock::text("This job always fails.")])))
-            }),
-            "protocol_error_job" => self.start(context, |work| async move {
-                work.compute(0.1).await?;
-                Some(Err(ErrorData::internal_error("This job always ends in an error of the protocol.", None)))
-            }),
+            "failing_job" => {
+                let work = |work: Work| async move {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    work.end(Ok(CallToolResult::error(vec![ContentBlock::text("This job always fails.")]))).await;
+                };
+                self.start(name, context, work).await
+            }
+            "protocol_error_job" => {
+                let error = ErrorData::internal_error("This job always ends in an error of the protocol.", None);
+                self.start(name, context, |work| async move { work.end(Err(error)).await }).await
+            }
             "confirm_delete" => {
                 let file = arguments.get("filename").and_then(Value::as_str).unwrap_or("a file").to_owned();
                 let question = json!({"confirm": inputs::elicit(&format!("Delete {file}?"), "confirm", "boolean")});
-                self.start(context, |work| async move {
-                    let answers = work.ask(question).await?;
+                let work = |mut work: Work| async move {
+                    let answers = work.ask(question).await;
                     let is_confirmed = answers.get("confirm").and_then(|answer| answer.pointer("/content/confirm"));
                     let did = if is_confirmed == Some(&Value::Bool(true)) { "deleted" } else { "kept" };
-                    Some(Ok(tools::text(&format!("{did} {file}"))))
-                })
+                    work.end(Ok(tools::text(&format!("{did} {file}")))).await;
+                };
+                self.start(name, context, work).await
             }
             _ => {
                 let questions = json!({
                     "first": inputs::elicit("The first name?", "name", "string"),
                     "second": inputs::elicit("The second name?", "name", "string"),
                 });
-                self.start(context, |work| async move {
-                    let answers = work.ask(questions).await?;
-                    Some(Ok(tools::text(&json!(answers).to_string())))
-                })
+                let work = |mut work: Work| async move {
+                    let answers = work.ask(questions).await;
+                    work.end(Ok(tools::text(&json!(answers).to_string()))).await;
+                };
+                self.start(name, context, work).await
             }
         }
     }
 
     /// Greets whoever answered, as a task.
-    pub fn greet_later(&self, answers: &InputResponses, context: &Context) -> Result<CallToolResponse, ErrorData> {
+    pub async fn greet_later(
+        &self,
+        answers: &InputResponses,
+        context: &Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         let greeting = tools::text(&inputs::sentence(answers));
-        self.start(context, |work| async move {
-            work.compute(0.1).await?;
-            Some(Ok(greeting))
-        })
+        self.start(AFTER_QUESTIONS, context, |work| async move { work.end(Ok(greeting)).await }).await
     }
 }
 

@@ -554,7 +554,11 @@ impl ServerHandler for Server {
             "tasks/update",
             "tasks/cancel",
         ];
-        if KNOWN.contains(&request.method.as_str()) {
+        // What 2026-07-28 no longer has is unknown there, whatever its parameters are.
+        const REMOVED: &[&str] = &["initialize", "ping", "resources/subscribe", "resources/unsubscribe"];
+        let is_removed = context.meta.protocol_version() == Some(rmcp::model::ProtocolVersion::V_2026_07_28)
+            && REMOVED.contains(&request.method.as_str());
+        if KNOWN.contains(&request.method.as_str()) && !is_removed {
             return Err(ErrorData::invalid_params(
                 format!("The parameters of {} do not have the right shape.", request.method),
                 None,
