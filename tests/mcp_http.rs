@@ -414,3 +414,25 @@ async fn a_callback_ends_a_wait_without_a_single_check() {
     assert_eq!(post(format!("{callback}/callbacks/guess"), "no json").await, 400);
     door.running.stop().await;
 }
+
+#[tokio::test]
+async fn what_the_newest_revision_no_longer_has_is_unknown_to_it() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let ask = async |method: &str| {
+        let asked = door.client.post(door.url("/mcp")).header("accept", "application/json, text/event-stream");
+        let asked = asked.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
+        let params = json!({"_meta": stateless()});
+        let reply = asked.json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).send().await;
+        let reply = reply.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    for method in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"] {
+        let (status, text) = ask(method).await;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &answer["error"]["code"], &answer["id"]), (404, &json!(-32601), &json!(1)), "{text}");
+    }
+    // What it has is known without the parameters that it needs, too.
+    let (_, text) = ask("completion/complete").await;
+    assert!(text.contains("-32602"), "{text}");
+    door.running.stop().await;
+}

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use super::Context;
 
+/// States that are remembered; then all of them are forgotten.
+const STATES_MAX: usize = 1_000;
+
 /// What a tool asks, one element for each round.
 pub struct Rounds {
     questions: Vec<Value>,
@@ -29,7 +32,11 @@ pub struct States(Mutex<HashMap<String, usize>>);
 impl States {
     fn issue(&self, round: usize) -> String {
         let state = uuid::Uuid::new_v4().to_string();
-        self.0.lock().expect("nobody panics with it").insert(state.clone(), round);
+        let mut states = self.0.lock().expect("nobody panics with it");
+        if states.len() >= STATES_MAX {
+            states.clear();
+        }
+        states.insert(state.clone(), round);
         state
     }
 
