@@ -41,7 +41,7 @@ const LISTENERS_MAX: usize = 1_024;
 const LIST_TTL_MS: u64 = 3_600_000;
 
 /// A sheet with a folded corner and a tick.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Cpath fill='%23c2410c' d='M7 2h12l7 7v21H7z'/%3E%3Cpath fill='%23fed7aa' d='M19 2v7h7z'/%3E%3Cpath fill='none' stroke='%23fff' stroke-width='3' d='m11 20 4 4 7-9'/%3E%3C/svg%3E";
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2032%2032'%3E%3Cpath%20fill='%23c2410c'%20d='M7%202h12l7%207v21H7z'/%3E%3Cpath%20fill='%23fed7aa'%20d='M19%202v7h7z'/%3E%3Cpath%20fill='none'%20stroke='%23fff'%20stroke-width='3'%20d='m11%2020%204%204%207-9'/%3E%3C/svg%3E";
 
 /// What an assistant is told once.
 const INSTRUCTIONS: &str = "PDF.co document jobs. One call is mostly enough: submit_job with `operation` and `url` (link or local path) uploads, runs, waits up to `wait` seconds and returns the start of the text. \
