@@ -53,7 +53,8 @@ export PATH="$room/node_modules/.bin:$PATH"
 url=
 start() { # command…
   # A free port: port 0 is bound by the server, which says on stderr where it listens.
-  HOME="$room/home" PDFCO_LEDGER=memory "$@" 2>"$room/errors" &
+  : >"$room/errors"
+  HOME="$room/home" PDFCO_LEDGER=memory "$@" 2>>"$room/errors" &
   server=$!
   url=
   for _ in $(seq 100); do
