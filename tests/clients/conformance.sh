@@ -14,7 +14,8 @@ OLD_REVISION=(server-initialize ping completion-complete tools-list resources-li
   dns-rebinding-protection server-sse-multiple-streams server-session-lifecycle server-sse-polling)
 NEW_REVISION=(completion-complete tools-list resources-list prompts-list sep-2164-resource-not-found
   dns-rebinding-protection caching server-sse-multiple-streams http-header-validation
-  input-required-result-unsupported-methods input-required-result-validate-input)
+  input-required-result-unsupported-methods input-required-result-validate-input
+  input-required-result-missing-input-response input-required-result-ignore-extra-params)
 # An extension, which `--requirements` runs without scoring it: asked for by name as well.
 TASKS=(tasks-lifecycle tasks-capability-negotiation tasks-wire-fields tasks-request-state-removal tasks-mrtr-input
   tasks-request-headers tasks-dispatch-and-envelope tasks-status-notifications tasks-required-task-error
