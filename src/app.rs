@@ -6,10 +6,12 @@
 //! Start at [`App::submit`]; what becomes of a result is in `app/results.rs`, what a page of jobs shows in
 //! `app/overview.rs`.
 
+mod batch;
 mod overview;
 mod results;
 mod tasks;
 
+pub use batch::{Input, Prior};
 pub use overview::{FileGlance, Glance, Overview};
 pub use results::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
 pub use tasks::HEARD_WITHIN;

@@ -47,6 +47,19 @@ pub struct Call {
     pub secrets: Vec<String>,
     /// Gives the request up as long as it has not left. What has left is waited for: it may have been charged.
     pub cancel: CancellationToken,
+    /// Asked when everything is ready and the request is about to leave.
+    pub departure: Option<Departure>,
+}
+
+/// The last word before a request leaves: `false` holds it back. Whoever keeps records learns here, and no earlier, that
+/// the service may have seen the request.
+#[derive(Clone)]
+pub struct Departure(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
+
+impl std::fmt::Debug for Departure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Departure")
+    }
 }
 
 impl Call {
@@ -60,6 +73,7 @@ impl Call {
             about: About::Account,
             secrets: Vec::new(),
             cancel: CancellationToken::new(),
+            departure: None,
         }
     }
 }
@@ -158,10 +172,13 @@ impl Client {
         call: &Call,
         mut permit: rate_limit::Permit,
     ) -> Result<Reply, Failure> {
-        let is_given_up = tokio::select! {
+        let mut is_given_up = tokio::select! {
             () = self.keep_shared_pace(key) => call.cancel.is_cancelled(),
             () = call.cancel.cancelled() => true,
         };
+        if let (false, Some(Departure(may_leave))) = (is_given_up, &call.departure) {
+            is_given_up = !may_leave().await;
+        }
         if is_given_up {
             permit.give_back();
             return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere });

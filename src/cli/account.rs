@@ -189,7 +189,7 @@ pub fn listed(
     none: &str,
     noun: &str,
 ) -> Report {
-    let table = Table { header, rows };
+    let table = Table { header, rows, spare: &["credits", "age"] };
     let lines = if table.rows.is_empty() { vec![none.to_owned()] } else { table.lines() };
     let summary =
         if table.rows.is_empty() { none.to_owned() } else { counted(i64::try_from(total).unwrap_or(i64::MAX), noun) };

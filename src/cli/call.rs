@@ -9,10 +9,11 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
 
-use super::Session;
+use super::batch::{self, Batch};
+use super::inputs::expanded;
 use super::jobs::{self, A_YEAR};
 use super::output::{Report, SUCCESS};
-use super::record;
+use super::{Session, record};
 use crate::app::{Caller, SubmitRequest};
 use crate::catalogue::{Operation, Output, Param, ParamKind};
 use crate::error::{Error, Kind, Result};
@@ -21,11 +22,14 @@ use crate::jobs::{Job, JobStatus};
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf
   pdfco call pdf-merge --url a.pdf b.pdf --save-to both.pdf
+  pdfco call pdf-to-text --url a.pdf 'scans/*.pdf' --save-to out/ --jobs 8 --resume
   pdfco call pdf-to-text --help             the flags of one operation
   pdfco operations                          all operations";
 
 /// Most bytes of a file given as `@file` or to --args-file.
 const ARGUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Inputs of a batch that run at once, unless it says.
+const AT_ONCE: u16 = 4;
 /// Stands for the result's name where a place is looked at before there is a result.
 const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
 /// Prefix of the ids of flags made from parameters, which are not to meet those of other flags.
@@ -53,6 +57,8 @@ pub struct CallArgs {
     save_to: Option<String>,
     overwrite: bool,
     client_request_id: Option<String>,
+    at_once: Option<u16>,
+    resume: bool,
 }
 
 /// The command `call`: with the flags of one operation, or so that it takes any name and leaves the rest unread.
@@ -78,11 +84,30 @@ fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
         .long_about(operation.description)
         .after_help(examples(operation))
         .args(operation.params().map(flag))
-        .args(running());
+        .args(running())
+        .args(if source_of(operation).is_some() { in_batches() } else { Vec::new() });
     if typed != name {
         command = command.alias(typed.to_owned());
     }
     command
+}
+
+/// The parameter that takes one document, of which there may be many in a batch.
+fn source_of(operation: &Operation) -> Option<&'static Param> {
+    operation.params().find(|param| param.kind == ParamKind::Source)
+}
+
+/// The flags of operations on one document, for when there are many.
+fn in_batches() -> Vec<Arg> {
+    let flag =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).help_heading("Many inputs");
+    vec![
+        flag("jobs", "How many inputs run at once, each as a job of its own. Default: 4")
+            .value_name("N")
+            .value_parser(value_parser!(u16).range(1..=64)),
+        flag("resume", "Skip inputs that are done and saved, take up those that run, do those again that failed")
+            .action(ArgAction::SetTrue),
+    ]
 }
 
 /// The flags that every operation has.
@@ -93,14 +118,15 @@ fn running() -> Vec<Arg> {
         flag("background", "Return at once with the job's id")
             .action(ArgAction::SetTrue)
             .conflicts_with_all(["wait", "timeout", "save-to", "read"]),
-        flag("timeout", "Wait at most so many seconds; 0 waits for ever")
+        flag("timeout", "Wait at most so many seconds; 0 waits for ever (an assistant's 0 is one look: `jobs show`)")
             .value_name("SECS")
             .default_value("120")
             .value_parser(jobs::seconds),
         flag("read", "Characters of a text result to show. Default: all, or 4000 with --json")
             .value_name("CHARS")
             .value_parser(value_parser!(u64)),
-        flag("save-to", "Save the result to this file or folder").value_name("PATH"),
+        flag("save-to", "Save the result to this file or folder; results of many inputs need a folder")
+            .value_name("PATH"),
         flag("overwrite", "Let --save-to replace a file").action(ArgAction::SetTrue).requires("save-to"),
         flag("client-request-id", "Your own id for this request; the same id is never paid for twice").value_name("ID"),
         flag("args-json", "Arguments as a JSON object; flags win over it").value_name("JSON"),
@@ -192,8 +218,15 @@ fn examples(operation: &Operation) -> String {
         .filter(|param| param.required)
         .map(|param| format!(" --{}{}", flag_name(param.name), value(param)))
         .collect();
+    let many = match source_of(operation) {
+        Some(param) => format!(
+            "\n  pdfco call {name} --{} a.pdf 'scans/*.pdf' --save-to out/ --jobs 8 --resume",
+            flag_name(param.name)
+        ),
+        None => String::new(),
+    };
     format!(
-        "Examples:\n  pdfco call {name}{flags}\n  pdfco call {name}{flags} --json --simulate\n  pdfco call {name} --args-file arguments.json --background"
+        "Examples:\n  pdfco call {name}{flags}\n  pdfco call {name}{flags} --json --simulate\n  pdfco call {name} --args-file arguments.json --background{many}"
     )
 }
 
@@ -218,7 +251,10 @@ pub fn read(operation: &'static Operation, matches: &ArgMatches) -> Result<CallA
             arguments.insert(param.name.to_owned(), value);
         }
     }
+    let is_batchable = source_of(operation).is_some();
     Ok(CallArgs {
+        at_once: if is_batchable { said.get_one::<u16>("jobs").copied() } else { None },
+        resume: is_batchable && said.get_flag("resume"),
         operation,
         arguments,
         background: said.get_flag("background"),
@@ -285,7 +321,10 @@ fn contents(path: &std::path::Path) -> Result<String> {
 ///
 /// # Errors
 /// What ends the call before there is an outcome.
-pub async fn run(session: &Session, args: CallArgs) -> Result<Report> {
+pub async fn run(session: &Session, mut args: CallArgs) -> Result<Report> {
+    if let Some(batch) = with_inputs(&mut args)? {
+        return batch::run(session, batch).await;
+    }
     let caller = session.caller()?;
     if let Some(path) = &args.save_to {
         // Looked at before anything is paid for.
@@ -327,6 +366,60 @@ pub async fn run(session: &Session, args: CallArgs) -> Result<Report> {
         show_result(session, &caller, args.operation, &job, args.read, &mut report).await?;
     }
     Ok(report)
+}
+
+/// Turns patterns into files. Gives back a batch when there is more than one input for an operation that takes one.
+fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
+    let takes_one = source_of(args.operation);
+    let takes_many = args.operation.params().find(|param| param.kind == ParamKind::Sources);
+    let Some(param) = takes_one.or(takes_many) else { return Ok(None) };
+    let words: Vec<String> = match args.arguments.get(param.name) {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(word)) => vec![word.clone()],
+        _ => return Ok(None),
+    };
+    if takes_one.is_none() {
+        // All of them are inputs of one job, as often as they are named.
+        let mut inputs = Vec::new();
+        for word in &words {
+            inputs.extend(expanded(std::slice::from_ref(word))?.0);
+        }
+        if inputs != words {
+            args.arguments.insert(param.name.to_owned(), Value::from(inputs));
+        }
+        return Ok(None);
+    }
+    let (inputs, had_pattern) = expanded(&words)?;
+    let is_batch = words.len() > 1 || had_pattern || args.resume || args.at_once.is_some();
+    if !is_batch {
+        return Ok(None);
+    }
+    if args.client_request_id.is_some() {
+        return Err(Error::invalid(
+            "--client-request-id is the id of one request, and a batch has several.",
+            "Leave it out: --resume finds what each input has been paid for.",
+        ));
+    }
+    if args.read.is_some() {
+        return Err(Error::invalid(
+            "--read shows the text of one result, and a batch has several.",
+            "Add --save-to with a folder, or read each with `pdfco jobs read`.",
+        ));
+    }
+    let mut arguments = args.arguments.clone();
+    arguments.shift_remove(param.name);
+    Ok(Some(Batch {
+        operation: args.operation,
+        param: param.name,
+        inputs,
+        arguments,
+        at_once: usize::from(args.at_once.unwrap_or(AT_ONCE)),
+        resume: args.resume,
+        background: args.background,
+        timeout: args.timeout,
+        save_to: args.save_to.clone(),
+        overwrite: args.overwrite,
+    }))
 }
 
 /// What a person gets of a success: the text, else the links, else the service's own words.

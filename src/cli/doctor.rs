@@ -89,7 +89,7 @@ pub async fn run(session: &Session) -> Result<Report> {
     let set = config.shown().filter(|(_, _, value)| !value.is_empty());
     let rows =
         set.map(|(variable, origin, value)| vec![variable.to_owned(), origin.to_string(), value.to_owned()]).collect();
-    lines.extend(Table { header: vec![], rows }.lines());
+    lines.extend(Table { header: vec![], rows, spare: &[] }.lines());
     Ok(Report {
         summary: summary.clone(),
         lines,

@@ -6,26 +6,31 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Session;
 use super::account::{cell, listed};
 use super::output::{Report, SUCCESS, in_shell_words, outcome_code};
 use super::record::{self, job_of};
+use super::watch::{self, Patience};
 use crate::app::{Caller, PAGE_MAX};
 use crate::catalogue::{self, shorten};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::ledger::now;
 use crate::jobs::{Job, JobStatus};
+use crate::secret::Fingerprint;
 
 /// Examples of `jobs --help`.
 pub const EXAMPLES: &str = "Examples:
   pdfco jobs list --status working
   pdfco jobs wait --latest --timeout 600
+  pdfco jobs watch
   pdfco jobs read 7F3A --tail-lines 20      the beginning of an id is enough";
 
 /// What "for ever" is, for timers that need an end.
 pub const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// Most jobs of one command.
+const JOBS_MAX: u32 = 1_000;
 /// An id at least this long may be the service's own and of another machine; a shorter one is a beginning.
 const WHOLE_ID_CHARS: usize = 20;
 
@@ -48,16 +53,31 @@ pub enum JobsCommand {
     /// Look at a job once and show what is known of it
     #[command(after_help = "Examples:\n  pdfco jobs show --latest\n  pdfco jobs show 7F3A --json | jq -r .data.status")]
     Show(Target),
-    /// Wait until a job ends; the exit code tells how
+    /// Wait until jobs end; the exit code tells how: 0 all succeeded, 1 one did not, 5 one still runs
     #[command(
-        after_help = "Examples:\n  pdfco jobs wait --latest\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson"
+        after_help = "Examples:\n  pdfco jobs wait --latest\n  pdfco jobs wait 7F3A 81BC D204\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson\n\nCtrl-C ends the wait, not the job."
     )]
     Wait {
-        /// Which job
+        /// Which jobs
         #[command(flatten)]
-        target: Target,
-        /// Wait at most so many seconds; 0 waits for ever
+        targets: Targets,
+        /// Wait at most so many seconds; 0 waits for ever (one look is `jobs show`)
         #[arg(long, value_name = "SECS", default_value = "120", value_parser = seconds)]
+        timeout: Duration,
+        /// Look every so many seconds (0.5 to 60) instead of when it is worth its credits
+        #[arg(long, value_name = "SECS", value_parser = interval)]
+        interval: Option<Duration>,
+    },
+    /// Print each change of jobs until all have ended; without an id, of all that run
+    #[command(
+        after_help = "Examples:\n  pdfco jobs watch\n  pdfco jobs watch 7F3A 81BC\n  pdfco jobs watch --operation pdf-to-text --output ndjson | jq -r .message\n\nWith --output ndjson each line is an event; the first says `watch started`, the last `watch completed`."
+    )]
+    Watch {
+        /// Which jobs
+        #[command(flatten)]
+        targets: WatchTargets,
+        /// Watch at most so many seconds; 0 watches for ever
+        #[arg(long, value_name = "SECS", default_value = "0", value_parser = seconds)]
         timeout: Duration,
         /// Look every so many seconds (0.5 to 60) instead of when it is worth its credits
         #[arg(long, value_name = "SECS", value_parser = interval)]
@@ -111,6 +131,7 @@ impl JobsCommand {
             JobsCommand::List { .. } => "list",
             JobsCommand::Show(_) => "show",
             JobsCommand::Wait { .. } => "wait",
+            JobsCommand::Watch { .. } => "watch",
             JobsCommand::Cancel(_) => "cancel",
             JobsCommand::Read { .. } => "read",
             JobsCommand::Download { .. } => "download",
@@ -130,6 +151,47 @@ pub struct Target {
     /// The newest job of this operation
     #[arg(long, value_name = "NAME", requires = "latest")]
     operation: Option<String>,
+}
+
+/// Which jobs: one or several.
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// Ids of jobs, or their beginnings
+    #[arg(value_name = "JOB_ID", required_unless_present = "latest", conflicts_with_all = ["latest", "operation"])]
+    job_ids: Vec<String>,
+    /// The newest job
+    #[arg(long)]
+    latest: bool,
+    /// The newest job of this operation
+    #[arg(long, value_name = "NAME", requires = "latest")]
+    operation: Option<String>,
+}
+
+/// Which jobs to watch: all that run, unless something is said.
+#[derive(Debug, Args)]
+pub struct WatchTargets {
+    /// Ids of jobs, or their beginnings. Default: all jobs that run
+    #[arg(value_name = "JOB_ID", conflicts_with_all = ["latest", "operation"])]
+    job_ids: Vec<String>,
+    /// The newest job
+    #[arg(long)]
+    latest: bool,
+    /// Only jobs of this operation
+    #[arg(long, value_name = "NAME")]
+    operation: Option<String>,
+}
+
+impl From<WatchTargets> for Targets {
+    fn from(targets: WatchTargets) -> Targets {
+        Targets { job_ids: targets.job_ids, latest: targets.latest, operation: targets.operation }
+    }
+}
+
+impl Targets {
+    /// Whether jobs are named, or the newest is meant.
+    pub fn names_jobs(&self) -> bool {
+        self.latest || !self.job_ids.is_empty()
+    }
 }
 
 /// Seconds as written.
@@ -168,7 +230,12 @@ pub async fn run(session: &Session, command: JobsCommand) -> Result<Report> {
             list(session, caller, status.as_deref(), limit, cursor.as_deref()).await
         }
         JobsCommand::Show(target) => show(session, caller, &target).await,
-        JobsCommand::Wait { target, timeout, interval } => wait(session, caller, &target, timeout, interval).await,
+        JobsCommand::Wait { targets, timeout, interval } => {
+            watch::wait(session, caller, &targets, Patience { timeout, interval }).await
+        }
+        JobsCommand::Watch { targets, timeout, interval } => {
+            watch::watch(session, caller, &targets.into(), Patience { timeout, interval }).await
+        }
         JobsCommand::Cancel(target) => cancel(session, caller, &target).await,
         JobsCommand::Read { target, offset, limit, tail_lines, index } => {
             let id = find(session, caller, &target).await?.id();
@@ -190,7 +257,7 @@ pub async fn run(session: &Session, command: JobsCommand) -> Result<Report> {
 }
 
 /// The job that is meant.
-enum Found {
+pub enum Found {
     /// In the ledger.
     Known(Box<Job>),
     /// Perhaps the service knows it.
@@ -198,7 +265,8 @@ enum Found {
 }
 
 impl Found {
-    fn id(&self) -> String {
+    /// Its id.
+    pub fn id(&self) -> String {
         match self {
             Found::Known(job) => job.id().to_owned(),
             Found::Stranger(id) => id.clone(),
@@ -206,15 +274,31 @@ impl Found {
     }
 
     /// Known, and in an end state before anything was asked.
-    fn is_completed(&self) -> bool {
+    pub fn is_completed(&self) -> bool {
         matches!(self, Found::Known(job) if job.status.is_terminal())
+    }
+
+    /// What it does, as far as is known.
+    pub fn operation(&self) -> &str {
+        match self {
+            Found::Known(job) if !job.operation.is_empty() => &job.operation,
+            Found::Known(_) | Found::Stranger(_) => "job",
+        }
+    }
+
+    /// For a list.
+    pub fn line(&self) -> Value {
+        match self {
+            Found::Known(job) => crate::app::job_line(job),
+            Found::Stranger(id) => json!({"job_id": id, "status": "working", "operation": Value::Null}),
+        }
     }
 }
 
 async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Found> {
     let ledger = session.app.jobs().ledger();
     let caller = caller.key.fingerprint();
-    let Some(id) = target.job_id.as_deref().map(str::trim) else {
+    let Some(id) = target.job_id.as_deref() else {
         let operation = target.operation.as_deref().map(catalogue::find).transpose()?.map(|operation| operation.name);
         let latest = ledger.latest(caller, operation).await?;
         return latest.map(|job| Found::Known(Box::new(job))).ok_or_else(|| match operation {
@@ -230,6 +314,54 @@ async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Fou
             ),
         });
     };
+    find_by_id(session, caller, id).await
+}
+
+/// The jobs that are meant, each once.
+///
+/// # Errors
+/// As for one; too many are refused.
+pub async fn find_all(session: &Session, caller: &Caller, targets: &Targets) -> Result<Vec<Found>> {
+    if targets.job_ids.is_empty() {
+        let target = Target { job_id: None, latest: targets.latest, operation: targets.operation.clone() };
+        return Ok(vec![find(session, caller, &target).await?]);
+    }
+    if targets.job_ids.len() > JOBS_MAX as usize {
+        return Err(Error::invalid(
+            format!("{} jobs are more than {JOBS_MAX}.", targets.job_ids.len()),
+            "Wait for some of them first.",
+        ));
+    }
+    let mut all: Vec<Found> = Vec::new();
+    for id in &targets.job_ids {
+        let found = find_by_id(session, caller.key.fingerprint(), id).await?;
+        if !all.iter().any(|other| other.id() == found.id()) {
+            all.push(found);
+        }
+    }
+    Ok(all)
+}
+
+/// The jobs that run, of one operation or of any, oldest first.
+///
+/// # Errors
+/// `not_found` for an operation that is none.
+pub async fn find_running(session: &Session, caller: &Caller, targets: &Targets) -> Result<Vec<Found>> {
+    let operation = targets.operation.as_deref().map(catalogue::find).transpose()?.map(|operation| operation.name);
+    let mut running = Vec::new();
+    for status in ["queued", "working"] {
+        let page = session.app.jobs().ledger().list(caller.key.fingerprint(), Some(status), JOBS_MAX, None).await?;
+        // What the service never confirmed cannot be looked at.
+        running.extend(page.jobs.into_iter().filter(|job| job.job_id.is_some()));
+    }
+    running.retain(|job| operation.is_none_or(|operation| job.operation == operation));
+    running.sort_by_key(|job| job.created_at);
+    Ok(running.into_iter().map(|job| Found::Known(Box::new(job))).collect())
+}
+
+async fn find_by_id(session: &Session, caller: &Fingerprint, id: &str) -> Result<Found> {
+    let ledger = session.app.jobs().ledger();
+    let id = id.trim();
     if id.is_empty() {
         return Err(Error::invalid(
             "The job id is empty.",
@@ -322,31 +454,8 @@ async fn show(session: &Session, caller: &Caller, target: &Target) -> Result<Rep
     })
 }
 
-async fn wait(
-    session: &Session,
-    caller: &Caller,
-    target: &Target,
-    timeout: Duration,
-    interval: Option<Duration>,
-) -> Result<Report> {
-    let found = find(session, caller, target).await?;
-    let id = found.id();
-    if let Found::Known(job) = &found {
-        session.progress.label(&job.operation);
-    }
-    let answer = session.app.wait(caller, &id, Some(timeout), interval).await?;
-    let job = job_of(session, caller, &answer).await?;
-    let mut report = record::outcome(session, &answer, &job, timeout);
-    if found.is_completed() {
-        report.summary = already_completed(&id);
-        report.lines.push(report.summary.clone());
-        report.notes.clear();
-    }
-    report.lines.extend(record::lines(&job));
-    Ok(report)
-}
-
-fn already_completed(id: &str) -> String {
+/// What is said of a job that had ended before anything was asked.
+pub fn already_completed(id: &str) -> String {
     format!("job '{id}' is already completed")
 }
 

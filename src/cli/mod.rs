@@ -7,9 +7,12 @@
 //! Start at [`parse`], then [`run`], then `call.rs`.
 
 pub mod account;
+pub mod batch;
 pub mod call;
+pub mod complete;
 pub mod demo;
 pub mod doctor;
+pub mod inputs;
 pub mod jobs;
 pub mod output;
 pub mod progress_bar;
@@ -17,6 +20,7 @@ pub mod record;
 pub mod reference;
 pub mod settings;
 pub mod simulate;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,6 +44,7 @@ use crate::simulator::{self, Handle};
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf --simulate    try it: no key, no network
   pdfco call pdf-to-text --url report.pdf --save-to report.txt
+  pdfco call pdf-to-text --url 'scans/*.pdf' --save-to out/ --resume
   pdfco jobs wait --latest
 
 Exit codes: 0 success, 1 job failed or aborted, 2 usage, 3 key or credits, 4 not found, 5 still running, 6 network or service, 130 interrupted.";
@@ -169,29 +174,58 @@ fn tree(operation: Option<call::Named<'_>>) -> clap::Command {
 /// # Errors
 /// The exit code.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
+    if complete::answered(&args) {
+        return Err(output::SUCCESS);
+    }
     let guessed = Printer::guessed(&args);
-    let matches = tree(None).try_get_matches_from(&args).map_err(|error| guessed.clap(&error))?;
+    let refused = |error: clap::Error| guessed.clap(&guessed_command(&args), &error);
+    let matches = tree(None).try_get_matches_from(&args).map_err(refused)?;
     let typed = match matches.subcommand() {
         Some(("call", call)) => call.subcommand_name().map(str::to_owned),
         _ => None,
     };
     let Some(typed) = typed else {
-        let cli = Cli::from_arg_matches(&matches).map_err(|error| guessed.clap(&error))?;
-        return understood(&matches, cli.look, || Ok(Work::Command(cli.command)));
+        let cli = Cli::from_arg_matches(&matches).map_err(refused)?;
+        return understood(&args, &matches, cli.look, || Ok(Work::Command(cli.command)));
     };
     let operation = catalogue::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
     let tree = tree(Some(call::Named { operation, typed: &typed }));
-    let matches = tree.try_get_matches_from(&args).map_err(|error| guessed.clap(&error))?;
-    let look = Look::from_arg_matches(&matches).map_err(|error| guessed.clap(&error))?;
-    understood(&matches, look, || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
+    let matches = tree.try_get_matches_from(&args).map_err(refused)?;
+    let look = Look::from_arg_matches(&matches).map_err(refused)?;
+    understood(&args, &matches, look, || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
 }
 
-fn understood(matches: &ArgMatches, look: Look, work: impl FnOnce() -> Result<Work>) -> Result<Invocation, u8> {
+/// The command that a line means as far as it can be known, for lines that cannot be parsed.
+fn guessed_command(args: &[OsString]) -> String {
+    let tree = tree(None);
+    let (mut at, mut names) = (&tree, Vec::new());
+    for word in args.iter().skip(1).filter_map(|word| word.to_str()) {
+        if word.starts_with('-') {
+            continue;
+        }
+        if at.get_name() == "call" {
+            names.extend(catalogue::find(word).ok().map(|operation| call::flag_name(operation.name)));
+            break;
+        }
+        if let Some(found) = at.find_subcommand(word) {
+            names.push(found.get_name().to_owned());
+            at = found;
+        }
+    }
+    names.join(" ")
+}
+
+fn understood(
+    args: &[OsString],
+    matches: &ArgMatches,
+    look: Look,
+    work: impl FnOnce() -> Result<Work>,
+) -> Result<Invocation, u8> {
     let printer = look.printer();
     let said = work().and_then(|work| Ok((config::load(&settings::values(matches))?, work)));
     match said {
         Ok((config, work)) => Ok(Invocation { work, config, printer }),
-        Err(error) => Err(printer.finish(matches.subcommand_name().unwrap_or_default(), Err(error))),
+        Err(error) => Err(printer.finish(&guessed_command(args), Err(error))),
     }
 }
 
@@ -318,15 +352,7 @@ impl Session {
 
     /// Ending a wait leaves the job alone; says how to go on.
     fn interrupted(&self, error: Error) -> Error {
-        match self.progress.last_job() {
-            Some(_) if self.is_simulated() => Error::new(Kind::Cancelled, "Interrupted.", self.how("")),
-            Some(job) => Error::new(
-                Kind::Cancelled,
-                format!("Interrupted; job {job} goes on."),
-                self.how(&format!("pdfco jobs wait {job}")),
-            ),
-            None => error,
-        }
+        watch::going_on(self, &self.progress.running_jobs(), self.progress.last_job(), error)
     }
 
     /// Who is asking: a person at their own shell.
@@ -354,6 +380,11 @@ impl Session {
     /// Whether the simulator, and all jobs with it, ends with this command.
     pub fn is_simulated(&self) -> bool {
         self.simulator.is_some()
+    }
+
+    /// The exit code of a signal that came, if one came.
+    fn interrupted_code(&self) -> Option<u8> {
+        self.interrupt.cancel.is_cancelled().then(|| self.interrupt.code())
     }
 
     /// How to go on with a job, if there will be one.
@@ -442,6 +473,22 @@ mod tests {
         for line in ["pdfco --json operations", "pdfco operations --json", "pdfco operations --output json"] {
             let matches = tree(None).try_get_matches_from(line.split(' ')).unwrap();
             assert_eq!(Look::from_arg_matches(&matches).unwrap().printer().format, Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_broken_line_still_names_its_command() {
+        for (line, command) in [
+            ("pdfco", ""),
+            ("pdfco jbos", ""),
+            ("pdfco jobs lst", "jobs"),
+            ("pdfco --json jobs wait --nonsense", "jobs wait"),
+            ("pdfco call pdf_to_text --page 1", "call pdf-to-text"),
+            ("pdfco call nonsense --page 1", "call"),
+            ("pdfco --api-key x files upload", "files upload"),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(guessed_command(&args), command, "{line}");
         }
     }
 

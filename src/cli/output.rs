@@ -7,8 +7,10 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table as Grid, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
@@ -61,6 +63,13 @@ pub fn outcome_code(status: &JobStatus) -> u8 {
     }
 }
 
+/// The exit code of several outcomes in one: what failed for good says more than what still runs.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    const RANK: &[u8] = &[SUCCESS, STILL_RUNNING, NOT_FOUND, USAGE, SERVICE, ACCOUNT, JOB_FAILED];
+    let rank = |code: &u8| RANK.iter().position(|ranked| ranked == code).unwrap_or(RANK.len());
+    codes.into_iter().max_by_key(rank).unwrap_or(SUCCESS)
+}
+
 /// How a command's outcome is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -79,7 +88,16 @@ pub struct Table {
     pub header: Vec<&'static str>,
     /// Cells.
     pub rows: Vec<Vec<String>>,
+    /// Columns that go first where a terminal is too narrow, the first to go first.
+    pub spare: &'static [&'static str],
 }
+
+/// Columns whose values are copied, or are one word: they are shown whole or not at all.
+const WHOLE: &[&str] = &["job_id", "status", "operation", "age", "credits", "requests", "day", "group"];
+/// A column whose cells may be broken at words is no narrower than this.
+const BROKEN_WIDTH_MIN: usize = 16;
+/// Between two columns.
+const GAP: usize = 2;
 
 impl Table {
     /// One line a row, cells separated by two spaces.
@@ -107,6 +125,8 @@ pub struct Report {
     pub problem: Option<(String, String)>,
     /// Exit code.
     pub code: u8,
+    /// The outcome went out already, line by line.
+    pub is_told: bool,
 }
 
 /// Shows reports and errors in one format.
@@ -155,6 +175,7 @@ impl Printer {
     pub fn finish(&self, command: &str, outcome: Result<Report, Error>) -> u8 {
         let report = outcome.unwrap_or_else(|error| failure(&error));
         let written = match self.format {
+            _ if report.is_told && self.format != Format::Json => Ok(()),
             Format::Human => self.words(&report),
             Format::Json | Format::Ndjson => self.out(&self.rendered(&envelope(command, &report))),
         };
@@ -162,9 +183,9 @@ impl Printer {
             report.notes.iter().for_each(|note| self.err(note));
         }
         if let Some((message, hint)) = &report.problem {
-            self.err(&format!("error: {message}"));
+            self.err_under("error:", ERROR, message);
             if !hint.is_empty() {
-                self.err(&format!("hint: {hint}"));
+                self.err_under("hint:", HINT, hint);
             }
         }
         match written {
@@ -177,8 +198,8 @@ impl Printer {
         }
     }
 
-    /// Shows help or the version, or what is wrong with a command line.
-    pub fn clap(&self, error: &clap::Error) -> u8 {
+    /// Shows help or the version, or what is wrong with a command line, whose `command` is known as far as it goes.
+    pub fn clap(&self, command: &str, error: &clap::Error) -> u8 {
         if !error.use_stderr() {
             let _ = error.print();
             return SUCCESS;
@@ -190,7 +211,7 @@ impl Printer {
         let words = error.render().to_string();
         let (message, rest) = words.trim_start_matches("error: ").split_once("\n\n").unwrap_or((&words, ""));
         let hint = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        self.finish("", Err(Error::invalid(message.trim(), hint)))
+        self.finish(command, Err(Error::invalid(message.trim(), hint)))
     }
 
     /// One line of talk, when talk is welcome.
@@ -235,7 +256,15 @@ impl Printer {
     fn err(&self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", tame(line));
     }
+
+    /// A line under a label, which has a colour where colours are shown (a terminal, and no `NO_COLOR`).
+    fn err_under(&self, label: &str, style: Style, line: &str) {
+        let _ = writeln!(anstream::stderr().lock(), "{style}{label}{style:#} {}", tame(line));
+    }
 }
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
 
 /// The one JSON object of a command (`clients-and-conventions.md` §2.3).
 pub fn envelope(command: &str, report: &Report) -> Value {
@@ -261,6 +290,12 @@ fn failure(error: &Error) -> Report {
 /// Hints are written for assistants, who have tools; a person has commands.
 pub fn in_shell_words(hint: &str) -> String {
     const WORDS: &[(&str, &str)] = &[
+        // The reason stands in the line above.
+        ("The work failed; the reason is in `content`. ", ""),
+        ("Its answer is in `content` of get_job_check.", "`pdfco jobs show --json` has its answer in data.content."),
+        ("Pass content.url as `url` of a call.", "Pass the link as --url of a call."),
+        ("`client_request_id`", "--client-request-id"),
+        ("`expiration`", "--expiration"),
         ("list_operations (`pdfco operations`)", "`pdfco operations`"),
         ("`overwrite: true`", "--overwrite"),
         (" (or pass `api_key`)", ""),
@@ -283,21 +318,69 @@ pub fn in_shell_words(hint: &str) -> String {
 }
 
 /// Text from outside must not move a terminal's cursor.
-fn tame(text: &str) -> String {
+pub fn tame(text: &str) -> String {
     let tamed: String =
         text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
     tamed.strip_suffix('\n').map(str::to_owned).unwrap_or(tamed)
 }
 
+/// The table as a terminal shows it. What one copies is never broken; a column that has no room is left out.
 fn grid(table: &Table) -> String {
     let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(table.header.clone());
+    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let width = grid.width().map_or(usize::MAX, usize::from);
+    let shown = columns_that_fit(table, width);
+    let pick = |row: &[String]| shown.iter().filter_map(|index| row.get(*index).cloned()).collect::<Vec<String>>();
+    let header: Vec<&str> = shown.iter().filter_map(|index| table.header.get(*index).copied()).collect();
+    let is_coloured = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     for row in &table.rows {
-        grid.add_row(row.iter().map(|cell| tame(cell)));
+        grid.add_row(pick(row).iter().map(|text| {
+            let cell = Cell::new(tame(text));
+            match colour(text).filter(|_| is_coloured) {
+                Some(colour) => cell.fg(colour),
+                None => cell,
+            }
+        }));
+    }
+    if table.header.iter().any(|name| !name.is_empty()) {
+        grid.set_header(header.clone());
+    }
+    for (column, name) in grid.column_iter_mut().zip(&header) {
+        column.set_padding((0, GAP as u16));
+        if WHOLE.contains(name) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     grid.trim_fmt()
+}
+
+/// Colours say nothing that the word does not.
+fn colour(word: &str) -> Option<Color> {
+    match word {
+        "success" | "skipped" => Some(Color::Green),
+        "failed" | "aborted" | "error" | "unknown" => Some(Color::Red),
+        "working" | "queued" => Some(Color::Cyan),
+        _ => None,
+    }
+}
+
+/// Which columns have room side by side.
+fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
+    let needed = |index: usize| {
+        let name = table.header.get(index).copied().unwrap_or_default();
+        let cells = table.rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
+        let natural = cells.max().unwrap_or_default().max(name.len());
+        let least = if WHOLE.contains(&name) { natural } else { natural.min(BROKEN_WIDTH_MIN) };
+        least.saturating_add(GAP)
+    };
+    let mut shown: Vec<usize> = (0..table.header.len()).collect();
+    for name in table.spare {
+        if shown.iter().map(|index| needed(*index)).sum::<usize>() <= width.saturating_add(GAP) {
+            break;
+        }
+        shown.retain(|index| table.header.get(*index) != Some(name));
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -343,6 +426,22 @@ mod tests {
     }
 
     #[test]
+    fn of_several_exit_codes_the_worst_counts() {
+        for (codes, worst_of_all) in [
+            (&[][..], 0),
+            (&[0, 0], 0),
+            (&[0, 5], 5),
+            (&[5, 1, 0], 1),
+            (&[5, 4], 4),
+            (&[6, 1], 1),
+            (&[3, 6], 3),
+            (&[1, 3], 1),
+        ] {
+            assert_eq!(worst(codes.iter().copied()), worst_of_all, "{codes:?}");
+        }
+    }
+
+    #[test]
     fn an_error_is_the_same_envelope() {
         let error = Error::new(Kind::NotFound, "There is no such thing.", "list_jobs shows what there is.")
             .with_spent(Some(2), None);
@@ -371,6 +470,19 @@ mod tests {
         ] {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert_eq!(Printer::guessed(&args).format, format, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_table_leaves_columns_out_before_it_breaks_what_one_copies() {
+        let row = |id: &str| [id, "success", "pdf_to_text", "5s", "23"].map(str::to_owned).to_vec();
+        let table = Table {
+            header: vec!["job_id", "status", "operation", "age", "credits"],
+            rows: vec![row(&"J".repeat(41))],
+            spare: &["credits", "age"],
+        };
+        for (width, columns) in [(200, 5), (84, 5), (80, 4), (66, 3), (20, 3)] {
+            assert_eq!(columns_that_fit(&table, width).len(), columns, "{width}");
         }
     }
 

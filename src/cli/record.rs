@@ -113,7 +113,7 @@ fn status_word(job: &Job) -> String {
 }
 
 /// Why a job did not succeed, as far as anybody said.
-fn reason(job: &Job) -> Option<String> {
+pub fn reason(job: &Job) -> Option<String> {
     let of = |value: &Option<Value>| value.as_ref()?.get("message")?.as_str().map(str::to_owned);
     match job.status {
         JobStatus::Failed | JobStatus::Aborted => of(&job.content).or_else(|| of(&job.problem)),
@@ -150,7 +150,8 @@ pub fn lines(job: &Job) -> Vec<String> {
     lines
 }
 
-fn result_words(job: &Job) -> String {
+/// What a result is and where it lies, in few words.
+pub fn result_words(job: &Job) -> String {
     let results = job.results();
     let names: Vec<String> =
         results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();

@@ -1,21 +1,22 @@
 //! What the command line says about itself to shells and to `man`.
 //!
-//! What lives here: `completions` and `man`, made from the same tree that parses. What never does: words of its own.
+//! What lives here: `completions` (the script; its answers are in `complete.rs`) and `man`, made from the same tree that
+//! parses. What never does: words of its own.
 
 use clap_complete::Shell;
 
 use super::output::{Printer, SUCCESS};
-use super::tree;
+use super::{complete, tree};
 use crate::error::{Error, Result};
 
-/// Prints the completion script of `shell`.
+/// Prints the completion script of `shell`: it asks this program what could come next.
 ///
 /// # Errors
-/// None that a caller could meet: the tree is fixed.
+/// `internal` for a shell that there is no script for; all that can be named have one.
 pub fn completions(shell: Shell, printer: &Printer) -> Result<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut tree(None), "pdfco", &mut script);
-    printer.say(String::from_utf8_lossy(&script).trim_end());
+    let script = complete::script(complete::shell_word(shell));
+    let script = script.ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
+    printer.say(String::from_utf8_lossy(&script).trim());
     Ok(SUCCESS)
 }
 

@@ -77,6 +77,7 @@ pub async fn upload(
         about: About::Account,
         secrets: Vec::new(),
         cancel: CancellationToken::new(),
+        departure: None,
     };
     let started = tokio::time::Instant::now();
     let (mut content, bill) = jobs.direct(key, &call, "file_upload").await?;

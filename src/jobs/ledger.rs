@@ -8,6 +8,7 @@
 //! A ledger whose file cannot be used, from the start or later, does not end the server: it is kept in memory, with one
 //! warning (`ledger/store.rs`).
 
+mod departures;
 mod store;
 mod tasks;
 

@@ -3,6 +3,7 @@
 //! What lives here: [`Jobs::submit`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
 //! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`looks.rs`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Intent, now};
 use super::{Bill, ID_BYTES_MAX, Job, JobStatus, Jobs, Millis, Observation, Results, new_intent_id, valid_id};
-use crate::api::{self, About, Call, Repeat};
+use crate::api::{self, About, Call, Departure, Repeat};
 use crate::catalogue::{Effect, Operation, Output, Run};
 use crate::error::{Error, Kind, Result};
 use crate::lenient;
@@ -114,7 +115,8 @@ impl Jobs {
                 secrets.push(callback.secret);
             }
         }
-        let call = Call { cancel, ..call_for(operation, body, secrets) };
+        let call =
+            Call { cancel, departure: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
         match self.core.client.send(key, &call).await {
             Ok(reply) => {
                 let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
@@ -148,6 +150,21 @@ impl Jobs {
                 Err(error)
             }
         }
+    }
+
+    /// Writes down that the request leaves, at the last moment: what a crash cuts off before was surely not charged. A
+    /// row that is gone or put aside by then holds the request back. A ledger that cannot be asked holds nobody up.
+    fn departure_of(&self, intent_id: &str) -> Departure {
+        let (core, intent_id) = (Arc::clone(&self.core), intent_id.to_owned());
+        Departure(Arc::new(move || {
+            let (core, intent_id) = (Arc::clone(&core), intent_id.clone());
+            Box::pin(async move {
+                core.ledger.leaves(&intent_id, now()).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the ledger does not know that a request left");
+                    true
+                })
+            })
+        }))
     }
 
     /// The address for the service to call when the job ends, with a secret of its own; none when the caller named
@@ -305,5 +322,14 @@ pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<Str
     }
     let repeat = if operation.effect == Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
     let about = if body.get("url").is_some() { About::Document } else { About::Account };
-    Call { method: operation.method, path, params: body, repeat, about, secrets, cancel: CancellationToken::new() }
+    Call {
+        method: operation.method,
+        path,
+        params: body,
+        repeat,
+        about,
+        secrets,
+        cancel: CancellationToken::new(),
+        departure: None,
+    }
 }

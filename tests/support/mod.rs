@@ -121,6 +121,17 @@ impl Running {
         line
     }
 
+    /// Its lines on stdout, as they come.
+    pub fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        BufReader::new(self.child.stdout.take().unwrap()).lines().map_while(Result::ok)
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// What it says on stderr.
     pub fn stderr(&mut self) -> std::process::ChildStderr {
         self.child.stderr.take().unwrap()

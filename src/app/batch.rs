@@ -1,0 +1,165 @@
+//! One operation on many inputs, resumable: which request an input is, and what the ledger knows of it.
+//!
+//! What lives here: the id under which the request of an input is kept, the same today and tomorrow, and [`Prior`], what
+//! became of it before. What never does: how many run at once and how it looks, which is the door's.
+//!
+//! An input is the same when the operation, its arguments, where it lies and (for a file) what is in it are the same.
+//! The link that an upload gave is not part of it: it is another one each time. Each time that the work is to be done
+//! anew is a generation with a number of its own, so that the guard of `client_request_id` holds within one, and a
+//! job that was paid for is found again.
+
+use std::io::Read;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{App, Caller, SubmitRequest};
+use crate::catalogue::{Operation, arguments};
+use crate::error::{Error, Kind, Result};
+use crate::files::{LocalFile, is_local};
+use crate::jobs::{Job, JobStatus};
+
+/// Bytes that are hashed in one go.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// One input of a batch.
+#[derive(Clone, Debug)]
+pub struct Input {
+    operation: &'static Operation,
+    arguments: Map<String, Value>,
+    base: String,
+}
+
+/// What became of an input before.
+#[derive(Clone, Debug)]
+pub enum Prior {
+    /// Nothing that was paid for.
+    Nothing,
+    /// It succeeded.
+    Done(Box<Job>),
+    /// It is under way, or nobody knows.
+    Open(Box<Job>),
+    /// It ended otherwise.
+    Ended(Box<Job>),
+}
+
+impl Input {
+    /// The request of its `generation`, counted from 1.
+    pub fn request(&self, generation: usize) -> SubmitRequest {
+        SubmitRequest {
+            operation: self.operation.name.to_owned(),
+            arguments: self.arguments.clone(),
+            client_request_id: Some(format!("{}-{generation}", self.base)),
+            ..SubmitRequest::default()
+        }
+    }
+
+    /// The request that `job` was, to take it up: it is not sent again.
+    pub fn same(&self, job: &Job) -> SubmitRequest {
+        SubmitRequest { client_request_id: job.client_request_id.clone(), ..self.request(1) }
+    }
+}
+
+impl App {
+    /// The input `source` of `operation`, with the other `arguments` under their own names. A file is read once for its
+    /// hash.
+    ///
+    /// # Errors
+    /// `invalid_argument` for arguments that cannot be used, `file_access` for a file that cannot be read.
+    pub async fn input(
+        &self,
+        caller: &Caller,
+        operation: &'static Operation,
+        source: (&str, &str),
+        mut arguments: Map<String, Value>,
+    ) -> Result<Input> {
+        let (param, source) = source;
+        let mut content = None;
+        let mut place = source.to_owned();
+        if is_local(source) {
+            let file = caller.sandbox.readable(source)?;
+            place = file.path.to_str().map(str::to_owned).ok_or_else(|| {
+                Error::new(
+                    Kind::FileAccess,
+                    format!("The path of `{source}` is not UTF-8 text."),
+                    "Rename the file, or its folder.",
+                )
+            })?;
+            let hashed = tokio::task::spawn_blocking(move || hash_of_file(&file)).await;
+            content = Some(hashed.unwrap_or_else(|_| Err(Error::internal("A file could not be hashed.")))?);
+        }
+        arguments.insert(param.to_owned(), json!(place));
+        let identity = arguments::read(operation, arguments.clone())?.identity();
+        let digest = Sha256::new()
+            .chain_update(b"pdfco batch v1\0")
+            .chain_update(operation.name)
+            .chain_update([0])
+            .chain_update(identity.to_string())
+            .chain_update([0])
+            .chain_update(content.unwrap_or_default())
+            .finalize();
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Input { operation, arguments, base: format!("batch-{name}") })
+    }
+
+    /// What the ledger knows of an input, and the number of its next generation. To `resume` takes an intention back
+    /// that never left: it was not charged. A success counts however many generations came after it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn prior(&self, caller: &Caller, input: &Input, resume: bool) -> Result<(Prior, usize)> {
+        let ledger = self.jobs.ledger();
+        let mut jobs = ledger.generations(caller.key.fingerprint(), &input.base).await?;
+        if let Some(last) = jobs.last()
+            && resume
+            && last.job_id.is_none()
+            && !last.status.is_terminal()
+            && ledger.take_back(&last.intent_id).await?
+        {
+            jobs.pop();
+        }
+        let next = jobs.iter().filter_map(generation).max().unwrap_or(0).saturating_add(1);
+        let done = jobs.iter().rposition(|job| job.status == JobStatus::Success);
+        let found = match done {
+            Some(index) => Some(jobs.swap_remove(index)),
+            None => jobs.pop(),
+        };
+        let Some(job) = found else { return Ok((Prior::Nothing, next)) };
+        let job = Box::new(job);
+        let prior = match &job.status {
+            JobStatus::Success => Prior::Done(job),
+            JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Prior::Open(job),
+            JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown | JobStatus::Cancelled => Prior::Ended(job),
+        };
+        Ok((prior, next))
+    }
+}
+
+/// The number of a job's generation.
+fn generation(job: &Job) -> Option<usize> {
+    job.client_request_id.as_deref()?.rsplit('-').next()?.parse().ok()
+}
+
+fn hash_of_file(file: &LocalFile) -> Result<Vec<u8>> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(
+            Kind::FileAccess,
+            format!("`{}` cannot be read: {}.", file.path.display(), error.kind()),
+            "Check the file and its folder.",
+        )
+    };
+    let mut opened = file.open()?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    // A file that grows while it is read ends at the size that it had when it was judged, and a little.
+    let mut left = file.bytes.saturating_add(1);
+    while left > 0 {
+        let count = opened.read(&mut chunk).map_err(unreadable)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(chunk.get(..count).unwrap_or_default());
+        left = left.saturating_sub(count as u64);
+    }
+    Ok(hash.finalize().to_vec())
+}

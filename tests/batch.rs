@@ -1,0 +1,342 @@
+//! Many inputs in one command: the real binary, killed in the middle and resumed. What it did is counted where it
+//! arrived, at the simulator.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pdfco::config::LedgerPlace;
+use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::{JobStatus, Ledger};
+use pdfco::secret::ApiKey;
+use pdfco::simulator::{self, Fault, FaultKind, Handle, Life};
+use serde_json::{Value, json};
+use support::{Ended, Pdfco};
+use tempfile::TempDir;
+
+const REPORT: &str = "fixtures/documents/report.pdf";
+const SUBMIT: &str = "/v1/pdf/convert/to/text";
+const UPLOAD: &str = "/v1/file/upload/get-presigned-url";
+const CHECK: &str = "/v1/job/check";
+const KEY: &str = "sim_batch";
+/// What the simulator takes for a look and for an upload's link.
+const CHECK_CREDITS: i64 = 2;
+const UPLOAD_CREDITS: i64 = 7;
+
+/// A service, a ledger and a folder of documents, which outlive the commands that use them.
+struct Place {
+    service: Handle,
+    home: TempDir,
+    rate: Option<u32>,
+}
+
+impl Place {
+    async fn new(rate: Option<u32>, life: Life) -> Place {
+        let options = simulator::Options { requests_per_second: rate, life, ..simulator::Options::default() };
+        Place { service: simulator::spawn(options).await.unwrap(), home: tempfile::tempdir().unwrap(), rate }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Documents that differ in a comment at their end.
+    fn documents(&self, names: &[&str]) {
+        let report = std::fs::read(REPORT).unwrap();
+        for name in names {
+            let path = self.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, [&report[..], format!("%% {name}\n").as_bytes()].concat()).unwrap();
+        }
+    }
+
+    /// `pdfco call pdf-to-text --url …`, run in the home.
+    fn to_text(&self, args: &[&str]) -> Pdfco {
+        self.pdfco(&[&["call", "pdf-to-text", "--url"], args].concat())
+    }
+
+    fn pdfco(&self, args: &[&str]) -> Pdfco {
+        let rate = self.rate.map_or("off".to_owned(), |rate| rate.to_string());
+        Pdfco::new(self.home.path())
+            .folder(self.home.path())
+            .env("PDFCO_BASE_URL", self.service.url())
+            .env("PDFCO_API_KEY", KEY)
+            .env("PDFCO_LEDGER", self.path("ledger.sqlite").to_str().unwrap())
+            .env("PDFCO_RATE_LIMIT", &rate)
+            .args(args)
+    }
+
+    /// How often each document was submitted, by the name in its link.
+    fn submits(&self) -> HashMap<String, usize> {
+        let mut submits = HashMap::new();
+        for request in self.service.requests().iter().filter(|request| request.path == SUBMIT) {
+            let link = request.body.as_ref().unwrap()["url"].as_str().unwrap().to_owned();
+            let name = link.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+            *submits.entry(name).or_default() += 1;
+        }
+        submits
+    }
+}
+
+fn items(ended: &Ended) -> HashMap<String, Value> {
+    let data = ended.envelope()["data"].clone();
+    let items = data["items"].as_array().unwrap().iter();
+    items.map(|item| (item["input"].as_str().unwrap().to_owned(), item.clone())).collect()
+}
+
+fn count(ended: &Ended, what: &str) -> u64 {
+    ended.envelope()["data"]["counts"][what].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_killed_and_resumed_converts_and_pays_for_each_file_once() {
+    let place = Place::new(Some(20), Life::Checks(1)).await;
+    // What one document costs, besides its upload and its looks.
+    place.documents(&["one.pdf"]);
+    let before = place.service.credits(KEY);
+    place.to_text(&["one.pdf", "--jobs", "1", "--json"]).run().code(0);
+    let spent = before - place.service.credits(KEY);
+    let one = spent - UPLOAD_CREDITS - CHECK_CREDITS * place.service.count(CHECK) as i64;
+    assert!(one > 0, "{spent}");
+
+    let names: Vec<String> = (0..24).map(|number| format!("scans/{number:02}.pdf")).collect();
+    place.documents(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let args = ["scans/*.pdf", "--save-to", "out", "--jobs", "8", "--timeout", "60"];
+    let mut first = place.to_text(&[&args[..], &["--output", "ndjson"]].concat()).start();
+    let ended = |line: &String| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["data"]["phase"] == "ended" && event["data"]["status"] == "success"
+    };
+    assert_eq!(first.lines().filter(ended).take(6).count(), 6, "it ended before it could be killed");
+    first.kill();
+    let at_the_kill: usize = place.submits().values().sum::<usize>() - 1;
+    assert!((6..24).contains(&at_the_kill), "{at_the_kill} were submitted");
+
+    let second = place.to_text(&[&args[..], &["--resume", "--json"]].concat()).run();
+    let outcome = items(&second);
+    assert_eq!(outcome.len(), 24);
+    // A request that was on the wire at the very moment of the kill may have been charged: it is not sent again, and
+    // said to be so. All others are there.
+    let uncertain: Vec<&String> = names
+        .iter()
+        .filter(|name| outcome[*name]["reason"].as_str().is_some_and(|why| why.contains("never confirmed")))
+        .collect();
+    assert!(uncertain.len() <= 2, "{uncertain:?}");
+    let second = second.code(if uncertain.is_empty() { 0 } else { 1 });
+    let submits = place.submits();
+    for name in &names {
+        let file = name.trim_start_matches("scans/");
+        let times = submits.get(file).copied().unwrap_or_default();
+        let text = place.path("out").join(file.replace(".pdf", ".txt"));
+        if uncertain.contains(&name) {
+            assert!(times <= 1, "{name} was submitted {times} times");
+        } else {
+            assert_eq!(times, 1, "{name} was submitted {times} times: {second:#?}");
+            assert!(std::fs::read_to_string(text).unwrap().contains("Report"), "{name}");
+        }
+    }
+    assert!(count(&second, "skipped") >= 6, "{second:#?}");
+    assert_eq!(count(&second, "skipped") + count(&second, "success"), 24 - uncertain.len() as u64);
+    let spent = before - place.service.credits(KEY);
+    let works = submits.values().sum::<usize>() as i64 * one;
+    let uploads = place.service.count(UPLOAD) as i64 * UPLOAD_CREDITS;
+    let checks = place.service.count(CHECK) as i64 * CHECK_CREDITS;
+    assert!(spent <= works + uploads + checks, "{spent} > {works} + {uploads} + {checks}");
+    assert!(submits.values().sum::<usize>() <= 25 && place.service.refused() == 0);
+
+    let requests = place.service.requests().len();
+    let third = place.to_text(&[&args[..], &["--resume", "--json"]].concat()).run();
+    assert_eq!(count(&third, "skipped"), 24 - uncertain.len() as u64, "{third:#?}");
+    assert_eq!(place.service.requests().len(), requests, "what is done costs nothing to ask about");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_input_does_not_stop_the_others_and_names_do_not_collide() {
+    let place = Place::new(None, Life::Checks(0)).await;
+    place.documents(&["a/x.pdf", "b/x.pdf", "c.pdf"]);
+    std::fs::write(place.path("broken.pdf"), "this is no document").unwrap();
+    let args = ["a/x.pdf", "b/x.pdf", "missing.pdf", "broken.pdf", "c.pdf", "./c.pdf", "--save-to", "out/"];
+    let ended = place.to_text(&args).run().code(1);
+    for words in [
+        "error: 5 inputs: 3 done, 2 failed; ",
+        "\n  missing.pdf: ",
+        "\n  broken.pdf: ",
+        "hint: The same command with --resume",
+    ] {
+        assert!(ended.stderr.contains(words), "{words:?}: {ended:#?}");
+    }
+    assert_eq!(ended.stdout.lines().count(), 5, "nothing but data: {ended:#?}");
+    for (name, says) in [("x.txt", "Report"), ("x-2.txt", "Report"), ("c.txt", "Report")] {
+        assert!(std::fs::read_to_string(place.path("out").join(name)).unwrap().contains(says), "{name}");
+    }
+    assert_eq!(std::fs::read_dir(place.path("out")).unwrap().count(), 3);
+
+    // Without --resume it is new work, and what is in the way is found before it is paid for.
+    let submits = place.service.count(SUBMIT);
+    let again = place.to_text(&args).args(&["--json"]).run().code(1);
+    assert_eq!(count(&again, "failed"), 5, "{again:#?}");
+    assert!(items(&again)["c.pdf"]["reason"].as_str().unwrap().contains("exists"), "{again:#?}");
+    // `broken.pdf` has left nothing in the way.
+    assert_eq!(place.service.count(SUBMIT), submits + 1);
+    let again = place.to_text(&args).args(&["--json", "--overwrite"]).run().code(1);
+    assert_eq!((count(&again, "success"), place.service.count(SUBMIT)), (3, submits + 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_resume_skips_fetches_takes_up_and_does_again() {
+    let place = Place::new(None, Life::Checks(0)).await;
+    place.documents(&["done.pdf", "lost.pdf", "aside.pdf", "changed.pdf", "new.pdf"]);
+    place.to_text(&["done.pdf", "lost.pdf", "--save-to", "out"]).run().code(0);
+    place.to_text(&["aside.pdf", "changed.pdf", "--background"]).run().code(0);
+    let ids = place.pdfco(&["jobs", "list", "--status", "queued", "--json"]).run().code(0);
+    let ids = ids.envelope()["data"]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["job_id"].as_str().unwrap().to_owned())
+        .collect::<Vec<_>>();
+    assert_eq!(ids.len(), 2);
+    let of = |name: &str| {
+        let shown = place.to_text(&[name, "--background", "--resume", "--json"]).run().code(0);
+        items(&shown)[name]["job_id"].as_str().unwrap().to_owned()
+    };
+    let (aside, changed) = (of("aside.pdf"), of("changed.pdf"));
+    assert!(ids.contains(&aside) && ids.contains(&changed), "taken up, not submitted again");
+    place.pdfco(&["jobs", "cancel", &aside]).run().code(0);
+    std::fs::remove_file(place.path("out/lost.txt")).unwrap();
+    std::fs::write(place.path("changed.pdf"), std::fs::read("fixtures/documents/invoice.pdf").unwrap()).unwrap();
+
+    let submits = place.submits();
+    let args =
+        ["done.pdf", "lost.pdf", "aside.pdf", "changed.pdf", "new.pdf", "--save-to", "out", "--resume", "--json"];
+    let resumed = place.to_text(&args).run().code(0);
+    let outcome = items(&resumed);
+    let told = |name: &str| (outcome[name]["status"].as_str().unwrap(), outcome[name]["before"].as_str());
+    assert_eq!(told("done.pdf"), ("skipped", Some("done before")));
+    assert_eq!(told("lost.pdf"), ("skipped", Some("done before")));
+    assert_eq!(told("aside.pdf"), ("success", Some("done again")));
+    assert_eq!(told("changed.pdf"), ("success", None), "another content is another input");
+    assert_eq!(told("new.pdf"), ("success", None));
+    let more = |name: &str| place.submits().get(name).copied().unwrap_or(0) - submits.get(name).copied().unwrap_or(0);
+    assert_eq!(["done.pdf", "lost.pdf", "aside.pdf", "changed.pdf", "new.pdf"].map(more), [0, 0, 1, 1, 1]);
+    for name in ["done", "lost", "aside", "changed", "new"] {
+        assert!(place.path(&format!("out/{name}.txt")).is_file(), "{name}: {resumed:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_credits_or_a_refused_key_stop_the_rest_at_once() {
+    for (key, words) in [("sim_broke", "credits"), ("wrong", "key")] {
+        let place = Place::new(None, Life::Checks(0)).await;
+        let names: Vec<String> = (0..12).map(|number| format!("{number}.pdf")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        place.documents(&names);
+        let args = [&names[..], &["--jobs", "2", "--api-key", key, "--json"]].concat();
+        let ended = place.to_text(&args).run().code(3).complains("nothing more is submitted").complains(words);
+        assert!(count(&ended, "not_started") >= 8, "{ended:#?}");
+        assert!(place.service.requests().len() <= 4, "{:#?}", place.service.requests());
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_ends_a_batch_and_leaves_its_jobs_to_the_next() {
+    let place = Place::new(None, Life::Checks(3)).await;
+    let names: Vec<String> = (0..10).map(|number| format!("{number}.pdf")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    place.documents(&names);
+    let args = [&names[..], &["--jobs", "2", "--save-to", "out"]].concat();
+    let mut batch = place.to_text(&args).args(&["--output", "ndjson"]).start();
+    let mut stderr = batch.stderr();
+    let is_working = |line: &String| line.contains("\"working\"");
+    let mut lines = batch.lines();
+    assert!(lines.any(|line| is_working(&line)));
+    assert_eq!(batch.signalled("-INT"), Some(130));
+    let last: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert!(last["data"]["counts"]["not_started"].as_u64().unwrap() >= 1, "{last:#}");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    assert!(said.contains("error: interrupted; 10 inputs: ") && said.contains("--resume"), "{said}");
+
+    place.to_text(&args).args(&["--resume"]).run().code(0);
+    assert!(names.iter().all(|name| place.submits()[*name] == 1), "{:?}", place.submits());
+    assert_eq!(std::fs::read_dir(place.path("out")).unwrap().count(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_lost_is_never_paid_twice_unless_the_person_says_so() {
+    let place = Place::new(None, Life::Checks(0)).await;
+    place.documents(&["a.pdf", "b.pdf"]);
+    place.service.fault(Fault { path_prefix: SUBMIT.into(), times: 1, kind: FaultKind::LoseAnswer });
+    let args = ["a.pdf", "b.pdf", "--jobs", "1", "--json"];
+    let first = place.to_text(&args).run().code(1);
+    assert!(items(&first)["a.pdf"]["reason"].as_str().unwrap().contains("charged"), "{first:#?}");
+    let second = place.to_text(&args).args(&["--resume"]).run().code(1);
+    let reason = items(&second)["a.pdf"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("pdfco jobs cancel"), "{second:#?}");
+    assert_eq!((place.submits()["a.pdf"], place.submits()["b.pdf"]), (1, 1));
+    let id = items(&second)["a.pdf"]["local_id"].as_str().unwrap().to_owned();
+    place.pdfco(&["jobs", "cancel", &id]).run().code(0);
+    place.to_text(&args).args(&["--resume"]).run().code(0);
+    assert_eq!((place.submits()["a.pdf"], place.submits()["b.pdf"]), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_batch_name_their_input_and_come_once() {
+    let place = Place::new(None, Life::Checks(1)).await;
+    place.documents(&["a.pdf", "b.pdf"]);
+    let ended = place.to_text(&["*.pdf", "--save-to", "out", "--output", "ndjson"]).run().code(0);
+    let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, events) = lines.split_last().unwrap();
+    assert_eq!(last["data"]["counts"]["success"], 2);
+    assert!(events.iter().all(|event| event["data"]["input"].is_string()), "{events:#?}");
+    let told = |name: &str, field: &str, word: &str| {
+        events.iter().filter(|event| event["data"]["input"] == name && event["data"][field] == word).count()
+    };
+    for name in ["a.pdf", "b.pdf"] {
+        assert_eq!((told(name, "phase", "upload"), told(name, "phase", "ended")), (1, 1), "{events:#?}");
+        assert_eq!(told(name, "phase", "download"), 1, "{events:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_only_before_it_is_taken_back() {
+    let home = tempfile::tempdir().unwrap();
+    let place = LedgerPlace::File(home.path().join("ledger.sqlite"));
+    let (ours, theirs) =
+        (Ledger::new(place.clone(), Duration::from_secs(86_400)), Ledger::new(place, Duration::from_secs(86_400)));
+    let key = ApiKey::new("sim_batch").unwrap();
+    let intend = async |intent_id: &str, client_request_id: &str| {
+        let intent = Intent {
+            intent_id,
+            caller: key.fingerprint(),
+            operation: "pdf_to_text",
+            arguments: &json!({}),
+            request_hash: "h",
+            client_request_id: Some(client_request_id),
+            callback_hash: None,
+            at: now(),
+        };
+        ours.intend(&intent).await.unwrap().is_none()
+    };
+    assert!(intend("local-1", "batch-a-1").await);
+    assert!(ours.leaves("local-1", now()).await.unwrap());
+    assert!(!theirs.take_back("local-1").await.unwrap(), "it has left");
+
+    assert!(intend("local-2", "batch-b-1").await);
+    assert!(theirs.take_back("local-2").await.unwrap());
+    assert!(!ours.leaves("local-2", now()).await.unwrap(), "it was taken back");
+    assert!(intend("local-3", "batch-b-1").await, "its id is free again");
+
+    let (job, _) = ours.cancel("local-3", now()).await.unwrap();
+    assert_eq!(job.status, JobStatus::Cancelled);
+    assert!(!ours.leaves("local-3", now()).await.unwrap(), "it was put aside");
+
+    assert!(intend("local-4", "batch-b-2").await && intend("local-5", "batch-bb-1").await);
+    let found = theirs.generations(key.fingerprint(), "batch-b").await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|job| job.intent_id.as_str()).collect();
+    assert_eq!(ids, ["local-3", "local-4"]);
+}
