@@ -294,6 +294,9 @@ pub fn schema() -> Value {
 pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<String> {
     let id = job.id();
     Some(match &job.status {
+        _ if job.job_id.is_none() && !job.status.is_terminal() && job.problem.is_none() && job.submitted_at.is_none() => format!(
+            "The request was written down and has not left yet: it waits for its turn right now, or a crash cut it off, and then nothing was charged. cancel_job {id} puts it aside."
+        ),
         _ if job.job_id.is_none() && !job.status.is_terminal() && job.problem.is_none() => format!(
             "The request was written down and never answered here: it is being submitted right now, or a crash cut it off and it may have been charged. Check get_credit_balance before submitting it again; cancel_job {id} puts it aside."
         ),

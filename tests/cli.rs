@@ -236,6 +236,179 @@ fn ending_a_wait_leaves_the_job_and_says_how_to_go_on() {
 }
 
 #[test]
+fn several_jobs_are_waited_for_at_once() {
+    let shared = Shared::start(&[]);
+    let submit = |simulate: &str| {
+        let profiles = format!("{{\"Simulate\":{simulate}}}");
+        let args = ["call", "pdf-to-text", "--url", REPORT, "--background", "--json", "--profiles", &profiles];
+        let data = shared.call(&args).run().code(0).envelope()["data"].clone();
+        data["job_id"].as_str().unwrap().to_owned()
+    };
+    let (good, bad) = (submit("{}"), submit(r#"{"outcome":"failed","checks":0,"message":"Invalid Password."}"#));
+    let endless = submit(r#"{"seconds":600}"#);
+    let waited = |ids: &[&str], more: &[&str]| shared.call(&[&["jobs", "wait"], ids, more].concat()).run();
+
+    waited(&[&good, &good[..8]], &["--json"]).code(0);
+    let ended = waited(&[&good, &bad, &endless], &["--timeout", "1", "--json"]).code(1);
+    let data = &ended.envelope()["data"];
+    let states: Vec<&str> =
+        data["items"].as_array().unwrap().iter().map(|item| item["status"].as_str().unwrap()).collect();
+    assert_eq!(states, ["success", "failed", "working"], "{data:#}");
+    assert_eq!((data["status"].as_str(), data["counts"]["running"].as_u64()), (Some("working"), Some(1)));
+    let ended = waited(&[&good, &endless], &["--timeout", "1"]).code(5).says(&good).says("working");
+    assert!(ended.stderr.contains(&format!("hint: Run: pdfco jobs wait {endless}")), "{ended:#?}");
+    let ended = waited(&[&good, &bad], &[]).code(1).complains("1 of 2 jobs succeeded").complains("Invalid Password.");
+    assert!(ended.stdout.contains("failed"), "{ended:#?}");
+    waited(&[&good, "NOSUCHJOB"], &[]).code(4).complains("job 'NOSUCHJOB' was not found");
+    waited(&[&good, "--latest"], &[]).code(2);
+}
+
+#[test]
+fn watching_tells_each_change_once_from_the_first_event_to_the_last() {
+    let shared = Shared::start(&["--checks", "1"]);
+    let nothing = shared.call(&["jobs", "watch", "--output", "ndjson"]).run().code(0);
+    let messages = |ended: &Ended| -> Vec<Value> {
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert_eq!(messages(&nothing).len(), 2, "{nothing:#?}");
+    for _ in 0..2 {
+        shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).run().code(0);
+    }
+    shared.call(&["call", "pdf-info-reader", "--url", REPORT, "--background"]).run().code(0);
+    let watched = shared.call(&["jobs", "watch", "--operation", "pdf-to-text", "--output", "ndjson"]).run().code(0);
+    let events = messages(&watched);
+    assert!(events.iter().all(|event| event["type"] == "job_update" && event["app_id"] == "pdfco"), "{events:#?}");
+    let (first, last) = (&events[0], &events[events.len() - 1]);
+    assert_eq!((first["message"].as_str(), last["message"].as_str()), (Some("watch started"), Some("watch completed")));
+    assert_eq!(first["data"]["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(last["data"]["counts"]["success"], 2, "{last:#}");
+    let changes = &events[1..events.len() - 1];
+    for job in first["data"]["jobs"].as_array().unwrap() {
+        let of = |event: &&Value| event["data"]["job_id"] == job["job_id"];
+        let told: Vec<String> = changes
+            .iter()
+            .filter(of)
+            .map(|event| format!("{} {}", event["data"]["status"], event["data"]["checks_made"]))
+            .collect();
+        let once: std::collections::HashSet<&String> = told.iter().collect();
+        assert!(once.len() == told.len() && told[0].starts_with("\"queued\""), "{told:?}");
+        assert!(told[told.len() - 1].starts_with("\"success\""), "{told:?}");
+    }
+    // A person gets a line for each change, a script of one envelope the outcome; a finished job is told once.
+    let words = shared.call(&["jobs", "watch"]).run().code(0).complains("watching 1 job");
+    assert!(words.stdout.lines().all(|line| line.contains("pdf_info_reader")), "{words:#?}");
+    assert!(words.stdout.lines().last().unwrap().contains("success"), "{words:#?}");
+    let again = shared.call(&["jobs", "watch", "--latest"]).run().code(0);
+    assert_eq!(again.stdout.lines().count(), 1, "{again:#?}");
+    let envelope = shared.call(&["jobs", "watch", "--latest", "--json"]).run().code(0).envelope();
+    assert_eq!((envelope["command"].as_str(), envelope["data"]["total"].as_u64()), (Some("jobs watch"), Some(1)));
+    shared.call(&["jobs", "watch", "NOSUCHJOB"]).run().code(4).prints_nothing();
+    shared
+        .call(&[
+            "call",
+            "pdf-to-text",
+            "--url",
+            REPORT,
+            "--background",
+            "--profiles",
+            r#"{"Simulate":{"seconds":600}}"#,
+        ])
+        .run()
+        .code(0);
+    shared.call(&["jobs", "watch", "--latest", "--timeout", "1"]).run().code(5).complains("pdfco jobs wait ");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_timeout_command_ends_a_wait_quickly_and_leaves_the_job() {
+    let shared = Shared::start(&["--checks", "1000"]);
+    shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).run().code(0);
+    let began = std::time::Instant::now();
+    let ended = shared.call(&["jobs", "wait", "--latest", "--timeout", "0"]).under(&["timeout", "2"]).run().code(124);
+    assert!(began.elapsed().as_secs() < 8, "{:?}", began.elapsed());
+    assert!(ended.stderr.contains("goes on") && ended.stderr.contains("pdfco jobs wait "), "{ended:#?}");
+    let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope()["data"].clone();
+    assert_eq!(list["items"][0]["status"], "working");
+}
+
+#[test]
+fn hints_for_a_person_do_not_speak_of_tools() {
+    let failed = r#"{"Simulate":{"outcome":"failed","checks":0,"message":"Invalid Password."}}"#;
+    let ended = simulated("pdf-to-text", &["--url", REPORT, "--profiles", failed]).code(1);
+    assert!(ended.stderr.contains("hint: Change the arguments before submitting it again."), "{ended:#?}");
+    for word in ["`content`", "get_job_check", "submit_job"] {
+        assert!(!ended.stderr.contains(word), "{word}: {ended:#?}");
+    }
+}
+
+#[test]
+fn mistakes_on_the_line_name_the_nearest_word_and_their_command() {
+    for (args, near, command) in [
+        (&["jbos", "list"][..], "jobs", ""),
+        (&["jobs", "lst"], "list", "jobs"),
+        (&["call", "pdf-to-text", "--pagse", "1"], "--pages", "call pdf-to-text"),
+        (&["jobs", "wait", "--latset"], "--latest", "jobs wait"),
+    ] {
+        pdfco(args).code(2).complains(near);
+        let envelope = pdfco(&[args, &["--json"]].concat()).code(2).envelope();
+        assert_eq!(envelope["command"], command, "{args:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_commands_flags_operations_and_job_ids() {
+    let shared = Shared::start(&[]);
+    let background = shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background", "--json"]).run().code(0);
+    let id = background.envelope()["data"]["job_id"].as_str().unwrap().to_owned();
+    let script = shared.path("pdfco.bash");
+    std::fs::write(&script, shared.call(&["completions", "bash"]).run().code(0).stdout).unwrap();
+    let complete = |words: &[&str]| {
+        let line = format!(
+            "bash -n '{script}' && source '{script}' && COMP_WORDS=({words}) COMP_CWORD={place} COMP_TYPE=9 && \
+             _clap_complete_pdfco pdfco \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\" && \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+            place = words.len() - 1,
+        );
+        let ended = shared.call(&[]).by("bash", &["-c", &line]).run().code(0);
+        assert!(ended.stderr.is_empty(), "{ended:#?}");
+        ended.stdout
+    };
+    for (words, offered) in [
+        (&["pdfco", "job"][..], "jobs"),
+        (&["pdfco", "jobs", "wa"], "watch"),
+        (&["pdfco", "call", "pdf-to-te"], "pdf-to-text"),
+        (&["pdfco", "call", "pdf-to-text", "--res"], "--resume"),
+        (&["pdfco", "jobs", "wait", "--latest", "--operation", "pdf-to-te"], "pdf-to-text"),
+        (&["pdfco", "jobs", "wait", &id[..6]], &id),
+        (&["pdfco", "jobs", "show", ""], &id),
+    ] {
+        let said = complete(words);
+        assert!(said.lines().any(|line| line.trim() == offered), "{words:?}: {said}");
+    }
+    let said = complete(&["pdfco", "jobs", "wait", "ZZZZZZ"]);
+    assert!(!said.contains(&id), "{said}");
+    // Without a key or a ledger there is nothing to offer, and nothing to say.
+    let home = tempfile::tempdir().unwrap();
+    let silent = Pdfco::new(home.path())
+        .env("PDFCO_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "3")
+        .args(&["--", "pdfco", "jobs", "show", "x"])
+        .run()
+        .code(0);
+    assert!(silent.stderr.is_empty() && std::fs::read_dir(home.path()).unwrap().next().is_none(), "{silent:#?}");
+    for (shell, check) in [("zsh", "-n"), ("fish", "--no-execute")] {
+        let path = shared.path(shell);
+        std::fs::write(&path, shared.call(&["completions", shell]).run().code(0).stdout).unwrap();
+        // Where the shell is installed, its own parser judges.
+        if let Ok(parsed) = std::process::Command::new(shell).args([check, &path]).output() {
+            assert!(parsed.status.success(), "{parsed:?}");
+        }
+    }
+}
+
+#[test]
 fn events_come_as_lines_before_the_envelope() {
     let ended = simulated("pdf-to-text", &["--url", REPORT, "--output", "ndjson"]).code(0);
     let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -323,7 +496,7 @@ fn the_doctor_says_what_is_wrong_and_with_which_code() {
 #[test]
 fn shells_and_man_are_told_what_there_is() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        pdfco(&["completions", shell]).code(0).says("operations").says("simulate");
+        pdfco(&["completions", shell]).code(0).says("PDFCO_COMPLETE");
     }
     pdfco(&["man"]).code(0).says(".TH pdfco 1").says("simulate");
 }

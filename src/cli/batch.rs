@@ -137,23 +137,24 @@ impl Outcome {
         }
     }
 
-    /// What there is of a result, in few words.
-    fn result(&self) -> String {
-        let links = || {
-            let job = self.job.as_ref().filter(|job| job.status == JobStatus::Success)?;
-            let results = job.results();
-            let links: Vec<String> = results.links.iter().map(|link| link.expose().to_owned()).collect();
-            (!links.is_empty() && !job.links_expired(now())).then(|| links.join(" "))
+    /// Where the result is: the files as seen from `here`, else the links.
+    fn result(&self, here: Option<&Path>) -> String {
+        let near = |path: &String| match here.and_then(|here| Path::new(path).strip_prefix(here).ok()) {
+            Some(near) => near.display().to_string(),
+            None => path.clone(),
         };
-        match self.saved.as_slice() {
-            [] => self.reason().or_else(links).unwrap_or_else(|| "-".to_owned()),
-            saved => saved.join(", "),
+        if !self.saved.is_empty() {
+            return self.saved.iter().map(near).collect::<Vec<_>>().join(", ");
         }
+        let job = self.job.as_ref().filter(|job| job.status == JobStatus::Success && !job.links_expired(now()));
+        let links = job.map(Job::results).unwrap_or_default().links;
+        let links: Vec<&str> = links.iter().map(|link| link.expose()).collect();
+        if links.is_empty() { "-".to_owned() } else { links.join(" ") }
     }
 
-    fn row(&self) -> Vec<String> {
+    fn row(&self, here: Option<&Path>) -> Vec<String> {
         let id = self.job.as_ref().map_or("-", |job| job.id()).to_owned();
-        vec![self.input.clone(), self.status().to_owned(), id, self.result()]
+        vec![self.status().to_owned(), self.input.clone(), self.result(here), id]
     }
 
     fn item(&self) -> Value {
@@ -464,9 +465,10 @@ fn report(session: &Session, batch: &Batch, outcomes: Vec<Outcome>) -> Report {
     } else {
         "The same command with --resume skips what is done, takes up what runs and does again what failed.".to_owned()
     };
+    let here = std::fs::canonicalize(".").ok();
     let table = Table {
-        header: vec!["input", "status", "job_id", "result"],
-        rows: outcomes.iter().map(Outcome::row).collect(),
+        header: vec!["status", "input", "result", "job_id"],
+        rows: outcomes.iter().map(|outcome| outcome.row(here.as_deref())).collect(),
         spare: &["job_id"],
     };
     let status = match code {

@@ -22,7 +22,7 @@ use crate::jobs::{Job, JobStatus};
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf
   pdfco call pdf-merge --url a.pdf b.pdf --save-to both.pdf
-  pdfco call pdf-to-text --url a.pdf 'scans/*.pdf' --save-to out/ --jobs 8 --resume
+  pdfco call pdf-to-text --url a.pdf 'scans/*.pdf' --save-to out/ --jobs 8
   pdfco call pdf-to-text --help             the flags of one operation
   pdfco operations                          all operations";
 
@@ -219,10 +219,9 @@ fn examples(operation: &Operation) -> String {
         .map(|param| format!(" --{}{}", flag_name(param.name), value(param)))
         .collect();
     let many = match source_of(operation) {
-        Some(param) => format!(
-            "\n  pdfco call {name} --{} a.pdf 'scans/*.pdf' --save-to out/ --jobs 8 --resume",
-            flag_name(param.name)
-        ),
+        Some(param) => {
+            format!("\n  pdfco call {name} --{} 'scans/*.pdf' --save-to out/ --resume", flag_name(param.name))
+        }
         None => String::new(),
     };
     format!(

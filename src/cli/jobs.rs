@@ -53,9 +53,9 @@ pub enum JobsCommand {
     /// Look at a job once and show what is known of it
     #[command(after_help = "Examples:\n  pdfco jobs show --latest\n  pdfco jobs show 7F3A --json | jq -r .data.status")]
     Show(Target),
-    /// Wait until jobs end; the exit code tells how: 0 all succeeded, 1 one did not, 5 one still runs
+    /// Wait until jobs end; the exit code tells how
     #[command(
-        after_help = "Examples:\n  pdfco jobs wait --latest\n  pdfco jobs wait 7F3A 81BC D204\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson\n\nCtrl-C ends the wait, not the job."
+        after_help = "Examples:\n  pdfco jobs wait --latest\n  pdfco jobs wait 7F3A 81BC D204\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson\n\nExit codes: 0 all succeeded, 1 one did not, 5 one still runs. Ctrl-C ends the wait, not the job."
     )]
     Wait {
         /// Which jobs
@@ -68,7 +68,7 @@ pub enum JobsCommand {
         #[arg(long, value_name = "SECS", value_parser = interval)]
         interval: Option<Duration>,
     },
-    /// Print each change of jobs until all have ended; without an id, of all that run
+    /// Print each change of jobs until all have ended
     #[command(
         after_help = "Examples:\n  pdfco jobs watch\n  pdfco jobs watch 7F3A 81BC\n  pdfco jobs watch --operation pdf-to-text --output ndjson | jq -r .message\n\nWith --output ndjson each line is an event; the first says `watch started`, the last `watch completed`."
     )]

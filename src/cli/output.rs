@@ -93,7 +93,8 @@ pub struct Table {
 }
 
 /// Columns whose values are copied, or are one word: they are shown whole or not at all.
-const WHOLE: &[&str] = &["job_id", "status", "operation", "age", "credits", "requests", "day", "group"];
+const WHOLE: &[&str] =
+    &["job_id", "status", "operation", "age", "credits", "requests", "day", "group", "input", "result"];
 /// A column whose cells may be broken at words is no narrower than this.
 const BROKEN_WIDTH_MIN: usize = 16;
 /// Between two columns.
@@ -329,9 +330,14 @@ fn grid(table: &Table) -> String {
     let mut grid = Grid::new();
     grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let width = grid.width().map_or(usize::MAX, usize::from);
-    let shown = columns_that_fit(table, width);
+    let (shown, fits) = columns_that_fit(table, width);
     let pick = |row: &[String]| shown.iter().filter_map(|index| row.get(*index).cloned()).collect::<Vec<String>>();
     let header: Vec<&str> = shown.iter().filter_map(|index| table.header.get(*index).copied()).collect();
+    if !fits {
+        // The terminal breaks these lines where it likes, and what is copied from it is still whole.
+        let lines = table.rows.iter().map(|row| tame(&pick(row).join("  ").replace('\n', " ")));
+        return lines.collect::<Vec<_>>().join("\n");
+    }
     let is_coloured = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     for row in &table.rows {
         grid.add_row(pick(row).iter().map(|text| {
@@ -364,8 +370,8 @@ fn colour(word: &str) -> Option<Color> {
     }
 }
 
-/// Which columns have room side by side.
-fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
+/// Which columns have room side by side, and whether those that must be shown have.
+fn columns_that_fit(table: &Table, width: usize) -> (Vec<usize>, bool) {
     let needed = |index: usize| {
         let name = table.header.get(index).copied().unwrap_or_default();
         let cells = table.rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
@@ -373,14 +379,18 @@ fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
         let least = if WHOLE.contains(&name) { natural } else { natural.min(BROKEN_WIDTH_MIN) };
         least.saturating_add(GAP)
     };
+    let fits = |shown: &[usize]| {
+        shown.iter().map(|index| needed(*index)).fold(0, usize::saturating_add) <= width.saturating_add(GAP)
+    };
     let mut shown: Vec<usize> = (0..table.header.len()).collect();
     for name in table.spare {
-        if shown.iter().map(|index| needed(*index)).sum::<usize>() <= width.saturating_add(GAP) {
+        if fits(&shown) {
             break;
         }
         shown.retain(|index| table.header.get(*index) != Some(name));
     }
-    shown
+    let has_room = fits(&shown);
+    (shown, has_room)
 }
 
 #[cfg(test)]
@@ -481,8 +491,9 @@ mod tests {
             rows: vec![row(&"J".repeat(41))],
             spare: &["credits", "age"],
         };
-        for (width, columns) in [(200, 5), (84, 5), (80, 4), (66, 3), (20, 3)] {
-            assert_eq!(columns_that_fit(&table, width).len(), columns, "{width}");
+        for (width, columns, fits) in [(200, 5, true), (84, 5, true), (80, 4, true), (66, 3, true), (20, 3, false)] {
+            let (shown, has_room) = columns_that_fit(&table, width);
+            assert_eq!((shown.len(), has_room), (columns, fits), "{width}");
         }
     }
 

@@ -260,7 +260,8 @@ impl Lanes {
         let bar = self.shared.bars.as_ref().filter(|_| count.shown < LANES_SHOWN).map(|(bars, all)| {
             count.shown += 1;
             let bar = bars.insert_before(all, ProgressBar::new(STEPS as u64));
-            let template = format!("{{spinner}} {{prefix:{LANE_NAME_CHARS}}}  {{bar:12.cyan/dim}}  {{wide_msg}}");
+            let template =
+                format!("{{spinner}} {{prefix:{LANE_NAME_CHARS}}}  {{bar:12.cyan/dim}}  {{elapsed:>4}}  {{wide_msg}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style.progress_chars("━━─"));
             }
@@ -313,7 +314,11 @@ impl Lane {
                 }
             };
             if let Some(bar) = &bar {
-                bar.set_message(words.clone());
+                // The time stands beside it, and moves.
+                bar.set_message(match &event {
+                    Event::Job { status, checks_made, .. } => format!("{status}  {}", counted(*checks_made, "check")),
+                    Event::Uploading { .. } | Event::Downloading { .. } => words.clone(),
+                });
             }
             let words = format!("{name}  {words}");
             if progress.printer.format == Format::Ndjson {

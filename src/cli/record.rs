@@ -150,8 +150,7 @@ pub fn lines(job: &Job) -> Vec<String> {
     lines
 }
 
-/// What a result is and where it lies, in few words.
-pub fn result_words(job: &Job) -> String {
+fn result_words(job: &Job) -> String {
     let results = job.results();
     let names: Vec<String> =
         results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();

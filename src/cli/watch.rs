@@ -103,11 +103,17 @@ impl Ending {
                 self.id.clone(),
                 job.status.as_str().to_owned(),
                 if job.operation.is_empty() { "-".to_owned() } else { job.operation.clone() },
-                record::reason(job).unwrap_or_else(|| record::result_words(job)),
+                names_of(job),
             ],
-            Err(error) => vec![self.id.clone(), "error".to_owned(), "-".to_owned(), error.message().to_owned()],
+            Err(_) => vec![self.id.clone(), "error".to_owned(), "-".to_owned(), "-".to_owned()],
         }
     }
+}
+
+/// The names of a job's files.
+fn names_of(job: &Job) -> String {
+    let names: Vec<String> = job.results().links.iter().filter_map(|link| link.file_name()).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
 
 /// Several waits in one report.
@@ -148,7 +154,8 @@ fn report_of(session: &Session, endings: Vec<Ending>, patience: Patience) -> Res
         [] => "pdfco jobs show JOB_ID tells more of one.".to_owned(),
         ids => session.how(&format!("pdfco jobs wait {}", ids.join(" "))),
     };
-    let table = Table { header: vec!["job_id", "status", "operation", "result"], rows, spare: &["operation"] };
+    let table =
+        Table { header: vec!["job_id", "status", "operation", "result"], rows, spare: &["operation", "result"] };
     Ok(Report {
         lines: table.lines(),
         data: json!({

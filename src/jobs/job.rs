@@ -35,7 +35,7 @@ pub struct Job {
     pub status: JobStatus,
     /// When the intention was written.
     pub created_at: Millis,
-    /// When the service accepted it.
+    /// When the request left, then when the service accepted it.
     pub submitted_at: Option<Millis>,
     /// When it was first seen at work.
     pub started_at: Option<Millis>,

@@ -6,6 +6,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "each test file takes the part it needs; a test fails by panicking"
 )]
 
@@ -48,6 +49,29 @@ impl Pdfco {
     pub fn folder(mut self, folder: &Path) -> Pdfco {
         self.command.current_dir(folder);
         self
+    }
+
+    /// Another program with the same environment, on whose `PATH` the binary is.
+    pub fn by(mut self, program: &str, args: &[&str]) -> Pdfco {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).args(args);
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        let folder = Path::new(env!("CARGO_BIN_EXE_pdfco")).parent().unwrap().display().to_string();
+        command.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin"));
+        self.line = format!("{program} {}", args.join(" "));
+        self.command = command;
+        self
+    }
+
+    /// The same call, run by another program such as `timeout 2`.
+    pub fn under(self, words: &[&str]) -> Pdfco {
+        let own: Vec<String> = self.command.get_args().map(|arg| arg.to_str().unwrap().to_owned()).collect();
+        let mut args = words[1..].to_vec();
+        args.push("pdfco");
+        args.extend(own.iter().map(String::as_str));
+        self.by(words[0], &args)
     }
 
     /// Runs it to its end.
