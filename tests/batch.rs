@@ -302,6 +302,52 @@ async fn events_of_a_batch_name_their_input_and_come_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_runs_of_one_batch_at_once_pay_once() {
+    let place = Place::new(Some(8), Life::Checks(0)).await;
+    let names: Vec<String> = (0..12).map(|number| format!("{number}.pdf")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    place.documents(&names);
+    let args = [&names[..], &["--jobs", "8", "--resume"]].concat();
+    let mut one = place.to_text(&args).args(&["--output", "ndjson"]).start();
+    let mut lines = one.lines();
+    assert!(lines.any(|line| line.contains("\"ended\"")), "the first run has begun");
+    let other = place.to_text(&args).args(&["--json"]).run().code(0);
+    assert_eq!(count(&other, "success") + count(&other, "skipped"), 12, "{other:#?}");
+    let last: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    let counts = &last["data"]["counts"];
+    assert_eq!(counts["success"].as_u64().unwrap() + counts["skipped"].as_u64().unwrap(), 12, "{last:#}");
+    assert!(names.iter().all(|name| place.submits()[*name] == 1), "{:?}", place.submits());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_not_done_in_time_says_so_and_one_in_the_background_does_not_wait() {
+    let place = Place::new(None, Life::Time { median: Duration::from_secs(600), sigma: 0.0 }).await;
+    place.documents(&["a.pdf", "b.pdf", "c.pdf"]);
+    let started = place.to_text(&["a.pdf", "b.pdf", "--background", "--json"]).run().code(0);
+    assert_eq!(count(&started, "running"), 2, "{started:#?}");
+    let late = place.to_text(&["a.pdf", "b.pdf", "c.pdf", "--timeout", "1", "--resume"]).run().code(5);
+    assert!(late.stderr.contains("error: 3 inputs: 3 still running; "), "{late:#?}");
+    assert!(["a.pdf", "b.pdf", "c.pdf"].iter().all(|name| place.submits()[*name] == 1), "{:?}", place.submits());
+    for refused in [&["--read", "5"][..], &["--client-request-id", "mine"], &["--jobs", "65"], &["--jobs", "0"]] {
+        place.to_text(&[&["a.pdf", "b.pdf"], refused].concat()).run().code(2);
+    }
+    place.to_text(&["*.doc", "--save-to", "out"]).run().code(2).complains("matches no file");
+    place.to_text(&["*.pdf", "--save-to", "a.pdf"]).run().code(2).complains("need a folder");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
+    let place = Place::new(None, Life::Checks(0)).await;
+    place.documents(&["in/b.pdf", "in/a.pdf"]);
+    for sources in [&["in/*.pdf"][..], &[r#"["in/a.pdf","in/b.pdf"]"#]] {
+        let args = [&["call", "pdf-merge", "--url"], sources, &["--json"]].concat();
+        let merged = place.pdfco(&args).run().code(0).envelope();
+        assert_eq!(merged["data"]["content"]["pageCount"], 10, "{merged:#}");
+    }
+    place.to_text(&[r#"["in/a.pdf", "in/b.pdf"]"#, "--save-to", "out"]).run().code(0).says("out/a.txt").says("out/b.txt");
+}
+
 #[tokio::test]
 async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_only_before_it_is_taken_back() {
     let home = tempfile::tempdir().unwrap();

@@ -235,6 +235,33 @@ fn ending_a_wait_leaves_the_job_and_says_how_to_go_on() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ending_a_wait_for_several_jobs_says_how_to_go_on_with_all() {
+    let shared = Shared::start(&["--checks", "1000"]);
+    let ids: Vec<String> = (0..2)
+        .map(|_| {
+            let ended = shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background", "--json"]).run().code(0);
+            ended.envelope()["data"]["job_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for command in ["wait", "watch"] {
+        let mut waiting = shared.call(&["jobs", command, &ids[0], &ids[1], "--output", "ndjson"]).start();
+        let mut heard = std::collections::HashSet::new();
+        let mut lines = waiting.lines();
+        while heard.len() < 2 {
+            let event: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+            heard.extend(event["data"]["job_id"].as_str().map(str::to_owned));
+        }
+        let mut stderr = waiting.stderr();
+        assert_eq!(waiting.signalled("-INT"), Some(130));
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+        assert!(said.contains("2 jobs go on.") && said.contains("hint: Run: pdfco jobs wait "), "{said}");
+        assert!(ids.iter().all(|id| said.contains(id.as_str())), "{said}");
+    }
+}
+
 #[test]
 fn several_jobs_are_waited_for_at_once() {
     let shared = Shared::start(&[]);

@@ -268,12 +268,13 @@ impl Running<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let ended = self.attempt(&caller, index, &mut outcome).await;
+            let resume = self.batch.resume || tries > 1;
+            let ended = self.attempt(&caller, index, resume, &mut outcome).await;
             let was_taken = ended.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled)
-                && outcome.job.is_none()
                 && !self.caller.cancel.is_cancelled();
             if was_taken && tries < TAKEN_TRIES {
                 // Another run of the same batch took the input before its request left; its job is ours too.
+                outcome.job = None;
                 continue;
             }
             if let Err(error) = ended {
@@ -306,14 +307,14 @@ impl Running<'_> {
         }
     }
 
-    async fn attempt(&self, caller: &Caller, index: usize, outcome: &mut Outcome) -> Result<()> {
+    async fn attempt(&self, caller: &Caller, index: usize, resume: bool, outcome: &mut Outcome) -> Result<()> {
         let app = &self.session.app;
         let batch = self.batch;
         let source = (batch.param, outcome.input.as_str());
         let input = app.input(caller, batch.operation, source, batch.arguments.clone()).await?;
-        let (prior, next) = app.prior(caller, &input, batch.resume).await?;
+        let (prior, next) = app.prior(caller, &input, resume).await?;
         let request = match prior {
-            _ if !batch.resume => input.request(next),
+            _ if !resume => input.request(next),
             Prior::Nothing => input.request(next),
             Prior::Done(job) => {
                 outcome.before = Some(SKIPPED);

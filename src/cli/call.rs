@@ -374,7 +374,8 @@ fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
     let Some(param) = takes_one.or(takes_many) else { return Ok(None) };
     let words: Vec<String> = match args.arguments.get(param.name) {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(word)) => vec![word.clone()],
+        // A list as JSON text is a list.
+        Some(Value::String(word)) => serde_json::from_str(word).unwrap_or_else(|_| vec![word.clone()]),
         _ => return Ok(None),
     };
     if takes_one.is_none() {
