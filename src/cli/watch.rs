@@ -254,7 +254,7 @@ fn event_of(job: &Job) -> Event {
     }
 }
 
-/// Tells each change of a job once: a new state, or a look that was paid for.
+/// Tells each change of a job once: a new state, and to a program also each look that was paid for.
 fn teller(session: &Session, found: &Found) -> Arc<dyn Fn(Event) + Send + Sync> {
     let (printer, progress) = (session.printer, session.progress.clone());
     let operation = found.operation().to_owned();
@@ -262,7 +262,7 @@ fn teller(session: &Session, found: &Found) -> Arc<dyn Fn(Event) + Send + Sync> 
     Arc::new(move |event| {
         progress.keep_in_mind(&event);
         let Event::Job { job_id, status, elapsed_seconds, progress, checks_made } = event else { return };
-        let news = Some((status.clone(), checks_made));
+        let news = Some((status.clone(), if printer.is_human() { 0 } else { checks_made }));
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last == news {
             return;
