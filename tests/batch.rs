@@ -303,6 +303,22 @@ async fn events_of_a_batch_name_their_input_and_come_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_not_ours_is_never_taken_for_a_result() {
+    let place = Place::new(None, Life::Checks(0)).await;
+    place.documents(&["a.pdf"]);
+    place.to_text(&["a.pdf", "--jobs", "1"]).run().code(0);
+    std::fs::create_dir(place.path("out")).unwrap();
+    std::fs::write(place.path("out/a.txt"), "mine").unwrap();
+    for _ in 0..2 {
+        place.to_text(&["a.pdf", "--save-to", "out", "--resume"]).run().code(1).complains("exists already");
+    }
+    assert_eq!(std::fs::read_to_string(place.path("out/a.txt")).unwrap(), "mine");
+    place.to_text(&["a.pdf", "--save-to", "out", "--resume", "--overwrite"]).run().code(0);
+    assert!(std::fs::read_to_string(place.path("out/a.txt")).unwrap().contains("Report"));
+    assert_eq!(place.submits()["a.pdf"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_of_one_batch_at_once_pay_once() {
     let place = Place::new(Some(8), Life::Checks(0)).await;
     let names: Vec<String> = (0..12).map(|number| format!("{number}.pdf")).collect();
@@ -345,7 +361,12 @@ async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
         let merged = place.pdfco(&args).run().code(0).envelope();
         assert_eq!(merged["data"]["content"]["pageCount"], 10, "{merged:#}");
     }
-    place.to_text(&[r#"["in/a.pdf", "in/b.pdf"]"#, "--save-to", "out"]).run().code(0).says("out/a.txt").says("out/b.txt");
+    place
+        .to_text(&[r#"["in/a.pdf", "in/b.pdf"]"#, "--save-to", "out"])
+        .run()
+        .code(0)
+        .says("out/a.txt")
+        .says("out/b.txt");
 }
 
 #[tokio::test]

@@ -405,12 +405,35 @@ impl Running<'_> {
             let inline = if results.inline.as_ref().is_some_and(Value::is_string) { "txt" } else { "json" };
             format!("{folder}{stem}.{}", extension.as_deref().unwrap_or(inline))
         };
-        let files = self.session.app.download(caller, job.id(), Some(&target), self.batch.overwrite).await?;
+        let files = self.download(caller, job, &target, is_many).await?;
         outcome.bill.add(files.credits_used, files.credits_remaining);
         let view = files.job.as_ref();
         outcome.saved = view.iter().flat_map(|view| &view.outputs).filter_map(|file| file.saved_to.clone()).collect();
         outcome.view = files.job;
         Ok(())
+    }
+}
+
+impl Running<'_> {
+    /// Downloads with the intention in the ledger first: a kill between the file and its record must not leave a result
+    /// that stands in its own way. A file that was there before is never taken for ours.
+    async fn download(&self, caller: &Caller, job: &Job, target: &str, is_many: bool) -> Result<Answer> {
+        let (app, overwrite) = (&self.session.app, self.batch.overwrite);
+        let mut place = caller.sandbox.target(Some(target), "result", overwrite || is_many)?;
+        if is_many {
+            place.pop();
+        }
+        let intention = vec![place.display().to_string()];
+        let is_ours = is_many && job.saved_to == intention;
+        let is_new = !place.exists();
+        if is_new {
+            app.jobs().ledger().saved(&job.intent_id, &intention).await?;
+        }
+        let files = app.download(caller, job.id(), Some(target), overwrite || is_ours).await;
+        if files.is_err() && is_new && !is_many {
+            app.jobs().ledger().saved(&job.intent_id, &job.saved_to).await?;
+        }
+        files
     }
 }
 

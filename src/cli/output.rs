@@ -491,7 +491,7 @@ mod tests {
             rows: vec![row(&"J".repeat(41))],
             spare: &["credits", "age"],
         };
-        for (width, columns, fits) in [(200, 5, true), (84, 5, true), (80, 4, true), (66, 3, true), (20, 3, false)] {
+        for (width, columns, fits) in [(200, 5, true), (77, 5, true), (76, 4, true), (67, 3, true), (20, 3, false)] {
             let (shown, has_room) = columns_that_fit(&table, width);
             assert_eq!((shown.len(), has_room), (columns, fits), "{width}");
         }
