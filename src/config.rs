@@ -317,7 +317,8 @@ impl Config {
     }
 }
 
-/// Settings from three ranks, the earlier one winning. Empty values count as not set.
+/// Settings from three ranks, the earlier one winning. Empty values, and placeholders that nobody filled in, count as
+/// not set.
 ///
 /// # Errors
 /// `invalid_argument` that names the variable, where it was set, and what it takes.
@@ -443,6 +444,33 @@ pub fn load(flags: &Values) -> Result<Config> {
     merge(flags, &environment, &read_dot_env(Path::new(".env"))?, &folders)
 }
 
+/// Flags with more folders in `PDFCO_FILES`, beside those that it already has.
+///
+/// # Errors
+/// `invalid_argument` when a name holds the separator of `PATH`.
+pub fn with_folders(mut flags: Values, folders: &[String]) -> Result<Values> {
+    let said = set_value(&flags, "PDFCO_FILES").unwrap_or_default();
+    let more = folders.iter().filter(|folder| !folder.is_empty() && !is_placeholder(folder)).map(PathBuf::from);
+    let all: Vec<PathBuf> =
+        std::env::split_paths(&said).filter(|path| !path.as_os_str().is_empty()).chain(more).collect();
+    if !all.is_empty() {
+        let joined = std::env::join_paths(&all).ok().and_then(|joined| joined.into_string().ok()).ok_or_else(|| {
+            Error::invalid(
+                "The name of a folder holds the character that separates folders.",
+                "Name the folder above it.",
+            )
+        })?;
+        flags.insert("PDFCO_FILES".to_owned(), joined);
+    }
+    Ok(flags)
+}
+
+/// What an assistant's configuration leaves in place of a value that nobody filled in: `${user_config.folder}`,
+/// `${DOWNLOADS}/pdfco`.
+fn is_placeholder(text: &str) -> bool {
+    text.starts_with("${")
+}
+
 fn read_dot_env(path: &Path) -> Result<Values> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() || found.len() > DOT_ENV_BYTES_MAX => return Err(broken_dot_env()),
@@ -494,7 +522,8 @@ const NOT_FROM_A_STRANGERS_DOT_ENV: [&str; 9] = [
 ];
 
 fn set_value(values: &Values, variable: &str) -> Option<String> {
-    values.get(variable).map(|text| text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+    let filled = |text: &&str| !text.is_empty() && !is_placeholder(text);
+    values.get(variable).map(|text| text.trim()).filter(filled).map(str::to_owned)
 }
 
 struct Ranks<'a> {
@@ -609,6 +638,35 @@ mod tests {
         for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "api_key", "--api-key", "--simulate"] {
             assert!(error.hint().contains(way), "{way}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_that_nobody_filled_in_counts_as_not_set() {
+        let config = merged(
+            &[],
+            &[("PDFCO_API_KEY", "${user_config.api_key}"), ("PDFCO_DOWNLOAD_DIR", "${user_config.output_dir}")],
+            &[],
+        )
+        .unwrap();
+        assert!(!config.has_key());
+        assert_eq!((config.download_dir_is_set, config.download_dir), (false, PathBuf::from("/downloads/pdfco")));
+        let config = merged(&[], &[("PDFCO_DOWNLOAD_DIR", "${DOWNLOADS}/pdfco")], &[]).unwrap();
+        assert_eq!(config.download_dir, PathBuf::from("/downloads/pdfco"));
+        let config = merged(&[], &[("PDFCO_DOWNLOAD_DIR", "/costs/$100")], &[]).unwrap();
+        assert_eq!(config.download_dir, PathBuf::from("/costs/$100"), "a name of one's own stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_named_on_the_command_line_join_those_of_the_flag() {
+        let files = |flag: &str, folders: &[&str]| {
+            let folders: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
+            Ok::<_, Error>(with_folders(values(&[("PDFCO_FILES", flag)]), &folders)?.remove("PDFCO_FILES").unwrap())
+        };
+        assert_eq!(files("/a", &["/b c", "/d"]).unwrap(), "/a:/b c:/d");
+        assert_eq!(files("", &["/b", "${user_config.allowed_dirs}", ""]).unwrap(), "/b");
+        assert_eq!(files("", &[]).unwrap(), "");
+        assert_eq!(files("/a", &["/b:c"]).unwrap_err().kind(), Kind::InvalidArgument);
     }
 
     #[test]

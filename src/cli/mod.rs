@@ -85,8 +85,14 @@ impl Look {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve assistants: MCP over stdin and stdout
-    #[command(after_help = "Examples:\n  pdfco serve\n  pdfco serve --simulate\n  claude mcp add pdfco -- pdfco serve")]
-    Serve,
+    #[command(
+        after_help = "Examples:\n  pdfco serve\n  pdfco serve ~/Documents ~/Desktop\n  pdfco serve --simulate\n  claude mcp add pdfco -- pdfco serve"
+    )]
+    Serve {
+        /// Folders that assistants may read and write, together with those of --files
+        #[arg(value_name = "FOLDER")]
+        folders: Vec<String>,
+    },
     /// List, wait for, read and save jobs
     #[command(subcommand, after_help = jobs::EXAMPLES)]
     Jobs(jobs::JobsCommand),
@@ -140,7 +146,7 @@ impl Work {
     fn name(&self) -> String {
         match self {
             Work::Call(args) => format!("call {}", call::flag_name(args.operation.name)),
-            Work::Command(Command::Serve) => "serve".to_owned(),
+            Work::Command(Command::Serve { .. }) => "serve".to_owned(),
             Work::Command(Command::Jobs(command)) => format!("jobs {}", command.name()),
             Work::Command(Command::Files(command)) => command.name().to_owned(),
             Work::Command(Command::Credits(_)) => "credits".to_owned(),
@@ -186,13 +192,17 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
     };
     let Some(typed) = typed else {
         let cli = Cli::from_arg_matches(&matches).map_err(refused)?;
-        return understood(&args, &matches, cli.look, || Ok(Work::Command(cli.command)));
+        let folders = match &cli.command {
+            Command::Serve { folders } => folders.clone(),
+            _ => Vec::new(),
+        };
+        return understood(&args, &matches, cli.look, &folders, || Ok(Work::Command(cli.command)));
     };
     let operation = catalogue::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
     let tree = tree(Some(call::Named { operation, typed: &typed }));
     let matches = tree.try_get_matches_from(&args).map_err(refused)?;
     let look = Look::from_arg_matches(&matches).map_err(refused)?;
-    understood(&args, &matches, look, || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
+    understood(&args, &matches, look, &[], || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
 }
 
 /// The command that a line means as far as it can be known, for lines that cannot be parsed.
@@ -219,10 +229,14 @@ fn understood(
     args: &[OsString],
     matches: &ArgMatches,
     look: Look,
+    folders: &[String],
     work: impl FnOnce() -> Result<Work>,
 ) -> Result<Invocation, u8> {
     let printer = look.printer();
-    let said = work().and_then(|work| Ok((config::load(&settings::values(matches))?, work)));
+    let said = work().and_then(|work| {
+        let flags = config::with_folders(settings::values(matches), folders)?;
+        Ok((config::load(&flags)?, work))
+    });
     match said {
         Ok((config, work)) => Ok(Invocation { work, config, printer }),
         Err(error) => Err(printer.finish(&guessed_command(args), Err(error))),
@@ -242,7 +256,7 @@ pub async fn run(invocation: Invocation) -> u8 {
     let ended = |outcome: Result<u8>| outcome.unwrap_or_else(|error| printer.finish(&name, Err(error)));
     match work {
         // These have their own way with signals or with the simulator.
-        Work::Command(Command::Serve) => ended(serve(config, &printer).await),
+        Work::Command(Command::Serve { .. }) => ended(serve(config, &printer).await),
         Work::Command(Command::Simulate(args)) => ended(simulate::run(&args, &config, &printer).await),
         Work::Command(Command::Demo) => ended(demo::run(config, &printer).await),
         Work::Command(Command::Completions { shell }) => ended(reference::completions(shell, &printer)),
@@ -329,7 +343,11 @@ impl Session {
             Work::Command(Command::Operations(args)) => account::operations(self, &args),
             Work::Command(Command::Doctor) => doctor::run(self).await,
             Work::Command(
-                Command::Serve | Command::Simulate(_) | Command::Demo | Command::Completions { .. } | Command::Man,
+                Command::Serve { .. }
+                | Command::Simulate(_)
+                | Command::Demo
+                | Command::Completions { .. }
+                | Command::Man,
             ) => Err(Error::internal("A command was dispatched twice.")),
         }
     }
