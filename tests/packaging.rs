@@ -1,0 +1,296 @@
+//! What the packages say is what the program is: versions, tools, variables and addresses come from the crate.
+//!
+//! `UPDATE_FIXTURES=1 cargo test --test packaging` writes them into the files again, after a new version or a new tool.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use pdfco::config::SETTINGS;
+use pdfco::mcp::job_tools::ALL;
+use serde_json::{Value, json};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// Every file of JSON that a client, a store or a registry reads.
+const FILES: [&str; 7] = [
+    "packaging/mcpb/manifest.json",
+    "packaging/npm/package.json",
+    "server.json",
+    "gemini-extension.json",
+    ".claude-plugin/plugin.json",
+    ".claude-plugin/marketplace.json",
+    "glama.json",
+];
+
+/// Variables that a client asks its user for; the others have their defaults and are in `.env.example`.
+const ASKED: [&str; 7] = [
+    "PDFCO_API_KEY",
+    "PDFCO_FILES",
+    "PDFCO_DOWNLOAD_DIR",
+    "PDFCO_READ_ONLY",
+    "PDFCO_TOOLSETS",
+    "PDFCO_MAX_WAIT_SECONDS",
+    "PDFCO_CREDIT_BUDGET",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn document(file: &str) -> Value {
+    serde_json::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// `io.github.<owner>/<repository>`, as the registry spells it.
+fn registry_name() -> String {
+    let (owner, name) = REPOSITORY.strip_prefix("https://github.com/").unwrap().split_once('/').unwrap();
+    format!("io.github.{owner}/{name}")
+}
+
+/// What the file says with the crate's version, tools and variables in it.
+fn renewed(file: &str) -> Value {
+    let mut document = document(file);
+    match file {
+        "packaging/mcpb/manifest.json" => {
+            document["version"] = VERSION.into();
+            document["tools"] = ALL
+                .iter()
+                .map(|tool| {
+                    let first = tool.description.split(". ").next().unwrap().trim_end_matches('.');
+                    json!({"name": tool.name, "description": format!("{first}.")})
+                })
+                .collect();
+        }
+        "packaging/npm/package.json" => {
+            document["version"] = VERSION.into();
+            document["mcpName"] = registry_name().into();
+            document["description"] = env!("CARGO_PKG_DESCRIPTION").into();
+            for (_, version) in document["optionalDependencies"].as_object_mut().unwrap() {
+                *version = VERSION.into();
+            }
+        }
+        "server.json" => {
+            document["version"] = VERSION.into();
+            document["name"] = registry_name().into();
+            document["icons"][0]["src"] = json!(
+                REPOSITORY.replace("github.com", "raw.githubusercontent.com")
+                    + &format!("/v{VERSION}/packaging/icons/icon-256.png")
+            );
+            for package in document["packages"].as_array_mut().unwrap() {
+                if package["registryType"] == "oci" {
+                    let image = REPOSITORY.replace("https://github.com/", "ghcr.io/");
+                    package["identifier"] = format!("{image}:{VERSION}").into();
+                    // Folders are the container's own and set in the image.
+                    package["environmentVariables"] =
+                        variables(&|name| !["PDFCO_FILES", "PDFCO_DOWNLOAD_DIR"].contains(&name));
+                } else {
+                    package["version"] = VERSION.into();
+                    package["environmentVariables"] = variables(&|_| true);
+                }
+            }
+        }
+        "gemini-extension.json" | ".claude-plugin/plugin.json" => {
+            document["version"] = VERSION.into();
+            document["mcpServers"]["pdfco"]["args"] = json!(["-y", format!("pdfco@{VERSION}"), "serve"]);
+        }
+        _ => {}
+    }
+    document
+}
+
+fn variables(wanted: &dyn Fn(&str) -> bool) -> Value {
+    SETTINGS
+        .iter()
+        .filter(|setting| ASKED.contains(&setting.variable) && wanted(setting.variable))
+        .map(|setting| {
+            let mut variable = json!({"name": setting.variable, "description": setting.help});
+            if setting.variable == "PDFCO_API_KEY" {
+                variable["isRequired"] = true.into();
+                variable["isSecret"] = true.into();
+            }
+            if matches!(setting.default, "true" | "false") {
+                variable["format"] = "boolean".into();
+            }
+            if !setting.default.is_empty() {
+                variable["default"] = setting.default.into();
+            }
+            variable
+        })
+        .collect()
+}
+
+#[test]
+fn versions_tools_variables_and_names_are_those_of_the_crate() {
+    for file in FILES {
+        let renewed = serde_json::to_string_pretty(&renewed(file)).unwrap() + "\n";
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(root().join(file), renewed).unwrap();
+        } else {
+            assert_eq!(text(file), renewed, "{file}: run `UPDATE_FIXTURES=1 cargo test --test packaging`");
+        }
+    }
+}
+
+/// Other texts that packages carry or clients read.
+const TEXTS: [&str; 9] = [
+    "Dockerfile",
+    "pyproject.toml",
+    "packaging/homebrew/pdfco.rb",
+    "packaging/install.sh",
+    "packaging/build.sh",
+    "llms.txt",
+    "skills/pdfco/SKILL.md",
+    "SECURITY.md",
+    ".github/workflows/release.yml",
+];
+
+#[test]
+fn every_variable_that_a_package_sets_is_a_setting() {
+    let settings: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.variable).collect();
+    let mut seen = 0;
+    for file in FILES.iter().chain(&TEXTS) {
+        for word in text(file).split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if word.starts_with("PDFCO_") {
+                assert!(settings.contains(word), "{file}: {word}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 30, "{seen} variables found");
+}
+
+/// What stands behind each place where `before` is found, up to the end of the word.
+fn words_behind(text: &str, before: &str) -> Vec<String> {
+    let word = |rest: &str| rest.split(|c: char| c.is_whitespace() || "\"')>,`".contains(c)).next().unwrap().to_owned();
+    text.match_indices(before).map(|(at, _)| word(&text[at + before.len()..])).collect()
+}
+
+#[test]
+fn every_address_of_the_repository_is_the_one_of_the_crate() {
+    let path = REPOSITORY.strip_prefix("https://github.com/").unwrap();
+    let (owner, _) = path.split_once('/').unwrap();
+    let mut seen = 0;
+    for file in FILES.iter().chain(&TEXTS) {
+        let text = text(file);
+        for host in ["https://github.com/", "https://raw.githubusercontent.com/", "ghcr.io/", "io.github."] {
+            for word in words_behind(&text, host) {
+                // The schema of the bundle's format lives with the format; a workflow fills its own repository in.
+                let is_other = word.starts_with("anthropics/mcpb/") || word.starts_with("${{");
+                assert!(is_other || word.starts_with(path), "{file}: {host}{word}");
+                seen += 1;
+            }
+        }
+        // The scope of the platform packages: `@owner/pdfco-linux-x64`.
+        for word in words_behind(&text, "@") {
+            let scope = word.split_once("/pdfco-").map(|(scope, _)| scope).filter(|scope| !scope.is_empty());
+            if let Some(scope) = scope.filter(|scope| scope.chars().all(|c| c.is_ascii_lowercase() || c == '-')) {
+                assert_eq!(scope, owner, "{file}: @{word}");
+            }
+        }
+    }
+    assert!(seen >= 30, "{seen} addresses found");
+}
+
+#[test]
+fn the_manifest_of_the_bundle_fills_every_wish_it_asks_for() {
+    let manifest = document("packaging/mcpb/manifest.json");
+    let server = serde_json::to_string(&manifest["server"]).unwrap();
+    for (name, wish) in manifest["user_config"].as_object().unwrap() {
+        assert!(server.contains(&format!("${{user_config.{name}}}")), "{name} is asked for and not used");
+        assert!(wish["title"].is_string() && wish["description"].is_string(), "{name}");
+    }
+    assert_eq!(manifest["user_config"]["api_key"]["sensitive"], true);
+    assert_eq!(manifest["user_config"]["allowed_dirs"]["multiple"], true);
+    // A list is only spread out where it stands alone in the arguments.
+    assert_eq!(manifest["server"]["mcp_config"]["args"], json!(["serve", "${user_config.allowed_dirs}"]));
+}
+
+#[test]
+fn the_manifest_lists_the_tools_that_the_server_lists() {
+    let listed: Vec<Value> = serde_json::from_str(&text("fixtures/tools/core.json")).unwrap();
+    let names =
+        |tools: &[Value]| tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let manifest = document("packaging/mcpb/manifest.json");
+    assert_eq!(names(manifest["tools"].as_array().unwrap()), names(&listed));
+}
+
+#[test]
+fn the_launcher_knows_the_platforms_that_are_built() {
+    let targets = document("packaging/targets.json");
+    let scope = registry_name().trim_start_matches("io.github.").split('/').next().unwrap().to_owned();
+    let built: BTreeSet<String> = targets
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| format!("@{scope}/pdfco-{}", row["npm"].as_str().unwrap()))
+        .collect();
+    let package = document("packaging/npm/package.json");
+    let offered: BTreeSet<String> = package["optionalDependencies"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(offered, built);
+    for row in targets.as_array().unwrap() {
+        let target = row["target"].as_str().unwrap();
+        assert!(text(".github/workflows/release.yml").contains(target), "the release does not build {target}");
+        assert_eq!(row["npm"], format!("{}-{}", row["os"].as_str().unwrap(), row["cpu"].as_str().unwrap()), "{target}");
+    }
+}
+
+#[test]
+fn the_registry_can_see_whose_packages_these_are() {
+    let name = registry_name();
+    assert_eq!(document("packaging/npm/package.json")["mcpName"], name);
+    assert!(text("Dockerfile").contains(&format!("io.modelcontextprotocol.server.name=\"{name}\"")));
+    // crates.io strips comments, so it stands in the text; and nothing may be glued to its end.
+    let readme = text("README.md");
+    let lines: Vec<&str> = readme.lines().filter(|line| line.contains("mcp-name:")).collect();
+    assert_eq!(lines, [format!("mcp-name: {name}")]);
+}
+
+#[test]
+fn the_limits_of_the_registry_are_kept() {
+    let server = document("server.json");
+    assert!(server["description"].as_str().unwrap().chars().count() <= 100);
+    assert!(server["title"].as_str().unwrap().chars().count() <= 100);
+    assert!(document("gemini-extension.json")["mcpServers"].get("pdfco").is_some());
+}
+
+#[test]
+fn what_is_promised_names_what_exists() {
+    let security = text("SECURITY.md");
+    let mut seen = 0;
+    let mut sources: Vec<(PathBuf, String)> = Vec::new();
+    let mut folders = vec![root().join("src"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    // `path.rs` and `name_of_a_test` in the table are looked up.
+    for word in security.split('`').skip(1).step_by(2) {
+        if word.ends_with(".rs") || word.ends_with(".toml") || word.ends_with(".sh") {
+            assert!(root().join(word).is_file(), "SECURITY.md names {word}, which is not there");
+            seen += 1;
+        } else if word.matches('_').count() >= 3 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            let function = format!("fn {word}(");
+            assert!(sources.iter().any(|(_, text)| text.contains(&function)), "no test is called {word}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 30, "{seen} names found");
+}
+
+#[test]
+fn the_change_log_knows_this_version() {
+    assert!(text("CHANGELOG.md").contains(&format!("## [{VERSION}]")), "CHANGELOG.md has no section for {VERSION}");
+}
