@@ -1,7 +1,8 @@
 //! Every setting, once: its names, its default, and the one rank (flag, environment, `.env`, default).
 //!
-//! What lives here: [`SETTINGS`], the pure [`merge`], and [`load`], the only reader of the process environment and of
-//! `.env`. What never does: acting on a setting. `.env.example` is compared with [`SETTINGS`] by a test below.
+//! What lives here: [`SETTINGS`], the pure [`merge`], and [`load`], the only reader of `.env`, and with [`machine`] the
+//! only one of the process environment. What never does: acting on a setting. `.env.example` is compared with
+//! [`SETTINGS`] by a test below.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -339,7 +340,10 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
 
     // By rank first: a key in a folder's `.env` must not stand in for one of the environment.
     let key_value = ranks.ranks.iter().find_map(|(origin, values)| {
-        KEY_VARIABLES.iter().copied().find_map(|name| Some((name, (*origin, set_value(values, name)?))))
+        KEY_VARIABLES.iter().copied().find_map(|name| {
+            let text = set_value(values, name)?;
+            Some((name, (*origin, text)))
+        })
     });
     let (key, key_origin) = match key_value {
         Some((name, (origin, text))) => {
@@ -466,9 +470,74 @@ pub fn with_folders(mut flags: Values, folders: &[String]) -> Result<Values> {
 }
 
 /// What an assistant's configuration leaves in place of a value that nobody filled in: `${user_config.folder}`,
-/// `${DOWNLOADS}/pdfco`.
+/// `${DOWNLOADS}/pdfco`, `$PDFCO_API_KEY`.
 fn is_placeholder(text: &str) -> bool {
-    text.starts_with("${")
+    text.starts_with("${") || KEY_VARIABLES.iter().any(|name| text == format!("${name}"))
+}
+
+/// What `pdfco setup` needs to know of this machine: clients keep their files in places that their own variables move.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// This user's home.
+    pub home: PathBuf,
+    /// The current folder.
+    pub here: PathBuf,
+    /// This program, by the name that will outlive an update where there is one.
+    pub program: PathBuf,
+    /// The operating system, as Rust calls it.
+    pub system: &'static str,
+    /// Folders that variables name.
+    pub variables: BTreeMap<String, PathBuf>,
+}
+
+/// Variables that move the files of clients.
+const CLIENT_VARIABLES: [&str; 6] =
+    ["APPDATA", "CLAUDE_CONFIG_DIR", "CLINE_DATA_DIR", "CLINE_DIR", "CODEX_HOME", "XDG_CONFIG_HOME"];
+
+impl Machine {
+    /// The folder that a variable names. Relative ones are no place.
+    pub fn variable(&self, name: &str) -> Option<PathBuf> {
+        self.variables.get(name).filter(|folder| folder.is_absolute()).cloned()
+    }
+
+    /// Whether this is Windows.
+    pub fn is_windows(&self) -> bool {
+        self.system == "windows"
+    }
+
+    /// Whether this is macOS.
+    pub fn is_mac(&self) -> bool {
+        self.system == "macos"
+    }
+}
+
+/// Looks at this machine.
+///
+/// # Errors
+/// `file_access` when there is no home, no current folder, or no way to name this program.
+pub fn machine() -> Result<Machine> {
+    let unknown = |what: &str| {
+        Error::new(Kind::FileAccess, format!("{what} is not known."), "Name the file with --config, or set HOME.")
+    };
+    let program = std::env::current_exe().map_err(|_| unknown("The path of this program"))?;
+    Ok(Machine {
+        home: directories::UserDirs::new().ok_or_else(|| unknown("Your home folder"))?.home_dir().to_owned(),
+        here: std::env::current_dir().map_err(|_| unknown("The current folder"))?,
+        program: on_path(&program).unwrap_or(program),
+        system: std::env::consts::OS,
+        variables: CLIENT_VARIABLES
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), PathBuf::from(std::env::var_os(name)?))))
+            .collect(),
+    })
+}
+
+/// The same program as PATH knows it: package managers keep that name and move what is behind it.
+fn on_path(program: &Path) -> Option<PathBuf> {
+    let (name, real) = (program.file_name()?, program.canonicalize().ok()?);
+    let folders = std::env::var_os("PATH")?;
+    let named = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    named.into_iter().find(|named| named.is_absolute() && named.canonicalize().is_ok_and(|found| found == real))
 }
 
 fn read_dot_env(path: &Path) -> Result<Values> {
@@ -625,6 +694,10 @@ mod tests {
         let first = fingerprint(&[("PDFCO_API_KEY", "canary-1"), ("X_API_KEY", "canary-2")]);
         assert_eq!(first, *ApiKey::new("canary-1").unwrap().fingerprint());
         assert_eq!(fingerprint(&[("X_API_KEY", "canary-2")]), *ApiKey::new("canary-2").unwrap().fingerprint());
+        for unfilled in ["${PDFCO_API_KEY}", "$PDFCO_API_KEY", "${env:PDFCO_API_KEY}", "${input:pdfco_key}"] {
+            assert_eq!(fingerprint(&[("PDFCO_API_KEY", unfilled), ("X_API_KEY", "canary-1")]), first);
+            assert!(!merged(&[], &[("PDFCO_API_KEY", unfilled)], &[]).unwrap().has_key(), "{unfilled}");
+        }
         let config = merged(&[], &[("PDFCO_API_KEY", "canary-1")], &[]).unwrap();
         assert!(!format!("{config:?}").contains("canary"));
         let error = merged(&[], &[("PDFCO_API_KEY", "canary one")], &[]).unwrap_err();
