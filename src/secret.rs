@@ -2,7 +2,8 @@
 //!
 //! What lives here: types whose `Debug` and `Display` show only what is safe, and the fingerprint that stands for a
 //! key everywhere else. What never does: reading a key from anywhere (that is `config.rs`) or sending one (that is
-//! `api/transport.rs`, the only caller of [`ApiKey::expose`]).
+//! `api/transport.rs`). [`ApiKey::expose`] has two callers: that one, and `cli/setup.rs`, which writes the key into a
+//! client's configuration for a person who asked for that.
 
 use std::fmt;
 
@@ -49,7 +50,7 @@ impl ApiKey {
         &self.fingerprint
     }
 
-    /// The key itself, for the one place that puts it into a header.
+    /// The key itself, for the place that puts it into a header and the one that writes it down when it is told to.
     pub(crate) fn expose(&self) -> &str {
         self.key.expose_secret()
     }

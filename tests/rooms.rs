@@ -17,6 +17,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/progress_bar.rs"]),
     ("comfy_table::", &["cli/output.rs"]),
+    ("jsonc_parser::", &["cli/setup/json.rs"]),
+    ("toml_edit::", &["cli/setup/toml.rs"]),
+    ("saphyr_parser::", &["cli/setup/yaml.rs"]),
+    ("tempfile::", &["cli/setup/file.rs"]),
     ("dotenvy::", &["config.rs"]),
     ("directories::", &["config.rs"]),
     // `main` hands the command line over; the simulator's folder is a default of its own.

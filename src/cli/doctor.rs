@@ -6,9 +6,10 @@
 use serde_json::{Value, json};
 
 use super::Session;
-use super::output::{Report, SUCCESS, Table, exit_code};
+use super::output::{Report, SUCCESS, Table, USAGE, exit_code};
+use super::setup;
 use crate::api::Pace;
-use crate::config::LedgerPlace;
+use crate::config::{LedgerPlace, machine};
 use crate::error::{Error, Result};
 
 /// Examples of `doctor --help`.
@@ -72,6 +73,7 @@ pub async fn run(session: &Session) -> Result<Report> {
             Pace::Off => "no limit of ours".to_owned(),
         },
     ));
+    findings.extend(clients());
 
     let settings: Vec<Value> = config
         .shown()
@@ -121,4 +123,30 @@ async fn service(session: &Session) -> Finding {
         }
         Err(error) => Finding::wrong("service", &error),
     }
+}
+
+/// Which assistants of this machine have pdfco. One that does not have it is no failure, one that cannot start it is.
+fn clients() -> Vec<Finding> {
+    let Ok(machine) = machine() else { return Vec::new() };
+    let installed = setup::statuses(&machine).into_iter().filter(|status| status.is_installed);
+    installed
+        .map(|status| {
+            let run = format!("run `pdfco setup {}`", status.client.id);
+            let path = status.path.display();
+            match (&status.problem, &status.command) {
+                (Some(problem), _) => Finding {
+                    hint: super::output::in_shell_words(problem.hint()),
+                    ..Finding::fine(status.client.title, problem.message())
+                },
+                (None, Some(command)) if status.is_stale() => Finding {
+                    ok: false,
+                    hint: run,
+                    code: USAGE,
+                    ..Finding::fine(status.client.title, format!("has pdfco in {path}, but {command} is gone"))
+                },
+                (None, Some(_)) => Finding::fine(status.client.title, format!("has pdfco in {path}")),
+                (None, None) => Finding { hint: run, ..Finding::fine(status.client.title, "does not have pdfco") },
+            }
+        })
+        .collect()
 }

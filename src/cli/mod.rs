@@ -19,6 +19,7 @@ pub mod progress_bar;
 pub mod record;
 pub mod reference;
 pub mod settings;
+pub mod setup;
 pub mod simulate;
 pub mod watch;
 
@@ -111,6 +112,9 @@ enum Command {
     /// Check key, service, ledger and settings, and say what to do
     #[command(after_help = doctor::EXAMPLES)]
     Doctor,
+    /// Add pdfco to an assistant: Claude, Cursor, VS Code, Codex and others
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(setup::SetupArgs),
     /// Print the completion script of a shell
     #[command(
         after_help = "Examples:\n  pdfco completions bash > ~/.local/share/bash-completion/completions/pdfco\n  pdfco completions zsh > ~/.zfunc/_pdfco"
@@ -154,6 +158,7 @@ impl Work {
             Work::Command(Command::Simulate(_)) => "simulate".to_owned(),
             Work::Command(Command::Demo) => "demo".to_owned(),
             Work::Command(Command::Doctor) => "doctor".to_owned(),
+            Work::Command(Command::Setup(_)) => "setup".to_owned(),
             Work::Command(Command::Completions { .. }) => "completions".to_owned(),
             Work::Command(Command::Man) => "man".to_owned(),
         }
@@ -259,6 +264,7 @@ pub async fn run(invocation: Invocation) -> u8 {
         Work::Command(Command::Serve { .. }) => ended(serve(config, &printer).await),
         Work::Command(Command::Simulate(args)) => ended(simulate::run(&args, &config, &printer).await),
         Work::Command(Command::Demo) => ended(demo::run(config, &printer).await),
+        Work::Command(Command::Setup(args)) => printer.finish(&name, setup::run(&args, &config)),
         Work::Command(Command::Completions { shell }) => ended(reference::completions(shell, &printer)),
         Work::Command(Command::Man) => ended(reference::man(&printer)),
         work => {
@@ -346,6 +352,7 @@ impl Session {
                 Command::Serve { .. }
                 | Command::Simulate(_)
                 | Command::Demo
+                | Command::Setup(_)
                 | Command::Completions { .. }
                 | Command::Man,
             ) => Err(Error::internal("A command was dispatched twice.")),

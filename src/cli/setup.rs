@@ -1,0 +1,544 @@
+//! `pdfco setup`: the right entry in an assistant's own configuration, one command each.
+//!
+//! What lives here: the command, its words, and what it decides: which file, what of an entry is ours, when nothing is to
+//! be done. What never does: the shape of an entry (`setup/clients.rs`), the editing of a text (`setup/edit.rs`) and of a
+//! file (`setup/file.rs`).
+//!
+//! Of an entry that is there already only the path of the program is ours, and the key when it was asked for; everything
+//! else in it belongs to the person.
+
+pub mod clients;
+pub mod edit;
+mod file;
+mod json;
+mod toml;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+
+use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, Place, Road, Scope};
+use self::edit::{Problem, at};
+use self::file::Found;
+use super::output::{Report, Table};
+use crate::config::{Config, Machine, machine};
+use crate::error::{Error, Kind, Result};
+
+/// Examples of `--help`.
+pub const EXAMPLES: &str = "Examples:
+  pdfco setup                              the clients, their files, and which of them have pdfco
+  pdfco setup claude-desktop
+  pdfco setup cursor --scope project --dry-run
+  pdfco setup claude-desktop --key-in-config
+  pdfco setup codex --remove
+  pdfco setup zed --print                  the entry, to paste it yourself";
+
+/// What stands for the key wherever an entry is shown.
+const SHOWN_KEY: &str = "(your key)";
+
+/// Flags of `setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// The assistant; without one, all of them are listed
+    #[arg(value_parser = PossibleValuesParser::new(CLIENTS.iter().map(|client| client.id)))]
+    client: Option<String>,
+    /// Say what would change, and change nothing
+    #[arg(long, requires = "client")]
+    dry_run: bool,
+    /// Take the entry out again
+    #[arg(long, requires = "client", conflicts_with_all = ["key_in_config", "print"])]
+    remove: bool,
+    /// Print a configuration with nothing but the entry, and change nothing
+    #[arg(long, requires = "client", conflicts_with = "dry_run")]
+    print: bool,
+    /// Whose configuration
+    #[arg(long, value_enum, value_name = "SCOPE", default_value_t = Scope::User)]
+    scope: Scope,
+    /// Another file than the client's usual one
+    #[arg(long, value_name = "PATH", requires = "client")]
+    config: Option<PathBuf>,
+    /// Write the key into the file, in clear, and keep the file from other users
+    #[arg(long, requires = "client")]
+    key_in_config: bool,
+}
+
+/// Lists the clients, or sets one up.
+///
+/// # Errors
+/// `invalid_argument` when the client has no such scope, or its file is broken or cannot be edited without guessing;
+/// `auth` when a key is to be written and there is none; as `file.rs`.
+pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
+    let machine = machine()?;
+    let Some(client) = args.client.as_deref().and_then(clients::find) else {
+        return Ok(list(&machine));
+    };
+    if args.config.is_none() && !client.has(&machine, args.scope) {
+        return Err(Error::invalid(
+            format!("{} has no configuration of a project.", client.title),
+            "Leave --scope out, or name the file with --config.",
+        ));
+    }
+    if args.key_in_config && args.scope == Scope::Project {
+        return Err(Error::invalid(
+            "A project's configuration is shared with others; the key is not written into it.",
+            "Leave --key-in-config out, or use --scope user.",
+        ));
+    }
+    let key = if args.key_in_config { Some(config.key()?.expose()) } else { None };
+    let program = machine.program.to_str().ok_or_else(|| {
+        Error::new(Kind::FileAccess, "The path of this program is not UTF-8.", "Move the program to another folder.")
+    })?;
+    let seen = Seen::look(client, &machine, args.scope, args.config.as_deref())?;
+    let work = Work { client, seen, program, key, scope: args.scope, dry_run: args.dry_run };
+    match () {
+        () if args.print => Ok(work.print()),
+        () if args.remove => work.remove(),
+        () => work.add(),
+    }
+}
+
+/// A client's file, as it is.
+struct Seen {
+    place: Place,
+    found: Option<Found>,
+    value: Value,
+    section: &'static [&'static str],
+}
+
+impl Seen {
+    /// Of several files, the one that has the entry; or the first that is there; or the first whose folder is.
+    fn look(client: &'static Client, machine: &Machine, scope: Scope, named: Option<&Path>) -> Result<Seen> {
+        let places = match named {
+            Some(file) => {
+                let file = machine.here.join(file);
+                vec![Place { folder: file.parent().unwrap_or(&machine.here).to_owned(), file }]
+            }
+            None => (client.places)(machine, scope),
+        };
+        let mut best: Option<Seen> = None;
+        for place in places {
+            let seen = Seen::read(client, place)?;
+            let rank = |seen: &Seen| (seen.entry().is_some(), seen.found.is_some(), seen.place.folder.is_dir());
+            if best.as_ref().is_none_or(|best| rank(&seen) > rank(best)) {
+                best = Some(seen);
+            }
+        }
+        best.ok_or_else(|| Error::internal("A client has no file."))
+    }
+
+    fn read(client: &'static Client, place: Place) -> Result<Seen> {
+        let found = file::read(&place.file)?;
+        let text = found.as_ref().map_or("", |found| &found.text);
+        let value = client.format.read(text).map_err(|problem| refused(client, &place.file, problem))?;
+        let section = section(client, &value);
+        Ok(Seen { place, found, value, section })
+    }
+
+    fn text(&self) -> &str {
+        self.found.as_ref().map_or("", |found| &found.text)
+    }
+
+    fn path(&self) -> Vec<&'static str> {
+        [self.section, &[NAME]].concat()
+    }
+
+    fn entry(&self) -> Option<&Value> {
+        at(&self.value, &self.path())
+    }
+
+    fn is_installed(&self) -> bool {
+        self.found.is_some() || self.place.folder.is_dir()
+    }
+}
+
+/// The section that has the entry; or the first that is one; or the last, which is then made.
+fn section(client: &'static Client, value: &Value) -> &'static [&'static str] {
+    let has_entry = |section: &&&[&str]| at(value, &[**section, &[NAME]].concat()).is_some();
+    // A server may be called `servers`; then its fields are no servers.
+    let is_section = |section: &&&[&str]| {
+        at(value, section).and_then(Value::as_object).is_some_and(|servers| servers.values().all(Value::is_object))
+    };
+    let mut sections = client.sections.iter();
+    let found = sections.clone().find(has_entry).or_else(|| sections.clone().find(is_section));
+    found.or_else(|| sections.next_back()).copied().unwrap_or_default()
+}
+
+fn refused(client: &Client, path: &Path, problem: Problem) -> Error {
+    let path = path.display();
+    match problem {
+        Problem::Broken { line, column, what } => Error::invalid(
+            format!("{path} is broken at line {line}, column {column}: {what}."),
+            format!("Nothing was changed. Repair the file, then run `pdfco setup {}` again.", client.id),
+        ),
+        Problem::Unclear(what) => Error::invalid(
+            format!("{path} cannot be edited without guessing: {what}."),
+            format!("Nothing was changed. `pdfco setup {} --print` shows the entry, to paste it yourself.", client.id),
+        ),
+    }
+}
+
+/// What happened to the file, or would.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Added,
+    Updated,
+    Unchanged,
+    Removed,
+    Deleted,
+    Absent,
+    Printed,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Action::Added => "added",
+            Action::Updated => "updated",
+            Action::Unchanged => "unchanged",
+            Action::Removed => "removed",
+            Action::Deleted => "deleted",
+            Action::Absent => "absent",
+            Action::Printed => "printed",
+        }
+    }
+
+    fn sentence(self, is_dry: bool) -> &'static str {
+        match (self, is_dry) {
+            (Action::Added, false) => "added pdfco to",
+            (Action::Added, true) => "would add pdfco to",
+            (Action::Updated, false) => "brought pdfco up to date in",
+            (Action::Updated, true) => "would bring pdfco up to date in",
+            (Action::Unchanged, _) => "pdfco is already there, in",
+            (Action::Removed, false) => "took pdfco out of",
+            (Action::Removed, true) => "would take pdfco out of",
+            (Action::Deleted, false) => "pdfco was all there was, so deleted",
+            (Action::Deleted, true) => "pdfco is all there is, so would delete",
+            (Action::Absent, _) => "pdfco is not in",
+            (Action::Printed, _) => "goes into",
+        }
+    }
+}
+
+/// One client being set up.
+struct Work<'a> {
+    client: &'static Client,
+    seen: Seen,
+    program: &'a str,
+    key: Option<&'a str>,
+    scope: Scope,
+    dry_run: bool,
+}
+
+impl Work<'_> {
+    fn add(self) -> Result<Report> {
+        let (client, path) = (self.client, self.seen.path());
+        let refused = |problem| refused(client, &self.seen.place.file, problem);
+        let format = client.format;
+        let text = self.seen.text();
+        let fresh = client.entry(self.seen.section, self.program, self.key);
+        let Some(entry) = self.seen.entry() else {
+            let mut text = format.add(text, &path, &fresh).map_err(refused)?;
+            if let (Some(input), None) = (client.input(), self.key)
+                && input_index(&self.seen.value).is_none()
+            {
+                text = json::add_element(&text, &["inputs"], &input).map_err(refused)?;
+            }
+            return self.end(Action::Added, Some(text), vec![]);
+        };
+
+        let command_path = [path.as_slice(), client.command()].concat();
+        let Some(command) = at(&self.seen.value, &command_path).and_then(Value::as_str) else {
+            return Err(Error::invalid(
+                format!("{} has a pdfco that starts no program.", self.seen.place.file.display()),
+                format!(
+                    "Nothing was changed. `pdfco setup {} --remove` takes it out; then set it up again.",
+                    client.id
+                ),
+            ));
+        };
+        let (mut text, mut notes) = (text.to_owned(), Vec::new());
+        if !is_same_program(command, self.program) {
+            text = format.set(&text, &command_path, &self.program.into()).map_err(refused)?;
+            notes.push(format!("command: {command} is now {}", self.program));
+        }
+        if let Some(key) = self.key {
+            let key_path = [path.as_slice(), &[client.env(), KEY_VARIABLE]].concat();
+            if at(&self.seen.value, &key_path).and_then(Value::as_str) != Some(key) {
+                text = format.set(&text, &key_path, &key.into()).map_err(refused)?;
+                notes.push("key: it is in the entry now".to_owned());
+            }
+        }
+        if differs(client, entry, &fresh) {
+            notes.push(
+                "The entry was edited by hand; what stands in it besides the command was left as it is.".to_owned(),
+            );
+        }
+        let action = if text == self.seen.text() { Action::Unchanged } else { Action::Updated };
+        self.end(action, (action == Action::Updated).then_some(text), notes)
+    }
+
+    fn remove(self) -> Result<Report> {
+        let (client, path) = (self.client, self.seen.path());
+        let refused = |problem| refused(client, &self.seen.place.file, problem);
+        let (Some(found), Some(_)) = (&self.seen.found, self.seen.entry()) else {
+            return self.end(Action::Absent, None, vec![]);
+        };
+        let mut left = Vec::new();
+        for text in self.without_input().map_err(refused)? {
+            left.extend(client.format.remove(&text, &path).map_err(refused)?);
+        }
+        // What was there before is one of these; the backup tells which.
+        let backups = file::backups(found);
+        let is_before = |text: &&String| backups.contains(text);
+        let was_there = |text: &String| client.format.read(text).is_ok_and(|value| at(&value, &path).is_none());
+        if !backups.iter().any(was_there) && left.iter().any(|text| text.trim().is_empty()) {
+            return self.end(Action::Deleted, None, vec![]);
+        }
+        let text = left.iter().find(is_before).or_else(|| left.first()).cloned();
+        self.end(Action::Removed, text, vec![])
+    }
+
+    /// The texts without the question for the key, unless somebody else asks for it, too.
+    fn without_input(&self) -> std::result::Result<Vec<String>, Problem> {
+        let text = self.seen.text();
+        let asked = format!("${{input:{INPUT}}}");
+        let others = text.matches(&asked).count()
+            > self.seen.entry().map_or(0, |entry| entry.to_string().matches(&asked).count());
+        match (self.client.input(), input_index(&self.seen.value)) {
+            (Some(ours), Some(index))
+                if !others && at(&self.seen.value, &["inputs", &index.to_string()]) == Some(&ours) =>
+            {
+                json::remove_element(text, &["inputs"], index)
+            }
+            _ => Ok(vec![text.to_owned()]),
+        }
+    }
+
+    fn print(self) -> Report {
+        let (client, path) = (self.client, self.seen.path());
+        let mut text = client.format.alone(&path, &client.entry(self.seen.section, self.program, None));
+        if let Some(input) = client.input() {
+            text = json::add_element(&text, &["inputs"], &input).unwrap_or(text);
+        }
+        let mut report = self.report(Action::Printed, None, None, vec![]);
+        report.notes = std::mem::take(&mut report.lines);
+        report.lines = text.lines().map(str::to_owned).collect();
+        report
+    }
+
+    /// Does what was decided, and says it.
+    fn end(self, action: Action, text: Option<String>, notes: Vec<String>) -> Result<Report> {
+        let mut backup = None;
+        let (path, found) = (&self.seen.place.file, self.seen.found.as_ref());
+        if !self.dry_run {
+            // The first change to a file is the one that has no backup of what was there before us.
+            let is_first = action == Action::Added || found.is_some_and(|found| file::backups(found).is_empty());
+            if let (Some(found), Some(text)) = (found, &text)
+                && is_first
+                && *text != found.text
+            {
+                backup = Some(file::back_up(path, found)?);
+            }
+            if let Some(text) = &text {
+                file::write(path, found, text, self.key.is_some())?;
+            }
+            if let (Action::Deleted, Some(found)) = (action, found) {
+                file::delete(path, found)?;
+            }
+        }
+        Ok(self.report(action, backup, text.as_deref(), notes))
+    }
+
+    fn report(self, action: Action, backup: Option<PathBuf>, text: Option<&str>, notes: Vec<String>) -> Report {
+        let Work { client, seen, .. } = &self;
+        let shown = client.entry(seen.section, self.program, self.key.map(|_| SHOWN_KEY));
+        let path = seen.place.file.display().to_string();
+        let summary = format!("{}: {} {path}", client.title, action.sentence(self.dry_run));
+        let mut lines = vec![summary.clone()];
+        lines.extend(notes.iter().cloned());
+        lines.extend(backup.iter().map(|backup| format!("backup: {}", backup.display())));
+        if self.dry_run && action == Action::Added {
+            lines.extend(client.format.alone(&seen.path(), &shown).lines().map(|line| format!("  {line}")));
+        }
+        let is_there = matches!(action, Action::Added | Action::Updated | Action::Unchanged | Action::Printed);
+        let has_key =
+            seen.entry().is_some_and(|entry| entry.get(client.env()).and_then(|env| env.get(KEY_VARIABLE)).is_some());
+        let how = match (self.key, client.road) {
+            (Some(_), _) => "The key stands in the file, in clear; only you can read the file.",
+            // The person has seen to it.
+            (None, Road::None) if has_key => "",
+            _ => client.how,
+        };
+        if is_there && !how.is_empty() {
+            lines.push(format!("key: {how}"));
+        }
+        if action != Action::Absent && (action != Action::Unchanged) {
+            lines.push(format!("next: {}", client.restart));
+        }
+        if !seen.is_installed() && action == Action::Added {
+            lines.push(format!("{} was not found on this machine; the file is made all the same.", client.title));
+        }
+        Report {
+            summary,
+            lines,
+            data: json!({
+                "status": "success",
+                "client": client.id,
+                "scope": self.scope.as_str(),
+                "path": path,
+                "action": action.word(),
+                "dry_run": self.dry_run,
+                "changed": !self.dry_run && (text.is_some() || action == Action::Deleted),
+                "backup": backup.map(|backup| backup.display().to_string()),
+                "entry": is_there.then_some(shown),
+                "key_in_config": self.key.is_some(),
+                "key": is_there.then_some(how),
+                "restart": client.restart,
+                "notes": notes,
+            }),
+            ..Report::default()
+        }
+    }
+}
+
+/// Which of the questions of VS Code is ours.
+fn input_index(value: &Value) -> Option<usize> {
+    value.get("inputs")?.as_array()?.iter().position(|input| input.get("id").is_some_and(|id| id == INPUT))
+}
+
+/// Whether two paths start the same program.
+fn is_same_program(one: &str, other: &str) -> bool {
+    one == other
+        || std::fs::canonicalize(one).is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+/// Whether an entry has more, less or other things than we would write, the command and the key aside.
+fn differs(client: &Client, entry: &Value, fresh: &Value) -> bool {
+    let bare = |entry: &Value| {
+        let mut entry = entry.clone();
+        for name in [client.command().first().copied().unwrap_or_default(), client.env(), "env_vars"] {
+            entry.as_object_mut().and_then(|fields| fields.remove(name));
+        }
+        entry
+    };
+    let others = |entry: &Value| {
+        let env = entry.get(client.env()).and_then(Value::as_object);
+        env.into_iter().flatten().any(|(name, _)| name != KEY_VARIABLE && name != "X_API_KEY")
+    };
+    bare(entry) != bare(fresh) || others(entry)
+}
+
+/// What a client has.
+pub struct Status {
+    /// The client.
+    pub client: &'static Client,
+    /// Whose configuration.
+    pub scope: Scope,
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether the file exists.
+    pub exists: bool,
+    /// Whether the client seems to be on this machine.
+    pub is_installed: bool,
+    /// The program that its pdfco starts; nothing when it has none.
+    pub command: Option<String>,
+    /// Why that cannot be said.
+    pub problem: Option<Error>,
+}
+
+impl Status {
+    fn of(client: &'static Client, machine: &Machine, scope: Scope) -> Status {
+        let first = (client.places)(machine, scope).into_iter().next();
+        let path = first.as_ref().map(|place| place.file.clone()).unwrap_or_default();
+        match Seen::look(client, machine, scope, None) {
+            Ok(seen) => Status {
+                client,
+                scope,
+                exists: seen.found.is_some(),
+                is_installed: seen.is_installed(),
+                command: seen
+                    .entry()
+                    .map(|entry| at(entry, client.command()).and_then(Value::as_str).unwrap_or_default().to_owned()),
+                problem: None,
+                path: seen.place.file,
+            },
+            Err(problem) => {
+                Status { client, scope, path, exists: true, is_installed: true, command: None, problem: Some(problem) }
+            }
+        }
+    }
+
+    /// Whether its pdfco names a program that is not there.
+    pub fn is_stale(&self) -> bool {
+        self.command.as_deref().is_some_and(|command| Path::new(command).is_absolute() && !Path::new(command).exists())
+    }
+
+    /// The state in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Status { problem: Some(_), .. } => "cannot be read",
+            status if status.is_stale() => "has pdfco, whose program is gone",
+            Status { command: Some(_), .. } => "has pdfco",
+            Status { is_installed: true, .. } => "does not have pdfco",
+            _ => "not found",
+        }
+    }
+}
+
+/// What every client has: this user's configuration, and the current folder's where it has pdfco.
+pub fn statuses(machine: &Machine) -> Vec<Status> {
+    let mut all = Vec::new();
+    for client in CLIENTS {
+        all.push(Status::of(client, machine, Scope::User));
+        if client.has(machine, Scope::Project) {
+            let project = Status::of(client, machine, Scope::Project);
+            all.extend(project.command.is_some().then_some(project));
+        }
+    }
+    all
+}
+
+fn list(machine: &Machine) -> Report {
+    let statuses = statuses(machine);
+    let rows: Vec<Vec<String>> = statuses
+        .iter()
+        .map(|status| {
+            let words = match status.scope {
+                Scope::User => status.words().to_owned(),
+                Scope::Project => format!("{} (project)", status.words()),
+            };
+            vec![status.client.id.to_owned(), words, status.path.display().to_string()]
+        })
+        .collect();
+    let having = statuses.iter().filter(|status| status.command.is_some()).count();
+    let items: Vec<Value> = statuses
+        .iter()
+        .map(|status| {
+            json!({
+                "client": status.client.id,
+                "title": status.client.title,
+                "scope": status.scope.as_str(),
+                "path": status.path.display().to_string(),
+                "exists": status.exists,
+                "installed": status.is_installed,
+                "has_pdfco": status.command.is_some(),
+                "command": status.command,
+                "stale": status.is_stale(),
+                "problem": status.problem.as_ref().map(Error::message),
+            })
+        })
+        .collect();
+    let summary = format!("{having} have pdfco");
+    let table = Table { header: vec!["client", "state", "file"], rows };
+    Report {
+        summary,
+        lines: table.lines(),
+        data: json!({"status": "success", "total": items.len(), "items": items}),
+        table: Some(table),
+        notes: vec!["pdfco setup <client> adds it; --dry-run only says what it would do.".to_owned()],
+        ..Report::default()
+    }
+}

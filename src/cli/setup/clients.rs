@@ -1,0 +1,494 @@
+//! The assistants that can be set up: one row each.
+//!
+//! What lives here: where a client keeps its servers, what an entry looks like there, how the key reaches a server that
+//! the client starts, and what to restart. What never does: reading or writing a file.
+//!
+//! Where the key goes is different for each client, because they hand different environments to their servers: some the
+//! whole one, some none, some only what the entry names.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::edit::Format;
+use crate::config::Machine;
+
+/// What the entry is called everywhere. Gemini CLI allows no `_`, Cursor counts it into the length of tool names.
+pub const NAME: &str = "pdfco";
+
+/// The variable that the server reads its key from.
+pub const KEY_VARIABLE: &str = "PDFCO_API_KEY";
+
+/// What VS Code asks the person for, once, and keeps in its own store.
+pub const INPUT: &str = "pdfco_key";
+
+/// Whose configuration it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// This user's, for every project
+    User,
+    /// The current folder's, shared with whoever has it
+    Project,
+}
+
+impl Scope {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::User => "user",
+            Scope::Project => "project",
+        }
+    }
+}
+
+/// How the key reaches the server when it is not in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// The client hands its own environment on.
+    Inherited,
+    /// The entry names the variable, and the client fills it in: the name it gets, and the text.
+    FilledIn(&'static str, &'static str),
+    /// The entry lists the variable, and the client lets it through.
+    LetThrough,
+    /// The client asks the person.
+    Asked,
+    /// There is none.
+    None,
+}
+
+/// A file that a client reads, and the folder that shows that the client is there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+/// What an entry looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `command`, `args` and `env`, after a field that says what kind of server it is, if the client wants one.
+    Usual(Option<(&'static str, &'static str)>),
+    /// One array for the command, and `environment`.
+    Opencode,
+    /// `cmd`, `args` and `envs`.
+    Goose,
+}
+
+/// One assistant.
+#[derive(Debug)]
+pub struct Client {
+    /// What it is called on the command line.
+    pub id: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// How its file is written.
+    pub format: Format,
+    /// Where the servers stand in the file; the last one is made when there is none.
+    pub sections: &'static [&'static [&'static str]],
+    /// How the key reaches the server.
+    pub road: Road,
+    /// The same in words.
+    pub how: &'static str,
+    /// What to do then.
+    pub restart: &'static str,
+    /// Its files, the one that it prefers first.
+    pub places: fn(&Machine, Scope) -> Vec<Place>,
+    shape: Shape,
+}
+
+/// Every client, in the order of the documentation.
+pub const CLIENTS: &[Client] = &[
+    Client {
+        id: "claude-desktop",
+        title: "Claude Desktop",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(None),
+        road: Road::None,
+        how: "Claude Desktop does not read your shell's variables. Run it again with --key-in-config to write the key into this file, which only you can read then; or add PDFCO_API_KEY to the entry's `env` yourself.",
+        restart: "Quit Claude Desktop completely and open it again.",
+        places: |machine, scope| match scope {
+            Scope::User => vec![in_folder(app_data(machine).join("Claude"), "claude_desktop_config.json")],
+            Scope::Project => vec![],
+        },
+    },
+    Client {
+        id: "claude-code",
+        title: "Claude Code",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(Some(("type", "stdio"))),
+        road: Road::Inherited,
+        how: "Claude Code hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
+        restart: "Start a new session of Claude Code; /mcp shows the server.",
+        places: |machine, scope| match (scope, machine.variable("CLAUDE_CONFIG_DIR")) {
+            (Scope::User, Some(folder)) => vec![in_folder(folder, ".claude.json")],
+            (Scope::User, None) => {
+                vec![Place { file: machine.home.join(".claude.json"), folder: machine.home.join(".claude") }]
+            }
+            (Scope::Project, _) => vec![in_project(machine, "", ".mcp.json")],
+        },
+    },
+    Client {
+        id: "cursor",
+        title: "Cursor",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(None),
+        road: Road::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
+        how: "The entry names the variable and Cursor fills it in: set PDFCO_API_KEY in the environment that Cursor starts in.",
+        restart: "Restart Cursor; Settings > MCP shows the server.",
+        places: |machine, scope| match scope {
+            Scope::User => vec![in_folder(machine.home.join(".cursor"), "mcp.json")],
+            Scope::Project => vec![in_project(machine, ".cursor", "mcp.json")],
+        },
+    },
+    Client {
+        id: "vscode",
+        title: "VS Code",
+        format: Format::Json,
+        sections: &[&["servers"]],
+        shape: Shape::Usual(Some(("type", "stdio"))),
+        road: Road::Asked,
+        how: "VS Code asks for the key when it starts the server for the first time, and keeps it in its own store.",
+        restart: "Run \"MCP: List Servers\" in VS Code and start pdfco.",
+        places: |machine, scope| match scope {
+            Scope::User => {
+                let folder = app_data(machine).join("Code");
+                vec![Place { file: folder.join("User").join("mcp.json"), folder }]
+            }
+            Scope::Project => vec![in_project(machine, ".vscode", "mcp.json")],
+        },
+    },
+    Client {
+        id: "codex",
+        title: "Codex",
+        format: Format::Toml,
+        sections: &[&["mcp_servers"]],
+        shape: Shape::Usual(None),
+        road: Road::LetThrough,
+        how: "Codex hands on only the variables that the entry lists, and it lists PDFCO_API_KEY: set it in the shell that starts Codex.",
+        restart: "Start a new session of Codex; /mcp shows the server.",
+        places: |machine, scope| match scope {
+            Scope::User => {
+                let folder = machine.variable("CODEX_HOME").unwrap_or_else(|| machine.home.join(".codex"));
+                vec![in_folder(folder, "config.toml")]
+            }
+            Scope::Project => vec![in_project(machine, ".codex", "config.toml")],
+        },
+    },
+    Client {
+        id: "gemini",
+        title: "Gemini CLI",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(None),
+        // Inherited variables with KEY in their name are taken away from servers, those that the entry names are not.
+        road: Road::FilledIn(KEY_VARIABLE, "$PDFCO_API_KEY"),
+        how: "The entry names the variable and Gemini CLI fills it in: set PDFCO_API_KEY in the shell that starts it.",
+        restart: "Start Gemini CLI again; /mcp shows the server.",
+        places: |machine, scope| match scope {
+            Scope::User => vec![in_folder(machine.home.join(".gemini"), "settings.json")],
+            Scope::Project => vec![in_project(machine, ".gemini", "settings.json")],
+        },
+    },
+    Client {
+        id: "goose",
+        title: "Goose",
+        format: Format::Yaml,
+        sections: &[&["extensions"]],
+        shape: Shape::Goose,
+        // Not `env_keys`: with it, Goose refuses to start the server while the key is missing.
+        road: Road::Inherited,
+        how: "Goose hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
+        restart: "Start a new session of Goose.",
+        places: |machine, scope| match scope {
+            Scope::User if machine.is_windows() => {
+                vec![in_folder(app_data(machine).join("Block").join("goose").join("config"), "config.yaml")]
+            }
+            Scope::User => vec![in_folder(config_home(machine).join("goose"), "config.yaml")],
+            Scope::Project => vec![],
+        },
+    },
+    Client {
+        id: "zed",
+        title: "Zed",
+        format: Format::Json,
+        sections: &[&["context_servers"]],
+        shape: Shape::Usual(Some(("source", "custom"))),
+        road: Road::Inherited,
+        how: "Zed hands its environment on: set PDFCO_API_KEY in your login shell.",
+        restart: "Zed starts the server by itself; restart Zed if it ran before the variable was set.",
+        places: |machine, scope| match scope {
+            Scope::User if machine.is_windows() => vec![in_folder(app_data(machine).join("Zed"), "settings.json")],
+            Scope::User if machine.is_mac() => {
+                vec![in_folder(machine.home.join(".config").join("zed"), "settings.json")]
+            }
+            Scope::User => vec![in_folder(config_home(machine).join("zed"), "settings.json")],
+            Scope::Project => vec![],
+        },
+    },
+    Client {
+        id: "windsurf",
+        title: "Windsurf",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(None),
+        road: Road::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
+        how: "The entry names the variable and Windsurf fills it in: set PDFCO_API_KEY in the environment that Windsurf starts in.",
+        restart: "Press the refresh button of Windsurf's MCP panel, or restart Windsurf.",
+        places: |machine, scope| match scope {
+            Scope::User => vec![in_folder(machine.home.join(".codeium").join("windsurf"), "mcp_config.json")],
+            Scope::Project => vec![],
+        },
+    },
+    Client {
+        id: "cline",
+        title: "Cline",
+        format: Format::Json,
+        sections: &[&["mcpServers"]],
+        shape: Shape::Usual(None),
+        // The extension fills variables in and hands no others on; the command line hands all on and fills none in. The
+        // second name of the key serves the first and does not shadow the second.
+        road: Road::FilledIn("X_API_KEY", "${env:PDFCO_API_KEY}"),
+        how: "The entry names the variable and Cline fills it in: set PDFCO_API_KEY in the environment that Cline or its editor starts in.",
+        restart: "Cline starts the server by itself; if not, restart it in Cline's MCP panel.",
+        places: |machine, scope| match scope {
+            Scope::User => {
+                let root = machine.variable("CLINE_DIR").unwrap_or_else(|| machine.home.join(".cline"));
+                let data = machine.variable("CLINE_DATA_DIR").unwrap_or_else(|| root.join("data"));
+                let storage =
+                    app_data(machine).join("Code").join("User").join("globalStorage").join("saoudrizwan.claude-dev");
+                let file = |folder: &PathBuf| folder.join("settings").join("cline_mcp_settings.json");
+                vec![Place { file: file(&data), folder: root }, Place { file: file(&storage), folder: storage }]
+            }
+            Scope::Project => vec![],
+        },
+    },
+    Client {
+        id: "opencode",
+        title: "opencode",
+        format: Format::Json,
+        // Files of the second major version nest deeper; it reads those of the first as well.
+        sections: &[&["mcp", "servers"], &["mcp"]],
+        shape: Shape::Opencode,
+        road: Road::Inherited,
+        how: "opencode hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
+        restart: "Start opencode again.",
+        places: |machine, scope| {
+            let folder = match scope {
+                Scope::User => config_home(machine).join("opencode"),
+                Scope::Project => machine.here.clone(),
+            };
+            ["opencode.json", "opencode.jsonc"].map(|name| in_folder(folder.clone(), name)).to_vec()
+        },
+    },
+];
+
+/// The client of this name.
+pub fn find(id: &str) -> Option<&'static Client> {
+    CLIENTS.iter().find(|client| client.id == id)
+}
+
+impl Client {
+    /// The entry that starts `program`, in this section; with the key, or with the client's own way to it.
+    pub fn entry(&self, section: &[&str], program: &str, key: Option<&str>) -> Value {
+        let mut entry = Map::new();
+        let mut field = |name: &str, value: Value| drop(entry.insert(name.to_owned(), value));
+        match self.shape {
+            Shape::Usual(kind) => {
+                if let Some((name, value)) = kind {
+                    field(name, value.into());
+                }
+                field("command", program.into());
+                field("args", json!(["serve"]));
+            }
+            Shape::Opencode => {
+                field("type", "local".into());
+                field("command", json!([program, "serve"]));
+                if section.len() == 1 {
+                    field("enabled", true.into());
+                }
+            }
+            Shape::Goose => {
+                for (name, value) in [("type", "stdio"), ("name", NAME), ("description", "PDF.co document jobs")] {
+                    field(name, value.into());
+                }
+                field("enabled", true.into());
+                field("cmd", program.into());
+                field("args", json!(["serve"]));
+                field("timeout", 300.into());
+            }
+        }
+        match (key, self.road) {
+            (Some(key), _) => field(self.env(), json!({KEY_VARIABLE: key})),
+            (None, Road::FilledIn(variable, text)) => field(self.env(), json!({variable: text})),
+            (None, Road::Asked) => field(self.env(), json!({KEY_VARIABLE: format!("${{input:{INPUT}}}")})),
+            (None, Road::LetThrough) => field("env_vars", json!([KEY_VARIABLE])),
+            (None, Road::Inherited | Road::None) => {}
+        }
+        Value::Object(entry)
+    }
+
+    /// Where an entry names the program.
+    pub fn command(&self) -> &'static [&'static str] {
+        match self.shape {
+            Shape::Usual(_) => &["command"],
+            Shape::Opencode => &["command", "0"],
+            Shape::Goose => &["cmd"],
+        }
+    }
+
+    /// Where an entry sets variables.
+    pub fn env(&self) -> &'static str {
+        match self.shape {
+            Shape::Usual(_) => "env",
+            Shape::Opencode => "environment",
+            Shape::Goose => "envs",
+        }
+    }
+
+    /// What VS Code needs to know of the key before it can ask for it.
+    pub fn input(&self) -> Option<Value> {
+        let input = json!({"type": "promptString", "id": INPUT, "description": "PDF.co API key", "password": true});
+        (self.road == Road::Asked).then_some(input)
+    }
+
+    /// Whether it has a configuration of this scope.
+    pub fn has(&self, machine: &Machine, scope: Scope) -> bool {
+        !(self.places)(machine, scope).is_empty()
+    }
+}
+
+fn in_folder(folder: PathBuf, name: &str) -> Place {
+    Place { file: folder.join(name), folder }
+}
+
+fn in_project(machine: &Machine, folder: &str, name: &str) -> Place {
+    let folder = if folder.is_empty() { machine.here.clone() } else { machine.here.join(folder) };
+    in_folder(folder, name)
+}
+
+/// `$XDG_CONFIG_HOME`, or what stands for it.
+fn config_home(machine: &Machine) -> PathBuf {
+    machine.variable("XDG_CONFIG_HOME").unwrap_or_else(|| machine.home.join(".config"))
+}
+
+/// Where desktop programs keep their settings.
+fn app_data(machine: &Machine) -> PathBuf {
+    if machine.is_windows() {
+        machine.variable("APPDATA").unwrap_or_else(|| machine.home.join("AppData").join("Roaming"))
+    } else if machine.is_mac() {
+        machine.home.join("Library").join("Application Support")
+    } else {
+        config_home(machine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(system: &'static str, variables: &[(&str, &str)]) -> Machine {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        Machine { home: "/h".into(), here: "/p".into(), program: "/bin/pdfco".into(), system, variables }
+    }
+
+    fn files(id: &str, machine: &Machine, scope: Scope) -> Vec<String> {
+        let places = (find(id).unwrap().places)(machine, scope);
+        places.iter().map(|place| place.file.display().to_string()).collect()
+    }
+
+    #[test]
+    fn every_client_has_its_files_on_every_system() {
+        let table: &[(&str, &str, &[&str])] = &[
+            ("linux", "claude-desktop", &["/h/.config/Claude/claude_desktop_config.json"]),
+            ("macos", "claude-desktop", &["/h/Library/Application Support/Claude/claude_desktop_config.json"]),
+            ("windows", "claude-desktop", &["/h/AppData/Roaming/Claude/claude_desktop_config.json"]),
+            ("linux", "claude-code", &["/h/.claude.json"]),
+            ("windows", "claude-code", &["/h/.claude.json"]),
+            ("linux", "cursor", &["/h/.cursor/mcp.json"]),
+            ("linux", "vscode", &["/h/.config/Code/User/mcp.json"]),
+            ("macos", "vscode", &["/h/Library/Application Support/Code/User/mcp.json"]),
+            ("windows", "vscode", &["/h/AppData/Roaming/Code/User/mcp.json"]),
+            ("linux", "codex", &["/h/.codex/config.toml"]),
+            ("linux", "gemini", &["/h/.gemini/settings.json"]),
+            ("linux", "goose", &["/h/.config/goose/config.yaml"]),
+            ("macos", "goose", &["/h/.config/goose/config.yaml"]),
+            ("windows", "goose", &["/h/AppData/Roaming/Block/goose/config/config.yaml"]),
+            ("linux", "zed", &["/h/.config/zed/settings.json"]),
+            ("macos", "zed", &["/h/.config/zed/settings.json"]),
+            ("windows", "zed", &["/h/AppData/Roaming/Zed/settings.json"]),
+            ("linux", "windsurf", &["/h/.codeium/windsurf/mcp_config.json"]),
+            (
+                "macos",
+                "cline",
+                &[
+                    "/h/.cline/data/settings/cline_mcp_settings.json",
+                    "/h/Library/Application Support/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
+                ],
+            ),
+            ("linux", "opencode", &["/h/.config/opencode/opencode.json", "/h/.config/opencode/opencode.jsonc"]),
+        ];
+        for (system, id, expected) in table {
+            assert_eq!(files(id, &machine(system, &[]), Scope::User), *expected, "{id} on {system}");
+        }
+        for client in CLIENTS {
+            assert!(table.iter().any(|(_, id, _)| *id == client.id), "{} is not in the table", client.id);
+        }
+    }
+
+    #[test]
+    fn variables_move_the_files_of_those_who_read_them() {
+        for (system, variable, value, id, expected) in [
+            ("linux", "XDG_CONFIG_HOME", "/x", "zed", "/x/zed/settings.json"),
+            ("macos", "XDG_CONFIG_HOME", "/x", "zed", "/h/.config/zed/settings.json"),
+            ("macos", "XDG_CONFIG_HOME", "/x", "goose", "/x/goose/config.yaml"),
+            ("linux", "XDG_CONFIG_HOME", "relative", "goose", "/h/.config/goose/config.yaml"),
+            ("linux", "XDG_CONFIG_HOME", "/x", "vscode", "/x/Code/User/mcp.json"),
+            ("windows", "APPDATA", "/a", "vscode", "/a/Code/User/mcp.json"),
+            ("linux", "CODEX_HOME", "/c", "codex", "/c/config.toml"),
+            ("linux", "CLAUDE_CONFIG_DIR", "/c", "claude-code", "/c/.claude.json"),
+            ("linux", "CLINE_DIR", "/c", "cline", "/c/data/settings/cline_mcp_settings.json"),
+        ] {
+            let found = files(id, &machine(system, &[(variable, value)]), Scope::User);
+            assert_eq!(found.first().map(String::as_str), Some(expected), "{variable} on {system}");
+        }
+    }
+
+    #[test]
+    fn a_project_has_its_own_files() {
+        for (id, expected) in [
+            ("claude-code", "/p/.mcp.json"),
+            ("cursor", "/p/.cursor/mcp.json"),
+            ("vscode", "/p/.vscode/mcp.json"),
+            ("codex", "/p/.codex/config.toml"),
+            ("gemini", "/p/.gemini/settings.json"),
+            ("opencode", "/p/opencode.json"),
+        ] {
+            let found = files(id, &machine("linux", &[]), Scope::Project);
+            assert_eq!(found.first().map(String::as_str), Some(expected), "{id}");
+        }
+        assert!(files("windsurf", &machine("linux", &[]), Scope::Project).is_empty());
+    }
+
+    #[test]
+    fn no_entry_holds_a_key_that_was_not_given() {
+        for client in CLIENTS {
+            for section in client.sections {
+                let without = client.entry(section, "/bin/pdfco", None);
+                let with = client.entry(section, "/bin/pdfco", Some("canary"));
+                assert_eq!(
+                    super::super::edit::at(&without, client.command()),
+                    Some(&json!("/bin/pdfco")),
+                    "{}",
+                    client.id
+                );
+                assert_eq!(with[client.env()][KEY_VARIABLE], "canary", "{}", client.id);
+                assert!(!with.to_string().contains('$') && with.get("env_vars").is_none(), "{}", client.id);
+            }
+        }
+    }
+}
