@@ -128,7 +128,7 @@ async fn service(session: &Session) -> Finding {
 /// Which assistants of this machine have pdfco. One that does not have it is no failure, one that cannot start it is.
 fn clients() -> Vec<Finding> {
     let Ok(machine) = machine() else { return Vec::new() };
-    let installed = setup::statuses(&machine).into_iter().filter(|status| status.is_installed);
+    let installed = setup::status::statuses(&machine).into_iter().filter(|status| status.is_installed);
     installed
         .map(|status| {
             let run = format!("run `pdfco setup {}`", status.client.id);

@@ -2,7 +2,7 @@
 //!
 //! What lives here: the command, its words, and what it decides: which file, what of an entry is ours, when nothing is to
 //! be done. What never does: the shape of an entry (`setup/clients.rs`), the editing of a text (`setup/edit.rs`) and of a
-//! file (`setup/file.rs`).
+//! file (`setup/file.rs`), the survey of all clients (`setup/status.rs`).
 //!
 //! Of an entry that is there already only the path of the program is ours, and the key when it was asked for; everything
 //! else in it belongs to the person.
@@ -11,6 +11,7 @@ pub mod clients;
 pub mod edit;
 mod file;
 mod json;
+pub mod status;
 mod toml;
 mod yaml;
 
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, Place, Road, Scope};
 use self::edit::{Problem, at};
 use self::file::Found;
-use super::output::{Report, Table};
+use super::output::Report;
 use crate::config::{Config, Machine, machine};
 use crate::error::{Error, Kind, Result};
 
@@ -73,7 +74,7 @@ pub struct SetupArgs {
 pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
     let machine = machine()?;
     let Some(client) = args.client.as_deref().and_then(clients::find) else {
-        return Ok(list(&machine));
+        return Ok(status::list(&machine));
     };
     if args.config.is_none() && !client.has(&machine, args.scope) {
         return Err(Error::invalid(
@@ -375,8 +376,13 @@ impl Work<'_> {
         if is_there && !how.is_empty() {
             lines.push(format!("key: {how}"));
         }
-        if action != Action::Absent && (action != Action::Unchanged) {
-            lines.push(format!("next: {}", client.restart));
+        let next = match action {
+            Action::Added | Action::Updated | Action::Printed => client.restart.to_owned(),
+            Action::Removed | Action::Deleted => format!("{} forgets it when it is started again.", client.title),
+            Action::Unchanged | Action::Absent => String::new(),
+        };
+        if !next.is_empty() {
+            lines.push(format!("next: {next}"));
         }
         if !seen.is_installed() && action == Action::Added {
             lines.push(format!("{} was not found on this machine; the file is made all the same.", client.title));
@@ -396,7 +402,7 @@ impl Work<'_> {
                 "entry": is_there.then_some(shown),
                 "key_in_config": self.key.is_some(),
                 "key": is_there.then_some(how),
-                "restart": client.restart,
+                "next": next,
                 "notes": notes,
             }),
             ..Report::default()
@@ -429,116 +435,4 @@ fn differs(client: &Client, entry: &Value, fresh: &Value) -> bool {
         env.into_iter().flatten().any(|(name, _)| name != KEY_VARIABLE && name != "X_API_KEY")
     };
     bare(entry) != bare(fresh) || others(entry)
-}
-
-/// What a client has.
-pub struct Status {
-    /// The client.
-    pub client: &'static Client,
-    /// Whose configuration.
-    pub scope: Scope,
-    /// Its file.
-    pub path: PathBuf,
-    /// Whether the file exists.
-    pub exists: bool,
-    /// Whether the client seems to be on this machine.
-    pub is_installed: bool,
-    /// The program that its pdfco starts; nothing when it has none.
-    pub command: Option<String>,
-    /// Why that cannot be said.
-    pub problem: Option<Error>,
-}
-
-impl Status {
-    fn of(client: &'static Client, machine: &Machine, scope: Scope) -> Status {
-        let first = (client.places)(machine, scope).into_iter().next();
-        let path = first.as_ref().map(|place| place.file.clone()).unwrap_or_default();
-        match Seen::look(client, machine, scope, None) {
-            Ok(seen) => Status {
-                client,
-                scope,
-                exists: seen.found.is_some(),
-                is_installed: seen.is_installed(),
-                command: seen
-                    .entry()
-                    .map(|entry| at(entry, client.command()).and_then(Value::as_str).unwrap_or_default().to_owned()),
-                problem: None,
-                path: seen.place.file,
-            },
-            Err(problem) => {
-                Status { client, scope, path, exists: true, is_installed: true, command: None, problem: Some(problem) }
-            }
-        }
-    }
-
-    /// Whether its pdfco names a program that is not there.
-    pub fn is_stale(&self) -> bool {
-        self.command.as_deref().is_some_and(|command| Path::new(command).is_absolute() && !Path::new(command).exists())
-    }
-
-    /// The state in words.
-    pub fn words(&self) -> &'static str {
-        match self {
-            Status { problem: Some(_), .. } => "cannot be read",
-            status if status.is_stale() => "has pdfco, whose program is gone",
-            Status { command: Some(_), .. } => "has pdfco",
-            Status { is_installed: true, .. } => "does not have pdfco",
-            _ => "not found",
-        }
-    }
-}
-
-/// What every client has: this user's configuration, and the current folder's where it has pdfco.
-pub fn statuses(machine: &Machine) -> Vec<Status> {
-    let mut all = Vec::new();
-    for client in CLIENTS {
-        all.push(Status::of(client, machine, Scope::User));
-        if client.has(machine, Scope::Project) {
-            let project = Status::of(client, machine, Scope::Project);
-            all.extend(project.command.is_some().then_some(project));
-        }
-    }
-    all
-}
-
-fn list(machine: &Machine) -> Report {
-    let statuses = statuses(machine);
-    let rows: Vec<Vec<String>> = statuses
-        .iter()
-        .map(|status| {
-            let words = match status.scope {
-                Scope::User => status.words().to_owned(),
-                Scope::Project => format!("{} (project)", status.words()),
-            };
-            vec![status.client.id.to_owned(), words, status.path.display().to_string()]
-        })
-        .collect();
-    let having = statuses.iter().filter(|status| status.command.is_some()).count();
-    let items: Vec<Value> = statuses
-        .iter()
-        .map(|status| {
-            json!({
-                "client": status.client.id,
-                "title": status.client.title,
-                "scope": status.scope.as_str(),
-                "path": status.path.display().to_string(),
-                "exists": status.exists,
-                "installed": status.is_installed,
-                "has_pdfco": status.command.is_some(),
-                "command": status.command,
-                "stale": status.is_stale(),
-                "problem": status.problem.as_ref().map(Error::message),
-            })
-        })
-        .collect();
-    let summary = format!("{having} have pdfco");
-    let table = Table { header: vec!["client", "state", "file"], rows };
-    Report {
-        summary,
-        lines: table.lines(),
-        data: json!({"status": "success", "total": items.len(), "items": items}),
-        table: Some(table),
-        notes: vec!["pdfco setup <client> adds it; --dry-run only says what it would do.".to_owned()],
-        ..Report::default()
-    }
 }
