@@ -115,7 +115,7 @@ pub fn list(machine: &Machine) -> Report {
         })
         .collect();
     let summary = format!("{having} have pdfco");
-    let table = Table { header: vec!["client", "state", "file"], rows };
+    let table = Table { header: vec!["client", "state", "file"], rows, spare: &[] };
     Report {
         summary,
         lines: table.lines(),
