@@ -291,6 +291,7 @@ async fn only_the_revision_of_2025_11_25_is_told_of_its_tasks() {
         let hello = wire.initialize(revision);
         let tasks = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
         assert_eq!(hello["capabilities"].get("tasks"), has_tasks.then_some(&tasks), "{revision}");
+        assert!(hello["capabilities"].get("extensions").is_none(), "those of 2026-07-28 are not for a session");
         let list = wire.ask("tools/list", json!({}));
         for tool in list["result"]["tools"].as_array().unwrap() {
             let waits = ["submit_job", "wait_job_completion"].contains(&tool["name"].as_str().unwrap());
@@ -302,6 +303,21 @@ async fn only_the_revision_of_2025_11_25_is_told_of_its_tasks() {
             true => assert_eq!(listed["result"], json!({"tasks": []})),
             false => assert_eq!(listed["error"]["code"], -32601, "{revision}: {listed}"),
         }
+        wire.finish();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_client_declares_the_extension_is_answered_as_ever() {
+    let service = service().await;
+    for revision in ["2025-06-18", "2025-11-25"] {
+        let mut wire = newer(&service, None);
+        let declared = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+        let info = json!({"name": "wire", "version": "1"});
+        wire.ask("initialize", json!({"protocolVersion": revision, "capabilities": declared, "clientInfo": info}));
+        wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        let answer = wire.ask("tools/call", call("submit_job", page(1)));
+        assert_eq!(answer["result"]["structuredContent"]["status"], "success", "{revision}: {answer}");
         wire.finish();
     }
 }

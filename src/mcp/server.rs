@@ -621,9 +621,11 @@ impl Server {
     }
 }
 
-/// Whether the client can take a task as the result of this very request.
+/// Whether the client can take a task as the result of this very request. In a session it cannot, whatever it declared
+/// when the session began: the results of older revisions have no types, and clients take a task for an empty result.
 fn declares_tasks(context: &RequestContext<RoleServer>) -> bool {
-    context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
+    context.meta.protocol_version().is_some()
+        && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
 fn not_found(uri: &str) -> ErrorData {

@@ -32,14 +32,23 @@ pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
     }
 }
 
-/// Adds to the handshake of 2025-11-25 that its tasks are there.
+/// Takes the newer tasks out of a handshake, which leads to a session that has none of them, and adds the ones of
+/// 2025-11-25 where they are spoken.
 pub fn outgoing(message: &mut Value) {
     let Some(result) = message.get_mut("result") else { return };
-    let revision = result.get("protocolVersion").and_then(Value::as_str);
-    if revision != Some(ProtocolVersion::V_2025_11_25.as_str()) || result.get("serverInfo").is_none() {
+    let Some(revision) = result.get("protocolVersion").and_then(Value::as_str) else { return };
+    let has_tasks = revision == ProtocolVersion::V_2025_11_25.as_str();
+    if result.get("serverInfo").is_none() {
         return;
     }
-    if let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut) {
+    let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut) else { return };
+    if let Some(extensions) = capabilities.get_mut("extensions").and_then(Value::as_object_mut) {
+        extensions.shift_remove("io.modelcontextprotocol/tasks");
+        if extensions.is_empty() {
+            capabilities.shift_remove("extensions");
+        }
+    }
+    if has_tasks {
         capabilities.insert("tasks".into(), json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}));
     }
 }
@@ -115,6 +124,15 @@ mod tests {
         let mut message = hello("2025-11-25");
         outgoing(&mut message);
         assert_eq!(message["result"]["capabilities"]["tasks"]["requests"], json!({"tools": {"call": {}}}));
+        for revision in ["2024-11-05", "2025-11-25"] {
+            let mut message = hello(revision);
+            message["result"]["capabilities"]["extensions"] = json!({"io.modelcontextprotocol/tasks": {}, "a/b": {}});
+            outgoing(&mut message);
+            assert_eq!(message["result"]["capabilities"]["extensions"], json!({"a/b": {}}), "{revision}");
+            message["result"]["capabilities"]["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
+            outgoing(&mut message);
+            assert!(message["result"]["capabilities"].get("extensions").is_none(), "{revision}");
+        }
         for other in [
             hello("2025-06-18"),
             hello("2024-11-05"),
