@@ -103,6 +103,11 @@ async fn without_the_token_nobody_gets_in_and_everybody_can_see_that_it_lives() 
     let asked = || door.request("sim_a", "list_jobs", json!({}));
     assert_eq!(status(asked()).await, 401);
     assert_eq!(status(asked().bearer_auth("open sesam")).await, 401);
+    // Clients show the message of a refusal in the protocol's words, and of other bodies nothing.
+    let refused = asked().bearer_auth("open sesam").send().await.unwrap();
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    let refused: Value = refused.json().await.unwrap();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("Authorization: Bearer"), "{refused}");
     assert_eq!(status(asked().bearer_auth("open sesame")).await, 200);
     assert_eq!(status(door.client.get(door.url("/metrics"))).await, 401);
     assert_eq!(status(door.client.get(door.url("/metrics")).bearer_auth("open sesame")).await, 200);
@@ -132,7 +137,10 @@ async fn foreign_hosts_and_origins_and_large_bodies_are_refused() {
     assert_eq!(status(asked().header("origin", "https://evil.test")).await, 403);
     assert_eq!(status(asked().header("origin", "http://localhost:3000")).await, 200);
     let large = json!({"cursor": "x".repeat(5 * 1024 * 1024)});
-    assert_eq!(status(door.request("sim_a", "list_jobs", large)).await, 413);
+    let refused = door.request("sim_a", "list_jobs", large).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
+    let refused: Value = refused.json().await.unwrap();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("4194304"), "{refused}");
     door.running.stop().await;
 }
 
@@ -252,6 +260,19 @@ async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
     let older = Session::open(&door, "sim_a", "2025-06-18").await;
     assert!(older.hello["capabilities"].get("tasks").is_none(), "{}", older.hello);
     assert_eq!(older.ask("tasks/list", json!({})).await["error"]["code"], -32601);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_is_gone() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    let end = || door.client.delete(door.url("/mcp")).header("mcp-session-id", &session.id).send();
+    let ended = end().await.unwrap();
+    assert_eq!(ended.status(), 204, "clients take 200 and 204 for done, and anything else for trouble");
+    assert_eq!(ended.bytes().await.unwrap().len(), 0);
+    let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
+    assert_eq!(session.post(&ping).send().await.unwrap().status(), 404);
     door.running.stop().await;
 }
 

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowed_hosts::AllowedHosts;
 use super::connections;
-use super::http_messages::{BODY_BYTES_MAX, read_message};
+use super::http_messages::{BODY_BYTES_MAX, read_message, refused};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
@@ -184,8 +184,9 @@ struct Guard {
 async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match &guard.token {
         Some(token) if !has_token(request.headers(), token) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (StatusCode::UNAUTHORIZED, challenge, "Send the server's token: Authorization: Bearer …\n").into_response()
+            let what = "Send the server's token: Authorization: Bearer …";
+            let refusal = refused(StatusCode::UNAUTHORIZED, -32600, what, Value::Null);
+            ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
         }
         _ => next.run(request).await,
     }
@@ -213,8 +214,8 @@ async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, requ
     let is_stateless = request.headers().get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28");
     let opens_one = !is_stateless && !request.headers().contains_key("mcp-session-id");
     if opens_one && sessions.sessions.read().await.len() >= SESSIONS_MAX {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], "Too many sessions.\n")
-            .into_response();
+        let refusal = refused(StatusCode::SERVICE_UNAVAILABLE, -32603, "Too many sessions.", Value::Null);
+        return ([(header::RETRY_AFTER, "60")], refusal).into_response();
     }
     next.run(request).await
 }

@@ -27,36 +27,45 @@ const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
 /// Reads the message of a POST, renames what the SDK cannot read, and puts the handshake's answer right.
 pub async fn read_message(request: Request, next: Next) -> Response {
     if request.method() != Method::POST {
-        return next.run(request).await;
+        let ends_session = request.method() == Method::DELETE;
+        let mut response = next.run(request).await;
+        if ends_session && response.status() == StatusCode::ACCEPTED {
+            // It is done, not accepted; Python clients report the SDK's 202 as a failure.
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        return response;
     }
     let (mut head, body) = request.into_parts();
     let read = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect());
     let body = match read.await {
-        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "The request's body took too long.\n").into_response(),
+        Err(_) => {
+            let what = "The request's body took too long.";
+            return refused(StatusCode::REQUEST_TIMEOUT, -32600, what, Value::Null);
+        }
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let what = format!("A request is limited to {BODY_BYTES_MAX} bytes.\n");
-            return (StatusCode::PAYLOAD_TOO_LARGE, what).into_response();
+            let what = format!("A request is limited to {BODY_BYTES_MAX} bytes.");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, -32600, &what, Value::Null);
         }
-        Ok(Err(_)) => return (StatusCode::BAD_REQUEST, "The request's body was cut off.\n").into_response(),
+        Ok(Err(_)) => return malformed(-32700, "The request's body was cut off.", Value::Null),
     };
     let mut message: Value = match serde_json::from_slice(&body) {
         Ok(message) => message,
-        Err(_) => return refused(-32700, "This is not JSON.", Value::Null),
+        Err(_) => return malformed(-32700, "This is not JSON.", Value::Null),
     };
     if message.is_array() {
-        return refused(-32600, "Batches are not supported; send one message a request.", Value::Null);
+        return malformed(-32600, "Batches are not supported; send one message a request.", Value::Null);
     }
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or_default();
-        return refused(-32600, "This is not a JSON-RPC 2.0 message.", id);
+        return malformed(-32600, "This is not a JSON-RPC 2.0 message.", id);
     }
     if let Some(named) = head.headers.get(JOB_HEADER) {
         // Whoever routes by the header must not be told another job than the one that is meant.
         let meant = message.pointer("/params/arguments/job_id").and_then(Value::as_str).unwrap_or_default();
         if named.as_bytes() != meant.as_bytes() {
             let id = message.get("id").cloned().unwrap_or_default();
-            return refused(-32020, "The header Mcp-Param-JobId does not match `job_id` in the body.", id);
+            return malformed(-32020, "The header Mcp-Param-JobId does not match `job_id` in the body.", id);
         }
     }
     let is_handshake = message.get("method").and_then(Value::as_str) == Some("initialize");
@@ -72,9 +81,14 @@ fn revision(headers: &HeaderMap) -> Option<&str> {
     headers.get("mcp-protocol-version").and_then(|revision| revision.to_str().ok())
 }
 
-fn refused(code: i32, what: &str, id: Value) -> Response {
+fn malformed(code: i32, what: &str, id: Value) -> Response {
+    refused(StatusCode::BAD_REQUEST, code, what, id)
+}
+
+/// A refusal in the protocol's words: clients show its message, and of any other body only that there was one.
+pub fn refused(status: StatusCode, code: i32, what: &str, id: Value) -> Response {
     let answer = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": what}});
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
 }
 
 /// The handshake's answer is one JSON object, or one event of a stream that ends with it.
