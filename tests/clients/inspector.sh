@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Drives the binary through the MCP Inspector's command line, offline: tests/clients/inspector.sh target/debug/pdfco
+# Drives the binary through the MCP Inspector's command line, offline, over stdio and HTTP:
+#
+#     tests/clients/inspector.sh target/debug/pdfco
 #
 # The Inspector 2.x needs Node 22; the npm package `node` brings one, so that an older Node on the machine is enough.
 # Both are installed into a temporary folder, which goes at the end.
@@ -15,7 +17,13 @@ fi
 binary=$(realpath "$1")
 documents=$(realpath "$(dirname "$0")/../../fixtures/documents")
 room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
+token="the-token-of-this-check"
+server=
+finish() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$room"
+}
+trap finish EXIT
 passed=0
 
 ok() {
@@ -39,16 +47,20 @@ holds() { # title, jq test, JSON
   if jq -e "$2" >/dev/null <<<"$3"; then ok "$1"; else bad "$1" "$3"; fi
 }
 
+way=stdio
 inspect() { # Inspector options; answers with JSON on stdout and the Inspector's exit code
+  local to=("${settings[@]/#/-e}" -- "$binary" serve --simulate)
+  [ "$way" = stdio ] ||
+    to=(--transport http --server-url "$url" --header "Authorization: Bearer $token" "x-api-key: sim_inspector")
   (
     cd "$room"
     export HOME="$room/home" PATH="$room/node_modules/.bin:$PATH"
-    timeout 120 mcp-inspector --cli --format json "$@" \
-      -e "HOME=$room/home" -e "PDFCO_LEDGER=$room/ledger.sqlite" -e "PDFCO_FILES=$documents:$room" \
-      -e "PDFCO_DOWNLOAD_DIR=$room/out" -- "$binary" serve --simulate
+    timeout 120 mcp-inspector --cli --format json "$@" "${to[@]}"
   ) 2>"$room/errors"
 }
 
+settings=("HOME=$room/home" "PDFCO_LEDGER=$room/ledger.sqlite" "PDFCO_FILES=$documents:$room"
+  "PDFCO_DOWNLOAD_DIR=$room/out")
 mkdir "$room/home"
 echo '{"private": true}' >"$room/package.json"
 npm install --prefix "$room" --no-audit --no-fund --no-package-lock --loglevel=error \
@@ -56,26 +68,53 @@ npm install --prefix "$room" --no-audit --no-fund --no-package-lock --loglevel=e
   bad "npm installs the Inspector" "$(cat "$room/npm.log")"
 echo "# MCP Inspector $INSPECTOR_VERSION on Node $("$room/node_modules/.bin/node" --version)"
 
-for era in legacy modern; do
+: >"$room/serve.errors"
+# A free port: port 0 is bound by the server, which says on stderr where it listens.
+env "${settings[@]}" PDFCO_LEDGER=memory PDFCO_HTTP_TOKEN="$token" \
+  "$binary" serve --simulate --http 127.0.0.1:0 2>"$room/serve.errors" &
+server=$!
+url=
+for _ in $(seq 100); do
+  url=$(sed -n 's|^Listening on \(http://[^ ]*/mcp\).*|\1|p' "$room/serve.errors")
+  [ -z "$url" ] || break
+  kill -0 "$server" 2>/dev/null || break
+  sleep 0.1
+done
+[ -n "$url" ] || bad "the server listens" "$(cat "$room/serve.errors")"
+
+for way in stdio http; do
+  for era in legacy modern; do
+    code=0
+    tools=$(inspect --protocol-era "$era" --method tools/list --strict) || code=$?
+    [ "$code" -eq 0 ] || bad "$way, $era: tools/list without a schema that some client refuses (exit code $code)" "$tools"
+    holds "$way, $era: tools/list has submit_job, wait_job_completion and get_job_check" \
+      '[.result.tools[].name] | contains(["submit_job", "wait_job_completion", "get_job_check"])' "$tools"
+
+    code=0
+    answer=$(inspect --protocol-era "$era" --method tools/call --tool-name submit_job \
+      --tool-args-json "{\"operation\":\"pdf_to_text\",\"url\":\"$documents/invoice.pdf\"}") || code=$?
+    [ "$code" -eq 0 ] || bad "$way, $era: submit_job (exit code $code)" "$answer"
+    holds "$way, $era: submit_job brings the text of the invoice" \
+      '.result.structuredContent | .status == "success" and (.output.text | contains("NW-2026-0417"))' "$answer"
+  done
+
   code=0
-  tools=$(inspect --protocol-era "$era" --method tools/list --strict) || code=$?
-  [ "$code" -eq 0 ] || bad "tools/list, $era, without a schema that some client refuses (exit code $code)" "$tools"
-  holds "tools/list, $era: submit_job, wait_job_completion and get_job_check are there" \
-    '[.result.tools[].name] | contains(["submit_job", "wait_job_completion", "get_job_check"])' "$tools"
+  answer=$(inspect --method tools/call --tool-name submit_job --tool-arg operation=pdf_to_nothing url=x) || code=$?
+  [ "$code" -eq 5 ] || bad "$way: an unknown operation is a tool error (exit code $code, not 5)" "$answer"
+  holds "$way: submit_job of an unknown operation is an error with a kind" \
+    '.result.isError and (.result.structuredContent.content.kind | type == "string")' "$answer"
+
+  answer=$(inspect --method resources/list) || bad "$way: resources/list (exit code $?)" "$answer"
+  holds "$way: resources/list has the jobs" '[.result.resources[].uri | startswith("job://")] | length > 0 and all' "$answer"
+  answer=$(inspect --method prompts/list) || bad "$way: prompts/list (exit code $?)" "$answer"
+  holds "$way: prompts/list has the two prompts" '.result.prompts | length == 2' "$answer"
 done
 
+token="not-the-token"
 code=0
-answer=$(inspect --method tools/call --tool-name submit_job \
-  --tool-args-json "{\"operation\":\"pdf_to_text\",\"url\":\"$documents/invoice.pdf\"}") || code=$?
-[ "$code" -eq 0 ] || bad "submit_job (exit code $code)" "$answer"
-holds "submit_job: success" '.result.structuredContent.status == "success" and (.result.isError | not)' "$answer"
-holds "submit_job: the text of the invoice is in the answer" \
-  '.result.structuredContent.output.text | contains("NW-2026-0417")' "$answer"
-
-code=0
-answer=$(inspect --method tools/call --tool-name submit_job --tool-arg operation=pdf_to_nothing url=x) || code=$?
-[ "$code" -eq 5 ] || bad "an unknown operation is a tool error (exit code $code, not 5)" "$answer"
-holds "submit_job of an unknown operation: an error with a kind" \
-  '.result.isError and (.result.structuredContent.content.kind | type == "string")' "$answer"
+answer=$(inspect --method tools/list) || code=$?
+[ "$code" -ne 0 ] && grep -q auth_required "$room/errors" ||
+  bad "http: a wrong token is refused, and the client learns why (exit code $code)" "$answer"
+ok "http: a wrong token is refused, and the client learns why"
 
 echo "$passed passed, 0 failed"

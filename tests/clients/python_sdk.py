@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Drives the binary through the official Python MCP SDK over stdio, against the simulator, offline.
+"""Drives the binary through the official Python MCP SDK over stdio or HTTP, against the simulator, offline.
 
     python -m venv /tmp/mcp && /tmp/mcp/bin/pip install mcp==2.3.0      # or mcp==1.30.0
-    /tmp/mcp/bin/python tests/clients/python_sdk.py target/debug/pdfco [--legacy]
+    /tmp/mcp/bin/python tests/clients/python_sdk.py target/debug/pdfco [--http] [--legacy]
 
 SDK 1.x speaks the revisions up to 2025-11-25, SDK 2.x asks for 2026-07-28; `--legacy` makes 2.x use `initialize` too.
+With `--http` the server stands behind a token, has no key of its own and gets the caller's with each request.
 One `ok` line per check; the first check that does not hold ends the run with exit code 1 and what was seen.
 """
 
@@ -12,35 +13,34 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.metadata
 import json
 import os
-import queue
-import subprocess
+import re
 import sys
 import tempfile
-import threading
 import traceback
-from contextlib import asynccontextmanager
+import warnings
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 from mcp import StdioServerParameters, types
-from mcp.client.stdio import stdio_client
 
-DOCUMENTS = Path(__file__).resolve().parents[2] / "fixtures" / "documents"
-SDK = importlib.metadata.version("mcp")
-OLD_SDK = SDK.startswith("1.")
+sys.dont_write_bytecode = True  # the checkout stays as it is
+
+from python_doors import DOCUMENTS, OLD_SDK, OTHER_KEY, SDK, CheckFailed, Door, HttpServer, Place, Simulator, open_door
+from python_tasks import page, tasks_of_2025_11_25, tasks_of_2026_07_28
+
 SENTENCE = "Page 3 of 5 explains that the oldest lamps cause most of the faults."
 TOOLS = ["get_job_check", "wait_job_completion", "submit_job", "list_jobs", "read_result", "download_result",
          "upload_file", "get_credit_balance"]
 WITH_OUTPUT_SCHEMA = ["get_job_check", "wait_job_completion", "submit_job", "read_result", "download_result"]
 HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
-CALL_SECONDS = 60
+WRONG_TOKEN = "not-the-token"
+NOBODYS = "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"
 
-
-class CheckFailed(Exception):
-    """A check that does not hold."""
+# Revisions before 2026-07-28 are spoken here on purpose.
+warnings.filterwarnings("ignore", message="resources/(un)?subscribe is removed")
 
 
 class Report:
@@ -55,100 +55,6 @@ class Report:
             raise CheckFailed(f"{title}\n  seen: {text[:4000]}")
         self.passed += 1
         print(f"ok - {title}", flush=True)
-
-
-class Door:
-    """One MCP session, the same for both generations of the SDK. Answers are plain JSON."""
-
-    def __init__(self, session: object, protocol: str) -> None:
-        self.session = session
-        self.protocol = protocol
-        self.transcript: list[str] = []
-
-    def _plain(self, model: object) -> dict:
-        plain = model.model_dump(mode="json", by_alias=True)
-        self.transcript.append(json.dumps(plain, ensure_ascii=False))
-        return plain
-
-    async def tools(self) -> list[dict]:
-        with anyio.fail_after(CALL_SECONDS):
-            return self._plain(await self.session.list_tools())["tools"]
-
-    async def call(self, tool: str, progress: list | None = None, **arguments: object) -> dict:
-        async def heard(value: float, total: float | None, message: str | None) -> None:
-            progress.append((value, total, message))
-
-        callback = {} if progress is None else {"progress_callback": heard}
-        with anyio.fail_after(CALL_SECONDS):
-            return self._plain(await self.session.call_tool(tool, arguments, **callback))
-
-    async def call_and_cancel(self, seconds: float, tool: str, **arguments: object) -> dict | None:
-        """Withdraws the call after `seconds`; None when it really was withdrawn before it answered."""
-        request_id = getattr(self.session, "_request_id", None)
-        answer = None
-        with anyio.move_on_after(seconds):
-            answer = await self.session.call_tool(tool, arguments)
-        if answer is None and OLD_SDK:  # SDK 1.x stops listening but does not tell the server
-            params = types.CancelledNotificationParams(requestId=request_id, reason="not needed any more")
-            await self.session.send_notification(types.ClientNotification(
-                types.CancelledNotification(method="notifications/cancelled", params=params)))
-        return None if answer is None else self._plain(answer)
-
-
-@asynccontextmanager
-async def open_door(server: StdioServerParameters, errlog: object, legacy: bool):
-    if OLD_SDK:
-        from mcp import ClientSession
-
-        async with stdio_client(server, errlog=errlog) as (reader, writer), ClientSession(reader, writer) as session:
-            with anyio.fail_after(CALL_SECONDS):
-                hello = await session.initialize()
-            yield Door(session, hello.protocolVersion)
-    else:
-        from mcp import Client
-
-        async with Client(stdio_client(server, errlog=errlog), mode="legacy" if legacy else "auto") as client:
-            yield Door(client, client.protocol_version)
-
-
-class Simulator:
-    """`pdfco simulate` as a child process, ended with us."""
-
-    def __init__(self, binary: Path, home: Path) -> None:
-        self.errors = home / "simulate.stderr"
-        with self.errors.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [str(binary), "simulate", "--port", "0", "--json"], cwd=home, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stderr, text=True,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": str(home)})
-
-    def address(self) -> dict:
-        lines: queue.Queue[str] = queue.Queue()
-
-        def pump() -> None:
-            for line in self.process.stdout:
-                lines.put(line)
-            lines.put("")
-
-        threading.Thread(target=pump, daemon=True).start()
-        try:
-            line = lines.get(timeout=20)
-        except queue.Empty:
-            raise CheckFailed("pdfco simulate printed no line within 20 s") from None
-        try:
-            address = json.loads(line)
-            return {"url": address["url"], "key": address["key"]}
-        except (ValueError, KeyError, TypeError):
-            raise CheckFailed(f"first line of pdfco simulate is no JSON with url and key: {line!r}\n"
-                              + self.errors.read_text(errors="replace")) from None
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def structured(result: dict) -> dict:
@@ -169,9 +75,10 @@ def find(value: object, key: str) -> object:
     return None
 
 
-async def tour(door: Door, report: Report, home: Path, legacy: bool) -> None:
+async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
+    """The main job, from the list of tools to the file; gives the job's id."""
     check = report.check
-    if OLD_SDK or legacy:
+    if is_legacy:
         check(door.protocol == "2025-11-25", "initialize is answered in revision 2025-11-25", door.protocol)
     else:
         check(door.protocol == "2026-07-28", "server/discover is answered in revision 2026-07-28", door.protocol)
@@ -217,8 +124,8 @@ async def tour(door: Door, report: Report, home: Path, legacy: bool) -> None:
     check(any(block.get("type") == "resource_link" and str(block.get("uri", "")).startswith("job://")
               for block in waited["content"]), "a resource link to the job follows", waited["content"])
     values = [value for value, _, _ in heard]
-    check(all(earlier < later for earlier, later in zip(values, values[1:])),
-          f"progress only ever rises ({len(values)} notifications)", heard)
+    check(values and all(earlier < later for earlier, later in zip(values, values[1:])),
+          f"progress is heard and only ever rises ({len(values)} notifications)", heard)
 
     read = await door.call("read_result", job_id=job_id)
     output = structured(read).get("output") or {}
@@ -250,59 +157,194 @@ async def tour(door: Door, report: Report, home: Path, legacy: bool) -> None:
     check(refused["isError"] and (structured(refused).get("content") or {}).get("kind"),
           "submit_job of an unknown operation is an error with a kind", refused)
     refused = await door.call("get_job_check", job_ib=job_id)
-    check(refused["isError"] and "job_id" in json.dumps(refused), "a misspelt argument is refused, with the right name", refused)
+    check(refused["isError"] and "job_id" in json.dumps(refused),
+          "a misspelt argument is refused, with the right name", refused)
+    return job_id
 
-    second = await door.call("submit_job", operation="pdf_to_text", url=str(DOCUMENTS / "handbook.pdf"), wait=0)
-    second_id = (structured(second).get("job") or {}).get("job_id")
-    early = await door.call_and_cancel(0.4, "wait_job_completion", job_id=second_id, timeout=30, interval=20)
+
+async def leaving(door: Door, place: Place, check) -> None:
+    """A wait that is withdrawn ends on the server too, and its job goes on."""
+    submitted = await door.call("submit_job", wait=0, **page(4))
+    job_id = structured(submitted)["job"]["job_id"]
+    begun: list[bool] = []
+
+    async def waits() -> None:
+        if place.http is None:
+            await anyio.sleep(0.4)
+        else:
+            begun.append(await place.http.waits_are(lambda waits: waits >= 1, 10))
+
+    answer = await door.call_and_leave(waits, "wait_job_completion", job_id=job_id, timeout=30)
+    if place.http is not None:
+        check(all(begun) and await place.http.waits_are(lambda waits: waits == 0, 2),
+              "a withdrawn wait is gone from the server's metrics within two seconds", begun)
     with anyio.fail_after(5):
         listed = await door.call("list_jobs")
-    check(not listed["isError"], "the server answers right after a withdrawn wait"
-          + (" (the wait had already ended)" if early else ""), listed)
-    waited = await door.call("wait_job_completion", job_id=second_id, timeout=40)
+    check(answer is None and not listed["isError"], "the server answers right after a withdrawn wait",
+          [answer, listed])
+    waited = await door.call("wait_job_completion", job_id=job_id, timeout=40)
     check(structured(waited).get("status") == "success", "the job outlives the withdrawn wait", waited)
 
 
-async def run(binary: Path, home: Path, report: Report, legacy: bool) -> None:
+async def resources(door: Door, job_id: str, check) -> None:
+    """Jobs as resources, and what a person picks in a client."""
+    session, uri = door.session, f"job://{job_id}"
+    listed = await door.ask(session.list_resources())
+    check(uri in [resource["uri"] for resource in listed["resources"]], "resources/list has the job", listed)
+    listed = await door.ask(session.list_resource_templates())
+    check([template["uriTemplate"] for template in listed["resourceTemplates"]] == ["job://{job_id}",
+          "job://{job_id}/result"], "the two forms of a job's address are templates", listed)
+    record = (await door.ask(session.read_resource(door.uri(uri))))["contents"][0]
+    check(record["mimeType"] == "application/json" and json.loads(record["text"])["status"] == "success",
+          "resources/read of a job is its record", record)
+    text = (await door.ask(session.read_resource(door.uri(f"{uri}/result"))))["contents"][0]
+    check(text["mimeType"] == "text/plain" and SENTENCE in text["text"], "and of its result the text", text)
+    seen = await door.refused(session.read_resource(door.uri("job://NOBODYS")))
+    check(seen[0] == (-32602 if door.protocol == "2026-07-28" else -32002), "an unknown address is refused", seen)
+
+    listed = await door.ask(session.list_prompts())
+    check({"jobs_postmortem", "process_document"} <= {prompt["name"] for prompt in listed["prompts"]},
+          "prompts/list has the two prompts", listed)
+    prompt = await door.ask(session.get_prompt("jobs_postmortem", {"job_id": job_id}))
+    check(job_id in prompt["messages"][0]["content"]["text"], "prompts/get fills in what is known of the job", prompt)
+    reference = types.PromptReference(type="ref/prompt", name="jobs_postmortem")
+    offered = await door.ask(session.complete(reference, {"name": "job_id", "value": job_id[:8]}))
+    check(job_id in offered["completion"]["values"], "completion offers the id that was begun", offered)
+
+
+async def news(door: Door, check) -> None:
+    """Who subscribed to a job hears of it."""
+    submitted = await door.call("submit_job", wait=0, **page(1))
+    job_id = structured(submitted)["job"]["job_id"]
+    uri = f"job://{job_id}"
+    if door.protocol == "2026-07-28":
+        async with door.session.listen(resource_subscriptions=[uri]) as subscription:
+            check(subscription.honored.resource_subscriptions == [uri], "subscriptions/listen grants the job",
+                  subscription.honored)
+            await door.call("wait_job_completion", job_id=job_id, timeout=40)
+            with anyio.move_on_after(10):
+                async for event in subscription:
+                    check(event.uri == uri, "and its listener hears of the job", repr(event))
+                    return
+        raise CheckFailed("the listener of a job heard nothing within 10 s")
+    seen = await door.refused(door.session.subscribe_resource(door.uri("job://NOBODYS")))
+    check(seen[0] == -32002, "nobody can subscribe to a job that is not there", seen)
+    await door.ask(door.session.subscribe_resource(door.uri(uri)))
+    await door.call("wait_job_completion", job_id=job_id, timeout=40)
+    check(await door.hears("notifications/resources/updated", lambda told: told["uri"] == uri),
+          "whoever subscribed to a job hears of it", door.heard)
+    await door.ask(door.session.unsubscribe_resource(door.uri(uri)))
+
+
+async def strangers(place: Place, door: Door, other: Door, job_id: str, check) -> None:
+    """Over HTTP: the token, and two keys at one server."""
+    seen = ""
+    with anyio.move_on_after(20):
+        try:
+            async with open_door(place, token=WRONG_TOKEN):
+                pass
+        except BaseException as error:  # noqa: BLE001 - each generation has its own, some in groups
+            seen = "".join(traceback.format_exception(error))
+    check("401 Unauthorized" in seen or "Authorization: Bearer" in seen, "a wrong token is refused, and the client learns why", seen)
+
+    listed = await other.call("list_jobs")
+    check(not listed["isError"] and job_id not in json.dumps(listed),
+          "another key does not see the job in a list", listed)
+    listed = await other.ask(other.session.list_resources())
+    check(listed["resources"] == [], "another key has no resources", listed)
+    for tool, ask in [
+        ("resources/read", lambda id: other.refused(other.session.read_resource(other.uri(f"job://{id}")))),
+        ("read_result", lambda id: other.call("read_result", job_id=id)),
+    ]:
+        theirs, nobodys = [json.dumps(await ask(id)).replace(id, "ID") for id in (job_id, NOBODYS)]
+        # Looks cost credits, so what is left of them differs.
+        same = [re.sub(r'credits_remaining[\\": ]+\d+', "", text) for text in (theirs, nobodys)]
+        check(same[0] == same[1], f"to {tool} with another key the job is as one that nobody has",
+              [theirs, nobodys])
+    check(SENTENCE not in "".join(other.transcript), "and nothing of its text comes out", "(found)")
+
+    named = [head["mcp-param-jobid"] for head in door.sent if "mcp-param-jobid" in head]
+    if door.protocol == "2026-07-28":
+        check(job_id in named, f"calls about a job name it in a header ({len(named)})", door.sent[-3:])
+        check(not any("mcp-session-id" in head for head in door.sent), "without a session")
+    else:
+        check(not named and all("mcp-session-id" in head for head in door.sent[1:]), "in a session", door.sent[:3])
+
+
+async def conversation(place: Place, report: Report, home: Path, stack: AsyncExitStack) -> list[str]:
+    check = report.check
+    door = await stack.enter_async_context(open_door(place))
+    other = await stack.enter_async_context(open_door(place.of(OTHER_KEY))) if place.http else None
+    job_id = await tour(door, report, home, OLD_SDK or place.is_legacy)
+    await leaving(door, place, check)
+    await resources(door, job_id, check)
+    await news(door, check)
+    if other is not None:
+        await strangers(place, door, other, job_id, check)
+    if OLD_SDK:
+        await tasks_of_2025_11_25(door, other, check)
+    elif not place.is_legacy:
+        await tasks_of_2026_07_28(place, door, other, check)
+    return door.transcript + (other.transcript if other else [])
+
+
+async def run(binary: Path, home: Path, report: Report, options: argparse.Namespace) -> None:
     simulator = Simulator(binary, home)
+    server: HttpServer | None = None
     try:
         address = simulator.address()
         report.check(address["url"].startswith("http://127.0.0.1:") or address["url"].startswith("http://localhost:"),
                      "pdfco simulate prints its address and key as JSON", address["url"])
-        server = StdioServerParameters(command=str(binary), args=["serve"], cwd=str(home), env={
-            "PDFCO_BASE_URL": address["url"], "PDFCO_API_KEY": address["key"],
-            "PDFCO_LEDGER": str(home / "ledger.sqlite"), "PDFCO_FILES": f"{DOCUMENTS}:{home}",
-            "PDFCO_DOWNLOAD_DIR": str(home / "out"), "HOME": str(home)})
+        env = {"PDFCO_BASE_URL": address["url"], "PDFCO_LEDGER": str(home / "ledger.sqlite"),
+               "PDFCO_FILES": f"{DOCUMENTS}:{home}", "PDFCO_DOWNLOAD_DIR": str(home / "out"), "HOME": str(home),
+               # As on a paid plan, and impatient: the checks are not about how long jobs take.
+               "PDFCO_RATE_LIMIT": "10", "PDFCO_CHECK_WORTH_SECONDS": "0.2"}
         trouble: BaseException | None = None
-        with (home / "serve.stderr").open("w") as errlog:
-            async with open_door(server, errlog, legacy) as door:
+        with (home / "serve.stderr").open("a") as errlog:
+            if options.http:
+                server = HttpServer(binary, home, env)
+                place = Place(address["key"], options.legacy, http=server)
+            else:
+                stdio = StdioServerParameters(command=str(binary), args=["serve"], cwd=str(home),
+                                              env={**env, "PDFCO_API_KEY": address["key"]})
+                place = Place(address["key"], options.legacy, stdio=stdio, errlog=errlog)
+            async with AsyncExitStack() as stack:
                 try:
-                    await tour(door, report, home, legacy)
-                except Exception as error:  # noqa: BLE001 - reported after the session has closed in order
+                    said = await conversation(place, report, home, stack)
+                except Exception as error:  # noqa: BLE001 - reported after the sessions have closed in order
                     trouble = error
         if trouble is not None:
             raise trouble
-        written = "".join(door.transcript) + (home / "serve.stderr").read_text(errors="replace")
+        if server is not None:
+            code = await anyio.to_thread.run_sync(server.stop)
+            report.check(code == 0, "told to stop, the server ends in order", code)
+        written = "".join(said) + (home / "serve.stderr").read_text(errors="replace")
         for path in home.glob("ledger.sqlite*"):
             written += path.read_bytes().decode("latin-1")
         report.check((home / "ledger.sqlite").is_file(), "the ledger is where it was asked to be", os.listdir(home))
-        report.check(address["key"] not in written, "the key is in no answer, not on stderr, not in the ledger", "(found)")
+        secrets = [address["key"], OTHER_KEY, HttpServer.TOKEN] if options.http else [address["key"]]
+        report.check(not any(secret in written for secret in secrets),
+                     "no key is in an answer, on stderr or in the ledger", "(found)")
     finally:
+        if server is not None:
+            server.stop()
         simulator.stop()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="drive pdfco through the official Python MCP SDK")
     parser.add_argument("binary", type=Path)
+    parser.add_argument("--http", action="store_true", help="over HTTP instead of stdio")
     parser.add_argument("--legacy", action="store_true", help="make SDK 2.x use initialize")
     options = parser.parse_args()
     binary = options.binary.resolve()
     report = Report()
-    print(f"# Python SDK {SDK}{' --legacy' if options.legacy else ''}", flush=True)
+    chosen = [name for name, is_set in [("--http", options.http), ("--legacy", options.legacy)] if is_set]
+    print(" ".join([f"# Python SDK {SDK}", *chosen]), flush=True)
     with tempfile.TemporaryDirectory(prefix="pdfco-python-sdk-") as folder:
         home = Path(folder).resolve()
         try:
-            anyio.run(run, binary, home, report, options.legacy)
+            anyio.run(run, binary, home, report, options)
         except BaseException as error:  # noqa: BLE001 - whatever it was, it is told and counts as a failure
             if isinstance(error, KeyboardInterrupt):
                 raise

@@ -1,26 +1,43 @@
-// Drives the binary through the official TypeScript SDK over stdio, offline:
+// Drives the binary through the official TypeScript SDK over stdio or HTTP, offline:
 //
-//     npm install --no-package-lock && node session.mjs path/to/pdfco [v1 | v2 | v2-legacy]
+//     npm install --no-package-lock && node session.mjs path/to/pdfco [v1 | v2 | v2-legacy] [--http]
 //
 // v1 is SDK 1.x, the one most assistants are built on; v2 asks for revision 2026-07-28; v2-legacy is the same SDK with
-// `initialize`. One `ok` line per check; the first that does not hold ends the run with exit code 1.
+// `initialize`. With --http the server stands behind a token and gets the key with each request. One `ok` line per
+// check; the first that does not hold ends the run with exit code 1.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [binary, generation = 'v2'] = process.argv.slice(2);
+import { connect, pause, refused, serveHttp, within } from './doors.mjs';
+import { page, tasksByLibrary, tasksOf20251125 } from './tasks.mjs';
+
+const isHttp = process.argv.includes('--http');
+const [binary, generation = 'v2'] = process.argv.slice(2).filter((word) => word !== '--http');
 if (!binary || !['v1', 'v2', 'v2-legacy'].includes(generation)) {
-  console.error('usage: node session.mjs path/to/pdfco [v1 | v2 | v2-legacy]');
+  console.error('usage: node session.mjs path/to/pdfco [v1 | v2 | v2-legacy] [--http]');
   process.exit(2);
 }
+const isModern = generation === 'v2';
 // The checks may run from a copy of this folder, so where the documents are can be said.
 const documents =
   process.env.PDFCO_FIXTURES ?? resolve(dirname(fileURLToPath(import.meta.url)), '../../../fixtures/documents');
 const home = mkdtempSync(join(tmpdir(), 'pdfco-typescript-'));
+const env = {
+  PATH: process.env.PATH,
+  HOME: home,
+  PDFCO_LEDGER: join(home, 'ledger.sqlite'),
+  PDFCO_FILES: `${documents}:${home}`,
+  PDFCO_DOWNLOAD_DIR: join(home, 'out'),
+  // As on a paid plan, and impatient: the checks are not about how long jobs take.
+  PDFCO_RATE_LIMIT: '10',
+  PDFCO_CHECK_WORTH_SECONDS: '0.2',
+};
+const SENTENCE = 'Page 3 of 5 explains';
+const NOBODYS = 'NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300';
 let passed = 0;
-let errors = '';
 
 function check(holds, title, seen) {
   if (!holds) throw new Error(`${title}\n  seen: ${JSON.stringify(seen, null, 2)?.slice(0, 4000)}`);
@@ -28,38 +45,8 @@ function check(holds, title, seen) {
   console.log(`ok - ${title}`);
 }
 
-async function connect() {
-  const v1 = generation === 'v1';
-  const { Client } = await import(v1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
-  const { StdioClientTransport } = await import(
-    v1 ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio'
-  );
-  const transport = new StdioClientTransport({
-    command: resolve(binary),
-    args: ['serve', '--simulate'],
-    cwd: home,
-    stderr: 'pipe',
-    env: {
-      PATH: process.env.PATH,
-      HOME: home,
-      PDFCO_LEDGER: join(home, 'ledger.sqlite'),
-      PDFCO_FILES: `${documents}:${home}`,
-      PDFCO_DOWNLOAD_DIR: join(home, 'out'),
-    },
-  });
-  transport.stderr?.on('data', (chunk) => (errors += chunk));
-  const options = generation === 'v2' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
-  const client = new Client({ name: 'pdfco-check', version: '1.0.0' }, options);
-  await client.connect(transport);
-  return client;
-}
-
-async function session(client) {
-  const call = (name, args, options = {}) =>
-    generation === 'v1'
-      ? client.callTool({ name, arguments: args }, undefined, options)
-      : client.callTool({ name, arguments: args }, options);
-
+/** The main job, from the list of tools to the text; gives the job's id. */
+async function tour({ client, call }) {
   const { tools } = await client.listTools();
   const names = tools.map((tool) => tool.name);
   check(
@@ -85,34 +72,147 @@ async function session(client) {
   );
   check(!waited.isError && waited.structuredContent?.status === 'success', 'wait_job_completion ends with success', waited);
   check(
-    heard.every((value, index) => index === 0 || value > heard[index - 1]),
-    `progress only ever rises (${heard.length} notifications)`,
+    heard.length > 0 && heard.every((value, index) => index === 0 || value > heard[index - 1]),
+    `progress is heard and only ever rises (${heard.length} notifications)`,
     heard,
   );
 
   const read = await call('read_result', { job_id: jobId });
   check(
-    !read.isError && read.structuredContent?.output?.text?.includes('Page 3 of 5 explains'),
+    !read.isError && read.structuredContent?.output?.text?.includes(SENTENCE),
     'read_result has the sentence of page 3',
     read,
   );
 
-  const refused = await call('submit_job', { operation: 'pdf_to_nothing', url: 'x' });
-  check(refused.isError && refused.structuredContent?.content?.kind, 'an unknown operation is an error with a kind', refused);
+  const wrong = await call('submit_job', { operation: 'pdf_to_nothing', url: 'x' });
+  check(wrong.isError && wrong.structuredContent?.content?.kind, 'an unknown operation is an error with a kind', wrong);
+  return jobId;
 }
 
-let client;
+/** A wait that is withdrawn ends on the server too, and its job goes on. */
+async function leaving({ call }, server) {
+  const submitted = await call('submit_job', { ...page(4), wait: 0 });
+  const jobId = submitted.structuredContent.job.job_id;
+  const leave = new AbortController();
+  const waiting = refused(call('wait_job_completion', { job_id: jobId, timeout: 30 }, { signal: leave.signal }));
+  if (server) {
+    check(await within(10, async () => (await server.waits()) >= 1), 'a wait shows in the metrics');
+  } else {
+    await pause(400);
+  }
+  leave.abort('not needed any more');
+  const answer = await waiting;
+  check(answer.code !== 0, 'a wait is withdrawn', answer);
+  if (server) check(await within(2, async () => (await server.waits()) === 0), 'and gone from them within two seconds');
+  const waited = await call('wait_job_completion', { job_id: jobId, timeout: 40 });
+  check(waited.structuredContent?.status === 'success', 'the job outlives the withdrawn wait', waited);
+}
+
+/** Jobs as resources, and what a person picks in a client. */
+async function resources({ client }, jobId) {
+  const uri = `job://${jobId}`;
+  const listed = (await client.listResources()).resources.map((resource) => resource.uri);
+  check(listed.includes(uri), 'resources/list has the job', listed);
+  const { resourceTemplates } = await client.listResourceTemplates();
+  const forms = resourceTemplates.map((template) => template.uriTemplate).join(' ');
+  check(forms === 'job://{job_id} job://{job_id}/result', "the two forms of a job's address are templates", forms);
+  const [record] = (await client.readResource({ uri })).contents;
+  check(JSON.parse(record.text).status === 'success', 'resources/read of a job is its record', record);
+  const [text] = (await client.readResource({ uri: `${uri}/result` })).contents;
+  check(text.text.includes(SENTENCE), 'and of its result the text', text);
+  const seen = await refused(client.readResource({ uri: 'job://NOBODYS' }));
+  // SDK v2 makes the newer code of the older one.
+  check(seen.code === (generation === 'v1' ? -32002 : -32602), 'an unknown address is refused', seen);
+
+  const prompts = (await client.listPrompts()).prompts.map((prompt) => prompt.name);
+  check(prompts.includes('jobs_postmortem') && prompts.includes('process_document'), 'prompts/list has the two', prompts);
+  const prompt = await client.getPrompt({ name: 'jobs_postmortem', arguments: { job_id: jobId } });
+  check(prompt.messages[0].content.text.includes(jobId), 'prompts/get fills in what is known of the job', prompt);
+  const offered = await client.complete({
+    ref: { type: 'ref/prompt', name: 'jobs_postmortem' },
+    argument: { name: 'job_id', value: jobId.slice(0, 8) },
+  });
+  check(offered.completion.values.includes(jobId), 'completion offers the id that was begun', offered);
+}
+
+/** Who subscribed to a job hears of it. */
+async function news(door) {
+  const submitted = await door.call('submit_job', { ...page(1), wait: 0 });
+  const jobId = submitted.structuredContent.job.job_id;
+  const uri = `job://${jobId}`;
+  let subscription;
+  if (isModern) {
+    subscription = await door.client.listen({ resourceSubscriptions: [uri] });
+    check(subscription.honoredFilter.resourceSubscriptions?.[0] === uri, 'subscriptions/listen grants the job', subscription);
+  } else {
+    await door.client.subscribeResource({ uri });
+  }
+  await door.call('wait_job_completion', { job_id: jobId, timeout: 40 });
+  check(
+    await door.hears('notifications/resources/updated', (note) => note.uri === uri),
+    'whoever subscribed to a job hears of it',
+    door.heard,
+  );
+  await (subscription ? subscription.close() : door.client.unsubscribeResource({ uri }));
+}
+
+/** Over HTTP: the token, and two keys at one server. */
+async function strangers(place, door, other, jobId) {
+  const shut = await refused(connect(place, { token: 'not-the-token' }));
+  check(/Authorization: Bearer|HTTP 401/.test(shut.message), 'a wrong token is refused, and the client learns why', shut);
+  const listed = await other.call('list_jobs', {});
+  check(!listed.isError && !JSON.stringify(listed).includes(jobId), 'another key does not see the job in a list', listed);
+  check((await other.client.listResources()).resources.length === 0, 'another key has no resources');
+  for (const [name, ask] of [
+    ['resources/read', (id) => refused(other.client.readResource({ uri: `job://${id}` }))],
+    ['read_result', (id) => other.call('read_result', { job_id: id })],
+  ]) {
+    const seen = [];
+    for (const id of [jobId, NOBODYS]) {
+      // Looks cost credits, so what is left of them differs.
+      const text = JSON.stringify(await ask(id)).replaceAll(id, 'ID');
+      seen.push(text.replace(/credits_remaining[\\": ]+\d+/g, ''));
+    }
+    check(seen[0] === seen[1], `to ${name} with another key the job is as one that nobody has`, seen);
+  }
+  const named = door.sent.map((head) => head.get('mcp-param-jobid')).filter(Boolean);
+  if (isModern) {
+    check(named.includes(jobId), `calls about a job name it in a header (${named.length})`, named);
+    check(!door.sessionId(), 'without a session');
+  } else {
+    check(door.sessionId() && named.length === 0, 'in a session', named);
+  }
+}
+
+const place = { generation, binary, env, home, errors: '' };
+const doors = [];
 try {
-  console.log(`# TypeScript SDK ${generation} on Node ${process.version}`);
-  client = await connect();
+  console.log(`# TypeScript SDK ${generation} over ${isHttp ? 'HTTP' : 'stdio'} on Node ${process.version}`);
+  if (isHttp) place.server = await serveHttp(binary, env, home);
+  const door = await connect(place);
+  doors.push(door);
   check(true, 'connected');
-  await session(client);
+  const other = isHttp ? await connect(place, { key: 'sim_somebody_else' }) : undefined;
+  if (other) doors.push(other);
+  const jobId = await tour(door);
+  await leaving(door, place.server);
+  await resources(door, jobId);
+  await news(door);
+  if (other) await strangers(place, door, other, jobId);
+  if (generation === 'v1') await tasksOf20251125(door, other, check);
+  else await tasksByLibrary(place, door, other, check);
 } catch (error) {
   console.log(`not ok - ${error.stack ?? error}`);
+  const errors = place.errors + (place.server?.errors ?? '');
   if (errors) console.log(`# stderr, its end:\n${errors.slice(-3000)}`);
   process.exitCode = 1;
 } finally {
-  await client?.close();
+  for (const door of doors) await door.close().catch((error) => console.log(`# closing: ${error.message}`));
+  const code = await place.server?.stop();
+  if (code) {
+    console.log(`not ok - told to stop, the server ended with ${code}`);
+    process.exitCode = 1;
+  }
   rmSync(home, { recursive: true, force: true });
 }
 console.log(`${passed} passed, ${process.exitCode ? 1 : 0} failed`);

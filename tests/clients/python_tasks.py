@@ -1,0 +1,220 @@
+"""Tasks, in the dialect that each generation of the Python SDK has.
+
+What lives here: `tasks_of_2025_11_25`, which SDK 1.x speaks through `session.experimental`, and `tasks_of_2026_07_28`,
+which SDK 2.x leaves to an extension that the client brings: `Tasks` is one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import anyio
+from mcp import types
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from python_doors import CALL_SECONDS, OLD_SDK, OTHER_KEY, Door, Place, open_door
+
+NEVER = "00000000000000000000000000000000"
+RELATED = "io.modelcontextprotocol/related-task"
+IMMEDIATE = "io.modelcontextprotocol/model-immediate-response"
+INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY = -32602, -32601, -32021
+
+
+def page(seconds: float, **simulated: object) -> dict:
+    """A document that takes so many seconds."""
+    options = {"html": "<p>a</p>", "profiles": {"Simulate": {"seconds": seconds, **simulated}}}
+    return {"operation": "html_to_pdf", "options": options}
+
+
+async def tasks_of_2025_11_25(door: Door, stranger: Door | None, check) -> None:
+    tasks = door.session.experimental
+    check((door.capabilities.get("tasks") or {}).get("requests", {}).get("tools", {}).get("call") == {},
+          "initialize tells that tools may be called as tasks", door.capabilities)
+    support = {tool["name"]: (tool.get("execution") or {}).get("taskSupport") for tool in await door.tools()}
+    check(support["submit_job"] == support["wait_job_completion"] == "optional" and not support["list_jobs"],
+          "tools/list tells which tools take tasks", support)
+
+    created = await door.ask(tasks.call_tool_as_task("submit_job", page(1), ttl=60_000))
+    task = created["task"]
+    check(task["status"] == "working" and task["ttl"] == 60_000 and task["pollInterval"] >= 5_000
+          and "Job " in created["_meta"][IMMEDIATE], "a call as a task is promised at once", created)
+    asked = await door.ask(tasks.get_task(task["taskId"]))
+    check(asked["taskId"] == task["taskId"] and asked["status"] == "working", "tasks/get knows it", asked)
+    # The result is waited for here; that polling ends as well is seen below.
+    result = await door.ask(tasks.get_task_result(task["taskId"], types.CallToolResult))
+    check(not result["isError"] and result["structuredContent"]["status"] == "success"
+          and result["_meta"][RELATED]["taskId"] == task["taskId"],
+          "tasks/result waits for the end and names its task", result)
+    check(await door.hears("notifications/tasks/status", lambda told: told["taskId"] == task["taskId"]
+                           and told["status"] == "completed"),
+          "the session was told of the end without asking", door.heard)
+
+    failing = (await door.ask(tasks.call_tool_as_task("submit_job", page(1, outcome="failed"))))["task"]
+    states: list[str] = []
+    with anyio.fail_after(CALL_SECONDS):
+        async for status in tasks.poll_task(failing["taskId"]):
+            states.append(door.plain(status)["status"])
+    check(states[-1] == "completed" and set(states[:-1]) <= {"working"}, "polling a task ends with its end", states)
+    result = await door.ask(tasks.get_task_result(failing["taskId"], types.CallToolResult))
+    check(result["isError"] and result["structuredContent"]["status"] == "failed",
+          "a failed job is a completed task whose result is an error", result)
+
+    long = (await door.ask(tasks.call_tool_as_task("submit_job", page(600))))["task"]
+    cancelled = await door.ask(tasks.cancel_task(long["taskId"]))
+    check(cancelled["status"] == "cancelled", "tasks/cancel answers with the cancelled task", cancelled)
+    result = await door.ask(tasks.get_task_result(long["taskId"], types.CallToolResult))
+    check(result["isError"] and "cancelled" in result["content"][0]["text"], "its result says so in words", result)
+    seen = await door.refused(tasks.cancel_task(long["taskId"]))
+    check(seen == (INVALID_PARAMS, "Cannot cancel task in terminal state 'cancelled'"),
+          "a task that has ended cannot be cancelled", seen)
+
+    ids = [task["taskId"], failing["taskId"], long["taskId"]]
+    listed = await door.ask(tasks.list_tasks())
+    check(sorted(task["taskId"] for task in listed["tasks"]) == sorted(ids), "tasks/list has the three", listed)
+    for name, request in [("tasks/get", tasks.get_task(NEVER)), ("tasks/cancel", tasks.cancel_task(NEVER)),
+                          ("tasks/result", tasks.get_task_result(NEVER, types.CallToolResult))]:
+        seen = await door.refused(request)
+        check(seen == (INVALID_PARAMS, f"Task not found: {NEVER}"), f"{name} of an unknown id is refused", seen)
+    seen = await door.refused(tasks.call_tool_as_task("list_jobs", {}))
+    check(seen[0] == METHOD_NOT_FOUND, "a tool that takes no tasks refuses one", seen)
+    if stranger is not None:
+        others = stranger.session.experimental
+        seen = await stranger.refused(others.get_task(ids[0]))
+        check(seen == (INVALID_PARAMS, f"Task not found: {ids[0]}"), "to another key the task is unknown", seen)
+        listed = await stranger.ask(others.list_tasks())
+        check(listed["tasks"] == [], "and its list of tasks is empty", listed)
+
+
+if not OLD_SDK:
+    from mcp.client.extension import ClaimContext, ClientExtension, NotificationBinding, ResultClaim
+    from mcp_types import RequestParams, Result
+
+    PLAIN: TypeAdapter[dict] = TypeAdapter(dict[str, Any])
+
+    class Created(Result):
+        """A task as the result of a call."""
+
+        model_config = ConfigDict(extra="allow")
+        result_type: Literal["task"] = "task"
+        task_id: str
+        status: str
+
+    class Told(BaseModel):
+        """What `notifications/tasks` brings."""
+
+        model_config = ConfigDict(extra="allow")
+        taskId: str
+        status: str
+
+    class Named(RequestParams):
+        task_id: str
+
+    class GetTask(types.Request[Named, Literal["tasks/get"]]):
+        method: Literal["tasks/get"] = "tasks/get"
+        name_param = "taskId"
+
+    class CancelTask(types.Request[Named, Literal["tasks/cancel"]]):
+        method: Literal["tasks/cancel"] = "tasks/cancel"
+        name_param = "taskId"
+
+    async def get_task(session: Any, task_id: str) -> dict:
+        return await session.send_request(GetTask(params=Named(task_id=task_id)), PLAIN)
+
+    async def cancel_task(session: Any, task_id: str) -> dict:
+        return await session.send_request(CancelTask(params=Named(task_id=task_id)), PLAIN)
+
+    class Tasks(ClientExtension):
+        """The client's half of the extension: polls a promised task, and takes its result as the call's."""
+
+        identifier = "io.modelcontextprotocol/tasks"
+
+        def __init__(self) -> None:
+            self.states: list[str] = []
+            self.told: list[dict] = []
+
+        def claims(self):
+            return [ResultClaim(result_type="task", model=Created, resolve=self.resolve)]
+
+        def notifications(self):
+            return [NotificationBinding(method="notifications/tasks", params_type=Told, handler=self.note)]
+
+        async def note(self, told: Told) -> None:
+            self.told.append(told.model_dump(mode="json"))
+
+        async def end(self, session: Any, task_id: str) -> dict:
+            with anyio.fail_after(CALL_SECONDS):
+                while True:
+                    task = await get_task(session, task_id)
+                    self.states.append(task["status"])
+                    if task["status"] != "working":
+                        return task
+                    await anyio.sleep(min(task["pollIntervalMs"], 1_000) / 1_000)
+
+        async def resolve(self, created: Created, context: ClaimContext) -> types.CallToolResult:
+            task = await self.end(context.session, created.task_id)
+            return types.CallToolResult.model_validate(task["result"])
+
+
+async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, check) -> None:
+    extensions = door.capabilities.get("extensions") or {}
+    check("io.modelcontextprotocol/tasks" in extensions and not door.capabilities.get("tasks"),
+          "server/discover tells of the extension for tasks", door.capabilities)
+    seen = await door.refused(get_task(door.session.session, NEVER))
+    check(seen[0] == MISSING_CAPABILITY, "tasks/get of a client that does not declare it is refused", seen)
+
+    tasks = Tasks()
+    async with open_door(place, extensions=(tasks,)) as taking:
+        session = taking.session.session
+        await taking.tools()
+        result = await taking.call("submit_job", **page(1))
+        check(tasks.states and tasks.states[-1] == "completed" and not result["isError"]
+              and result["structuredContent"]["status"] == "success",
+              "a declared extension makes a call a task, whose result is the call's", [tasks.states, result])
+        listed = await taking.call("list_jobs")
+        check(not listed["isError"] and len(tasks.states) < 20, "a tool that does not wait answers by itself", listed)
+
+        async def promised(**arguments: object) -> dict:
+            with anyio.fail_after(CALL_SECONDS):
+                return taking.plain(await session.call_tool("submit_job", arguments, allow_claimed=True))
+
+        failing = await promised(**page(1, outcome="failed"))
+        check(failing["resultType"] == "task" and failing["status"] == "working" and failing["ttlMs"] >= 86_400_000
+              and failing["pollIntervalMs"] >= 1_000, "the promise comes at once, with how long and how often", failing)
+        ended = await tasks.end(session, failing["taskId"])
+        check(ended["status"] == "completed" and ended["result"]["isError"]
+              and ended["result"]["structuredContent"]["status"] == "failed",
+              "a failed job is a completed task whose result is an error", ended)
+
+        followed = await promised(**page(2))
+        wishes = types.SubscriptionFilter(resources_list_changed=True, taskIds=[followed["taskId"], NEVER])
+        request = types.SubscriptionsListenRequest(
+            params=types.SubscriptionsListenRequestParams(notifications=wishes))
+        async with anyio.create_task_group() as group:
+            group.start_soon(session.send_request, request, PLAIN)
+            heard = await taking.hears("notifications/subscriptions/acknowledged", lambda told: True)
+            granted = taking.heard[-1][1]["notifications"] if heard else {}
+            check(heard and granted.get("taskIds") == [followed["taskId"]] and granted["resourcesListChanged"],
+                  "subscriptions/listen grants the task that is there, and nothing for the one that is not", granted)
+            with anyio.move_on_after(20):
+                while not any(told["status"] == "completed" for told in tasks.told):
+                    await anyio.sleep(0.02)
+            group.cancel_scope.cancel()
+        check(tasks.told and {told["taskId"] for told in tasks.told} == {followed["taskId"]}
+              and tasks.told[-1]["status"] == "completed"
+              and tasks.told[-1]["result"]["structuredContent"]["status"] == "success",
+              f"notifications/tasks bring the states and the result ({len(tasks.told)})", tasks.told)
+
+        long = await promised(**page(600))
+        await taking.ask(cancel_task(session, long["taskId"]))
+        ended = await taking.ask(get_task(session, long["taskId"]))
+        check(ended["status"] == "cancelled", "tasks/cancel ends a task", ended)
+        for name, request in [("tasks/get", get_task), ("tasks/cancel", cancel_task)]:
+            seen = await taking.refused(request(session, NEVER))
+            check(seen[0] == INVALID_PARAMS, f"{name} of an unknown id is refused", seen)
+        if stranger is not None:
+            async with open_door(place.of(OTHER_KEY), extensions=(Tasks(),)) as other:
+                seen = await other.refused(get_task(other.session.session, followed["taskId"]))
+                nobodys = await other.refused(get_task(other.session.session, NEVER))
+                check(seen[0] == INVALID_PARAMS and seen[1].replace(followed["taskId"], NEVER) == nobodys[1],
+                      "to another key the task is unknown", [seen, nobodys])
+        door.transcript += taking.transcript + [json.dumps(tasks.told)]

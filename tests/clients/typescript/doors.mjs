@@ -1,0 +1,124 @@
+// Ways to the server for `session.mjs`: the server over HTTP, and a client of either generation of the SDK.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+
+export const TOKEN = 'the-token-of-this-check';
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Whether something becomes true within so many seconds. */
+export async function within(seconds, holds) {
+  const end = Date.now() + seconds * 1000;
+  while (!(await holds())) {
+    if (Date.now() > end) return false;
+    await pause(20);
+  }
+  return true;
+}
+
+/** `pdfco serve --http` behind a token; stopped with `stop()`, which gives its exit code. */
+export async function serveHttp(binary, env, home) {
+  const child = spawn(resolve(binary), ['serve', '--simulate', '--http', '127.0.0.1:0'], {
+    cwd: home,
+    env: { ...env, PDFCO_HTTP_TOKEN: TOKEN },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const server = { errors: '' };
+  child.stderr.on('data', (chunk) => (server.errors += chunk));
+  const listening = () => server.errors.match(/^Listening on (http:\/\/\S+)\/mcp/m)?.[1];
+  await within(20, () => listening() || child.exitCode !== null);
+  const base = listening();
+  server.stop = async () => {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    return child.exitCode;
+  };
+  if (!base) throw new Error(`pdfco serve does not listen: ${server.errors}`);
+  server.url = `${base}/mcp`;
+  // How many calls wait for a job, as the server's metrics say.
+  server.waits = async () => {
+    const answer = await fetch(`${base}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    return Number((await answer.text()).match(/^pdfco_waits (\S+)$/m)?.[1] ?? 0);
+  };
+  return server;
+}
+
+/**
+ * A client. `place` says which generation and where: `server` of `serveHttp`, or `binary`, `env` and `home` for stdio.
+ * `heard` holds the notifications, `sent` the heads of HTTP requests, `granted` what subscriptions were acknowledged
+ * with, which v2 reads and does not pass on. `dispatch` sends a request as it is, past what v2 takes for an answer.
+ */
+export async function connect(place, { key = 'sim_typescript', token = TOKEN, capabilities = {} } = {}) {
+  const isV1 = place.generation === 'v1';
+  const { Client } = await import(isV1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
+  const door = { heard: [], sent: [], granted: [] };
+  let transport;
+  if (place.server) {
+    const { StreamableHTTPClientTransport } = await import(
+      isV1 ? '@modelcontextprotocol/sdk/client/streamableHttp.js' : '@modelcontextprotocol/client'
+    );
+    transport = new StreamableHTTPClientTransport(new URL(place.server.url), {
+      requestInit: { headers: { authorization: `Bearer ${token}`, 'x-api-key': key } },
+      fetch: (url, init) => {
+        door.sent.push(new Headers(init?.headers));
+        return fetch(url, init);
+      },
+    });
+  } else {
+    const { StdioClientTransport } = await import(
+      isV1 ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio'
+    );
+    transport = new StdioClientTransport({
+      command: resolve(place.binary),
+      args: ['serve', '--simulate'],
+      cwd: place.home,
+      stderr: 'pipe',
+      env: place.env,
+    });
+    transport.stderr?.on('data', (chunk) => (place.errors += chunk));
+  }
+  const negotiation =
+    place.generation === 'v2' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
+  const client = new Client({ name: 'pdfco-check', version: '1.0.0' }, { capabilities, ...negotiation });
+  client.fallbackNotificationHandler = async (note) => void door.heard.push(note);
+  await client.connect(transport);
+  const hand = transport.onmessage;
+  const waiting = new Map();
+  transport.onmessage = (message, extra) => {
+    if (waiting.has(message.id)) return waiting.get(message.id)(message);
+    if (message.method === 'notifications/subscriptions/acknowledged') door.granted.push(message.params.notifications);
+    return hand(message, extra);
+  };
+  door.dispatch = async (request, { signal } = {}) => {
+    const id = `raw-${waiting.size}`;
+    const answered = new Promise((answer) => waiting.set(id, answer));
+    await transport.send({ ...request, jsonrpc: '2.0', id }, { requestSignal: signal });
+    const { result, error } = await answered;
+    return result ? { kind: 'result', result } : { kind: 'error', error };
+  };
+  door.client = client;
+  door.sessionId = () => transport.sessionId;
+  door.call = (name, args, options = {}) =>
+    isV1 ? client.callTool({ name, arguments: args }, undefined, options) : client.callTool({ name, arguments: args }, options);
+  door.hears = (method, holds) =>
+    within(10, () => door.heard.some((note) => note.method === method && holds(note.params)));
+  door.close = async () => {
+    // A session is ended, not left behind.
+    if (transport.sessionId) await transport.terminateSession();
+    await client.close();
+  };
+  return door;
+}
+
+/** The code and the message that a request is refused with; code 0 when it is not. */
+export async function refused(request) {
+  try {
+    return { code: 0, message: JSON.stringify(await request) };
+  } catch (error) {
+    return { code: error.code, message: error.message };
+  }
+}
