@@ -264,6 +264,17 @@ async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
 }
 
 #[tokio::test]
+async fn the_icon_is_an_address_down_to_the_last_character() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-11-25").await;
+    let icon = session.hello["serverInfo"]["icons"][0]["src"].as_str().unwrap();
+    // The characters of RFC 3986: clients that check the format refuse the whole handshake for another.
+    let foreign = icon.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._~:/?#[]@!$&'()*+,;=%".contains(*c));
+    assert_eq!(foreign, None, "{icon}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_that_is_ended_is_gone() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-06-18").await;
