@@ -62,11 +62,11 @@ export async function tasksOf20251125(door, stranger, check) {
   const listed = (await tasks.listTasks()).tasks.map((task) => task.taskId).sort();
   check(JSON.stringify(listed) === JSON.stringify(ids), 'tasks/list has the three', listed);
   for (const [name, request] of [
-    ['tasks/get', tasks.getTask(NEVER)],
-    ['tasks/cancel', tasks.cancelTask(NEVER)],
-    ['tasks/result', tasks.getTaskResult(NEVER, CallToolResultSchema)],
+    ['tasks/get', () => tasks.getTask(NEVER)],
+    ['tasks/cancel', () => tasks.cancelTask(NEVER)],
+    ['tasks/result', () => tasks.getTaskResult(NEVER, CallToolResultSchema)],
   ]) {
-    const seen = await refused(request);
+    const seen = await refused(request());
     check(seen.code === -32602 && seen.message.includes(NEVER), `${name} of an unknown id is refused`, seen);
   }
   const seen = await refused(
