@@ -5,16 +5,13 @@
 
 use super::App;
 use crate::answer::{JobView, rfc3339};
-use crate::catalogue::shorten;
 use crate::error::Result;
+use crate::jobs::Job;
 use crate::jobs::ledger::now;
-use crate::jobs::{Job, JobStatus};
-use crate::secret::{Fingerprint, without_link_secrets};
+use crate::secret::Fingerprint;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
 const SPENDING_ROWS: u32 = 500;
-/// Longest reason that is shown, in characters.
-const REASON_CHARS: usize = 600;
 
 /// One page of a caller's jobs, and what is known of the account.
 #[derive(Clone, Debug)]
@@ -116,7 +113,7 @@ impl Glance {
             last_checked_at: job.last_checked_at.map(rfc3339),
             checks_made: view.checks_made,
             credits_total: view.credits_total,
-            reason: reason(job),
+            reason: job.reason(),
             files,
         }
     }
@@ -124,21 +121,4 @@ impl Glance {
 
 fn last_part(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
-}
-
-/// Why a job did not succeed, as far as anybody said; links in it lose their secrets.
-fn reason(job: &Job) -> Option<String> {
-    let told = match job.status {
-        JobStatus::Failed | JobStatus::Aborted => job.content.as_ref().and_then(message).or_else(|| told_problem(job)),
-        _ => told_problem(job),
-    };
-    told.map(|text| shorten(&without_link_secrets(text), REASON_CHARS))
-}
-
-fn told_problem(job: &Job) -> Option<&str> {
-    job.problem.as_ref().and_then(message)
-}
-
-fn message(value: &serde_json::Value) -> Option<&str> {
-    value.get("message")?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }

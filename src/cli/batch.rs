@@ -132,7 +132,7 @@ impl Outcome {
                 "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` puts it aside, so that --resume does it again",
                 job.id()
             )),
-            Verdict::Failed => record::reason(job).or_else(|| Some(format!("the job is {}", job.status.as_str()))),
+            Verdict::Failed => job.reason().or_else(|| Some(format!("the job is {}", job.status.as_str()))),
             _ => None,
         }
     }

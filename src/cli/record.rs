@@ -36,7 +36,7 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
         JobStatus::Failed | JobStatus::Aborted => Some(format!(
             "job {id} {}: {}",
             job.status.as_str(),
-            reason(job).unwrap_or_else(|| "the service gave no reason".to_owned())
+            job.reason().unwrap_or_else(|| "the service gave no reason".to_owned())
         )),
         JobStatus::Unknown => Some(format!("job '{id}' was not found")),
         JobStatus::Cancelled => Some(format!("job {id} was cancelled: nobody follows it any more")),
@@ -112,15 +112,6 @@ fn status_word(job: &Job) -> String {
     }
 }
 
-/// Why a job did not succeed, as far as anybody said.
-pub fn reason(job: &Job) -> Option<String> {
-    let of = |value: &Option<Value>| value.as_ref()?.get("message")?.as_str().map(str::to_owned);
-    match job.status {
-        JobStatus::Failed | JobStatus::Aborted => of(&job.content).or_else(|| of(&job.problem)),
-        _ => of(&job.problem),
-    }
-}
-
 /// The first lines of `jobs show`, and all of a call in the background.
 pub fn head_lines(job: &Job) -> Vec<String> {
     vec![
@@ -142,7 +133,7 @@ pub fn lines(job: &Job) -> Vec<String> {
     let mut lines = head_lines(job);
     lines.extend([
         format!("detail: {detail}"),
-        format!("failure: {}", reason(job).as_deref().unwrap_or(NONE)),
+        format!("failure: {}", job.reason().as_deref().unwrap_or(NONE)),
         format!("result: {}", result_words(job)),
         format!("created: {}", rfc3339(job.created_at)),
         format!("updated: {}", updated.map_or_else(|| NONE.to_owned(), rfc3339)),

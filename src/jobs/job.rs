@@ -9,7 +9,10 @@ use super::status::JobStatus;
 use crate::api::Reply;
 use crate::catalogue::{self, Operation};
 use crate::lenient::{field, whole_number};
-use crate::secret::{Fingerprint, PresignedUrl};
+use crate::secret::{Fingerprint, PresignedUrl, without_link_secrets};
+
+/// Longest reason that is shown, in characters.
+const REASON_CHARS_MAX: usize = 600;
 
 /// Milliseconds since 1970, UTC.
 pub type Millis = i64;
@@ -103,6 +106,18 @@ impl Job {
         match (self.submit_credits, self.check_credits) {
             (None, None) => None,
             (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+        }
+    }
+
+    /// Why it did not succeed, as far as anybody said; links in it lose their secrets.
+    pub fn reason(&self) -> Option<String> {
+        let said = |value: &Option<Value>| {
+            let text = value.as_ref()?.get("message")?.as_str()?.trim();
+            (!text.is_empty()).then(|| catalogue::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
+        };
+        match self.status {
+            JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),
+            _ => said(&self.problem),
         }
     }
 
