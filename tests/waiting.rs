@@ -185,7 +185,7 @@ async fn refused_and_lost_looks_postpone_the_wait_and_never_end_it() {
     let kinds = [
         ("429", status(429, Some("1"))),
         ("503", status(503, None)),
-        ("html", FaultKind::Html),
+        ("html", FaultKind::Html { code: 200 }),
         ("reset", FaultKind::Reset),
         ("truncated", FaultKind::Truncate),
     ];

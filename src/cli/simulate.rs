@@ -19,7 +19,14 @@ use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
 pub const EXAMPLES: &str = "Examples:
   pdfco simulate
   pdfco simulate --port 8910 --seconds 6 --rate-limit 2     about as fast as the service on the free plan
-  pdfco simulate --json                                     the address and the key as one line of JSON";
+  pdfco simulate --json                                     the address and the key as one line of JSON
+
+Faults on request: POST /simulator/faults takes {\"path_prefix\": \"/v1/job/check\", \"times\": 2, \"kind\": \"status\", \"code\": 503}
+as application/json. A prefix that starts with * matches anywhere in the path. Kinds, and the fields that they know:
+  status (code, retry_after, body), html (code), invalid_json, wrong_types, huge_body and gzip_bomb (bytes),
+  redirect_to (location), clock (seconds ahead), slow, stall_headers and stall_body (seconds), truncate,
+  lose_answer, reset, bad_chunks, garbage
+GET /simulator/stats tells what was asked.";
 
 /// Standard deviation of the logarithm of a job's seconds, as seen with the service (`waiting-cost.md`).
 const SIGMA: f64 = 0.8;

@@ -11,9 +11,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use super::listener::Shears;
+use super::bomb::GzipBomb;
+use super::listener::{Noise, Shears};
 use super::reply::{Refusal, reply};
 use super::world::{World, lock};
 
@@ -37,7 +39,8 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
-/// How a request goes wrong. All but `StallBody`, `Truncate`, `Slow` and `LoseAnswer` do so before anything is done.
+/// How a request goes wrong. All but `StallBody`, `Truncate`, `Slow`, `LoseAnswer`, `WrongTypes` and `Clock` do so before
+/// anything is done.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
     /// Answers with a status.
@@ -60,7 +63,10 @@ pub enum FaultKind {
     /// Sends half of what it announced, then closes the connection.
     Truncate,
     /// Answers with a page for people.
-    Html,
+    Html {
+        /// The HTTP status: 200 for a portal in between, 502 or 503 for a gateway.
+        code: u16,
+    },
     /// Answers with JSON that ends in the middle.
     InvalidJson,
     /// Answers with JSON of this size.
@@ -68,6 +74,22 @@ pub enum FaultKind {
         /// The size.
         bytes: u64,
     },
+    /// Answers with so many bytes of JSON in a few thousand bytes of gzip.
+    GzipBomb {
+        /// The size after unpacking.
+        bytes: u64,
+    },
+    /// Answers as usual, but every value in the JSON is of another type.
+    WrongTypes,
+    /// Answers as usual, under a clock that is so many seconds ahead of ours, or behind.
+    Clock {
+        /// Ahead, when positive.
+        seconds: i64,
+    },
+    /// Answers with a head that announces chunks, and with bytes that are none.
+    BadChunks,
+    /// Answers with bytes that are no HTTP.
+    Garbage,
     /// Sends the client elsewhere.
     RedirectTo(String),
     /// Answers as usual, but so much later.
@@ -76,15 +98,22 @@ pub enum FaultKind {
 
 impl Fault {
     /// Reads `{"path_prefix": "/v1/job/check", "times": 2, "kind": "status", "code": 503}`. Other fields by kind:
-    /// `retry_after` and `body`, `seconds`, `bytes`, `location`.
+    /// `retry_after` and `body`, `code`, `seconds`, `bytes`, `location`.
     pub(super) fn from_json(body: &Value) -> Result<Fault, Refusal> {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let whole = |name: &str| body.get(name).and_then(Value::as_u64);
+        let code = |usual: u16| whole("code").and_then(|code| u16::try_from(code).ok()).unwrap_or(usual);
         let seconds = body.get("seconds").and_then(Value::as_f64).unwrap_or(1.0);
-        let time = Duration::try_from_secs_f64(seconds).map_err(|_| Refusal::input("`seconds` is no time."))?;
-        let kind = match text("kind").unwrap_or_default().as_str() {
+        let word = text("kind").unwrap_or_default();
+        // Only a clock may be behind.
+        let time = match Duration::try_from_secs_f64(seconds) {
+            Ok(time) => time,
+            Err(_) if word == "clock" => Duration::ZERO,
+            Err(_) => return Err(Refusal::input("`seconds` is no time.")),
+        };
+        let kind = match word.as_str() {
             "status" => FaultKind::Status {
-                code: whole("code").and_then(|code| u16::try_from(code).ok()).unwrap_or(503),
+                code: code(503),
                 retry_after: text("retry_after").or_else(|| whole("retry_after").map(|seconds| seconds.to_string())),
                 body: text("body"),
             },
@@ -93,15 +122,21 @@ impl Fault {
             "stall_headers" => FaultKind::StallHeaders(time),
             "stall_body" => FaultKind::StallBody(time),
             "truncate" => FaultKind::Truncate,
-            "html" => FaultKind::Html,
+            "html" => FaultKind::Html { code: code(200) },
             "invalid_json" => FaultKind::InvalidJson,
             "huge_body" => FaultKind::HugeBody { bytes: whole("bytes").unwrap_or(100_000_000) },
+            "gzip_bomb" => FaultKind::GzipBomb { bytes: whole("bytes").unwrap_or(100_000_000) },
+            "wrong_types" => FaultKind::WrongTypes,
+            // A float becomes the nearest whole number there is.
+            "clock" => FaultKind::Clock { seconds: seconds as i64 },
+            "bad_chunks" => FaultKind::BadChunks,
+            "garbage" => FaultKind::Garbage,
             "redirect_to" => FaultKind::RedirectTo(text("location").unwrap_or_else(|| "/".to_owned())),
             "slow" => FaultKind::Slow(time),
             _ => {
                 return Err(Refusal::input(
                     "`kind` is one of status, reset, lose_answer, stall_headers, stall_body, truncate, html, \
-                     invalid_json, huge_body, redirect_to, slow.",
+                     invalid_json, huge_body, gzip_bomb, wrong_types, clock, bad_chunks, garbage, redirect_to, slow.",
                 ));
             }
         };
@@ -127,6 +162,10 @@ impl Faults {
         if fault.times > 0 && waiting.len() < FAULTS_MAX {
             waiting.push_back(fault);
         }
+    }
+
+    pub(super) fn clear(&self) {
+        lock(&self.0).clear();
     }
 
     /// The fault for a request, if one waits; the earliest first.
@@ -166,11 +205,20 @@ where
         }
         FaultKind::StallBody(time) => half(Arc::clone(world), serve().await, time).await,
         FaultKind::Truncate => half(Arc::clone(world), serve().await, BEFORE_THE_CUT).await,
-        FaultKind::Html => {
-            reply(200, "text/html", "<html><body><h1>Temporarily unavailable</h1>pdfco simulator</body></html>")
+        FaultKind::Html { code } => {
+            reply(code, "text/html", "<html><body><h1>Temporarily unavailable</h1>pdfco simulator</body></html>")
         }
         FaultKind::InvalidJson => reply(200, "application/json", "{\"status\":\"success\",\"url\":\"http"),
         FaultKind::HugeBody { bytes } => huge(bytes),
+        FaultKind::GzipBomb { bytes } => {
+            let mut response = reply(200, "application/json", Body::from_stream(GzipBomb::new(bytes).pieces()));
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        }
+        FaultKind::WrongTypes => rewritten(serve().await, &wrong_types).await,
+        FaultKind::Clock { seconds } => under_another_clock(serve().await, seconds).await,
+        FaultKind::BadChunks => noise(shears, Noise::BadChunks),
+        FaultKind::Garbage => noise(shears, Noise::Garbage),
         FaultKind::RedirectTo(location) => {
             let mut response = reply(302, "text/plain", Body::empty());
             if let Ok(location) = HeaderValue::from_str(&location) {
@@ -200,6 +248,66 @@ fn status(code: u16, retry_after: Option<String>, body: Option<String>) -> Respo
 fn cut(shears: &Shears) -> Response {
     shears.cut();
     reply(500, "text/plain", Body::empty())
+}
+
+/// Of what is returned here nothing leaves: its first byte gives the noise the word.
+fn noise(shears: &Shears, noise: Noise) -> Response {
+    shears.garble(noise);
+    reply(500, "text/plain", Body::empty())
+}
+
+/// An answer with another JSON in it; one without JSON stays as it is.
+async fn rewritten(response: Response, rewrite: &(dyn Fn(&Value) -> Value + Sync)) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, CUT_BYTES_MAX).await.unwrap_or_default();
+    let is_json =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|mime| mime.as_bytes().starts_with(b"application/json"));
+    let bytes = match serde_json::from_slice::<Value>(&bytes) {
+        Ok(value) if is_json => Bytes::from(rewrite(&value).to_string()),
+        _ => bytes,
+    };
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The same fields, none of the type that it should have.
+fn wrong_types(body: &Value) -> Value {
+    fn other(value: &Value) -> Value {
+        match value {
+            Value::Null => json!({}),
+            Value::Bool(truth) => json!({ "is": truth }),
+            Value::Number(_) => json!("many"),
+            Value::String(text) => json!([text]),
+            Value::Array(list) => {
+                Value::Object(list.iter().enumerate().map(|(at, item)| (at.to_string(), other(item))).collect())
+            }
+            Value::Object(map) => Value::Array(map.values().map(other).collect()),
+        }
+    }
+    match body {
+        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), other(value))).collect()),
+        value => other(value),
+    }
+}
+
+/// An answer as a server would give it whose clock is `seconds` ahead.
+async fn under_another_clock(response: Response, seconds: i64) -> Response {
+    const TILL: &str = "outputLinkValidTill";
+    let shifted = |at: Timestamp| at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(at);
+    let mut response = rewritten(response, &|body| {
+        let mut body = body.clone();
+        let at = body.get(TILL).and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+        if let (Some(at), Some(map)) = (at, body.as_object_mut()) {
+            map.insert(TILL.to_owned(), json!(shifted(at).to_string()));
+        }
+        body
+    })
+    .await;
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shifted(Timestamp::now()));
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::from_str(&date).ok()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 /// The first half of an answer under the length of the whole; after `time` the connection ends.

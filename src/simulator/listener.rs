@@ -1,13 +1,14 @@
 //! The port, and connections that can be cut while they are being answered.
 //!
-//! What lives here: the wrapper that lets a fault end a connection without an answer, as a broken network does. What
+//! What lives here: the wrapper that lets a fault end a connection without an answer, as a broken network does, or with
+//! noise. What
 //! never does: deciding when (that is `faults.rs`).
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Listener for Port {
                 Ok((stream, peer)) => {
                     // Without it every small answer waits for the peer's delayed acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    return (Wire { stream, shears: Shears::default() }, peer);
+                    return (Wire { stream, shears: Shears::default(), said: 0 }, peer);
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -50,14 +51,49 @@ impl Listener for Port {
     }
 }
 
-/// Cuts one connection.
+/// Something to say instead of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Noise {
+    /// A good head, and chunks that are none.
+    BadChunks,
+    /// Nothing of HTTP.
+    Garbage,
+}
+
+const WHOLE: u8 = 0;
+const CUT: u8 = 1;
+const BAD_CHUNKS: u8 = 2;
+const GARBAGE: u8 = 3;
+
+impl Noise {
+    fn bytes(state: u8) -> &'static [u8] {
+        match state {
+            BAD_CHUNKS => {
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+                  7\r\n{\"a\":1,\r\nfffffffffffffffff\r\n\0\0\xff no chunk\r\n"
+            }
+            _ => b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03 220 mail.test ESMTP\r\n\xff\xff\xff\xff\r\n\r\n",
+        }
+    }
+}
+
+/// Cuts one connection, or lets noise into it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shears(Arc<AtomicBool>);
+pub(super) struct Shears(Arc<AtomicU8>);
 
 impl Shears {
     /// Whatever is written from now on is lost, and the peer sees a reset.
     pub(super) fn cut(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(CUT, Ordering::Release);
+    }
+
+    /// Whatever is written from now on is lost; the peer reads `noise` instead, and then the end.
+    pub(super) fn garble(&self, noise: Noise) {
+        let state = match noise {
+            Noise::BadChunks => BAD_CHUNKS,
+            Noise::Garbage => GARBAGE,
+        };
+        self.0.store(state, Ordering::Release);
     }
 }
 
@@ -71,16 +107,29 @@ impl Connected<IncomingStream<'_, Port>> for Shears {
 pub(super) struct Wire {
     stream: TcpStream,
     shears: Shears,
+    /// How much of the noise is out.
+    said: usize,
 }
 
 impl Wire {
-    fn check(&self) -> io::Result<()> {
-        if !self.shears.0.load(Ordering::Acquire) {
-            return Ok(());
+    /// Ready with an error when nothing may be written any more; pending while noise goes out.
+    fn poll_check(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.shears.0.load(Ordering::Acquire) {
+            WHOLE => return Poll::Ready(Ok(())),
+            // Closing with a zero linger sends RST instead of FIN.
+            CUT => drop(self.stream.set_zero_linger()),
+            state => {
+                while let Some(rest) = Noise::bytes(state).get(self.said..).filter(|rest| !rest.is_empty()) {
+                    match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                        Poll::Ready(Ok(0)) => break,
+                        Poll::Ready(Ok(written)) => self.said += written,
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
         }
-        // Closing with a zero linger sends RST instead of FIN.
-        let _ = self.stream.set_zero_linger();
-        Err(io::ErrorKind::ConnectionReset.into())
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 }
 
@@ -92,10 +141,8 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.check() {
-            Ok(()) => Pin::new(&mut self.stream).poll_write(cx, bytes),
-            Err(cut) => Poll::Ready(Err(cut)),
-        }
+        std::task::ready!(self.poll_check(cx))?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -103,10 +150,8 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.check() {
-            Ok(()) => Pin::new(&mut self.stream).poll_write_vectored(cx, parts),
-            Err(cut) => Poll::Ready(Err(cut)),
-        }
+        std::task::ready!(self.poll_check(cx))?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {

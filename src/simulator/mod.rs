@@ -9,6 +9,7 @@
 //! Start at [`spawn`], then `door.rs` (what happens to a request), `jobs.rs` (a job's life), `work.rs` (the results).
 
 mod accounts;
+mod bomb;
 mod callback;
 mod convert;
 mod direct;
@@ -140,6 +141,12 @@ pub async fn spawn(options: Options) -> Result<Handle> {
     Ok(Handle { url, world, ended })
 }
 
+/// The pages that a list names, item by item; nothing for what is no list. Here for `fuzz/` alone.
+#[doc(hidden)]
+pub fn pages_named(text: &str, base: u32, count: u32) -> Option<Vec<Vec<u32>>> {
+    pages::parse(text, base, count).ok()
+}
+
 impl Handle {
     /// The base URL, such as `http://127.0.0.1:40123`.
     pub fn url(&self) -> &str {
@@ -151,6 +158,11 @@ impl Handle {
         self.world.faults.add(fault);
     }
 
+    /// Forgets the faults that wait: from now on everything goes well.
+    pub fn heal(&self) {
+        self.world.faults.clear();
+    }
+
     /// The latest requests, oldest first (at most 10 000 are remembered).
     pub fn requests(&self) -> Vec<Request> {
         self.world.journal.requests()
@@ -159,6 +171,11 @@ impl Handle {
     /// How many requests came for exactly this path.
     pub fn count(&self, path: &str) -> usize {
         self.world.journal.count(path)
+    }
+
+    /// How many jobs were accepted.
+    pub fn jobs(&self) -> usize {
+        usize::try_from(self.world.jobs.counts().0).unwrap_or(usize::MAX)
     }
 
     /// How many requests were refused because their key asked too fast.
