@@ -12,6 +12,9 @@ use crate::error::{Error, Kind, Result};
 use crate::lenient::{field, truth, whole_number};
 use crate::secret::without_link_secrets;
 
+/// Largest number of credits that is believed.
+const CREDITS_MAX: u64 = 1_000_000_000_000;
+
 /// A JSON object that the service sent with a success.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -22,12 +25,12 @@ pub struct Reply {
 impl Reply {
     /// Credits that this request cost, when the service said so. Negative numbers are refunds.
     pub fn credits(&self) -> Option<i64> {
-        whole_number(field(&self.body, "credits")?)
+        credits_in(&self.body, "credits")
     }
 
     /// The account's balance, when the service said so.
     pub fn credits_remaining(&self) -> Option<i64> {
-        whole_number(field(&self.body, "remainingCredits")?)
+        credits_in(&self.body, "remainingCredits")
     }
 
     /// The job's id, when the service started one.
@@ -44,6 +47,12 @@ impl Reply {
     pub fn text(&self, name: &str) -> Option<&str> {
         field(&self.body, name)?.as_str().filter(|text| !text.is_empty())
     }
+}
+
+/// Credits as an answer has them. Numbers that no account can have are none: sums of them must not overflow, here or in
+/// the ledger.
+pub fn credits_in(body: &Value, name: &str) -> Option<i64> {
+    whole_number(field(body, name)?).filter(|credits| credits.unsigned_abs() <= CREDITS_MAX)
 }
 
 /// The words that `job/check` is documented to answer. A body that carries one of them is a job's state, whatever its
@@ -321,6 +330,22 @@ mod tests {
         assert_eq!(reply.credits_remaining(), Some(7));
         assert_eq!(reply.credits(), None);
         assert_eq!(field(&json!({"jobid": 1, "jobId": 2}), "jobId"), Some(&json!(2)));
+    }
+
+    #[test]
+    fn credits_that_no_account_has_are_none() {
+        for (credits, expected) in [
+            (json!(i64::MAX), None),
+            (json!(i64::MIN), None),
+            (json!("-9223372036854775808"), None),
+            (json!(1e300), None),
+            (json!(1_000_000_000_001_i64), None),
+            (json!(1_000_000_000_000_i64), Some(1_000_000_000_000)),
+            (json!(-21), Some(-21)),
+        ] {
+            let reply = Reply { body: json!({"credits": credits, "remainingCredits": credits}) };
+            assert_eq!((reply.credits(), reply.credits_remaining()), (expected, expected), "{credits}");
+        }
     }
 
     #[test]

@@ -268,12 +268,18 @@ impl Observation {
     }
 }
 
-/// When the links in an answer stop working: as stated, or an hour after `at`, which is the service's default.
+/// A presigned link lives for a week at most.
+const LINK_LIFE_MAX: Millis = 7 * 86_400_000;
+
+/// When the links in an answer stop working: as stated, or an hour after `at`, which is the service's default. An answer
+/// that is just in and calls its links dead was written under another clock: whether they are, the storage will say.
 pub fn links_expire_at(content: &Value, at: Millis) -> Millis {
     field(content, "outputLinkValidTill")
         .and_then(Value::as_str)
         .and_then(|text| text.parse::<jiff::Timestamp>().ok())
-        .map_or(at.saturating_add(3_600_000), jiff::Timestamp::as_millisecond)
+        .map(jiff::Timestamp::as_millisecond)
+        .filter(|till| *till > at)
+        .map_or(at.saturating_add(3_600_000), |till| till.min(at.saturating_add(LINK_LIFE_MAX)))
 }
 
 /// `content` with every link taken out and `why` in its place, for rows whose links do not work yet or no longer.
@@ -318,7 +324,9 @@ mod tests {
     #[test]
     fn stated_times_of_links_are_read_and_missing_ones_are_an_hour() {
         let stated = json!({"outputLinkValidTill": "2025-08-11T17:09:13.263623+00:00"});
-        assert_eq!(links_expire_at(&stated, 0), 1_754_932_153_263);
+        assert_eq!(links_expire_at(&stated, 1_754_930_000_000), 1_754_932_153_263);
+        assert_eq!(links_expire_at(&stated, 0), LINK_LIFE_MAX, "a clock far ahead keeps no link for ever");
+        assert_eq!(links_expire_at(&stated, 1_754_932_200_000), 1_754_935_800_000, "nor does one behind kill it");
         assert_eq!(links_expire_at(&json!({"outputLinkValidTill": "soon"}), 1_000), 3_601_000);
     }
 

@@ -324,7 +324,7 @@ impl Ledger {
         let row = sqlx::query(
             "WITH rule AS (
                  SELECT intent_id AS rule_of,
-                        (status IN ('queued', 'working', 'unknown') AND $2 <> 'queued'
+                        (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
                          OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
                  FROM jobs WHERE intent_id = $1)
              UPDATE jobs SET
@@ -375,7 +375,7 @@ impl Ledger {
     ) -> Result<Result<(), Job>> {
         let claimed = sqlx::query(
             "UPDATE jobs SET lease_holder = $2, lease_until = $3
-             WHERE intent_id = $1 AND status IN ('queued', 'working')
+             WHERE intent_id = $1 AND status NOT IN ('success', 'failed', 'aborted', 'unknown', 'cancelled')
                  AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $6 OR lease_holder = $2)
                  AND COALESCE(last_checked_at, 0) <= $5",
         )

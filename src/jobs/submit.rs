@@ -130,8 +130,8 @@ impl Jobs {
                         self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
                     }
                     Ok(None) => {
-                        let error = neither_job_nor_result(&reply);
-                        self.core.ledger.not_accepted(&intent_id, &error, true).await?;
+                        let error = neither_job_nor_result(operation, &reply).with_spent(bill.used, bill.remaining);
+                        self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                         return Err(error);
                     }
                     Err(error) => Err(error),
@@ -141,9 +141,7 @@ impl Jobs {
                 Ok(Submitted { job, bill, is_repeat: false, twin })
             }
             Err(error) => {
-                if let Some(credits) =
-                    error.upstream().and_then(|body| lenient::field(body, "credits")).and_then(lenient::whole_number)
-                {
+                if let Some(credits) = error.upstream().and_then(|body| api::reply::credits_in(body, "credits")) {
                     self.core.charge(caller, operation.name, Some(credits), None).await;
                 }
                 self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
@@ -270,13 +268,18 @@ fn callback_hash(secret: &str) -> String {
 fn tells_a_result(operation: &Operation, body: &Value) -> bool {
     let results = Results::read(body);
     let is_done = || lenient::field(body, "error").and_then(lenient::truth) == Some(false);
-    operation.run == Run::Direct
+    let says_something = || body.as_object().is_some_and(|body| !body.is_empty());
+    (operation.run == Run::Direct && (operation.output == Output::Nothing || says_something()))
         || !results.links.is_empty()
         || results.inline.is_some()
         || (operation.output == Output::Nothing && is_done())
 }
 
-fn neither_job_nor_result(reply: &api::Reply) -> Error {
+fn neither_job_nor_result(operation: &Operation, reply: &api::Reply) -> Error {
+    if operation.effect == Effect::ReadsAccount {
+        let hint = "Nothing was changed by it: try again later.";
+        return Error::new(Kind::Upstream, "The service answered with nothing.", hint);
+    }
     Error::new(
         Kind::Upstream,
         "The service answered with neither a job nor a result. It may have charged for the request.",
