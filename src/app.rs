@@ -139,9 +139,17 @@ impl App {
     /// # Errors
     /// `invalid_argument` when the base URL cannot be used.
     pub fn new(config: Config) -> Result<App> {
+        App::with_timeouts(config, Timeouts::default())
+    }
+
+    /// The product under other time limits of requests than its own: for tests, which cannot wait for those.
+    ///
+    /// # Errors
+    /// As [`App::new`].
+    pub fn with_timeouts(config: Config, timeouts: Timeouts) -> Result<App> {
         catalogue::toolsets(&config.toolsets)?;
         let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
-        let client = Client::new(config.base_url.clone(), config.pace, Timeouts::default(), shared_pace(&ledger))?;
+        let client = Client::new(config.base_url.clone(), config.pace, timeouts, shared_pace(&ledger))?;
         let settings = Settings {
             check_worth_seconds: config.check_worth_seconds,
             credit_budget: config.credit_budget,
@@ -507,6 +515,13 @@ impl App {
         let call = crate::jobs::call_for(operation, json!({}), Vec::new());
         let (content, bill) =
             or_cancelled(&caller.cancel, self.jobs.direct(&caller.key, &call, operation.name)).await?;
+        if bill.remaining.is_none() {
+            return Err(Error::new(
+                Kind::Upstream,
+                "The service answered without a balance.",
+                "Try again later. If it stays so, check PDFCO_BASE_URL: a proxy or another server may be answering.",
+            ));
+        }
         Ok(Answer::new("success", content, bill))
     }
 

@@ -413,6 +413,23 @@ async fn redirects_and_strange_hosts_are_refused() {
 }
 
 #[tokio::test]
+async fn a_web_page_in_place_of_a_file_is_no_result() {
+    let page = b"<html>Please log in</html>";
+    let portal =
+        answer("200 OK", &[&format!("Content-Length: {}", page.len()), "Content-Type: text/html; charset=utf-8"], page);
+    let body = content(5_000);
+    let storage = Storage::new(vec![portal.clone(), whole(&body)]).await;
+    let place = Place::new();
+    let saved = save(&storage, &place.target(), false, 1 << 30).await.unwrap();
+    assert_eq!((saved.sha256, storage.requests()), (sha256(&body), 2), "a portal may be gone the next time");
+    // Where a page was promised, it is the result.
+    let storage = Storage::new(vec![portal]).await;
+    let link = PresignedUrl::new(format!("{}A/result.html?X-Amz-Signature=canary", storage.base));
+    let text = files::fetch_text(&storage.client(), &storage.hosts(), &link, 1_000).await.unwrap().unwrap();
+    assert_eq!((text.mime_type.as_str(), text.text.as_bytes()), ("text/html", &page[..]));
+}
+
+#[tokio::test]
 async fn a_cancelled_or_dropped_download_leaves_nothing() {
     let body = content(100_000);
     let storage = Storage::new(vec![Answer { hangs: true, ..cut(&body, 50_000) }]).await;

@@ -336,7 +336,9 @@ async fn expired_links_are_replaced_by_one_forced_check() {
     // By its time, and by the storage's word.
     let stale = json!({"status": "success", "url": format!("{}/stale/report.txt", server.uri())});
     at(&server, "/stale/report.txt", reply(403, "errors/storage_access_denied.xml")).await;
-    let by_time = fixture_json("job_check/success.json");
+    let soon = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_millis(1_500)).unwrap();
+    let mut by_time = fixture_json("job_check/success.json");
+    by_time["outputLinkValidTill"] = json!(soon.to_string());
     for success in [by_time, stale] {
         let seen = requests(&server, CHECK).await.len();
         let product = Product::new(&server.uri(), KEY);
@@ -350,6 +352,8 @@ async fn expired_links_are_replaced_by_one_forced_check() {
         product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
         let first = product.app.check(&product.caller, JOB, false).await.unwrap();
         assert_eq!(first.status, "success");
+        let till = jiff::Timestamp::now().duration_until(soon).max(jiff::SignedDuration::ZERO);
+        tokio::time::sleep(till.unsigned_abs()).await;
         let read = product.app.read(&product.caller, JOB, 0, None, None, 0).await.unwrap();
         assert_eq!(read.output.unwrap().text, "the text");
         assert_eq!(read.credits_used, Some(2), "the look for the fresh link is on the bill");
@@ -588,4 +592,19 @@ async fn an_operation_says_what_it_costs_and_how_sure_that_is() {
     let cost = |name: &str| product.app.describe(name).unwrap().content["cost"].as_str().unwrap().to_owned();
     assert_eq!(cost("pdf_to_text"), "about 21 credits a page (documented)");
     assert!(cost("pdf_to_xlsx").contains("every answer reports"));
+}
+
+#[tokio::test]
+async fn credits_beyond_any_account_do_not_spoil_the_ledger() {
+    let server = MockServer::start().await;
+    let absurd = json!({"status": "working", "credits": i64::MAX, "remainingCredits": i64::MIN});
+    at(&server, CHECK, ResponseTemplate::new(200).set_body_json(absurd)).await;
+    let product = Product::with(&server.uri(), KEY, &[("PDFCO_CREDIT_BUDGET", "1000")]);
+    for _ in 0..3 {
+        let answer = product.app.check(&product.caller, JOB, true).await.unwrap();
+        assert_eq!((answer.status.as_str(), answer.credits_used), ("working", None));
+    }
+    let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
+    assert_eq!((&listed.content["total"], &listed.content["items"][0]["credits_total"]), (&json!(1), &Value::Null));
+    assert_eq!(product.app.spending(&product.caller, 10).await.unwrap(), json!([]));
 }

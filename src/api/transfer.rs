@@ -68,7 +68,18 @@ impl Client {
             .map_err(|_| stalled(&host_of(link)))?
             .map_err(|error| network_error(error, &host_of(link)).0)?;
         match response.status().as_u16() {
+            // A portal or a proxy in between; the storage itself has nothing to say.
+            200..=299 if is_web_page(response.headers()) => Err(Error::new(
+                Kind::Upstream,
+                format!("{} answered the upload with a web page.", host_of(link)),
+                "Nothing was stored. Check the network: a login page or a proxy may be in the way.",
+            )),
             200..=299 => Ok(()),
+            429 => Err(Error::new(
+                Kind::RateLimited,
+                "The storage asks for fewer requests.",
+                "Try again in a few seconds.",
+            )),
             403 => Err(Error::new(
                 Kind::LinkExpired,
                 "The storage refused the upload: its link is no longer valid.",
@@ -206,6 +217,10 @@ async fn refused(response: reqwest::Response, status: u16) -> Error {
         .with_retryable(false),
         _ => Error::new(Kind::Upstream, format!("The storage answered HTTP {status}."), "Try again."),
     }
+}
+
+fn is_web_page(headers: &header::HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|mime| mime.as_bytes().to_ascii_lowercase().starts_with(b"text/html"))
 }
 
 fn host_of(link: &PresignedUrl) -> String {

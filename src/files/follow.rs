@@ -100,6 +100,7 @@ pub(super) async fn follow(
         let from = if etag.is_some() { bytes } else { 0 };
         let cut = match client.get_link(link, from, etag).await {
             Err(error) => error,
+            Ok((head, _)) if is_page_for_people(link, &head) => page_for_people(),
             Ok((head, mut pieces)) => {
                 if !entity.is_continued_by(&head, from) {
                     if head.start != 0 {
@@ -153,6 +154,21 @@ pub(super) async fn follow(
         tracing::debug!(%link, bytes, cuts, ?pause, kind = %cut.kind(), "transfer cut");
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Whether a web page comes where another kind of file was promised: a portal, a login or a gateway is in between.
+fn is_page_for_people(link: &PresignedUrl, head: &LinkHead) -> bool {
+    let promised = link.file_name().and_then(|name| mime_guess::from_path(name).first());
+    let is_page = |mime: &str| matches!(mime, "text/html" | "application/xhtml+xml");
+    head.mime_type.as_deref().is_some_and(is_page) && promised.is_some_and(|mime| !is_page(mime.essence_str()))
+}
+
+fn page_for_people() -> Error {
+    Error::new(
+        Kind::Upstream,
+        "A web page came instead of the result.",
+        "Check the network: a login page or a proxy may be in the way. Then try again.",
+    )
 }
 
 fn short(bytes: u64, total: u64) -> Error {
