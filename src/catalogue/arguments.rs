@@ -19,6 +19,8 @@ const PUBLIC_CHARS_MAX: usize = 200;
 
 /// Most items of a list or fields of an object that the ledger keeps.
 const PUBLIC_ITEMS_MAX: usize = 50;
+/// Deepest nesting that the ledger keeps.
+const PUBLIC_DEPTH_MAX: usize = 16;
 /// Fields whose names hold one of these are secrets, wherever they stand.
 const SECRET_NAMES: &[&str] = &["password", "secret", "token", "encryptionkey", "decryptionkey", "apikey", "api_key"];
 
@@ -57,11 +59,14 @@ impl Arguments {
     pub fn public(&self) -> Value {
         let mut kept = Map::new();
         if let Some(sources) = &self.sources {
-            let shown = |item: &String| shorten(&without_link_secrets(item), PUBLIC_CHARS_MAX);
+            let shown = |item: &String| match &self.secrets {
+                secrets if holds_secret(item, secrets) => "[hidden]".to_owned(),
+                _ => shorten(&without_link_secrets(item), PUBLIC_CHARS_MAX),
+            };
             kept.insert(sources.wire.to_owned(), json!(sources.items.iter().map(shown).collect::<Vec<_>>().join(", ")));
         }
         for (name, value) in &self.body {
-            kept.insert(name.clone(), public_value(name, value, &self.secrets));
+            kept.insert(name.clone(), public_value(name, value, &self.secrets, PUBLIC_DEPTH_MAX));
         }
         Value::Object(kept)
     }
@@ -72,29 +77,34 @@ impl Arguments {
     }
 }
 
-fn public_value(name: &str, value: &Value, secrets: &[String]) -> Value {
+/// `depth` is how deep it goes: JSON as text in JSON as text may hold far more levels than a stack.
+fn public_value(name: &str, value: &Value, secrets: &[String], depth: usize) -> Value {
+    let Some(depth) = depth.checked_sub(1) else { return json!("[not kept]") };
     let is_named_secret = SECRET_NAMES.iter().any(|word| name.to_ascii_lowercase().contains(word));
-    let holds_secret = |text: &str| secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
     match value {
-        Value::String(text) if is_named_secret || holds_secret(text) => json!("[hidden]"),
+        Value::String(text) if is_named_secret || holds_secret(text, secrets) => json!("[hidden]"),
         // Options as text may hold secrets under names of their own: they are read for that, and kept as an object.
         Value::String(text) => match serde_json::from_str::<Value>(text) {
-            Ok(inside @ (Value::Object(_) | Value::Array(_))) => public_value(name, &inside, secrets),
+            Ok(inside @ (Value::Object(_) | Value::Array(_))) => public_value(name, &inside, secrets, depth),
             _ if name.eq_ignore_ascii_case("callback") => json!(origin_of(text)),
             // Relaxed JSON that cannot be read cannot be cleaned either.
             _ if name.eq_ignore_ascii_case("profiles") => json!("[not kept]"),
             _ => json!(shorten(&without_link_secrets(text), PUBLIC_CHARS_MAX)),
         },
-        Value::Array(list) => {
-            Value::Array(list.iter().take(PUBLIC_ITEMS_MAX).map(|value| public_value(name, value, secrets)).collect())
-        }
+        Value::Array(list) => Value::Array(
+            list.iter().take(PUBLIC_ITEMS_MAX).map(|value| public_value(name, value, secrets, depth)).collect(),
+        ),
         Value::Object(map) => {
-            let kept = map.iter().take(PUBLIC_ITEMS_MAX);
-            Value::Object(kept.map(|(name, value)| (name.clone(), public_value(name, value, secrets))).collect())
+            let kept = map.iter().filter(|(name, _)| !holds_secret(name, secrets)).take(PUBLIC_ITEMS_MAX);
+            Value::Object(kept.map(|(name, value)| (name.clone(), public_value(name, value, secrets, depth))).collect())
         }
         _ if is_named_secret => json!("[hidden]"),
         other => other.clone(),
     }
+}
+
+fn holds_secret(text: &str, secrets: &[String]) -> bool {
+    secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
 }
 
 /// Scheme, host and port of a link: the rest of a webhook's address is its secret.
@@ -390,6 +400,19 @@ mod tests {
         let public = arguments.public().to_string();
         assert!(!public.contains("canary"), "{public}");
         assert_eq!(arguments.secrets.len(), 2);
+        let twice = json!({"url": "https://h.test/canary2/a.pdf", "password": "canary2", "profiles": {"canary2": {"canary2": 1}}});
+        assert!(!of("pdf_to_text", twice).unwrap().public().to_string().contains("canary"));
+    }
+
+    #[test]
+    fn text_in_text_in_text_is_not_followed_for_ever() {
+        // Some twenty layers of JSON as text, each a hundred lists deep: far more levels than a small stack has room for.
+        let layer = |inside: &str| format!("{}{}{}", "[".repeat(100), json!(inside), "]".repeat(100));
+        let deep = (0..14).fold("1".to_owned(), |inside, _| layer(&inside));
+        let given = json!({"url": "u", "profiles": deep});
+        let small = std::thread::Builder::new().stack_size(512 * 1024);
+        let read = small.spawn(move || of("pdf_to_text", given).unwrap().public().to_string().len()).unwrap();
+        assert!(read.join().unwrap() < 1_000);
     }
 
     #[test]

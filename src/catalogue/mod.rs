@@ -436,7 +436,11 @@ fn fold(name: &str) -> String {
 
 /// At most `chars` characters of `text`, for messages that quote what a caller wrote.
 pub fn shorten(text: &str, chars: usize) -> String {
-    let mut clean: String = text.chars().take(chars).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    // Neither what a terminal obeys nor what turns text around, so that a quotation cannot pose as something else.
+    let is_shown = |c: char| {
+        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut clean: String = text.chars().take(chars).map(|c| if is_shown(c) { c } else { '\u{fffd}' }).collect();
     if text.chars().nth(chars).is_some() {
         clean.push('…');
     }
