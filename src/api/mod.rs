@@ -119,7 +119,7 @@ impl Client {
         let started = Instant::now();
         let mut number = 1;
         loop {
-            let failure = match self.attempt(key, call).await {
+            let failure = match self.attempt(key, call, started).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
@@ -158,9 +158,13 @@ impl Client {
         self.attempt_in_turn(key, call, turn).await.map_err(|failure| failure.explained(call))
     }
 
-    async fn attempt(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
+    async fn attempt(&self, key: &ApiKey, call: &Call, started: Instant) -> Result<Reply, Failure> {
         let turn = tokio::select! {
+            biased;
             turn = self.turn(key) => turn,
+            pause = self.inner.limiter.paused_beyond(key.fingerprint(), started + REPEAT_BUDGET) => {
+                return Err(Failure { error: told_to_pause(pause), fate: retry::Fate::Elsewhere });
+            }
             () = call.cancel.cancelled() => return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere }),
         };
         self.attempt_in_turn(key, call, turn).await
@@ -242,6 +246,12 @@ impl Failure {
         }
         .with_source(self.error)
     }
+}
+
+fn told_to_pause(pause: Duration) -> Error {
+    let message = "The service asked this key to pause, for longer than a call waits. The request was not sent.";
+    Error::new(Kind::RateLimited, message, "Nothing was charged for it. Try again after `retry_after_seconds`.")
+        .with_retry_after(Some(pause))
 }
 
 fn given_up() -> Error {

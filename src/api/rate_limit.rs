@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause that a refusal can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// A call that waits for its turn looks this often whether a new pause makes that hopeless.
+const PAUSE_SEEN_EVERY: Duration = Duration::from_millis(250);
+
 /// From this many keys on, idle ones are forgotten.
 const KEYS_KEPT: usize = 1_024;
 
@@ -76,6 +79,19 @@ impl RateLimiter {
                 return Permit { window: Arc::clone(&window), at: now };
             }
             tokio::time::sleep_until(ready).await;
+        }
+    }
+
+    /// Ends once the service has told `key` to pause until after `deadline`; gives what is left of the pause. A call that
+    /// waits for its turn need not wait for that.
+    pub async fn paused_beyond(&self, key: &Fingerprint, deadline: Instant) -> Duration {
+        let window = self.window(key);
+        loop {
+            let until = lock(&window.state).paused_until;
+            if let Some(until) = until.filter(|until| *until > deadline) {
+                return until.saturating_duration_since(Instant::now());
+            }
+            tokio::time::sleep(PAUSE_SEEN_EVERY).await;
         }
     }
 
