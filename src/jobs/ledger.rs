@@ -567,7 +567,8 @@ impl Ledger {
         cursor: Option<&str>,
     ) -> Result<Page> {
         let (before_at, before_id) = match cursor {
-            None => (i64::MAX, String::new()),
+            // After every time and every id.
+            None => (i64::MAX, char::MAX.to_string()),
             Some(cursor) => {
                 cursor.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned()))).ok_or_else(
                     || Error::invalid("The cursor is not one of list_jobs.", "Leave `cursor` out for the first page."),
