@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, StreamExt, stream};
 use pdfco::answer::Answer;
 use pdfco::api::Timeouts;
-use pdfco::app::{App, Caller, SubmitRequest};
+use pdfco::app::{App, Caller, SubmitRequest, Takes};
 use pdfco::error::{Kind, Result};
 use pdfco::files::Sandbox;
 use pdfco::simulator::{self, Fault, FaultKind, Handle, Options};
@@ -324,6 +324,7 @@ impl Cell {
             key: app.config.key().unwrap().clone(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
             max_wait: None,
+            takes: Takes::Answers,
             cancel: CancellationToken::new(),
             told: Arc::new(|_| {}),
         };
