@@ -280,11 +280,11 @@ pub fn schema() -> Value {
         "properties": {
             "status": {"type": "string", "enum": states, "description": "state of the job; error: the request failed"},
             "content": {"description": "the service's JSON, or the error {kind, message, hint, retryable}"},
-            "credits_used": {"description": "by this call, or null"},
-            "credits_remaining": {"description": "last balance, or null"},
-            "tips": {"description": "next step, or null"},
-            "job": {"description": "{job_id, is_terminal, progress, retry_after_seconds, outputs…}, or null"},
-            "output": {"description": "{text (untrusted), offset, next_offset, total_chars, truncated}, or null"},
+            "credits_used": {"description": "by this call"},
+            "credits_remaining": {"description": "last balance"},
+            "tips": {"description": "next step"},
+            "job": {"description": "{job_id, is_terminal, progress, retry_after_seconds, outputs…}"},
+            "output": {"description": "{text (untrusted), offset, next_offset, total_chars, truncated}"},
         },
         "required": ["status"],
     })

@@ -10,8 +10,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "account_balance",
         aliases: &["credit_balance"],
         title: "Credit balance",
-        description: "Read how many credits the account has left. Every other answer carries the balance as well, so this \
-            is for asking before a large batch. Free of charge.",
+        description: "Read how many credits the account has left, before a large batch. get_credit_balance does the \
+            same without a job; answers of calls that spend credits carry the balance as well. Free.",
         method: Method::Get,
         path: "/v1/account/credit/balance",
         toolset: Toolset::Account,
@@ -64,8 +64,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "license_info",
         aliases: &[],
         title: "Licence of an own server",
-        description: "Read the licensed modules of an API Server on own premises. The public service does not have this; \
-            for its credits use account_balance.",
+        description: "Read the licensed modules of an API Server on own premises. The public service does not have \
+            this; for its credits use get_credit_balance.",
         method: Method::Get,
         path: "/license/info",
         toolset: Toolset::Account,

@@ -145,8 +145,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_xlsx",
         aliases: &[],
         title: "PDF to XLSX",
-        description: "Convert the tables of a PDF or scan to an Excel workbook (XLSX). To read the values here, use \
-            pdf_to_csv instead: its text result needs no spreadsheet program.",
+        description: "Convert the tables of a PDF or scan to an Excel workbook (XLSX). For values \
+            to read here use pdf_to_csv.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/xlsx",
         toolset: Toolset::ConvertFromPdf,
@@ -218,7 +218,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_to_jpeg"],
         title: "PDF to JPG",
         description: "Render each page of a PDF as a JPG image. Smallest files for scans and photos; for sharp text \
-            use pdf_to_png, for one file pdf_to_tiff.",
+            use pdf_to_png, for one file pdf_to_tiff. About 12 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/jpg",
         toolset: Toolset::ConvertFromPdf,
@@ -234,7 +234,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to PNG",
         description: "Render each page of a PDF as a PNG image without loss. Best for text and drawings; for photos \
-            pdf_to_jpg makes smaller files.",
+            pdf_to_jpg makes smaller files. About 15 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/png",
         toolset: Toolset::ConvertFromPdf,
@@ -250,7 +250,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "PDF to WebP",
         description: "Render each page of a PDF as a WebP image for the web. For images that every program opens use \
-            pdf_to_png or pdf_to_jpg.",
+            pdf_to_png or pdf_to_jpg. About 18 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/webp",
         toolset: Toolset::ConvertFromPdf,
@@ -265,9 +265,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_to_tiff",
         aliases: &["pdf_to_tif"],
         title: "PDF to TIFF",
-        description: "Render the pages of a PDF into one multi-page TIFF, as fax and archive systems want it. For one \
-            image per page use pdf_to_png. The compression is set with `profiles`: `{\"TIFFCompression\": \
-            \"CCITT4\"}`.",
+        description: "Render the pages of a PDF into one multi-page TIFF, as fax and archive systems want it. For \
+            one image per page use pdf_to_png. About 28 credits a page. The compression is set with `profiles`: \
+            `{\"TIFFCompression\": \"CCITT4\"}`.",
         method: Method::Post,
         path: "/v1/pdf/convert/to/tiff",
         toolset: Toolset::ConvertFromPdf,

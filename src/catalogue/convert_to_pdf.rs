@@ -107,7 +107,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_from_url", "url_to_pdf"],
         title: "Web page to PDF",
         description: "Print a public web page to PDF; its scripts run first. For HTML that you have as text use \
-            html_to_pdf.",
+            html_to_pdf. About 9 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/convert/from/url",
         toolset: Toolset::ConvertToPdf,
@@ -186,8 +186,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "url_to_jpg",
         aliases: &["webpage_to_jpg"],
         title: "Web page to JPG",
-        description: "Take a JPG screenshot of a public web page. For a document with pages use webpage_to_pdf. Samples \
-            only; not in the current documentation.",
+        description: "Take a JPG screenshot of a public web page; for sharp text use url_to_png. For a document with \
+            pages use webpage_to_pdf. Samples only; not in the current documentation.",
         method: Method::Post,
         path: "/v1/url/convert/to/jpg",
         toolset: Toolset::ConvertToPdf,
@@ -202,8 +202,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "url_to_png",
         aliases: &["webpage_to_png"],
         title: "Web page to PNG",
-        description: "Take a PNG screenshot of a public web page, sharper than url_to_jpg. For a document with pages use \
-            webpage_to_pdf. Samples only; not in the current documentation.",
+        description: "Take a PNG screenshot of a public web page, without loss; url_to_jpg makes smaller files. For \
+            a document with pages use webpage_to_pdf. Samples only; not in the current documentation.",
         method: Method::Post,
         path: "/v1/url/convert/to/png",
         toolset: Toolset::ConvertToPdf,

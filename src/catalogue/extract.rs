@@ -79,8 +79,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_info_reader",
         aliases: &["pdf_info"],
         title: "Read PDF facts",
-        description: "Read the facts of a PDF: page count, title, author, dates, page size, encryption, permissions. For \
-            its form fields use read_pdf_forms_info, for its contents pdf_to_text.",
+        description: "Read the facts of a PDF: page count, title, author, dates, page size, encryption, permissions. \
+            For its form fields use read_pdf_forms_info, for its contents pdf_to_text. About 7 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/info",
         toolset: Toolset::Extract,
@@ -129,7 +129,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_document_parser"],
         title: "Parse a document by template",
         description: "Extract fields and tables from a document (PDF, JPG, PNG) by a stored or given template. \
-            Without one the service looks for a template that fits. For invoices without a template use \
+            Without one the service may find a template that fits. For invoices without a template use \
             ai_invoice_parser. About 42 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/documentparser",
@@ -199,8 +199,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "document_parser_results",
         aliases: &[],
         title: "Save a parser result",
-        description: "Save a result of the document parser with the service. To parse a document use document_parser; its \
-            result needs no saving. Samples only; not in the current documentation.",
+        description: "Save a result of the document parser with the service. To parse a document use \
+            document_parser; its result needs no saving. About 11 credits a call. Samples only; not in the current \
+            documentation.",
         method: Method::Post,
         path: "/v1/pdf/documentparser/results",
         toolset: Toolset::Extract,
@@ -360,8 +361,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "email_send",
         aliases: &["send_email"],
         title: "Send an e-mail",
-        description: "Send an e-mail with a document attached, through an SMTP server of your own. It reaches people and \
-            cannot be taken back, so confirm it with the user first. About 21 credits a page.",
+        description: "Send an e-mail with a document attached, through an SMTP server of your own. It reaches people \
+            and cannot be taken back, so confirm it with the user first. To make the document first use html_to_pdf \
+            or another operation, and pass its link. About 21 credits a page.",
         method: Method::Post,
         path: "/v1/email/send",
         toolset: Toolset::Extract,

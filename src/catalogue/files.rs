@@ -50,8 +50,9 @@ pub const OPERATIONS: &[Operation] = &[
         name: "file_delete",
         aliases: &["delete_file"],
         title: "Delete a stored file",
-        description: "Delete an uploaded file or a result from the service's temporary storage before it expires by \
-            itself. This cannot be undone. 7 credits a call.",
+        description: "Delete a file of upload_file, or a job's result, from the service's temporary storage before it \
+            expires by itself. This cannot be undone; cancel_job stops tracking a job and deletes nothing. 7 credits a \
+            call.",
         method: Method::Post,
         path: "/v1/file/delete",
         toolset: Toolset::Account,

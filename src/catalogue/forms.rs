@@ -47,7 +47,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_info_fields"],
         title: "Read form fields",
         description: "List the form fields of a PDF: name, type, page, position and present value, besides what \
-            pdf_info_reader tells. Do this before fill_forms.",
+            pdf_info_reader tells. Do this before fill_forms. About 8 credits a call.",
         method: Method::Post,
         path: "/v1/pdf/info/fields",
         toolset: Toolset::Forms,

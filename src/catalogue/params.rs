@@ -6,10 +6,9 @@
 use super::{Param, ParamKind};
 
 /// The source document.
-pub const URL: Param =
-    Param::new("url", ParamKind::Source, "Document: http(s) link, `filetoken://…` or local path (uploaded).")
-        .aliases(&["input", "file_path"])
-        .required();
+pub const URL: Param = Param::new("url", ParamKind::Source, "Document: URL, `filetoken://…` or local path (uploaded).")
+    .aliases(&["input", "file_path"])
+    .required();
 
 /// The source document and how to fetch it.
 pub const SOURCE: &[Param] = &[URL, HTTP_USERNAME, HTTP_PASSWORD];
@@ -19,7 +18,7 @@ pub const SOURCES: &[Param] = &[
     Param::new(
         "url",
         ParamKind::Sources,
-        "The documents in order, separated by commas: links, `filetoken://…` or local paths (uploaded first).",
+        "Documents in order, separated by commas: URLs, `filetoken://…` or local paths (uploaded).",
     )
     .aliases(&["urls", "inputs"])
     .required(),
@@ -38,10 +37,10 @@ pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "Li
 
 /// Pages counted from 0.
 pub const PAGES: &[Param] =
-    &[Param::new("pages", ParamKind::Text, "Pages from 0: `0,2-5,7-`; `!0` is the last. Default: all.")];
+    &[Param::new("pages", ParamKind::Text, "Pages from 0: `0,2-5,7-`; `!0` is last. Default: all.")];
 
 /// The password that opens the source.
-pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "Password of the PDF.").secret()];
+pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "PDF's password.").secret()];
 
 /// Where results go, how they are named and how long their links live.
 pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];
@@ -90,17 +89,17 @@ pub const PROFILES: Param = Param::new(
 
 /// Recognition of scanned text.
 pub const OCR_LANGUAGE: Param =
-    Param::new("lang", ParamKind::Text, "Language of scans, Tesseract codes: `eng`, `deu+fra`, `chi_sim`.")
+    Param::new("lang", ParamKind::Text, "Language of scans, Tesseract codes: `deu+fra`, `chi_sim`.")
         .aliases(&["language"])
         .default("eng");
 
 /// The part of the page to read.
 pub const RECTANGLE: Param =
-    Param::new("rect", ParamKind::Text, "Only this part of each page, points from the top left: `x y width height`.");
+    Param::new("rect", ParamKind::Text, "Part of each page, points from the top left: `x y width height`.");
 
 /// Lines of table cells.
 pub const UNWRAP: Param =
-    Param::new("unwrap", ParamKind::Boolean, "Join lines inside table cells; needs `line_grouping`.").default("false");
+    Param::new("unwrap", ParamKind::Boolean, "Join lines in table cells; needs `line_grouping`.").default("false");
 
 /// Page size of printed spreadsheets.
 pub const AUTOSIZE: Param =
@@ -109,7 +108,7 @@ pub const AUTOSIZE: Param =
 
 /// Grouping of lines in table cells.
 pub const LINE_GROUPING: Param =
-    Param::new("line_grouping", ParamKind::Text, "Group lines inside table cells: mode `1`, `2` or `3`; `0` off.")
+    Param::new("line_grouping", ParamKind::Text, "Group lines in table cells: mode `1`, `2` or `3`; `0` off.")
         .wire("lineGrouping");
 
 /// Layout of text and table cells.

@@ -13,7 +13,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &["pdf_find"],
         title: "Find text in a PDF",
         description: "Find where a text or regular expression stands in a PDF: page, position, size. To read the \
-            whole text use pdf_to_text, to change it pdf_replace_text.",
+            whole text use pdf_to_text, to change it pdf_replace_text. About 35 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/find",
         toolset: Toolset::Search,
@@ -64,7 +64,7 @@ pub const OPERATIONS: &[Operation] = &[
         aliases: &[],
         title: "Make a scan searchable",
         description: "Add an invisible text layer to a scan (PDF, JPG, PNG) by recognising its text; gives a PDF. To \
-            get the text itself use pdf_to_text.",
+            get the text itself use pdf_to_text. About 35 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/makesearchable",
         toolset: Toolset::Search,

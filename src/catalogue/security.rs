@@ -67,8 +67,8 @@ pub const OPERATIONS: &[Operation] = &[
         name: "pdf_remove_password",
         aliases: &["pdf_security_remove", "pdf_unprotect"],
         title: "Unprotect a PDF",
-        description: "Remove the passwords and restrictions of a PDF whose password is known. To read a protected PDF \
-            there is no need: other tools take `password` themselves.",
+        description: "Remove the passwords and restrictions of a PDF whose password is known; pdf_add_password sets \
+            them. Reading needs no removal: other tools take `password` themselves. About 3 credits a page.",
         method: Method::Post,
         path: "/v1/pdf/security/remove",
         toolset: Toolset::Security,

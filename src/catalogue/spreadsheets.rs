@@ -8,7 +8,7 @@ use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Pri
 
 /// Which sheet. The base is not settled: the OpenAPI file counts from 1, two connectors count from 0.
 const WORKSHEET: Param =
-    Param::new("worksheetIndex", ParamKind::Text, "Number of the sheet; the first is `1` (some sources say `0`).");
+    Param::new("worksheetIndex", ParamKind::Text, "Sheet number; the first is `1` (some sources say `0`).");
 
 /// Spreadsheet to X.
 pub const OPERATIONS: &[Operation] = &[

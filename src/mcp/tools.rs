@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::Result;
 
 /// The key, for callers who bring their own.
-const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, if not the server's.").secret()];
+const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, else the server's.").secret()];
 
 /// Which job a call is about, in the header `Mcp-Param-JobId`.
 pub const JOB_HEADER: &str = "JobId";
