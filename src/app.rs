@@ -384,7 +384,7 @@ impl App {
         let asked = timeout.unwrap_or(WAIT_DEFAULT);
         if caller.takes != Takes::Answers
             && !asked.is_zero()
-            && let Some(promised) = self.promised(caller, job_id, interval).await?
+            && let Some(promised) = Box::pin(self.promised(caller, job_id, interval)).await?
         {
             return Ok(promised);
         }

@@ -5,7 +5,7 @@
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// Account.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "account_balance",
         aliases: &["credit_balance"],

@@ -27,7 +27,7 @@ const HTML_LAYOUT: &[Param] = &[
 ];
 
 /// PDF to X.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "pdf_to_text",
         aliases: &[],

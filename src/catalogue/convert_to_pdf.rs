@@ -53,7 +53,7 @@ const PAGE_URL: &[Param] =
     &[Param::new("url", ParamKind::Source, "Link of the web page.").aliases(&["input", "file_path"]).required()];
 
 /// X to PDF.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "document_to_pdf",
         aliases: &["pdf_from_doc"],

@@ -123,7 +123,7 @@ const COMPRESS_CONFIG: &[Param] = &[
 ];
 
 /// Editing.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "pdf_merge",
         aliases: &["pdf_merge2", "pdf_to_merge"],

@@ -74,7 +74,7 @@ const BARCODE_TYPES: &[&str] = &[
 const TEMPLATE_ID: ParamKind = ParamKind::Integer { min: 1, max: 2_147_483_647 };
 
 /// Extraction.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "pdf_info_reader",
         aliases: &["pdf_info"],

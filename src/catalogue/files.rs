@@ -7,7 +7,7 @@ use super::params::{HTTP_AUTH, NAME, SOURCE};
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// Files.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "file_upload_url",
         aliases: &["upload_from_url"],

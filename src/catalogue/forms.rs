@@ -41,7 +41,7 @@ const ELEMENT: &[Param] = &[
 ];
 
 /// Forms.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "read_pdf_forms_info",
         aliases: &["pdf_info_fields"],

@@ -339,7 +339,7 @@ pub enum ParamKind {
 }
 
 /// Every operation, in the order of the documentation.
-pub const ALL: &[&[Operation]] = &[
+pub static ALL: &[&[Operation]] = &[
     convert_from_pdf::OPERATIONS,
     convert_to_pdf::OPERATIONS,
     spreadsheets::OPERATIONS,

@@ -7,7 +7,7 @@ use super::params::{OCR_LANGUAGE, PAGES, PASSWORD, RECTANGLE, RESULT, RESULT_INL
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// Search.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "find_text",
         aliases: &["pdf_find"],

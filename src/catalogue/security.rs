@@ -7,7 +7,7 @@ use super::params::{PASSWORD, RESULT, SOURCE};
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// Security.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "pdf_add_password",
         aliases: &["pdf_security_add", "pdf_protect"],

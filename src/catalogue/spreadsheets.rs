@@ -11,7 +11,7 @@ const WORKSHEET: Param =
     Param::new("worksheetIndex", ParamKind::Text, "Sheet number; the first is `1` (some sources say `0`).");
 
 /// Spreadsheet to X.
-pub const OPERATIONS: &[Operation] = &[
+pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "excel_to_csv",
         aliases: &["xls_to_csv"],

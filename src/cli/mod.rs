@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use self::output::{Format, Printer, Report};
@@ -77,6 +77,9 @@ struct Look {
 }
 
 impl Look {
+    /// Without a flag.
+    const PLAIN: Look = Look { json: false, output: None, quiet: false, verbose: false };
+
     fn printer(self) -> Printer {
         let format = if self.json { Format::Json } else { self.output.unwrap_or(Format::Human) };
         Printer { format, quiet: self.quiet, verbose: self.verbose }
@@ -185,6 +188,15 @@ fn tree(operation: Option<call::Named<'_>>) -> clap::Command {
 /// # Errors
 /// The exit code.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
+    if let [_, word] = args.as_slice()
+        && word == "serve"
+    {
+        // A client that starts its server waits for it, and this line has no flags: the tree would take as long as
+        // everything else until `initialize` is answered.
+        return understood(&args, &config::Values::new(), Look::PLAIN, || {
+            Ok(Work::Command(Command::Serve { folders: Vec::new() }))
+        });
+    }
     if complete::answered(&args) {
         return Err(output::SUCCESS);
     }
@@ -197,17 +209,18 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
     };
     let Some(typed) = typed else {
         let cli = Cli::from_arg_matches(&matches).map_err(refused)?;
-        let folders = match &cli.command {
-            Command::Serve { folders } => folders.clone(),
-            _ => Vec::new(),
-        };
-        return understood(&args, &matches, cli.look, &folders, || Ok(Work::Command(cli.command)));
+        let mut flags = settings::values(&matches);
+        if let Command::Serve { folders } = &cli.command {
+            flags = config::with_folders(flags, folders).map_err(|error| guessed.finish("serve", Err(error)))?;
+        }
+        return understood(&args, &flags, cli.look, || Ok(Work::Command(cli.command)));
     };
     let operation = catalogue::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
     let tree = tree(Some(call::Named { operation, typed: &typed }));
     let matches = tree.try_get_matches_from(&args).map_err(refused)?;
     let look = Look::from_arg_matches(&matches).map_err(refused)?;
-    understood(&args, &matches, look, &[], || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
+    let flags = settings::values(&matches);
+    understood(&args, &flags, look, || Ok(Work::Call(Box::new(call::read(operation, &matches)?))))
 }
 
 /// The command that a line means as far as it can be known, for lines that cannot be parsed.
@@ -232,16 +245,12 @@ fn guessed_command(args: &[OsString]) -> String {
 
 fn understood(
     args: &[OsString],
-    matches: &ArgMatches,
+    flags: &config::Values,
     look: Look,
-    folders: &[String],
     work: impl FnOnce() -> Result<Work>,
 ) -> Result<Invocation, u8> {
     let printer = look.printer();
-    let said = work().and_then(|work| {
-        let flags = config::with_folders(settings::values(matches), folders)?;
-        Ok((config::load(&flags)?, work))
-    });
+    let said = work().and_then(|work| Ok((config::load(flags)?, work)));
     match said {
         Ok((config, work)) => Ok(Invocation { work, config, printer }),
         Err(error) => Err(printer.finish(&guessed_command(args), Err(error))),
@@ -499,6 +508,13 @@ mod tests {
             let matches = tree(None).try_get_matches_from(line.split(' ')).unwrap();
             assert_eq!(Look::from_arg_matches(&matches).unwrap().printer().format, Format::Json, "{line}");
         }
+    }
+
+    #[test]
+    fn serve_without_flags_means_to_the_tree_what_it_means_without_it() {
+        let cli = Cli::from_arg_matches(&tree(None).try_get_matches_from(["pdfco", "serve"]).unwrap()).unwrap();
+        assert!(matches!(&cli.command, Command::Serve { folders } if folders.is_empty()), "{:?}", cli.command);
+        assert_eq!(format!("{:?}", cli.look), format!("{:?}", Look::PLAIN));
     }
 
     #[test]

@@ -153,6 +153,13 @@ impl Job {
         job
     }
 
+    /// As much of it as has to be known while it is waited for, many at once: neither what was asked nor what the
+    /// service said last. The ledger has those.
+    #[must_use]
+    pub fn while_waiting(self) -> Job {
+        Job { arguments: Value::Null, content: None, problem: None, saved_to: Vec::new(), ..self }
+    }
+
     /// Whether its links have stopped working by `now`.
     pub fn links_expired(&self, now: Millis) -> bool {
         self.links_expire_at.is_some_and(|at| at <= now)

@@ -18,14 +18,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use store::Store;
+use store::{Database, Store};
 
 use super::belief::Learned;
 use super::job::{Job, Millis, Observation, without_links};
@@ -69,6 +67,46 @@ const PACE_AHEAD: Millis = 10_000;
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Puts a live answer into the job's row ($1 to $12). The same rule as `JobStatus::may_become`, in one statement, so
+/// that it holds between processes. A repeated success refreshes the content: its links are newer.
+macro_rules! observe {
+    () => {
+        "WITH rule AS (
+             SELECT intent_id AS rule_of,
+                    (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
+                     OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
+             FROM jobs WHERE intent_id = $1)
+         UPDATE jobs SET
+             status = CASE WHEN rule.moves THEN $2 ELSE status END,
+             unrecognized_status = CASE WHEN rule.moves THEN $3 ELSE unrecognized_status END,
+             content = CASE WHEN rule.moves OR status = $2 THEN $4 ELSE content END,
+             links_expire_at = CASE WHEN (rule.moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
+             started_at = COALESCE(started_at, CASE WHEN $2 <> 'unknown' THEN $6 END),
+             completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN $6 END,
+             job_duration_ms = COALESCE($8, job_duration_ms),
+             page_count = COALESCE($9, page_count),
+             last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
+             checks_made = checks_made + $10,
+             check_credits = CASE WHEN $11 IS NULL OR ($10 = 0 AND NOT rule.moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
+             credits_remaining = COALESCE($12, credits_remaining),
+             problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
+             changed_at = $6, lease_holder = NULL, lease_until = NULL,
+             told_by = CASE WHEN rule.moves THEN CASE WHEN $10 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
+         FROM rule WHERE jobs.intent_id = rule.rule_of RETURNING *"
+    };
+}
+
+/// Adds a look's credits to the day's spending ($13 to $15).
+macro_rules! spend_on_look {
+    () => {
+        "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($13, $14, 'job_check', 1, $15)
+         ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits"
+    };
+}
+
+const OBSERVE: &str = observe!();
+const LOOK: &str = concat!("BEGIN IMMEDIATE; ", spend_on_look!(), "; ", observe!(), "; COMMIT");
 
 /// A job that is about to be submitted.
 #[derive(Debug)]
@@ -130,10 +168,16 @@ impl Ledger {
     }
 
     async fn pool(&self) -> Result<&Store> {
-        let store = self.store.get_or_try_init(|| self.open()).await?;
-        store.go_home_when_due().await;
+        // What happens seldom is in a place of its own: this is part of every statement's future.
+        let store = match self.store.get() {
+            Some(store) => store,
+            None => Box::pin(self.store.get_or_try_init(|| self.open())).await?,
+        };
+        if store.is_time_to_go_home() {
+            Box::pin(store.go_home()).await;
+        }
         if self.is_time_to_prune()
-            && let Err(error) = prune(store, now(), self.keep).await
+            && let Err(error) = Box::pin(prune(store, now(), self.keep)).await
         {
             tracing::warn!(%error, "old jobs could not be removed from the ledger");
         }
@@ -316,50 +360,21 @@ impl Ledger {
     }
 
     /// Puts a live answer into the job's row; the row says afterwards what is true.
-    ///
-    /// The same rule as `JobStatus::may_become`, in one statement, so that it holds between processes. A repeated
-    /// success refreshes the content: its links are newer.
     pub async fn observe(&self, intent_id: &str, seen: &Observation) -> Result<Job> {
-        let terminal = seen.status.is_terminal();
-        let row = sqlx::query(
-            "WITH rule AS (
-                 SELECT intent_id AS rule_of,
-                        (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
-                         OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
-                 FROM jobs WHERE intent_id = $1)
-             UPDATE jobs SET
-                 status = CASE WHEN rule.moves THEN $2 ELSE status END,
-                 unrecognized_status = CASE WHEN rule.moves THEN $3 ELSE unrecognized_status END,
-                 content = CASE WHEN rule.moves OR status = $2 THEN $4 ELSE content END,
-                 links_expire_at = CASE WHEN (rule.moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
-                 started_at = COALESCE(started_at, CASE WHEN $2 <> 'unknown' THEN $6 END),
-                 completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN $6 END,
-                 job_duration_ms = COALESCE($8, job_duration_ms),
-                 page_count = COALESCE($9, page_count),
-                 last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
-                 checks_made = checks_made + $10,
-                 check_credits = CASE WHEN $11 IS NULL OR ($10 = 0 AND NOT rule.moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
-                 credits_remaining = COALESCE($12, credits_remaining),
-                 problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
-                 changed_at = $6, lease_holder = NULL, lease_until = NULL,
-                 told_by = CASE WHEN rule.moves THEN CASE WHEN $10 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
-             FROM rule WHERE jobs.intent_id = rule.rule_of RETURNING *",
-        )
-        .bind(intent_id)
-        .bind(seen.status.as_str())
-        .bind(seen.status.unrecognized())
-        .bind(seen.content.to_string())
-        .bind(seen.links_expire_at())
-        .bind(seen.at)
-        .bind(terminal)
-        .bind(seen.job_duration_ms())
-        .bind(seen.page_count())
-        .bind(i64::from(seen.is_check))
-        .bind(seen.credits)
-        .bind(seen.credits_remaining)
-        .fetch_one(self.pool().await?)
-        .await
-        .map_err(failed)?;
+        let row = observing(OBSERVE, intent_id, seen).fetch_one(self.pool().await?).await.map_err(failed)?;
+        job(&row)
+    }
+
+    /// As [`Ledger::observe`], and books what the look cost: both or neither.
+    pub async fn looked(&self, caller: &Fingerprint, intent_id: &str, seen: &Observation) -> Result<Job> {
+        let Some(credits) = seen.credits else { return self.observe(intent_id, seen).await };
+        let row = observing(LOOK, intent_id, seen)
+            .bind(day(seen.at))
+            .bind(caller.as_str())
+            .bind(credits)
+            .fetch_one(self.pool().await?)
+            .await
+            .map_err(failed)?;
         job(&row)
     }
 
@@ -647,7 +662,7 @@ impl Ledger {
         row.as_ref().map(job).transpose()
     }
 
-    /// Adds what a request cost to the day's spending.
+    /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::looked`].
     pub async fn spent(&self, caller: &Fingerprint, operation: &str, credits: i64, at: Millis) -> Result<()> {
         sqlx::query(
             "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
@@ -733,22 +748,35 @@ impl Ledger {
     }
 }
 
-async fn open_memory() -> Result<SqlitePool> {
-    let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-    // One connection that is never let go: the memory is the connection's.
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
-    migrate(&pool).await?;
-    Ok(pool)
+fn observing<'a>(
+    statement: &'static str,
+    intent_id: &'a str,
+    seen: &'a Observation,
+) -> sqlx::query::Query<'a, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+    sqlx::query(statement)
+        .bind(intent_id)
+        .bind(seen.status.as_str())
+        .bind(seen.status.unrecognized())
+        .bind(seen.content.to_string())
+        .bind(seen.links_expire_at())
+        .bind(seen.at)
+        .bind(seen.status.is_terminal())
+        .bind(seen.job_duration_ms())
+        .bind(seen.page_count())
+        .bind(i64::from(seen.is_check))
+        .bind(seen.credits)
+        .bind(seen.credits_remaining)
 }
 
-async fn open_file(path: &Path) -> Result<SqlitePool> {
+async fn open_memory() -> Result<Database> {
+    let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+    // The memory is the connection's: there is no second one.
+    let mut connection = options.connect().await.map_err(failed)?;
+    migrate(&mut connection).await?;
+    Ok(Database::new(connection, None))
+}
+
+async fn open_file(path: &Path) -> Result<Database> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -759,19 +787,23 @@ async fn open_file(path: &Path) -> Result<SqlitePool> {
         .busy_timeout(BUSY_TIMEOUT)
         // A statement that waited for a lock is no news to the user; one that failed is, and is told once.
         .disable_statement_logging();
+    let mut writes = connect(&options).await?;
+    migrate(&mut writes).await?;
+    Ok(Database::new(writes, Some(connect(&options).await?)))
+}
+
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
     let started = Instant::now();
-    let pool = loop {
-        match SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await {
-            Ok(pool) => break pool,
+    loop {
+        match options.connect().await {
+            Ok(connection) => return Ok(connection),
             // Whoever opens a new file turns its journal on, which does not wait for others who do the same.
             Err(error) if is_contended(&error) && started.elapsed() < BUSY_TIMEOUT => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(error) => return Err(failed(error)),
         }
-    };
-    migrate(&pool).await?;
-    Ok(pool)
+    }
 }
 
 /// Whether a statement failed only because another connection was at the file: SQLite's busy, locked and schema.
@@ -807,7 +839,7 @@ fn create_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn migrate(pool: &SqlitePool) -> Result<()> {
+async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     let steps = MIGRATIONS
         .iter()
         .map(|(version, name, sql)| {
@@ -819,7 +851,7 @@ async fn migrate(pool: &SqlitePool) -> Result<()> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match migrator.run(pool).await {
+        match migrator.run_direct(None, connection, false).await {
             Ok(()) => return Ok(()),
             // Another process may be taking the same steps at this moment; afterwards there is nothing left to do.
             Err(

@@ -38,12 +38,17 @@ impl Core {
     async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply, paid: impl Fn(Bill)) -> Result<Looked> {
         let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
         metrics::counter!("pdfco_checks_total").increment(1);
-        let bill = self.charge(key.fingerprint(), "job_check", credits, credits_remaining).await;
-        // An answer without a state still says what it cost: it goes along with the error.
-        let seen = Observation::read(reply, now())?;
-        paid(bill);
+        let seen = match Observation::read(reply, now()) {
+            Ok(seen) => seen,
+            Err(error) => {
+                // An answer without a state still says what it cost: it goes along with the error.
+                self.charge(key.fingerprint(), "job_check", credits, credits_remaining).await;
+                return Err(error);
+            }
+        };
+        paid(counted(credits, credits_remaining));
         let before = job.last_look_seconds();
-        let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
+        let job = self.ledger.looked(key.fingerprint(), &job.intent_id, &seen).await.unwrap_or_else(|error| {
             // What the service said, and was paid for, is told even when it cannot be kept.
             tracing::warn!(%error, "the answer to a check could not be recorded");
             job.seeing(&seen)
@@ -110,18 +115,23 @@ impl Core {
         {
             tracing::warn!(%error, "spending could not be booked");
         }
-        if let Some(credits) = credits {
-            // Refunds make this fall, so it is no counter.
-            metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
-        }
-        let mut bill = Bill::default();
-        bill.add(credits, remaining);
-        bill
+        counted(credits, remaining)
     }
 
     fn schedule(&self, belief: Belief) -> Arc<Schedule> {
         Arc::new(Schedule::new(belief, self.settings.check_worth_seconds))
     }
+}
+
+/// Counts what a request cost, for `/metrics` and for whoever pays.
+fn counted(credits: Option<i64>, remaining: Option<i64>) -> Bill {
+    if let Some(credits) = credits {
+        // Refunds make this fall, so it is no counter.
+        metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
+    }
+    let mut bill = Bill::default();
+    bill.add(credits, remaining);
+    bill
 }
 
 fn schedule_key(job: &Job) -> (String, i64) {

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{Call, Client};
@@ -56,10 +57,21 @@ const INTENT_PREFIX: &str = "local-";
 pub struct Jobs {
     core: Arc<Core>,
     poller: Poller<Core>,
-    /// Turns of single looks, by job.
-    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Turns of single looks.
+    turns: Mutex<Turns>,
     /// Submits that are under way.
     submits: TaskTracker,
+}
+
+/// Of several who ask about one job at the same moment, the first asks the service; the others hear its answer. What is
+/// locked is when the last look ended.
+type Turn = Arc<tokio::sync::Mutex<Option<Instant>>>;
+
+#[derive(Default)]
+struct Turns {
+    by_job: HashMap<String, Turn>,
+    /// When turns were forgotten last: of looks before that nothing is known.
+    forgotten: Option<Instant>,
 }
 
 /// Settings of the engine.
@@ -135,21 +147,27 @@ impl Jobs {
     /// # Errors
     /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
     pub async fn check(&self, key: &ApiKey, id: &str, force: bool) -> Result<Checked> {
-        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        let asked = Instant::now();
+        let (mut job, is_first_sight) = self.known_or_adopted(key, id).await?;
         if let Some(answer) = from_ledger(&job, force, is_first_sight) {
             return Ok(answer);
         }
-        // Of several who ask about one job at the same moment, the first asks the service; the others hear its answer.
-        let turn = self.turn_at(&job.intent_id);
-        let _turn = turn.lock().await;
-        let job = self.core.ledger.get(key.fingerprint(), job.id()).await?.unwrap_or(job);
-        if let Some(answer) = from_ledger(&job, force, is_first_sight) {
-            return Ok(answer);
+        let (turn, forgotten) = self.turn_at(&job.intent_id);
+        let mut looked = turn.lock().await;
+        if looked.max(forgotten).is_some_and(|at| at >= asked) {
+            // Somebody has looked since.
+            job = Box::pin(self.core.ledger.get(key.fingerprint(), job.id())).await?.unwrap_or(job);
+            if let Some(answer) = from_ledger(&job, force, is_first_sight) {
+                return Ok(answer);
+            }
         }
-        let (core, own_key, asked) = (Arc::clone(&self.core), key.clone(), job.clone());
+        let (core, own_key) = (Arc::clone(&self.core), key.clone());
         // On its own: the look that sees the end may charge all pages, and its answer must not be lost with its caller.
-        let look = tokio::spawn(async move { core.ask(&own_key, &asked, force).await });
-        let looked = look.await.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")))?;
+        let look = tokio::spawn(async move { core.ask(&own_key, &job, force).await });
+        let outcome = look.await.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
+        *looked = Some(Instant::now());
+        drop(looked);
+        let looked = outcome?;
         // Whoever waits for the same job need not pay for what is known now.
         self.poller.hear(&looked.job);
         let mut bill = Bill::default();
@@ -163,16 +181,18 @@ impl Jobs {
         let id = valid_id(id, "job_id")?;
         match self.core.ledger.get(key.fingerprint(), id).await? {
             Some(job) => Ok((job, false)),
-            None => Ok((self.adopt(key, id).await?, true)),
+            None => Ok((Box::pin(self.adopt(key, id)).await?, true)),
         }
     }
 
-    fn turn_at(&self, intent_id: &str) -> Arc<tokio::sync::Mutex<()>> {
+    /// The job's turn, and when turns were forgotten last.
+    fn turn_at(&self, intent_id: &str) -> (Turn, Option<Instant>) {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if turns.len() >= TURNS_KEPT {
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        if turns.by_job.len() >= TURNS_KEPT {
+            turns.by_job.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.forgotten = Some(Instant::now());
         }
-        Arc::clone(turns.entry(intent_id.to_owned()).or_default())
+        (Arc::clone(turns.by_job.entry(intent_id.to_owned()).or_default()), turns.forgotten)
     }
 
     /// The job as the ledger has it, for nothing.

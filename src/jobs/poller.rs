@@ -334,11 +334,12 @@ impl Entry {
         self.last_look = self.last_look.max(job.last_look_seconds().min(elapsed));
     }
 
-    fn publish(&mut self, job: Option<Arc<Job>>, error: Option<Arc<Error>>, is_over: bool) {
+    fn publish(&mut self, job: Option<Job>, error: Option<Arc<Error>>, is_over: bool) {
         let (last_look, next_look) = (self.last_look, self.due);
         self.news.send_modify(|news| {
             if let Some(job) = job {
-                news.job = job;
+                // An end is told whole; until then there may be many that wait.
+                news.job = Arc::new(if job.status.is_terminal() { job } else { job.while_waiting() });
             }
             news.last_error = error;
             news.is_over = is_over;
@@ -430,7 +431,7 @@ impl KeyPoller {
         }
         entry.take_over(&job);
         entry.plan(Instant::now());
-        entry.publish(Some(Arc::new(job)), None, is_terminal);
+        entry.publish(Some(job), None, is_terminal);
         if is_terminal && !entry.is_in_flight {
             jobs.entries.remove(&intent_id);
         }
@@ -499,7 +500,7 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
             }
             let is_terminal = looked.job.status.is_terminal();
             entry.plan(now);
-            entry.publish(Some(Arc::new(looked.job)), None, is_terminal);
+            entry.publish(Some(looked.job), None, is_terminal);
             !is_terminal && !entry.waiters.is_empty()
         }
         Err(error) => {

@@ -1,5 +1,5 @@
 //! Jobs that never ran, and what waiting for them would have cost: the tool of the tests of this room and of
-//! `benches/waiting.rs`.
+//! `benches/numbers/waiting.rs`.
 //!
 //! What lives here: durations drawn from a log-normal without surprises (quantiles, or a generator whose state is the
 //! caller's), the schedules of other clients, and [`cost`]. What never does: a clock, I/O, or anything that the product

@@ -57,6 +57,14 @@ pub struct Waited {
     pub is_first_sight: bool,
 }
 
+/// A wait that has begun.
+enum Begun {
+    /// There was nothing to wait for.
+    Over(Box<Waited>),
+    /// It is watched; and whether this ledger saw the id for the first time.
+    Watching(Watch, bool),
+}
+
 impl Jobs {
     /// Waits until the job ends or the budget does. `told` hears of every change while waiting.
     ///
@@ -71,19 +79,12 @@ impl Jobs {
         mut told: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
         let deadline = Instant::now() + options.budget;
-        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        // In a place of its own: what it takes to begin is not kept for as long as the wait lasts.
+        let (mut watch, is_first_sight) = match Box::pin(self.begin_wait(key, id, options, &mut told)).await? {
+            Begun::Over(waited) => return Ok(*waited),
+            Begun::Watching(watch, is_first_sight) => (watch, is_first_sight),
+        };
         let mut bill = Bill::default();
-        if job.status.is_terminal() || job.job_id.is_none() {
-            return Ok(self.as_remembered(job, bill, is_first_sight));
-        }
-        told(&job);
-        if options.budget.is_zero() {
-            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(key, id, false))).await?;
-            return Ok(self.one_look(checked));
-        }
-
-        let schedule = self.core.schedule_for(&job).await;
-        let mut watch = self.poller.watch(key, Arc::new(job), schedule, options.interval, now());
         let mut news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
         if self.is_worth_a_last_look(&news, options) {
             watch.look_now();
@@ -95,13 +96,14 @@ impl Jobs {
         if let (Some(error), true) = (&news.last_error, news.is_over) {
             return Err(error.share().with_spent(bill.used, bill.remaining));
         }
-        let end = if news.job.status.is_terminal() {
+        let job = Box::pin(self.whole(key, &news.job)).await;
+        let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {
-            WaitEnd::Pending { retry_after: self.next_look_in(&news.job) }
+            WaitEnd::Pending { retry_after: self.next_look_in(&job) }
         };
         Ok(Waited {
-            source: match (looked_here, news.job.is_told_by_callback) {
+            source: match (looked_here, job.is_told_by_callback) {
                 (_, true) => Source::Callback,
                 (true, _) => Source::Live,
                 (false, _) => Source::Cache,
@@ -110,8 +112,40 @@ impl Jobs {
             bill,
             last_error: news.last_error.clone(),
             is_first_sight,
-            job: Job::clone(&news.job),
+            job,
         })
+    }
+
+    /// The job with all that is known of it, which is not kept while it is waited for.
+    async fn whole(&self, key: &ApiKey, waited_for: &Job) -> Job {
+        if waited_for.status.is_terminal() {
+            return waited_for.clone();
+        }
+        match self.core.ledger.get(key.fingerprint(), waited_for.id()).await {
+            Ok(Some(job)) => job,
+            Ok(None) | Err(_) => waited_for.clone(),
+        }
+    }
+
+    async fn begin_wait(
+        &self,
+        key: &ApiKey,
+        id: &str,
+        options: &WaitOptions,
+        told: &mut (impl FnMut(&Job) + Send),
+    ) -> Result<Begun> {
+        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        if job.status.is_terminal() || job.job_id.is_none() {
+            return Ok(Begun::Over(Box::new(self.as_remembered(job, Bill::default(), is_first_sight))));
+        }
+        told(&job);
+        if options.budget.is_zero() {
+            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(key, id, false))).await?;
+            return Ok(Begun::Over(Box::new(self.one_look(checked))));
+        }
+        let schedule = self.core.schedule_for(&job).await;
+        let watched = Arc::new(job.while_waiting());
+        Ok(Begun::Watching(self.poller.watch(key, watched, schedule, options.interval, now()), is_first_sight))
     }
 
     /// At the deadline: one more look, if the belief gives it a fair chance.

@@ -69,7 +69,7 @@ const JOB_ID: Param =
     Param::new("job_id", ParamKind::Text, "Id from submit_job or list_jobs.").aliases(&["task_id"]).required();
 
 /// Every job tool, in the order in which they are listed.
-pub const ALL: &[JobTool] = &[
+pub static ALL: &[JobTool] = &[
     JobTool {
         name: "submit_job",
         aliases: &[],
@@ -332,8 +332,10 @@ pub async fn call(app: &App, caller: &Caller, tool: &'static JobTool, given: Map
             let interval = duration(&arguments, "interval", 0.5, 60.0)?;
             app.wait(caller, job_id, duration(&arguments, "timeout", 0.0, 86_400.0)?, interval).await
         }
-        Case::List => app.list(caller, text("status"), whole("limit").unwrap_or(20) as u32, text("cursor")).await,
-        Case::Cancel => app.cancel(caller, job_id).await,
+        Case::List => {
+            Box::pin(app.list(caller, text("status"), whole("limit").unwrap_or(20) as u32, text("cursor"))).await
+        }
+        Case::Cancel => Box::pin(app.cancel(caller, job_id)).await,
         Case::Read => {
             let index = usize::try_from(whole("index").unwrap_or_default()).unwrap_or_default();
             let (offset, limit, tail_lines) =
@@ -344,7 +346,7 @@ pub async fn call(app: &App, caller: &Caller, tool: &'static JobTool, given: Map
         Case::Upload => Box::pin(app.upload(caller, text("file_path").unwrap_or_default(), text("name"))).await,
         Case::Operations => Ok(app.operations(text("query"))),
         Case::Describe => app.describe(text("operation").unwrap_or_default()),
-        Case::Balance => app.balance(caller).await,
+        Case::Balance => Box::pin(app.balance(caller)).await,
     }
 }
 

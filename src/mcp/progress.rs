@@ -72,7 +72,7 @@ impl Progress {
                         note = note.with_message(words);
                     }
                     // A peer that is gone is noticed by the transport, not here.
-                    let _ = peer.notify_progress(note).await;
+                    let _ = Box::pin(peer.notify_progress(note)).await;
                 }
             }
         }

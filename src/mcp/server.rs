@@ -236,23 +236,23 @@ impl Server {
             };
             tokio::pin!(call);
             tokio::select! {
-                outcome = &mut call => outcome,
+                outcome = &mut call => Box::new(outcome),
                 () = self.gone.cancelled() => {
                     caller.cancel.cancel();
-                    call.await
+                    Box::new(call.await)
                 }
             }
         });
         // A panicking body would never be answered, and its client would wait for ever.
         let guarded = AssertUnwindSafe(work).catch_unwind();
         match progress.beside(context.peer.clone(), token, guarded).await {
-            Ok(Ok(answer)) => {
+            Ok(outcome) => {
+                let answer = (*outcome)?;
                 if let (Some(view), Some(job)) = (&answer.task, &answer.job) {
                     app.attend(&caller, &view.task, &job.job_id);
                 }
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(error),
             Err(_) => {
                 tracing::error!("a tool panicked");
                 Err(Error::internal("The tool stopped in the middle."))
@@ -296,6 +296,7 @@ fn keyless(app: &App, tool: &'static job_tools::JobTool, given: Map<String, Valu
     }
 }
 
+/// The SDK keeps one future for whatever it is asked, as large as the largest: each is in a place of its own.
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -330,37 +331,42 @@ impl ServerHandler for Server {
         self.tools().ok()?.iter().find(|tool| tool.name == name).cloned()
     }
 
-    async fn call_tool(
+    fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let Some(found) = tools::find(&request.name) else {
-            return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
-        };
-        let takes = if declares_tasks(&context) { Takes::Tasks } else { Takes::Answers };
-        let answer = self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, takes).await;
-        if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
-            // There is a new job in the list. Newer revisions hear of it if they listen.
-            let _ = context.peer.notify_resource_list_changed().await;
-        }
-        if let Some(view) = &answer.task {
-            return Ok(tasks::created(view, &answer).into());
-        }
-        Ok(present::result(&answer).into())
+    ) -> impl Future<Output = Result<CallToolResponse, ErrorData>> + Send {
+        Box::pin(async move {
+            let Some(found) = tools::find(&request.name) else {
+                return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
+            };
+            let takes = if declares_tasks(&context) { Takes::Tasks } else { Takes::Answers };
+            let answer =
+                self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, takes).await;
+            if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
+                // There is a new job in the list. Newer revisions hear of it if they listen.
+                let _ = Box::pin(context.peer.notify_resource_list_changed()).await;
+            }
+            if let Some(view) = &answer.task {
+                return Ok(tasks::created(view, &answer).into());
+            }
+            Ok(present::result(&answer).into())
+        })
     }
 
-    async fn list_resources(
+    fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        // Without a key there are no jobs to list, and a client that lists at start must not see an error.
-        let Ok(caller) = self.caller(None, &context, &Progress::default(), Takes::Answers) else {
-            return Ok(ListResourcesResult::with_all_items(Vec::new()));
-        };
-        let cursor = request.and_then(|request| request.cursor);
-        resources::list(&self.shared.app, &caller, cursor.as_deref()).await.map_err(protocol_error)
+    ) -> impl Future<Output = Result<ListResourcesResult, ErrorData>> + Send {
+        Box::pin(async move {
+            // Without a key there are no jobs to list, and a client that lists at start must not see an error.
+            let Ok(caller) = self.caller(None, &context, &Progress::default(), Takes::Answers) else {
+                return Ok(ListResourcesResult::with_all_items(Vec::new()));
+            };
+            let cursor = request.and_then(|request| request.cursor);
+            resources::list(&self.shared.app, &caller, cursor.as_deref()).await.map_err(protocol_error)
+        })
     }
 
     async fn list_resource_templates(
@@ -371,18 +377,20 @@ impl ServerHandler for Server {
         Ok(resources::templates())
     }
 
-    async fn read_resource(
+    fn read_resource(
         &self,
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<ReadResourceResponse, ErrorData> {
-        let not_found = || not_found(&request.uri);
-        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| not_found())?;
-        match Box::pin(resources::read(&self.shared.app, &caller, &request.uri)).await {
-            Ok(result) => Ok(result.into()),
-            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(not_found()),
-            Err(error) => Err(protocol_error(error)),
-        }
+    ) -> impl Future<Output = Result<ReadResourceResponse, ErrorData>> + Send {
+        Box::pin(async move {
+            let not_found = || not_found(&request.uri);
+            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| not_found())?;
+            match Box::pin(resources::read(&self.shared.app, &caller, &request.uri)).await {
+                Ok(result) => Ok(result.into()),
+                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(not_found()),
+                Err(error) => Err(protocol_error(error)),
+            }
+        })
     }
 
     async fn list_prompts(
@@ -394,58 +402,69 @@ impl ServerHandler for Server {
         Ok(listed.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
-    async fn get_prompt(
+    fn get_prompt(
         &self,
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<GetPromptResponse, ErrorData> {
-        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
-        let given = request.arguments.unwrap_or_default();
-        let prompt = prompts::get(&self.shared.app, caller, &request.name, &given).await.map_err(protocol_error)?;
-        Ok(prompt.into())
+    ) -> impl Future<Output = Result<GetPromptResponse, ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
+            let given = request.arguments.unwrap_or_default();
+            let prompt = prompts::get(&self.shared.app, caller, &request.name, &given).await.map_err(protocol_error)?;
+            Ok(prompt.into())
+        })
     }
 
-    async fn complete(
+    fn complete(
         &self,
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
-        let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
-        let (name, typed) = (&request.argument.name, &request.argument.value);
-        let values = prompts::complete(&self.shared.app, caller, name, typed).await.map_err(protocol_error)?;
-        let values = CompletionInfo::with_all_values(values).map_err(|error| ErrorData::internal_error(error, None))?;
-        Ok(CompleteResult::new(values))
+    ) -> impl Future<Output = Result<CompleteResult, ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
+            let (name, typed) = (&request.argument.name, &request.argument.value);
+            let values = prompts::complete(&self.shared.app, caller, name, typed).await.map_err(protocol_error)?;
+            let values =
+                CompletionInfo::with_all_values(values).map_err(|error| ErrorData::internal_error(error, None))?;
+            Ok(CompleteResult::new(values))
+        })
     }
 
-    async fn get_task(
+    fn get_task(
         &self,
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<GetTaskResult, ErrorData> {
-        let caller = self.asking(&context)?;
-        let view = self.app().task(&caller, &request.task_id).await.map_err(protocol_error)?;
-        Ok(GetTaskResult::new(tasks::detailed(&view)))
+    ) -> impl Future<Output = Result<GetTaskResult, ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.asking(&context)?;
+            let view = self.app().task(&caller, &request.task_id).await.map_err(protocol_error)?;
+            Ok(GetTaskResult::new(tasks::detailed(&view)))
+        })
     }
 
     /// Tasks of the product ask for nothing, so there is nothing to take; who may ask is checked all the same.
-    async fn update_task(
+    fn update_task(
         &self,
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        let caller = self.asking(&context)?;
-        self.app().glance_at_task(&caller, &request.task_id).await.map_err(protocol_error)?;
-        Ok(())
+    ) -> impl Future<Output = Result<(), ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.asking(&context)?;
+            self.app().glance_at_task(&caller, &request.task_id).await.map_err(protocol_error)?;
+            Ok(())
+        })
     }
 
-    async fn cancel_task(
+    fn cancel_task(
         &self,
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        let caller = self.asking(&context)?;
-        self.app().cancel_task(&caller, &request.task_id).await.map_err(protocol_error)?;
-        Ok(())
+    ) -> impl Future<Output = Result<(), ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.asking(&context)?;
+            self.app().cancel_task(&caller, &request.task_id).await.map_err(protocol_error)?;
+            Ok(())
+        })
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -462,56 +481,60 @@ impl ServerHandler for Server {
         Some(filter.build())
     }
 
-    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let _place = self.listener_place()?;
-        let caller = self.asking(context.request_context())?;
-        let filter = listen::Filter {
-            tasks: Vec::new(),
-            uris: Arc::new(Mutex::new(context.accepted().resource_subscriptions.clone().unwrap_or_default())),
-            is_list: context.accepted().resources_list_changed == Some(true),
-        };
-        let listener = Listener::Subscription(context.sink().clone());
-        tokio::select! {
-            () = Box::pin(listen::follow(self.app(), &caller, filter, listener)) => {}
-            () = context.cancelled() => {}
-            () = self.gone.cancelled() => {}
-        }
-        Ok(())
+    fn listen(&self, context: SubscriptionContext) -> impl Future<Output = Result<(), ErrorData>> + Send {
+        Box::pin(async move {
+            let _place = self.listener_place()?;
+            let caller = self.asking(context.request_context())?;
+            let filter = listen::Filter {
+                tasks: Vec::new(),
+                uris: Arc::new(Mutex::new(context.accepted().resource_subscriptions.clone().unwrap_or_default())),
+                is_list: context.accepted().resources_list_changed == Some(true),
+            };
+            let listener = Listener::Subscription(context.sink().clone());
+            tokio::select! {
+                () = Box::pin(listen::follow(self.app(), &caller, filter, listener)) => {}
+                () = context.cancelled() => {}
+                () = self.gone.cancelled() => {}
+            }
+            Ok(())
+        })
     }
 
-    async fn subscribe(
+    fn subscribe(
         &self,
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        let caller = self.asking(&context)?;
-        if !resources::exists(self.app(), &caller, &request.uri).await.map_err(protocol_error)? {
-            return Err(not_found(&request.uri));
-        }
-        {
-            let mut uris = self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner);
-            if uris.len() >= listen::NAMES_MAX {
-                let what = format!("A session can subscribe to {} resources at most.", listen::NAMES_MAX);
-                return Err(ErrorData::invalid_params(what, None));
+    ) -> impl Future<Output = Result<(), ErrorData>> + Send {
+        Box::pin(async move {
+            let caller = self.asking(&context)?;
+            if !resources::exists(self.app(), &caller, &request.uri).await.map_err(protocol_error)? {
+                return Err(not_found(&request.uri));
             }
-            if !uris.contains(&request.uri) {
-                uris.push(request.uri);
+            {
+                let mut uris = self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner);
+                if uris.len() >= listen::NAMES_MAX {
+                    let what = format!("A session can subscribe to {} resources at most.", listen::NAMES_MAX);
+                    return Err(ErrorData::invalid_params(what, None));
+                }
+                if !uris.contains(&request.uri) {
+                    uris.push(request.uri);
+                }
             }
-        }
-        if self.subscribed.is_told.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let (app, over, gone) = (Arc::clone(self.app()), self.subscribed.over.clone(), self.gone.clone());
-        let filter = listen::Filter { uris: Arc::clone(&self.subscribed.uris), ..listen::Filter::default() };
-        let listener = Listener::Session(context.peer.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = listen::follow(&app, &caller, filter, listener) => {}
-                () = over.cancelled() => {}
-                () = gone.cancelled() => {}
+            if self.subscribed.is_told.swap(true, Ordering::AcqRel) {
+                return Ok(());
             }
-        });
-        Ok(())
+            let (app, over, gone) = (Arc::clone(self.app()), self.subscribed.over.clone(), self.gone.clone());
+            let filter = listen::Filter { uris: Arc::clone(&self.subscribed.uris), ..listen::Filter::default() };
+            let listener = Listener::Session(context.peer.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = listen::follow(&app, &caller, filter, listener) => {}
+                    () = over.cancelled() => {}
+                    () = gone.cancelled() => {}
+                }
+            });
+            Ok(())
+        })
     }
 
     async fn unsubscribe(

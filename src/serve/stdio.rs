@@ -12,6 +12,7 @@ use rmcp::model::{
     ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::transport::Transport;
+use rmcp::transport::io::stdio_pipes;
 use rmcp::{RoleServer, serve_server};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter, DuplexStream};
@@ -43,7 +44,9 @@ const PARSE_ERROR_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// `internal` when the conversation could not be set up.
 pub async fn run(app: Arc<App>) -> Result<()> {
-    serve(app, tokio::io::stdin(), tokio::io::stdout(), terminated()).await
+    // Pipes are read and written without threads of their own, where the system lets us.
+    let (input, output) = stdio_pipes();
+    serve(app, input, output, terminated()).await
 }
 
 /// Serves one client on any pair of streams until it leaves or `stop` happens.

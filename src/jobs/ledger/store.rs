@@ -6,14 +6,15 @@
 //! happened meanwhile is written home. What never does: the statements themselves.
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions, SqlitePool, SqliteQueryResult, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Either, Execute, Executor, SqlStr};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::{Millis, now, open_file, open_memory};
@@ -34,6 +35,9 @@ const JOBS_TAKEN_ALONG: i64 = 10_000;
 /// corrupt, full, cannot open, not a database.
 const FILE_FAILS: [i32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
 
+/// How statements begin that are given as one text, because they count together or not at all. The last is `COMMIT`.
+pub(super) const TOGETHER: &str = "BEGIN IMMEDIATE;";
+
 type Step = Either<SqliteQueryResult, SqliteRow>;
 
 /// See the head of this file.
@@ -45,8 +49,63 @@ pub(super) struct Store {
 }
 
 struct Place {
-    pool: SqlitePool,
+    database: Arc<Database>,
     refuge: Option<Refuge>,
+}
+
+/// An open database: a connection for writing and, where there can be another, one for reading.
+///
+/// No pool of them: it asks a connection whether it lives before and after each statement, which takes longer than the
+/// statement; and writes of two connections sleep when they meet in the file, those that wait here do not.
+pub(super) struct Database {
+    writes: Mutex<Option<SqliteConnection>>,
+    reads: Option<Mutex<Option<SqliteConnection>>>,
+    /// Whoever stands in line here is to go where the store is now.
+    is_left: AtomicBool,
+}
+
+impl Database {
+    pub(super) fn new(writes: SqliteConnection, reads: Option<SqliteConnection>) -> Database {
+        Database {
+            writes: Mutex::new(Some(writes)),
+            reads: reads.map(|reads| Mutex::new(Some(reads))),
+            is_left: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for a connection that can do this; nothing when the store has left.
+    async fn connection(&self, sql: &str) -> Option<MutexGuard<'_, Option<SqliteConnection>>> {
+        let reads = self.reads.as_ref().filter(|_| sql.starts_with("SELECT"));
+        let connection = reads.unwrap_or(&self.writes).lock().await;
+        (!self.is_left.load(Ordering::Acquire)).then_some(connection)
+    }
+
+    async fn run(&self, sql: SqlStr, arguments: SqliteArguments, persistent: bool) -> sqlx::Result<Vec<Step>> {
+        let mut connection = self.connection(sql.as_str()).await;
+        let Some(connection) = connection.as_deref_mut().and_then(Option::as_mut) else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        let is_together = sql.as_str().starts_with(TOGETHER);
+        let steps = steps(connection, sql, arguments, persistent).await;
+        if is_together && steps.is_err() {
+            let _ = connection.execute("ROLLBACK").await;
+        }
+        steps
+    }
+
+    /// Sends whoever stands in line away, without waiting for them.
+    fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
+    }
+
+    async fn close(&self) {
+        self.leave();
+        // Reading first: who writes folds the journal in, if it is the last.
+        if let Some(reads) = &self.reads {
+            close(reads).await;
+        }
+        close(&self.writes).await;
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -78,8 +137,9 @@ impl Store {
         }
     }
 
-    fn at(path: Option<&Path>, pool: SqlitePool, refuge: Option<Refuge>) -> Store {
-        Store { path: path.map(Path::to_owned), place: RwLock::new(Place { pool, refuge }), moving: Mutex::new(()) }
+    fn at(path: Option<&Path>, database: Database, refuge: Option<Refuge>) -> Store {
+        let place = RwLock::new(Place { database: Arc::new(database), refuge });
+        Store { path: path.map(Path::to_owned), place, moving: Mutex::new(()) }
     }
 
     /// Whether it is in memory although a file was asked for.
@@ -87,11 +147,9 @@ impl Store {
         self.refuge().is_some()
     }
 
-    /// Goes back to the file, if it is time to try.
-    pub(super) async fn go_home_when_due(&self) {
-        if self.refuge().is_some_and(|refuge| refuge.try_home_at <= Instant::now()) {
-            self.go_home().await;
-        }
+    /// Whether the file that failed is to be tried again.
+    pub(super) fn is_time_to_go_home(&self) -> bool {
+        self.refuge().is_some_and(|refuge| refuge.try_home_at <= Instant::now())
     }
 
     /// Closes the file, so that its journal is folded in. A last try to bring home what is in the refuge.
@@ -99,35 +157,39 @@ impl Store {
         if self.is_in_refuge() {
             self.go_home().await;
         }
-        let pool = self.pool();
-        pool.close().await;
+        self.database().close().await;
     }
 
-    fn pool(&self) -> SqlitePool {
-        self.place.read().unwrap_or_else(PoisonError::into_inner).pool.clone()
+    fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.place.read().unwrap_or_else(PoisonError::into_inner).database)
     }
 
     fn refuge(&self) -> Option<Refuge> {
         self.place.read().unwrap_or_else(PoisonError::into_inner).refuge
     }
 
-    fn move_to(&self, pool: SqlitePool, refuge: Option<Refuge>) {
+    fn move_to(&self, database: Database, refuge: Option<Refuge>) {
         let left = {
             let mut place = self.place.write().unwrap_or_else(PoisonError::into_inner);
             place.refuge = refuge;
-            std::mem::replace(&mut place.pool, pool)
+            std::mem::replace(&mut place.database, Arc::new(database))
         };
-        // From this call on, whoever stands in line for a connection there is sent away, and comes here.
-        drop(left.close());
+        left.leave();
         tokio::spawn(async move { left.close().await });
     }
 
     async fn run(&self, sql: SqlStr, arguments: SqliteArguments, persistent: bool) -> sqlx::Result<Vec<Step>> {
         let mut moves = 0;
         loop {
-            let pool = self.pool();
-            let query = sqlx::query_with(sql.clone(), arguments.clone()).persistent(persistent);
-            let error = match (&pool).fetch_many(query).try_collect().await {
+            let (database, sql, arguments) = (self.database(), sql.clone(), arguments.clone());
+            let outcome = if sql.as_str().starts_with(TOGETHER) {
+                // On its own: whoever asked for it may leave, and must not leave it half done.
+                let whole = tokio::spawn(async move { database.run(sql, arguments, persistent).await });
+                whole.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+            } else {
+                database.run(sql, arguments, persistent).await
+            };
+            let error = match outcome {
                 Ok(steps) => return Ok(steps),
                 Err(error) => error,
             };
@@ -136,7 +198,7 @@ impl Store {
             if moves > MOVES_MAX || !(has_moved || is_of_the_file(&error)) {
                 return Err(error);
             }
-            if !has_moved && !self.take_refuge(&error).await {
+            if !has_moved && !Box::pin(self.take_refuge(&error)).await {
                 return Err(error);
             }
         }
@@ -159,7 +221,8 @@ impl Store {
         true
     }
 
-    async fn go_home(&self) {
+    /// Goes back to the file, if it can be used again.
+    pub(super) async fn go_home(&self) {
         let Ok(_moving) = self.moving.try_lock() else { return };
         let (Some(path), Some(refuge)) = (&self.path, self.refuge()) else { return };
         if let Some(refuge) = &mut self.place.write().unwrap_or_else(PoisonError::into_inner).refuge {
@@ -174,15 +237,19 @@ impl Store {
     async fn bring_home(&self, path: &Path, since: Millis) -> sqlx::Result<()> {
         let probe = SqliteConnectOptions::new().filename(path).busy_timeout(HOME_PATIENCE);
         if path.exists() {
-            let mut probe = sqlx::SqliteConnection::connect_with(&probe).await?;
+            let mut probe = SqliteConnection::connect_with(&probe).await?;
             probe.execute("BEGIN IMMEDIATE").await?;
             probe.execute("ROLLBACK").await?;
             probe.close().await?;
         }
         let home = open_file(path).await.map_err(sqlx::Error::config)?;
         // The only connection of the refuge: held until everybody is sent home, so that nothing is written in between.
-        let mut connection = self.pool().acquire().await?;
-        attach(&mut connection, path).await?;
+        let refuge = self.database();
+        let mut held = refuge.connection("").await;
+        let Some(connection) = held.as_deref_mut().and_then(Option::as_mut) else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        attach(connection, path).await?;
         connection.execute("BEGIN IMMEDIATE").await?;
         let mut written = Ok(());
         for statement in HOMECOMING {
@@ -197,6 +264,22 @@ impl Store {
         self.move_to(home, None);
         Ok(())
     }
+}
+
+async fn close(connection: &Mutex<Option<SqliteConnection>>) {
+    let connection = connection.lock().await.take();
+    if let Some(connection) = connection {
+        let _ = connection.close().await;
+    }
+}
+
+fn steps(
+    connection: &mut SqliteConnection,
+    sql: SqlStr,
+    arguments: SqliteArguments,
+    persistent: bool,
+) -> BoxFuture<'_, sqlx::Result<Vec<Step>>> {
+    connection.fetch_many(sqlx::query_with(sql, arguments).persistent(persistent)).try_collect().boxed()
 }
 
 /// What was taken along, so that only what is new goes home.
@@ -230,9 +313,12 @@ const HOMECOMING: [&str; 6] = [
          WHERE excluded.weight > weight",
 ];
 
-async fn take_along(memory: &SqlitePool, path: &Path) -> sqlx::Result<()> {
-    let mut connection = memory.acquire().await?;
-    attach(&mut connection, path).await?;
+async fn take_along(memory: &Database, path: &Path) -> sqlx::Result<()> {
+    let mut held = memory.connection("").await;
+    let Some(connection) = held.as_deref_mut().and_then(Option::as_mut) else {
+        return Err(sqlx::Error::PoolClosed);
+    };
+    attach(connection, path).await?;
     let mut taken = Ok(());
     for statement in LEAVING {
         if taken.is_ok() {
@@ -243,7 +329,7 @@ async fn take_along(memory: &SqlitePool, path: &Path) -> sqlx::Result<()> {
     taken
 }
 
-async fn attach(connection: &mut sqlx::SqliteConnection, path: &Path) -> sqlx::Result<()> {
+async fn attach(connection: &mut SqliteConnection, path: &Path) -> sqlx::Result<()> {
     let patience = format!("PRAGMA busy_timeout = {}", HOME_PATIENCE.as_millis());
     connection.execute(AssertSqlSafe(patience)).await?;
     connection
@@ -261,7 +347,8 @@ async fn attach(connection: &mut sqlx::SqliteConnection, path: &Path) -> sqlx::R
 
 fn is_of_the_file(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // A connection whose thread is gone is of no use any more.
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error
             .code()
             .and_then(|code| code.parse::<i32>().ok())
@@ -316,8 +403,12 @@ impl<'c> Executor<'c> for &'c Store {
         'c: 'e,
     {
         Box::pin(async move {
-            let pool = self.pool();
-            (&pool).prepare_with(sql, parameters).await
+            let database = self.database();
+            let mut held = database.connection("").await;
+            match held.as_deref_mut().and_then(Option::as_mut) {
+                Some(connection) => connection.prepare_with(sql, parameters).await,
+                None => Err(sqlx::Error::PoolClosed),
+            }
         })
     }
 }

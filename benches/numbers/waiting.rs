@@ -1,8 +1,7 @@
 //! What waiting costs: our schedule beside every fixed one and the best possible (`waiting-cost.md`).
 //!
-//! `cargo bench --bench waiting` prints, for each patience (w) and each distribution of durations, J and the credits
+//! `cargo bench -- wait details` prints, for each patience (w) and each distribution of durations, J and the credits
 //! that a job's looks cost. J = w · looks + seconds between a job's end and the look that saw it. Deterministic.
-#![allow(clippy::print_stdout, reason = "the table is the result")]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -11,6 +10,8 @@ use pdfco::jobs::belief::Learned;
 use pdfco::jobs::simulation::{Cost, FIXED, TABLE, cost, lognormal, quantiles, with_median};
 use pdfco::jobs::{Belief, Schedule};
 
+use crate::table::{Rule, Table};
+
 /// Jobs of each distribution.
 const JOBS: u32 = 1_000;
 /// Histories over which "after so many jobs" is averaged.
@@ -18,7 +19,22 @@ const HISTORIES: u32 = 40;
 /// Any seed but zero.
 const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
-fn main() {
+/// What a schedule costs after so many jobs, beside the best possible and beside the best of the fixed ones.
+pub fn measure(table: &mut Table) {
+    for (median, sigma, _) in TABLE {
+        let (truth, jobs) = jobs(median, sigma);
+        let ours = learned(20, truth, &jobs, 2.0).j;
+        let best = with(truth, &jobs, 2.0).j;
+        let fixed = FIXED.map(|(_, next)| cost(&jobs, 2.0, next).j).into_iter().fold(f64::INFINITY, f64::min);
+        let unlearned = with(Learned::default().belief(), &jobs, 2.0).j;
+        let name = format!("J, jobs of {median} s (σ {sigma})");
+        table.add(format!("{name}, after 20 jobs, beside the best possible"), ours, best, "", Rule::AtMost(1.1));
+        table.add(format!("{name}, before the first, beside the best fixed"), unlearned, fixed, "", Rule::AtMost(1.0));
+    }
+}
+
+/// Every schedule, every distribution, every patience.
+pub fn details() {
     let start = Instant::now();
     for worth in [2.0, 0.2, 10.0] {
         println!("\nw = {worth}: one check is worth {worth} s of waiting. J, credits per job\n");
