@@ -148,7 +148,7 @@ npm_platform() {
   install -m 0755 "$binary" "$folder/bin/$exe"
   cp "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
   # shellcheck disable=SC2016 # the backticks are Markdown
-  printf '# @pdfco-mcp/pdfco-%s\n\nThe binary of [pdfco](https://www.npmjs.com/package/pdfco) for %s. Install `pdfco` instead.\n' \
+  printf '# @pdfco-mcp/pdfco-%s\n\nThe binary of `pdfco` for %s. Install `pdfco` instead.\n' \
     "$name" "$name" >"$folder/README.md"
   jq --arg name "@pdfco-mcp/pdfco-$name" --arg os "$(row os)" --arg cpu "$(row cpu)" --arg file "bin/$exe" \
     --arg what "The binary of pdfco for $name" '

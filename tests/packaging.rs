@@ -246,7 +246,7 @@ fn the_registry_can_see_whose_packages_these_are() {
     let name = registry_name();
     assert_eq!(document("packaging/npm/package.json")["mcpName"], name);
     assert!(text("Dockerfile").contains(&format!("io.modelcontextprotocol.server.name=\"{name}\"")));
-    // crates.io strips comments, so it stands in the text; and nothing may be glued to its end.
+    // Cargo's registry strips comments, so it stands in the text; and nothing may be glued to its end.
     let readme = text("README.md");
     let lines: Vec<&str> = readme.lines().filter(|line| line.contains("mcp-name:")).collect();
     assert_eq!(lines, [format!("mcp-name: {name}")]);
