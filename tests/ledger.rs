@@ -331,7 +331,6 @@ async fn what_happened_in_memory_is_in_the_file_once_it_can_be_written() {
     other.execute("BEGIN EXCLUSIVE").await.unwrap();
     let job = ledger.observe(&one.intent_id, &seen(JobStatus::Success, now())).await.unwrap();
     assert_eq!((job.status, job.submit_credits, job.check_credits), (JobStatus::Success, Some(21), Some(2)));
-    ledger.spent(&caller(), "job_check", 2, now()).await.unwrap();
     accepted(&ledger, "C").await;
     assert!(ledger.health().await.unwrap().starts_with("in memory"));
     // Meanwhile another process, the one with the lock, ends the second job.
@@ -354,7 +353,7 @@ async fn what_happened_in_memory_is_in_the_file_once_it_can_be_written() {
         .await;
         assert_eq!(states, ["success", "failed", "queued"]);
         let spent = ledger.spent_on_day(now()).await.unwrap();
-        assert_eq!(spent, 44, "nothing is counted twice");
+        assert_eq!(spent, 46, "nothing is counted twice");
     }
 }
 
@@ -697,6 +696,41 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn answers_that_come_together_are_written_as_if_they_came_one_by_one() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    let jobs = join_all((0..50).map(|number| {
+        let ledger = &ledger;
+        async move { accepted(ledger, &format!("J{number}")).await }
+    }))
+    .await;
+    let at = now();
+    // Two looks at each job, a late answer that must not move it back, and a row that is gone, all at once.
+    let looks = jobs.iter().flat_map(|job| {
+        [JobStatus::Working, JobStatus::Success, JobStatus::Working].map(|status| (job.intent_id.clone(), status))
+    });
+    let looks = looks.chain([("local-nobody".to_owned(), JobStatus::Success)]);
+    let outcomes = join_all(looks.map(|(intent_id, status)| {
+        let ledger = &ledger;
+        async move { ledger.observe(&intent_id, &seen(status, at)).await }
+    }))
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1, "the row that is gone, and no other");
+    for (job, answers) in jobs.iter().zip(outcomes.chunks(3)) {
+        let told: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap()).collect();
+        assert!(told.iter().all(|told| told.intent_id == job.intent_id), "everybody hears of their own job");
+        assert_eq!(told.iter().map(|told| told.checks_made).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(told[0].status, JobStatus::Working);
+        assert_eq!((&told[1].status, &told[2].status), (&JobStatus::Success, &JobStatus::Success));
+        let kept = ledger.get(&caller(), job.id()).await.unwrap().unwrap();
+        assert_eq!((kept.status, kept.checks_made, kept.check_credits), (JobStatus::Success, 3, Some(6)));
+        assert_eq!(kept.content.unwrap()["status"], "success");
+    }
+    assert_eq!(ledger.spent_on_day(at).await.unwrap(), 300);
+    assert_eq!(ledger.spending(&caller(), 10).await.unwrap()[0].requests, 150);
 }
 
 #[tokio::test]

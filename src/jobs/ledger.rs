@@ -9,6 +9,7 @@
 //! warning (`ledger/store.rs`).
 
 mod departures;
+mod observations;
 mod store;
 mod tasks;
 
@@ -23,6 +24,7 @@ use sqlx::{ConnectOptions, Row};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use observations::Observations;
 use store::{Database, Store};
 
 use super::belief::Learned;
@@ -67,46 +69,6 @@ const PACE_AHEAD: Millis = 10_000;
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Puts a live answer into the job's row ($1 to $12). The same rule as `JobStatus::may_become`, in one statement, so
-/// that it holds between processes. A repeated success refreshes the content: its links are newer.
-macro_rules! observe {
-    () => {
-        "WITH rule AS (
-             SELECT intent_id AS rule_of,
-                    (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
-                     OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves
-             FROM jobs WHERE intent_id = $1)
-         UPDATE jobs SET
-             status = CASE WHEN rule.moves THEN $2 ELSE status END,
-             unrecognized_status = CASE WHEN rule.moves THEN $3 ELSE unrecognized_status END,
-             content = CASE WHEN rule.moves OR status = $2 THEN $4 ELSE content END,
-             links_expire_at = CASE WHEN (rule.moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
-             started_at = COALESCE(started_at, CASE WHEN $2 <> 'unknown' THEN $6 END),
-             completed_at = CASE WHEN NOT rule.moves THEN completed_at WHEN $7 THEN $6 END,
-             job_duration_ms = COALESCE($8, job_duration_ms),
-             page_count = COALESCE($9, page_count),
-             last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
-             checks_made = checks_made + $10,
-             check_credits = CASE WHEN $11 IS NULL OR ($10 = 0 AND NOT rule.moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
-             credits_remaining = COALESCE($12, credits_remaining),
-             problem = CASE WHEN rule.moves THEN NULL ELSE problem END,
-             changed_at = $6, lease_holder = NULL, lease_until = NULL,
-             told_by = CASE WHEN rule.moves THEN CASE WHEN $10 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
-         FROM rule WHERE jobs.intent_id = rule.rule_of RETURNING *"
-    };
-}
-
-/// Adds a look's credits to the day's spending ($13 to $15).
-macro_rules! spend_on_look {
-    () => {
-        "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($13, $14, 'job_check', 1, $15)
-         ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits"
-    };
-}
-
-const OBSERVE: &str = observe!();
-const LOOK: &str = concat!("BEGIN IMMEDIATE; ", spend_on_look!(), "; ", observe!(), "; COMMIT");
 
 /// A job that is about to be submitted.
 #[derive(Debug)]
@@ -159,12 +121,19 @@ pub struct Ledger {
     keep: Duration,
     store: OnceCell<Store>,
     pruned_at: Mutex<Option<Instant>>,
+    observations: Observations,
 }
 
 impl Ledger {
     /// A ledger at `place` that forgets jobs older than `keep`. Nothing is opened yet.
     pub fn new(place: LedgerPlace, keep: Duration) -> Self {
-        Ledger { place, keep, store: OnceCell::new(), pruned_at: Mutex::default() }
+        Ledger {
+            place,
+            keep,
+            store: OnceCell::new(),
+            pruned_at: Mutex::default(),
+            observations: Observations::default(),
+        }
     }
 
     async fn pool(&self) -> Result<&Store> {
@@ -359,23 +328,10 @@ impl Ledger {
         self.get(caller, job_id).await?.ok_or_else(|| Error::internal("An adopted job is not in the ledger."))
     }
 
-    /// Puts a live answer into the job's row; the row says afterwards what is true.
+    /// Puts a live answer into the job's row, and what a look cost onto the day's spending; the row says afterwards what
+    /// is true. Not to be dropped on the way: other answers may go in with this one.
     pub async fn observe(&self, intent_id: &str, seen: &Observation) -> Result<Job> {
-        let row = observing(OBSERVE, intent_id, seen).fetch_one(self.pool().await?).await.map_err(failed)?;
-        job(&row)
-    }
-
-    /// As [`Ledger::observe`], and books what the look cost: both or neither.
-    pub async fn looked(&self, caller: &Fingerprint, intent_id: &str, seen: &Observation) -> Result<Job> {
-        let Some(credits) = seen.credits else { return self.observe(intent_id, seen).await };
-        let row = observing(LOOK, intent_id, seen)
-            .bind(day(seen.at))
-            .bind(caller.as_str())
-            .bind(credits)
-            .fetch_one(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        job(&row)
+        self.observations.write(self.pool().await?, intent_id, seen).await
     }
 
     /// Takes the right to look at a job for a short time, unless another process has it or has looked since
@@ -662,7 +618,7 @@ impl Ledger {
         row.as_ref().map(job).transpose()
     }
 
-    /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::looked`].
+    /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::observe`].
     pub async fn spent(&self, caller: &Fingerprint, operation: &str, credits: i64, at: Millis) -> Result<()> {
         sqlx::query(
             "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
@@ -746,26 +702,6 @@ impl Ledger {
             store.close().await;
         }
     }
-}
-
-fn observing<'a>(
-    statement: &'static str,
-    intent_id: &'a str,
-    seen: &'a Observation,
-) -> sqlx::query::Query<'a, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    sqlx::query(statement)
-        .bind(intent_id)
-        .bind(seen.status.as_str())
-        .bind(seen.status.unrecognized())
-        .bind(seen.content.to_string())
-        .bind(seen.links_expire_at())
-        .bind(seen.at)
-        .bind(seen.status.is_terminal())
-        .bind(seen.job_duration_ms())
-        .bind(seen.page_count())
-        .bind(i64::from(seen.is_check))
-        .bind(seen.credits)
-        .bind(seen.credits_remaining)
 }
 
 async fn open_memory() -> Result<Database> {

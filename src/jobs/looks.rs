@@ -48,7 +48,7 @@ impl Core {
         };
         paid(counted(credits, credits_remaining));
         let before = job.last_look_seconds();
-        let job = self.ledger.looked(key.fingerprint(), &job.intent_id, &seen).await.unwrap_or_else(|error| {
+        let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
             // What the service said, and was paid for, is told even when it cannot be kept.
             tracing::warn!(%error, "the answer to a check could not be recorded");
             job.seeing(&seen)

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +49,8 @@ use poller::Poller;
 const FRESH: Duration = Duration::from_secs(3);
 /// From this many jobs on, turns that nobody waits for are forgotten.
 const TURNS_KEPT: usize = 1_024;
+/// Waits that read their jobs from the ledger at once, as they begin and as they end.
+const AT_THE_LEDGER_MAX: usize = 16;
 /// Longest id that is looked up or sent.
 const ID_BYTES_MAX: usize = 200;
 /// Prefix of ids that we gave while the service had given none.
@@ -61,6 +64,8 @@ pub struct Jobs {
     turns: Mutex<Turns>,
     /// Submits that are under way.
     submits: TaskTracker,
+    /// Turns of waits to read from the ledger.
+    at_the_ledger: Semaphore,
 }
 
 /// Of several who ask about one job at the same moment, the first asks the service; the others hear its answer. What is
@@ -127,7 +132,13 @@ impl Jobs {
     pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
         let holder = uuid::Uuid::new_v4().simple().to_string();
         let core = Arc::new(Core { client, ledger, settings, schedules: Mutex::default(), holder });
-        Jobs { poller: Poller::new(Arc::clone(&core)), core, turns: Mutex::default(), submits: TaskTracker::new() }
+        Jobs {
+            poller: Poller::new(Arc::clone(&core)),
+            core,
+            turns: Mutex::default(),
+            submits: TaskTracker::new(),
+            at_the_ledger: Semaphore::new(AT_THE_LEDGER_MAX),
+        }
     }
 
     /// The ledger, for reading.

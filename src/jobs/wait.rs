@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::now;
 use super::poller::{Bill, News, Watch};
-use super::{Checked, Job, Jobs, Source};
+use super::{Checked, Job, Jobs, Schedule, Source};
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 
@@ -79,8 +79,8 @@ impl Jobs {
         mut told: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
         let deadline = Instant::now() + options.budget;
-        // In a place of its own: what it takes to begin is not kept for as long as the wait lasts.
-        let (mut watch, is_first_sight) = match Box::pin(self.begin_wait(key, id, options, &mut told)).await? {
+        let begun = self.begin(key, id, options, &mut told).await?;
+        let (mut watch, is_first_sight) = match begun {
             Begun::Over(waited) => return Ok(*waited),
             Begun::Watching(watch, is_first_sight) => (watch, is_first_sight),
         };
@@ -96,7 +96,7 @@ impl Jobs {
         if let (Some(error), true) = (&news.last_error, news.is_over) {
             return Err(error.share().with_spent(bill.used, bill.remaining));
         }
-        let job = Box::pin(self.whole(key, &news.job)).await;
+        let job = self.whole(key, &news.job).await;
         let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {
@@ -121,31 +121,49 @@ impl Jobs {
         if waited_for.status.is_terminal() {
             return waited_for.clone();
         }
-        match self.core.ledger.get(key.fingerprint(), waited_for.id()).await {
+        let _turn = self.at_the_ledger.acquire().await;
+        match Box::pin(self.core.ledger.get(key.fingerprint(), waited_for.id())).await {
             Ok(Some(job)) => job,
             Ok(None) | Err(_) => waited_for.clone(),
         }
     }
 
-    async fn begin_wait(
+    async fn begin(
         &self,
         key: &ApiKey,
         id: &str,
         options: &WaitOptions,
         told: &mut (impl FnMut(&Job) + Send),
     ) -> Result<Begun> {
-        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        // Many waits may begin at once, and what it takes to begin is far larger than what a wait keeps: it is in a
+        // place of its own, and there are few of those.
+        let turn = self.at_the_ledger.acquire().await;
+        let found = Box::pin(self.find_for_wait(key, id, options)).await;
+        drop(turn);
+        let (job, is_first_sight, schedule) = found?;
         if job.status.is_terminal() || job.job_id.is_none() {
             return Ok(Begun::Over(Box::new(self.as_remembered(job, Bill::default(), is_first_sight))));
         }
         told(&job);
-        if options.budget.is_zero() {
+        let Some(schedule) = schedule else {
             let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(key, id, false))).await?;
             return Ok(Begun::Over(Box::new(self.one_look(checked))));
-        }
-        let schedule = self.core.schedule_for(&job).await;
+        };
         let watched = Arc::new(job.while_waiting());
         Ok(Begun::Watching(self.poller.watch(key, watched, schedule, options.interval, now()), is_first_sight))
+    }
+
+    /// The job, whether this ledger sees it for the first time, and its schedule if there is time for more than a look.
+    async fn find_for_wait(
+        &self,
+        key: &ApiKey,
+        id: &str,
+        options: &WaitOptions,
+    ) -> Result<(Job, bool, Option<Arc<Schedule>>)> {
+        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        let is_waited_for = !(options.budget.is_zero() || job.status.is_terminal());
+        let schedule = if is_waited_for { Some(self.core.schedule_for(&job).await) } else { None };
+        Ok((job, is_first_sight, schedule))
     }
 
     /// At the deadline: one more look, if the belief gives it a fair chance.
