@@ -20,10 +20,12 @@ use url::Url;
 
 use crate::checks::submit;
 use crate::peer::{KEY, SIDES, Side, Stage, memory_of};
-use crate::table::{Rule, Table};
+use crate::table::{Rule, Table, median};
 
 /// Waits at once, each for a job of its own. A server has 1 024 calls under way at most.
 const WAITS: usize = 1_000;
+/// Processes of each side, in turns.
+const SAMPLES: usize = 3;
 /// Design: memory of one, in KiB.
 const WAIT_MAX: f64 = 4.0;
 /// From the last call that begins until the memory is read.
@@ -42,7 +44,7 @@ pub fn waits(stage: &Stage, table: &mut Table) {
     let mut first = stage.ready(Side::Product, &[]);
     let jobs: Vec<Value> = (0..WAITS).map(|number| submit(&mut first, number)).collect();
     first.finish();
-    let [ours, floor] = SIDES.map(|side| {
+    let sample = |side: Side| {
         // Others that submitted, and this one that waits: what submitting leaves behind does not hide what waits take.
         let mut peer = stage.ready(side, &[]);
         match side {
@@ -59,10 +61,18 @@ pub fn waits(stage: &Stage, table: &mut Table) {
             }
         }
         std::thread::sleep(SETTLES);
-        // It still answers, so it took all of them.
-        assert_eq!(peer.ask("ping", &json!({}))["result"], json!({}));
+        // It answers this and has answered nothing else: all of them wait.
+        let ping = peer.request("ping", &json!({}));
+        assert_eq!(peer.next()["id"], ping, "a call was answered that was to wait");
         (peer.memory("VmRSS") - before) / WAITS as f64
-    });
+    };
+    let mut samples = SIDES.map(|_| Vec::new());
+    for _ in 0..SAMPLES {
+        for (side, samples) in SIDES.into_iter().zip(&mut samples) {
+            samples.push(sample(side));
+        }
+    }
+    let [ours, floor] = samples.map(median);
     table.add(format!("memory of one wait, of {WAITS}, against its limit"), ours, WAIT_MAX, "KiB", Rule::AtMost(1.0));
     table.add("memory of one wait, beside a call that sleeps", ours, floor, "KiB", Rule::Told);
     table.add("memory of one wait beyond the bare server's own", ours - floor, WAIT_MAX, "KiB", Rule::Told);
@@ -71,18 +81,21 @@ pub fn waits(stage: &Stage, table: &mut Table) {
 /// Peaks of a download and an upload in processes of their own.
 pub fn transfers(runtime: &Handle, home: &Path, table: &mut Table) {
     let base = runtime.block_on(storage());
-    let peaks = |side: &str, bytes: u64| -> [f64; 4] {
+    let peak = |side: &str, way: &str, bytes: u64| -> [f64; 2] {
         let folder = tempfile::tempdir_in(home).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["transfer", side, base.as_str(), &bytes.to_string()]).arg(folder.path());
+        child.args(["transfer", side, way, base.as_str(), &bytes.to_string()]).arg(folder.path());
         let output = child.stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
         numbers.try_into().unwrap_or_else(|_| panic!("{side} did not come to its end: {text}"))
     };
-    let [small_down, small_up, ..] = peaks("product", SMALL);
-    let [down, up, down_rate, up_rate] = peaks("product", LARGE);
-    let [floor_down, floor_up, floor_down_rate, floor_up_rate] = peaks("floor", LARGE);
+    let [small_down, _] = peak("product", "down", SMALL);
+    let [small_up, _] = peak("product", "up", SMALL);
+    let [down, down_rate] = peak("product", "down", LARGE);
+    let [floor_down, floor_down_rate] = peak("floor", "down", LARGE);
+    let [up, up_rate] = peak("product", "up", LARGE);
+    let [floor_up, floor_up_rate] = peak("floor", "up", LARGE);
     let mib = 1024.0;
     let constant = Rule::AtMost(CONSTANT);
     table.add("peak memory, 2 GB down, beside a 32nd of it", down / mib, small_down / mib, "MiB", constant);
@@ -136,45 +149,61 @@ async fn answer(mut socket: TcpStream, own: Url) {
     }
 }
 
-/// In a process of its own, because a peak is the process's: prints both peaks in KiB, then both rates in MB/s.
-pub async fn transfer(side: &str, base: &str, bytes: u64, folder: &Path) {
+/// In a process of its own, because a peak is the process's: prints the peak in KiB, then the rate in MB/s.
+pub async fn transfer(side: &str, way: &str, base: &str, bytes: u64, folder: &Path) {
     let base = Url::parse(base).unwrap();
     let folder = folder.canonicalize().unwrap();
-    let target = folder.join("large.bin");
-    let link = format!("{base}get/{bytes}");
-    let rate = |began: std::time::Instant| bytes as f64 / 1e6 / began.elapsed().as_secs_f64();
-    let peak = || memory_of("self", "VmHWM");
+    let file = folder.join("large.bin");
+    if way == "up" {
+        // Without content on the disk, so that making it costs nothing.
+        std::fs::File::create(&file).unwrap().set_len(bytes).unwrap();
+    }
     let began = std::time::Instant::now();
-    let (down, down_rate, began) = if side == "product" {
-        let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
-        let hosts = Hosts::new(&[], &base);
-        let link = PresignedUrl::new(link);
-        let saved =
-            files::download(&client, &hosts, &link, &target, false, bytes, &|_, _| (), &CancellationToken::new()).await;
-        assert_eq!(saved.unwrap().bytes, bytes);
-        let (down, down_rate, began) = (peak(), rate(began), std::time::Instant::now());
-        let file = Sandbox::person(folder.clone()).readable(target.to_str().unwrap()).unwrap();
-        let ledger = Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
-        let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
-        let jobs = Jobs::new(client.clone(), ledger, settings);
-        let key = ApiKey::new(KEY).unwrap();
-        files::upload(&jobs, &client, &hosts, &key, &file, None, bytes).await.unwrap();
-        (down, down_rate, began)
-    } else {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut body = client.get(link).send().await.unwrap().bytes_stream();
-        let mut file = tokio::fs::File::create(&target).await.unwrap();
-        while let Some(piece) = body.next().await {
-            file.write_all(&piece.unwrap()).await.unwrap();
-        }
-        file.flush().await.unwrap();
-        let (down, down_rate, began) = (peak(), rate(began), std::time::Instant::now());
-        let file = tokio::fs::File::open(&target).await.unwrap();
-        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::with_capacity(file, PIECE));
-        let put = client.put(format!("{base}put")).header("content-length", bytes).body(body);
-        assert!(put.send().await.unwrap().status().is_success());
-        (down, down_rate, began)
-    };
-    println!("{down} {} {down_rate} {}", peak(), rate(began));
+    match (side, way) {
+        ("product", "down") => product_down(&base, bytes, &file).await,
+        ("product", _) => product_up(&base, bytes, &file).await,
+        (_, "down") => floor_down(&base, bytes, &file).await,
+        _ => floor_up(&base, bytes, &file).await,
+    }
+    println!("{} {}", memory_of("self", "VmHWM"), bytes as f64 / 1e6 / began.elapsed().as_secs_f64());
+}
+
+async fn product_down(base: &Url, bytes: u64, file: &Path) {
+    let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
+    let (hosts, link) = (Hosts::new(&[], base), PresignedUrl::new(format!("{base}get/{bytes}")));
+    let never = CancellationToken::new();
+    let saved = files::download(&client, &hosts, &link, file, false, bytes, &|_, _| (), &never).await;
+    assert_eq!(saved.unwrap().bytes, bytes);
+}
+
+async fn product_up(base: &Url, bytes: u64, file: &Path) {
+    let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
+    let folder = file.parent().unwrap().to_owned();
+    let readable = Sandbox::person(folder).readable(file.to_str().unwrap()).unwrap();
+    let ledger = Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
+    let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
+    let jobs = Jobs::new(client.clone(), ledger, settings);
+    let key = ApiKey::new(KEY).unwrap();
+    files::upload(&jobs, &client, &Hosts::new(&[], base), &key, &readable, None, bytes).await.unwrap();
+}
+
+fn bare_client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn floor_down(base: &Url, bytes: u64, file: &Path) {
+    let mut body = bare_client().get(format!("{base}get/{bytes}")).send().await.unwrap().bytes_stream();
+    let mut file = tokio::fs::File::create(file).await.unwrap();
+    while let Some(piece) = body.next().await {
+        file.write_all(&piece.unwrap()).await.unwrap();
+    }
+    file.flush().await.unwrap();
+}
+
+async fn floor_up(base: &Url, bytes: u64, file: &Path) {
+    let file = tokio::fs::File::open(file).await.unwrap();
+    let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::with_capacity(file, PIECE));
+    let put = bare_client().put(format!("{base}put")).header("content-length", bytes).body(body);
+    assert!(put.send().await.unwrap().status().is_success());
 }

@@ -159,6 +159,12 @@ impl Peer {
         }
     }
 
+    /// The next line.
+    pub fn next(&mut self) -> Value {
+        self.read_line();
+        serde_json::from_str(&self.line).unwrap()
+    }
+
     /// Shakes hands.
     pub fn initialize(&mut self) {
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "numbers", "version": "1"}});

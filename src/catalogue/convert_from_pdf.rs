@@ -4,8 +4,7 @@
 //! `pdf_to_text_simple`. Source: `pdfco-api.md` §3.2 "PDF to X"; names from the official Python server.
 
 use super::params::{
-    LINE_GROUPING, OCR_LANGUAGE, PAGES, PASSWORD, RECTANGLE, RESULT, RESULT_INLINE, RESULT_PROFILES, SOURCE,
-    TABLE_LAYOUT, UNWRAP,
+    LINE_GROUPING, OCR_LANGUAGE, PAGES, PASSWORD, RECTANGLE, RESULT, RESULT_INLINE, SOURCE, TABLE_LAYOUT, UNWRAP,
 };
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
@@ -276,6 +275,6 @@ pub static OPERATIONS: &[Operation] = &[
         price: Price::PerPageSeen(28),
         effect: Effect::MakesDocument,
         confidence: Confidence::Documented,
-        params: &[SOURCE, PAGES, &[RECTANGLE, UNWRAP], PASSWORD, RESULT_PROFILES],
+        params: &[SOURCE, PAGES, &[RECTANGLE, UNWRAP], PASSWORD, RESULT],
     },
 ];

@@ -6,8 +6,8 @@
 
 use super::forms::FIELD;
 use super::params::{
-    CALLBACK, EXPIRATION, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE,
-    RESULT_PROFILES, SOURCE, SOURCES, URL,
+    CALLBACK, EXPIRATION, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE, SOURCE,
+    SOURCES, URL,
 };
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
@@ -352,7 +352,7 @@ pub static OPERATIONS: &[Operation] = &[
             MATCHING,
             PAGES,
             PASSWORD,
-            RESULT_PROFILES,
+            RESULT,
         ],
     },
     Operation {
@@ -467,7 +467,7 @@ pub static OPERATIONS: &[Operation] = &[
         price: Price::Unknown,
         effect: Effect::MakesDocument,
         confidence: Confidence::Documented,
-        params: &[SOURCE, PASSWORD, RESULT_PROFILES],
+        params: &[SOURCE, PASSWORD, RESULT],
     },
     Operation {
         name: "pdf_translate",

@@ -45,9 +45,6 @@ pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "PDF's 
 /// Where results go, how they are named and how long their links live.
 pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];
 
-/// As [`RESULT`], for operations that cannot say all they can do without `profiles`.
-pub const RESULT_PROFILES: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES.shown()];
-
 /// As [`RESULT`], for operations whose result can stand in the answer itself.
 pub const RESULT_INLINE: &[Param] = &[INLINE, NAME, EXPIRATION, CALLBACK, PROFILES];
 
@@ -80,12 +77,8 @@ pub const CALLBACK: Param =
         .advanced();
 
 /// Extra options of the service.
-pub const PROFILES: Param = Param::new(
-    "profiles",
-    ParamKind::JsonText,
-    "Extra options of the service as JSON, such as `{\"TrimSpaces\": true}`; object or text.",
-)
-.advanced();
+pub const PROFILES: Param =
+    Param::new("profiles", ParamKind::JsonText, "Extra options as JSON: `{\"TrimSpaces\": true}`.");
 
 /// Recognition of scanned text.
 pub const OCR_LANGUAGE: Param =
