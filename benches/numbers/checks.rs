@@ -1,4 +1,5 @@
-//! `get_job_check` that really asks, beside a server that only sends the same request on.
+//! `get_job_check`, beside a server that only sends the same request on: with `force`, so that every call asks the
+//! service, and without, so that most are answered from the ledger because the last look is less than 3 s old.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -27,12 +28,15 @@ pub fn measure(stage: &Stage, runtime: &Handle, table: &mut Table) {
     let jobs: Vec<Value> = (0..AT_ONCE[1]).map(|number| submit(product, number)).collect();
     let tool = |side| if side == Side::Product { "get_job_check" } else { "forward" };
     for at_once in AT_ONCE {
-        let arguments: Vec<Value> = jobs.iter().take(at_once).map(|id| json!({"job_id": id, "force": true})).collect();
-        let turn = |side: Side| {
-            let peer = &mut peers[usize::from(side == Side::Floor)];
-            peer.calls(tool(side), &arguments, TURN)
-        };
-        tell("stdio", at_once, turns(turn), table);
+        for (how, force) in [("with `force`, ", true), ("", false)] {
+            let arguments: Vec<Value> =
+                jobs.iter().take(at_once).map(|id| json!({"job_id": id, "force": force})).collect();
+            let turn = |side: Side| {
+                let peer = &mut peers[usize::from(side == Side::Floor)];
+                peer.calls(tool(side), &arguments, TURN)
+            };
+            tell(&format!("{how}over stdio"), at_once, turns(turn), table);
+        }
     }
     drop(peers);
     let doors = SIDES.map(|side| Door::open(stage, side));
@@ -42,7 +46,7 @@ pub fn measure(stage: &Stage, runtime: &Handle, table: &mut Table) {
             let url = &doors[usize::from(side == Side::Floor)].url;
             runtime.block_on(over_http(&client, url, tool(side), jobs.iter().take(at_once).cloned().collect()))
         };
-        tell("HTTP", at_once, turns(turn), table);
+        tell("with `force`, over HTTP", at_once, turns(turn), table);
     }
 }
 
@@ -69,9 +73,9 @@ fn turns(mut turn: impl FnMut(Side) -> Calls) -> [Vec<Calls>; 2] {
     all
 }
 
-fn tell(door: &str, at_once: usize, all: [Vec<Calls>; 2], table: &mut Table) {
+fn tell(how: &str, at_once: usize, all: [Vec<Calls>; 2], table: &mut Table) {
     let middle = |of: fn(&Calls) -> f64| all.each_ref().map(|calls| median(calls.iter().map(of).collect()));
-    let name = format!("`get_job_check` over {door}, {at_once} at once");
+    let name = format!("`get_job_check` {how}, {at_once} at once");
     let [ours, floor] = middle(|calls| calls.per_second);
     table.add(format!("{name}: calls per second"), ours, floor, "", Rule::AtLeast(NO_SLOWER));
     for (what, of) in [("p50", (|calls| calls.p50) as fn(&Calls) -> f64), ("p99", |calls| calls.p99)] {

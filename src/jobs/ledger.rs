@@ -9,6 +9,8 @@
 //! warning (`ledger/store.rs`).
 
 mod departures;
+mod group;
+mod lookups;
 mod observations;
 mod store;
 mod tasks;
@@ -24,6 +26,7 @@ use sqlx::{ConnectOptions, Row};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use lookups::Lookups;
 use observations::Observations;
 use store::{Database, Store};
 
@@ -122,6 +125,7 @@ pub struct Ledger {
     store: OnceCell<Store>,
     pruned_at: Mutex<Option<Instant>>,
     observations: Observations,
+    lookups: Lookups,
 }
 
 impl Ledger {
@@ -133,6 +137,7 @@ impl Ledger {
             store: OnceCell::new(),
             pruned_at: Mutex::default(),
             observations: Observations::default(),
+            lookups: Lookups::default(),
         }
     }
 
@@ -281,13 +286,7 @@ impl Ledger {
 
     /// The caller's job with this id: the service's or ours.
     pub async fn get(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND (job_id = $2 OR intent_id = $2)")
-            .bind(caller.as_str())
-            .bind(id)
-            .fetch_optional(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        row.as_ref().map(job).transpose()
+        self.lookups.find(self.pool().await?, caller, id).await
     }
 
     /// The caller's job under the caller's own id.

@@ -1,46 +1,32 @@
 //! Live answers on their way into the rows of their jobs: one transaction for all that wait for the writer.
 //!
-//! What lives here: [`Observations`], where answers stand in line, and the statement that writes them. A commit takes
-//! longer than the rows in it, so whoever comes while one is under way goes in with the next (group commit). Each
-//! answer is told of only when it is in the file. What never does: what an answer means for waiters.
+//! What lives here: [`Observations`], where answers stand in line, and the statement that writes them (group commit).
+//! Each answer is told of only when it is in the file. What never does: what an answer means for waiters.
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlStr};
-use tokio::sync::{Mutex as Turn, oneshot};
 
+use super::group::{Group, Sized, Waiting};
 use super::store::Store;
 use super::{day, failed, job};
 use crate::error::{Error, Result};
 use crate::jobs::job::{Job, Observation};
 
-/// How many answers one transaction takes: the statement is prepared once for each of these sizes.
-const SIZES: [usize; 3] = [1, 8, 32];
-const SIZE_MAX: usize = 32;
 /// Parameters of one answer.
 const PARAMETERS: usize = 13;
 
-/// The statements of [`SIZES`].
-static STATEMENTS: LazyLock<[SqlStr; SIZES.len()]> =
-    LazyLock::new(|| SIZES.map(|size| AssertSqlSafe(statement(size)).into_sql_str()));
+static STATEMENT: LazyLock<Sized> = LazyLock::new(|| Sized::new(statement));
+
+/// A job's intention, and what was seen of it.
+type Answer = (String, Observation);
 
 /// See the head of this file.
 #[derive(Default)]
-pub(super) struct Observations {
-    waiting: Mutex<Vec<Waiting>>,
-    /// Whoever has the turn writes for all that wait.
-    turn: Turn<()>,
-}
-
-/// An answer that stands in line.
-struct Waiting {
-    intent_id: String,
-    seen: Observation,
-    written: oneshot::Sender<Result<Job>>,
-}
+pub(super) struct Observations(Group<Answer, Result<Job>>);
 
 impl Observations {
     /// Puts an answer into its job's row, and the credits of a paid look onto the day's spending: both or neither. The
@@ -48,49 +34,24 @@ impl Observations {
     ///
     /// Whoever calls this must not be dropped on the way: others may wait for what it writes.
     pub(super) async fn write(&self, store: &Store, intent_id: &str, seen: &Observation) -> Result<Job> {
-        let (written, mut outcome) = oneshot::channel();
-        self.lock().push(Waiting { intent_id: intent_id.to_owned(), seen: seen.clone(), written });
-        loop {
-            let turn = self.turn.lock().await;
-            if let Ok(outcome) = outcome.try_recv() {
-                return outcome;
-            }
-            let group = self.next_group();
-            if group.is_empty() {
-                return Err(Error::internal("An answer got lost on its way into the ledger."));
-            }
-            write_group(store, group).await;
-            drop(turn);
-        }
-    }
-
-    /// The next answers that go in together: of one job, one at a time, so that each is judged by what the one before
-    /// left behind.
-    fn next_group(&self) -> Vec<Waiting> {
-        let mut waiting = self.lock();
-        let mut jobs = HashSet::new();
-        let mut taken = 0;
-        let is_next = |one: &mut Waiting| {
-            let fits = taken < SIZE_MAX && jobs.insert(one.intent_id.clone());
-            taken += usize::from(fits);
-            fits
+        // Of one job, one at a time: each is judged by what the one before left behind.
+        let one_of_each_job = || {
+            let mut jobs = HashSet::new();
+            move |(intent_id, _): &Answer| jobs.insert(intent_id.clone())
         };
-        waiting.extract_if(.., is_next).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        let written = self.0.ask((intent_id.to_owned(), seen.clone()), one_of_each_job, |group| write(store, group));
+        let lost = || Err(Error::internal("An answer got lost on its way into the ledger."));
+        written.await.unwrap_or_else(lost)
     }
 }
 
-async fn write_group(store: &Store, group: Vec<Waiting>) {
-    let size = SIZES.iter().position(|size| *size >= group.len()).unwrap_or(SIZES.len() - 1);
-    let (Some(statement), Some(rows)) = (STATEMENTS.get(size), SIZES.get(size)) else { return };
-    let mut query = sqlx::query(statement.clone());
+async fn write(store: &Store, group: Vec<Waiting<Answer, Result<Job>>>) {
+    let (text, rows) = STATEMENT.at_least(group.len());
+    let mut query = sqlx::query(text);
     for one in &group {
-        let seen = &one.seen;
+        let (intent_id, seen) = &one.asked;
         query = query
-            .bind(&one.intent_id)
+            .bind(intent_id)
             .bind(seen.status.as_str())
             .bind(seen.status.unrecognized())
             .bind(seen.content.to_string())
@@ -108,26 +69,17 @@ async fn write_group(store: &Store, group: Vec<Waiting>) {
     for _ in group.len() * PARAMETERS..rows * PARAMETERS {
         query = query.bind(None::<i64>);
     }
-    match query.fetch_all(store).await {
-        Ok(rows) => tell(group, &rows),
-        Err(error) => {
-            let error = failed(error);
-            for one in group {
-                let _ = one.written.send(Err(error.share()));
-            }
-        }
-    }
-}
-
-/// Gives everybody the row of their job.
-fn tell(group: Vec<Waiting>, rows: &[SqliteRow]) {
+    let written = query.fetch_all(store).await.map_err(failed);
     for one in group {
-        let is_its = |row: &&SqliteRow| row.try_get::<&str, _>("intent_id").is_ok_and(|id| id == one.intent_id);
-        let outcome = match rows.iter().find(is_its) {
-            Some(row) => job(row),
-            None => Err(failed(sqlx::Error::RowNotFound)),
+        let row = match &written {
+            Ok(rows) => {
+                let is_its = |row: &&SqliteRow| row.try_get::<&str, _>("intent_id").is_ok_and(|id| id == one.asked.0);
+                rows.iter().find(is_its).ok_or_else(|| failed(sqlx::Error::RowNotFound))
+            }
+            Err(error) => Err(error.share()),
         };
-        let _ = one.written.send(outcome);
+        let job = row.and_then(job);
+        one.answer(job);
     }
 }
 
