@@ -296,6 +296,17 @@ files() {
   else
     ok "formula: filled in (no Ruby here to parse it)"
   fi
+  # The call of its test, as it stands there: what the command line does not take would be found by the tap alone.
+  local call home=$room/home-formula
+  # shellcheck disable=SC2016 # Ruby's own words
+  call=$(sed -n 's/.*shell_output("#{bin}\/pdfco \(call [^"]*\)").*/\1/p' "$out/pdfco.rb")
+  [ -n "$call" ] || fail "the formula's test calls nothing"
+  mkdir -p "$home"
+  (cd "$home" && env -i HOME="$home" PATH=/usr/bin:/bin sh -c "exec '$binary' $call") >"$room/formula.json" ||
+    fail "the formula's test: pdfco $call"
+  grep -qF "$(sed -n "s/.*assert_match '\([^']*\)', shell_output.*/\1/p" "$out/pdfco.rb")" "$room/formula.json" ||
+    fail "the formula's test: pdfco $call: $(cat "$room/formula.json")"
+  ok "formula: its test's own words, pdfco $call"
 }
 
 image() {
