@@ -21,11 +21,24 @@ fail() {
   exit 1
 }
 
-target_dir=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+# A Mac's own bash is 3.2 (an empty array counts as unset there) and its tools are BSD's; on Windows jq ends lines with CR.
+absolute() { # path that need not be there
+  case $1 in
+    /* | [A-Za-z]:*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$PWD/$1" ;;
+  esac
+}
+
+jq() { command jq "$@" | tr -d '\r'; }
+
+# No companion files with a Mac's file attributes in the archives.
+export COPYFILE_DISABLE=1
+
+target_dir=$(absolute "${CARGO_TARGET_DIR:-$root/target}")
 binary=""
 target=""
 out=""
-steps=()
+steps=""
 while [ $# -gt 0 ]; do
   case $1 in
     --binary | --target | --out) [ $# -ge 2 ] || fail "$1 needs a value" ;;
@@ -35,12 +48,11 @@ while [ $# -gt 0 ]; do
     --target) target=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
     -*) fail "unknown option $1" ;;
-    *) steps+=("$1") && shift ;;
+    *) steps="$steps $1" && shift ;;
   esac
 done
-[ ${#steps[@]} -gt 0 ] || steps=(archive mcpb npm wheel launcher sums server-json)
-binary=$(realpath -m "${binary:-$target_dir/dist/pdfco}")
-out=$(realpath -m "${out:-$target_dir/packages}")
+binary=$(absolute "${binary:-$target_dir/dist/pdfco}")
+out=$(absolute "${out:-$target_dir/packages}")
 mkdir -p "$out"
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
@@ -61,7 +73,12 @@ row() { # field of this target in targets.json; universal2 is both Apple targets
 }
 
 exe=pdfco
-case $target in *windows*) exe=pdfco.exe ;; esac
+case $target in
+  *windows*)
+    exe=pdfco.exe
+    binary=${binary%.exe}.exe
+    ;;
+esac
 
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
@@ -104,7 +121,9 @@ archive() {
     zipped "$room/zip" "$file"
   else
     file="$out/$name.tar.gz"
-    tar -czf "$file" -C "$room" --owner=0 --group=0 "$name" 2>/dev/null || tar -czf "$file" -C "$room" "$name"
+    # GNU's words for "nobody's in particular", or BSD's.
+    tar -czf "$file" -C "$room" --owner=0 --group=0 "$name" 2>/dev/null ||
+      tar -czf "$file" -C "$room" --uid 0 --gid 0 "$name"
   fi
   made "$file"
 }
@@ -167,31 +186,34 @@ launcher() {
 
 wheel() {
   need_binary
-  local maturin="${MATURIN:-maturin}" profile folder tags=() arguments=()
+  local maturin="${MATURIN:-maturin}" profile folder arguments on_target tags expected file
   command -v "$maturin" >/dev/null || fail "maturin is not there: pip install maturin"
   # Cargo finds its own work done: the profile and the target are those that the binary was built with.
   profile=$(basename "$(dirname "$binary")")
   folder=$(dirname "$(dirname "$binary")")
+  arguments=(--auditwheel skip) on_target=
+  expected=$(digest "$binary")
   if [ "$(basename "$folder")" = "$target" ]; then
     arguments+=(--target "$target")
+    on_target=yes
     folder=$(dirname "$folder")
   fi
   [ "$profile" != debug ] || profile=dev
   case $target in
-    *linux*) if [ ${#arguments[@]} -gt 0 ]; then read -ra tags <<<"$(row wheel)"; else tags=(linux); fi ;;
+    *linux*) if [ -n "$on_target" ]; then read -ra tags <<<"$(row wheel)"; else tags=(linux); fi ;;
     *) tags=(pypi) ;;
   esac
   (cd "$root" && CARGO_TARGET_DIR="$folder" "$maturin" build --quiet --profile "$profile" "${arguments[@]}" \
-    --compatibility "${tags[@]}" --auditwheel skip --out "$room/wheel")
-  local file
+    --compatibility "${tags[@]}" --out "$room/wheel")
   file=$(find "$room/wheel" -name '*.whl')
-  python3 - "$file" "$binary" <<'PYTHON' || fail "the binary in the wheel is not $binary"
-import hashlib, pathlib, sys, zipfile
+  # Compared with what the binary was before maturin had its way with it.
+  python3 - "$file" "$expected" <<'PYTHON' || fail "the binary in the wheel is not the one at $binary; on a Mac, build that with MACOSX_DEPLOYMENT_TARGET as it is here"
+import hashlib, sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
 name, = [name for name in wheel.namelist() if "/scripts/pdfco" in name]
-inside, ours = wheel.read(name), pathlib.Path(sys.argv[2]).read_bytes()
-sys.exit(hashlib.sha256(inside).digest() != hashlib.sha256(ours).digest())
+sys.exit(hashlib.sha256(wheel.read(name)).hexdigest() != sys.argv[2])
 PYTHON
+  [ "$(digest "$binary")" = "$expected" ] || fail "maturin built $binary anew; build it with MACOSX_DEPLOYMENT_TARGET as it is here"
   mv "$file" "$out/"
   made "$out/$(basename "$file")"
 }
@@ -233,7 +255,7 @@ homebrew() {
   made "$out/pdfco.rb"
 }
 
-for step in "${steps[@]}"; do
+for step in ${steps:-archive mcpb npm wheel launcher sums server-json}; do
   case $step in
     archive | mcpb | wheel | launcher | sums | homebrew) "$step" ;;
     npm) npm_platform ;;
