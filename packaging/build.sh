@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Makes packages out of one binary: packaging/build.sh [--binary PATH] [--target TRIPLE] [--out DIR] [STEP…]
 #
+#   notices      THIRD-PARTY-NOTICES.txt, in the repository's folder: the licences of what is in the binary
 #   archive      the binary with manual page, completions and licences, as releases, Homebrew and binstall take it
 #   mcpb         the bundle for Claude Desktop
 #   npm          the npm package of this platform
 #   wheel        the wheel of this platform (needs maturin; the binary must be cargo's own, it is not built again)
 #   launcher     the npm package that people install: it starts the binary of their platform
-#   sums         SHA256SUMS of everything in DIR
 #   server-json  server.json for the registry, with the checksums of the bundles in DIR
 #   homebrew     the formula, with the checksums of the four archives in DIR
+#   sums         SHA256SUMS of everything in DIR; wherever it is named, it comes last
 #
-# Without steps: archive, mcpb, npm, wheel, launcher, sums, server-json. The binary is target/dist/pdfco, the target
-# what that binary is for on this machine, DIR target/packages. Needs jq, npm, tar and python3.
+# Without steps: archive, mcpb, npm, wheel, launcher, server-json, sums. The binary is target/dist/pdfco, the target
+# what that binary is for on this machine, DIR target/packages. Needs jq, npm, tar and python3. Notices that are missing, or
+# are those of other dependencies, are made first, with cargo-about, which is installed into target/tools if it is not there.
 set -Eeuo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
+
+CARGO_ABOUT=0.9.3
 
 fail() {
   echo "build.sh: $1" >&2
@@ -83,9 +87,36 @@ esac
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
+digest() { # file
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
 made() { echo "made $(basename "$1") ($(wc -c <"$1" | tr -d ' ') bytes)"; }
 
 need_binary() { [ -x "$binary" ] || fail "no binary at $binary; build it with cargo build --profile dist, or name one with --binary"; }
+
+# Beside the licences, where Docker and maturin find it too; git ignores it.
+notices_file=$root/THIRD-PARTY-NOTICES.txt
+
+notices() {
+  command -v cargo-about >/dev/null || PATH="$target_dir/tools/bin:$PATH"
+  # Without what debuggers want it is quicker to make, and quick enough to use.
+  command -v cargo-about >/dev/null || CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_DEV_DEBUG=0 \
+    cargo install --quiet --debug --locked --root "$target_dir/tools" --features cli "cargo-about@$CARGO_ABOUT"
+  (cd "$root" && cargo fetch --quiet --locked)
+  (cd "$root" && cargo-about generate --fail --locked --offline --config "$here/about.toml" "$here/notices.hbs") >"$room/notices"
+  # Which dependencies these are, so that nobody packs another version's.
+  { printf 'Third-party notices of pdfco %s (Cargo.lock %s)\n\n' "$version" "$(digest "$root/Cargo.lock")" && cat "$room/notices"; } \
+    >"$room/$(basename "$notices_file")"
+  mv "$room/$(basename "$notices_file")" "$notices_file"
+  made "$notices_file"
+}
+
+need_notices() {
+  [ -e "$notices_file" ] &&
+    [ "$(head -n 1 "$notices_file")" = "Third-party notices of pdfco $version (Cargo.lock $(digest "$root/Cargo.lock"))" ] ||
+    notices
+}
 
 zipped() { # folder whose contents are packed, file
   # Files only, since some readers stumble over entries for folders; with who may execute what; the same bytes each time.
@@ -104,12 +135,13 @@ PYTHON
 
 archive() {
   need_binary
+  need_notices
   local name="pdfco-v$version-$target" folder file
   folder="$room/$name"
   mkdir -p "$folder/completions"
   install -m 0755 "$binary" "$folder/$exe"
   cp "$root/README.md" "$root/CHANGELOG.md" "$root/SECURITY.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" \
-    "$root/.env.example" "$folder/"
+    "$notices_file" "$root/.env.example" "$folder/"
   local shell
   "$binary" man >"$folder/pdfco.1"
   for shell in bash zsh fish powershell elvish; do
@@ -130,6 +162,7 @@ archive() {
 
 mcpb() {
   need_binary
+  need_notices
   local name folder="$room/mcpb" os file
   case $target in
     universal2-apple-darwin) name=darwin-universal os=darwin ;;
@@ -140,7 +173,7 @@ mcpb() {
   install -m 0755 "$binary" "$folder/server/$exe"
   cp "$here/icons/icon-512.png" "$folder/icon.png"
   cp "$here"/icons/icon-{16,32,64,128,256}.png "$folder/icons/"
-  cp "$root/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+  cp "$root/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$notices_file" "$folder/"
   # One bundle for one system: the manifest names only what is inside.
   jq --arg os "$os" --arg exe "$exe" '
     .server.entry_point = "server/" + $exe
@@ -161,18 +194,19 @@ packed() { # folder of an npm package
 
 npm_platform() {
   need_binary
+  need_notices
   local folder="$room/npm-platform" name
   name=$(row npm)
   mkdir -p "$folder/bin"
   install -m 0755 "$binary" "$folder/bin/$exe"
-  cp "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+  cp "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$notices_file" "$folder/"
   # shellcheck disable=SC2016 # the backticks are Markdown
   printf '# @pdfco-mcp/pdfco-%s\n\nThe binary of `pdfco` for %s. Install `pdfco` instead.\n' \
     "$name" "$name" >"$folder/README.md"
-  jq --arg name "@pdfco-mcp/pdfco-$name" --arg os "$(row os)" --arg cpu "$(row cpu)" --arg file "bin/$exe" \
+  jq --arg name "@pdfco-mcp/pdfco-$name" --arg os "$(row os)" --arg cpu "$(row cpu)" --arg file "bin/$exe" --arg notices "$(basename "$notices_file")" \
     --arg what "The binary of pdfco for $name" '
     {name: $name, version, description: $what, license, homepage, repository, bugs,
-     files: [$file], os: [$os], cpu: [$cpu], preferUnplugged: true}' "$here/npm/package.json" >"$folder/package.json"
+     files: [$file, $notices], os: [$os], cpu: [$cpu], preferUnplugged: true}' "$here/npm/package.json" >"$folder/package.json"
   packed "$folder"
 }
 
@@ -186,6 +220,7 @@ launcher() {
 
 wheel() {
   need_binary
+  need_notices
   local maturin="${MATURIN:-maturin}" profile folder arguments on_target tags expected file
   command -v "$maturin" >/dev/null || fail "maturin is not there: pip install maturin"
   # Cargo finds its own work done: the profile and the target are those that the binary was built with.
@@ -216,10 +251,6 @@ PYTHON
   [ "$(digest "$binary")" = "$expected" ] || fail "maturin built $binary anew; build it with MACOSX_DEPLOYMENT_TARGET as it is here"
   mv "$file" "$out/"
   made "$out/$(basename "$file")"
-}
-
-digest() { # file
-  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
 }
 
 sums() {
@@ -255,11 +286,15 @@ homebrew() {
   made "$out/pdfco.rb"
 }
 
-for step in ${steps:-archive mcpb npm wheel launcher sums server-json}; do
+last=
+for step in ${steps:-archive mcpb npm wheel launcher server-json sums}; do
   case $step in
-    archive | mcpb | wheel | launcher | sums | homebrew) "$step" ;;
+    notices | archive | mcpb | wheel | launcher | homebrew) "$step" ;;
     npm) npm_platform ;;
     server-json) server_json ;;
+    # A sum of everything is made when everything is there.
+    sums) last=yes ;;
     *) fail "unknown step $step" ;;
   esac
 done
+[ -z "$last" ] || sums

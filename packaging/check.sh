@@ -2,8 +2,9 @@
 # Builds the packages from one binary and uses them as outsiders do: packaging/check.sh [--binary PATH] [STEP…]
 #
 #   deny         licences, sources and duplicates of the dependencies; known advisories where their database is reached
+#   notices      the licences of what is in the binary can be put together, and name what must be named
 #   crate        what `cargo package` packs, and that it is all that building needs
-#   server-json  server.json against the registry's schema
+#   server-json  server.json against the registry's schema; it has its line in SHA256SUMS
 #   mcpb         the bundle: its own validator, then a session from the unpacked bundle
 #   npm          launcher and platform package in an empty prefix: a session, exit codes, signals
 #   wheel        the wheel in an empty environment: a session
@@ -42,7 +43,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 binary=$(realpath -m "$binary")
-[ ${#steps[@]} -gt 0 ] || steps=(deny crate server-json mcpb npm wheel install plugin files)
+[ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm wheel install plugin files)
 [ -x "$binary" ] || fail "no binary at $binary"
 
 room=$(mktemp -d)
@@ -82,6 +83,20 @@ session() { # name, PATH, command…: a session in an empty home and an empty en
   echo "# $name"
   (cd "$home" && env -i HOME="$home" PATH="$path" PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 \
     timeout 120 "$python" "$here/session.py" "$documents" "$@") || fail "$name: no session"
+}
+
+named() { # file of notices, whose: it names those whose licences ask for it
+  local one
+  [ -s "$1" ] || fail "$2: no third-party notices"
+  for one in '  ring 0' '  tokio 1' '  rustls 0' 'Mozilla Public License Version 2.0' 'Apache License' 'ISC' 'musl' 'SQLite'; do
+    grep -qF "$one" "$1" || fail "$2: the third-party notices say nothing of $one"
+  done
+}
+
+notices() {
+  build notices
+  named "$root/THIRD-PARTY-NOTICES.txt" notices
+  ok "third-party notices: $(grep -c '^  [a-z]' "$root/THIRD-PARTY-NOTICES.txt") mentions of crates, each licence with its text"
 }
 
 deny() {
@@ -127,7 +142,10 @@ crate() {
 
 server_json_step() {
   tools
-  build mcpb server-json >/dev/null
+  # In an order that would leave it out.
+  build mcpb sums server-json >/dev/null
+  (cd "$out" && sha256sum --check --strict --quiet SHA256SUMS) || fail "SHA256SUMS"
+  grep -q '^[0-9a-f]\{64\}  server\.json$' "$out/SHA256SUMS" || fail "SHA256SUMS has no line for server.json"
   python3 - "$root/server.json" "$out/server.json" <<'PYTHON' || fail "server.json is not what the registry takes"
 import json, pathlib, sys
 import jsonschema, skillsaw
@@ -161,6 +179,7 @@ mcpb() {
   "$mcpb" validate "$unpacked/manifest.json" || fail "mcpb validate"
   "$mcpb" pack "$unpacked" "$room/again.mcpb" >/dev/null || fail "mcpb pack"
   "$mcpb" info "$bundle" | head -n 3
+  named "$unpacked/THIRD-PARTY-NOTICES.txt" mcpb
   [ -x "$unpacked/server/pdfco" ] || fail "the binary in the bundle is not executable"
   # The command as a host makes it of the manifest, with nothing filled in but the folders.
   # shellcheck disable=SC2016 # JavaScript's own words
@@ -190,6 +209,8 @@ npm_step() {
   # The package manager takes both files; nothing is asked of a registry.
   env -i HOME="$home" PATH="$path" npm install --global --prefix "$prefix" --offline --no-audit --no-fund --loglevel=error \
     "$out"/pdfco-mcp-pdfco-*.tgz "$out"/pdfco-[0-9]*.tgz >/dev/null || fail "npm install"
+  find "$prefix" -name THIRD-PARTY-NOTICES.txt -exec cp {} "$room/npm-notices" \;
+  named "$room/npm-notices" npm
   session "npm" "$path" pdfco serve "$documents" --simulate
   (cd "$home" && env -i HOME="$home" PATH="$path" pdfco jobs show nope >/dev/null 2>&1) || code=$?
   [ "$code" -eq 3 ] || fail "without a key the exit code is 3 (the launcher gave $code)"
@@ -223,6 +244,7 @@ wheel() {
   meta=$("$venv/bin/pip" show --disable-pip-version-check pdfco | sed -n 's/^Version: //p')
   [ "$meta" = "$("$venv/bin/pdfco" --version | cut -d ' ' -f 2)" ] || fail "the wheel says version $meta"
   "$python" -m zipfile -e "$out"/*.whl "$room/wheel"
+  named "$(find "$room/wheel" -name THIRD-PARTY-NOTICES.txt)" wheel
   grep -qx 'mcp-name: io.github.[^ ]*' "$room"/wheel/*/METADATA || fail "the wheel's description has no mcp-name"
   ok "the wheel serves a session from an empty environment"
 }
@@ -236,6 +258,8 @@ install_step() {
   local archive
   archive=$(find "$out" -name 'pdfco-v*.tar.gz')
   tar -tzf "$archive" | grep '/pdfco.1$' >/dev/null || fail "the archive has no manual page"
+  tar -xzf "$archive" -C "$room"
+  named "$room/$(basename "$archive" .tar.gz)/THIRD-PARTY-NOTICES.txt" archive
   printf 'x' >>"$archive"
   if env -i HOME="$room/elsewhere" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from" 2>"$room/refused"; then
     fail "install.sh takes an archive that is not the one of SHA256SUMS"
@@ -330,7 +354,7 @@ image() {
 for step in "${steps[@]}"; do
   begin=$SECONDS
   case $step in
-    deny | crate | mcpb | wheel | plugin | files | image) "$step" ;;
+    deny | notices | crate | mcpb | wheel | plugin | files | image) "$step" ;;
     server-json) server_json_step ;;
     npm) npm_step ;;
     install) install_step ;;

@@ -29,6 +29,7 @@ class Pdfco < Formula
   def install
     bin.install "pdfco"
     man1.install "pdfco.1"
+    prefix.install "THIRD-PARTY-NOTICES.txt"
     generate_completions_from_executable(bin/"pdfco", "completions")
   end
 
