@@ -7,6 +7,7 @@
 #   server-json  server.json against the registry's schema; it has its line in SHA256SUMS
 #   mcpb         the bundle: its own validator, then a session from the unpacked bundle
 #   npm          launcher and platform package in an empty prefix: a session, exit codes, signals
+#   publish      publish.sh against a registry of this machine: what is there is left alone, unless it is another file
 #   wheel        the wheel in an empty environment: a session
 #   install      the archive through install.sh: a session; a changed archive is refused
 #   plugin       skill, plugin and marketplace
@@ -43,7 +44,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 binary=$(realpath -m "$binary")
-[ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm wheel install plugin files)
+[ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm publish wheel install plugin files)
 [ -x "$binary" ] || fail "no binary at $binary"
 
 room=$(mktemp -d)
@@ -232,6 +233,42 @@ PYTHON
   ok "npm's packages serve a session from an empty prefix"
 }
 
+publish() {
+  build launcher
+  local packages=$room/publish address said one registry
+  mkdir -p "$packages/package"
+  cp "$out"/pdfco-[0-9]*.tgz "$packages/launcher.tgz"
+  # One that goes before it, and one that only claims to be it.
+  tar -xzf "$packages/launcher.tgz" -C "$packages"
+  echo changed >>"$packages/package/README.md"
+  tar -czf "$packages/other.tgz" -C "$packages" package
+  jq '.name = "@pdfco-mcp/pdfco-linux-x64" | del(.bin, .optionalDependencies)' "$packages/package/package.json" >"$room/platform.json"
+  mv "$room/platform.json" "$packages/package/package.json"
+  tar -czf "$packages/platform.tgz" -C "$packages" package
+  "$python" "$here/registry.py" "$packages/address" &
+  registry=$!
+  for ((one = 0; one < 100; one++)); do
+    [ ! -s "$packages/address" ] || break
+    sleep 0.1
+  done
+  address=$(cat "$packages/address")
+  printf 'registry=%s\n%s:_authToken=none\n' "$address" "${address#http:}" >"$packages/npmrc"
+  publishing() { # files…: what publish.sh says of them
+    (cd "$packages" && env -u ACTIONS_ID_TOKEN_REQUEST_URL npm_config_userconfig="$packages/npmrc" npm_config_loglevel=error \
+      "$here/publish.sh" npm "$@" 2>&1)
+  }
+  {
+    said=$(publishing platform.tgz) && [ "${said##*: }" = published ] &&
+      # After a failure half way: the first is there, the second is not.
+      said=$(publishing platform.tgz launcher.tgz) && grep -q 'linux-x64@.*: is there already, the same file' <<<"$said" &&
+      grep -q '^pdfco@.*: published' <<<"$said" &&
+      said=$(publishing platform.tgz launcher.tgz) && [ "$(grep -c 'the same file' <<<"$said")" -eq 2 ] &&
+      ! said=$(publishing other.tgz) && grep -q 'is another file' <<<"$said"
+  } || { kill "$registry" && fail "publish.sh: $said"; }
+  kill "$registry"
+  ok "publish.sh publishes once, goes on after a failure, and takes no other file for the same"
+}
+
 wheel() {
   tools
   build wheel
@@ -354,7 +391,7 @@ image() {
 for step in "${steps[@]}"; do
   begin=$SECONDS
   case $step in
-    deny | notices | crate | mcpb | wheel | plugin | files | image) "$step" ;;
+    deny | notices | crate | mcpb | publish | wheel | plugin | files | image) "$step" ;;
     server-json) server_json_step ;;
     npm) npm_step ;;
     install) install_step ;;
