@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the packages from one binary and uses them as outsiders do: packaging/check.sh [--binary PATH] [STEP…]
 #
-#   deny         licences, sources and duplicates of the dependencies; known advisories where their database is reached
+#   deny         licences, sources and duplicates of the dependencies; known advisories where their database is reached;
+#                sources and advisories also of what tests and fuzzing bring
 #   notices      the licences of what is in the binary can be put together, and name what must be named
 #   crate        what `cargo package` packs, and that it is all that building needs
 #   server-json  server.json against the registry's schema; it has its line in SHA256SUMS
@@ -100,16 +101,24 @@ notices() {
   ok "third-party notices: $(grep -c '^  [a-z]' "$root/THIRD-PARTY-NOTICES.txt") mentions of crates, each licence with its text"
 }
 
+denied() { # what to check
+  (cd "$root" && cargo deny --log-level error --locked "$@")
+}
+
 deny() {
   # A debug build of the tool is quicker to make and quick enough to use.
   command -v cargo-deny >/dev/null || PATH="$CARGO_TARGET_DIR/tools/bin:$PATH"
   command -v cargo-deny >/dev/null ||
     cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" "cargo-deny@$CARGO_DENY"
-  (cd "$root" && cargo deny --log-level error --locked check licenses bans sources)
-  ok "licences, sources and duplicates are as deny.toml says"
+  denied --exclude-dev check licenses bans
+  ok "licences and duplicates are as deny.toml says"
+  denied check sources
+  denied --config deny.toml --manifest-path fuzz/Cargo.toml check sources
+  ok "sources are as deny.toml says, of tests and fuzzing too"
   if (cd "$root" && timeout 60 cargo deny --log-level error --locked fetch db) >"$room/advisories" 2>&1; then
-    (cd "$root" && cargo deny --log-level error --locked check advisories)
-    ok "no known advisory stands against a dependency"
+    denied check advisories
+    denied --config deny.toml --manifest-path fuzz/Cargo.toml check advisories
+    ok "no known advisory stands against a dependency, of tests and fuzzing too"
   elif [ -n "${GITHUB_ACTIONS:-}" ]; then
     cat "$room/advisories" >&2
     fail "the advisory database cannot be had"
