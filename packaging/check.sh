@@ -386,15 +386,19 @@ image() {
   install -D -m 0755 "$binary" "$image/pdfco"
   install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/ca-certificates.crt"
   install -d -m 1777 "$image/tmp"
-  install -d -o 65532 -g 65532 -m 0750 "$image/data" "$image/files"
-  cp "$documents/invoice.pdf" "$image/files/" && chown 65532:65532 "$image/files/invoice.pdf"
+  install -d -o 65532 -g 65532 -m 1777 "$image/data" "$image/files"
+  install -o 65532 -g 65532 -m 0644 "$documents/invoice.pdf" "$image/files/"
   echo "# image: $(file -b "$binary" 2>/dev/null | cut -c 1-100)"
   # session.py names the document by the path that the server sees.
-  env -i HOME=/data PDFCO_LEDGER=/data/ledger.sqlite PDFCO_FILES=/files PDFCO_DOWNLOAD_DIR=/files \
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin timeout 120 "$python" "$here/session.py" /files \
-    chroot --userspec=65532:65532 "$image" /pdfco serve --simulate || fail "no session from an empty root"
-  [ -s "$image/data/ledger.sqlite" ] || echo "(a simulated ledger is in memory unless it is named)"
-  ok "the binary serves a session as user 65532, alone in an empty root"
+  local user
+  for user in 65532:65532 1000:1000; do
+    rm -f "$image"/data/*
+    env -i HOME=/data PDFCO_LEDGER=/data/ledger.sqlite PDFCO_FILES=/files PDFCO_DOWNLOAD_DIR=/files \
+      PATH=/usr/sbin:/usr/bin:/sbin:/bin timeout 120 "$python" "$here/session.py" /files \
+      chroot --userspec="$user" "$image" /pdfco serve --simulate || fail "no session from an empty root as $user"
+    [ -s "$image/data/ledger.sqlite" ] || echo "(a simulated ledger is in memory unless it is named)"
+  done
+  ok "the binary serves a session alone in an empty root, as the image's user and as another"
 }
 
 for step in "${steps[@]}"; do
