@@ -181,8 +181,11 @@ fn every_address_of_the_repository_is_the_one_of_the_crate() {
         let text = text(file);
         for host in ["https://github.com/", "https://raw.githubusercontent.com/", "ghcr.io/", "io.github."] {
             for word in words_behind(&text, host) {
-                // The schema of the bundle's format lives with the format; a workflow fills its own repository in.
-                let is_other = word.starts_with("anthropics/mcpb/") || word.starts_with("${{");
+                // The schema of the bundle's format lives with the format, the registry's publisher with the registry; a
+                // workflow fills its own repository in.
+                let is_other = ["anthropics/mcpb/", "modelcontextprotocol/registry/", "${{"]
+                    .iter()
+                    .any(|other| word.starts_with(other));
                 assert!(is_other || word.starts_with(path), "{file}: {host}{word}");
                 seen += 1;
             }
@@ -291,6 +294,152 @@ fn what_is_promised_names_what_exists() {
 }
 
 #[test]
-fn the_change_log_knows_this_version() {
-    assert!(text("CHANGELOG.md").contains(&format!("## [{VERSION}]")), "CHANGELOG.md has no section for {VERSION}");
+fn the_change_log_knows_this_version_and_since_when() {
+    let log = text("CHANGELOG.md");
+    let sections: Vec<&str> =
+        log.lines().filter(|line| line.starts_with("## [") && *line != "## [Unreleased]").collect();
+    assert!(sections[0].starts_with(&format!("## [{VERSION}] - ")), "CHANGELOG.md has no section for {VERSION}");
+    for section in sections {
+        let (_, date) = section.split_once("] - ").unwrap_or_else(|| panic!("{section}: no date"));
+        assert!(date.parse::<jiff::civil::Date>().is_ok(), "{section}: no date");
+    }
+}
+
+/// The strings of a list in a TOML file: `list("deny.toml", &["graph", "targets"])`.
+fn list(file: &str, path: &[&str]) -> BTreeSet<String> {
+    let document: toml_edit::DocumentMut = text(file).parse().unwrap();
+    let mut item = document.as_item();
+    for key in path {
+        item = &item[key];
+    }
+    item.as_array().unwrap().iter().map(|value| value.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_checked_and_named_is_what_is_released() {
+    let targets = document("packaging/targets.json");
+    let built: BTreeSet<String> =
+        targets.as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(list("deny.toml", &["graph", "targets"]), built);
+    assert_eq!(list("packaging/about.toml", &["targets"]), built);
+    assert_eq!(list("packaging/about.toml", &["accepted"]), list("deny.toml", &["licenses", "allow"]));
+}
+
+#[test]
+fn one_compiler_builds_everything() {
+    let minimum = env!("CARGO_PKG_RUST_VERSION");
+    let mut seen = BTreeSet::new();
+    for workflow in WORKFLOWS {
+        seen.extend(words_behind(&text(workflow), "RUSTUP_TOOLCHAIN: "));
+    }
+    seen.extend(
+        words_behind(&text("Dockerfile"), "FROM rust:").iter().map(|word| word.split('-').next().unwrap().to_owned()),
+    );
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let compiler = seen.first().unwrap();
+    assert!(
+        compiler == minimum || compiler.starts_with(&format!("{minimum}.")),
+        "{compiler}, Cargo.toml says {minimum}"
+    );
+}
+
+const WORKFLOWS: [&str; 2] = [".github/workflows/ci.yml", ".github/workflows/release.yml"];
+
+/// The jobs of a workflow: name and text.
+fn jobs(workflow: &str) -> Vec<(String, String)> {
+    let text = text(workflow);
+    let (_, text) = text.split_once("\njobs:\n").unwrap();
+    let mut jobs: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        let name = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
+        if let Some(name) = name.filter(|name| !name.starts_with([' ', '#'])) {
+            jobs.push((name.to_owned(), String::new()));
+        } else if let Some((_, text)) = jobs.last_mut() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    jobs
+}
+
+#[test]
+fn only_a_pushed_tag_publishes_and_nothing_foreign_is_built_where_that_happens() {
+    let mut publishing = BTreeSet::new();
+    for (name, text) in WORKFLOWS.iter().flat_map(|workflow| jobs(workflow)) {
+        if ["id-token: write", "contents: write", "packages: write", "attestations: write"]
+            .iter()
+            .any(|may| text.contains(may))
+        {
+            assert!(text.contains("\n    if: github.event_name == 'push'\n"), "{name} publishes when started by hand");
+            for tool in ["cargo install", "cargo build", "pipx", "pip install", "npx", "npm install", "docker build "] {
+                assert!(!text.contains(tool), "{name} may publish and runs {tool}");
+            }
+            publishing.insert(name);
+        }
+    }
+    let expected = ["crates-io", "image-publish", "npm", "pypi", "registry", "release"];
+    assert_eq!(publishing, expected.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn nothing_is_published_before_everything_was_built() {
+    let jobs = jobs(".github/workflows/release.yml");
+    let needs = |name: &str| -> Vec<String> {
+        let (_, text) = jobs.iter().find(|(job, _)| job == name).unwrap_or_else(|| panic!("no job {name}"));
+        let line = text.lines().find_map(|line| line.strip_prefix("    needs: ")).unwrap_or_default();
+        line.trim_matches(['[', ']']).split(", ").filter(|need| !need.is_empty()).map(str::to_owned).collect()
+    };
+    let mut before = BTreeSet::new();
+    let mut open = needs("release");
+    while let Some(job) = open.pop() {
+        open.extend(needs(&job));
+        before.insert(job);
+    }
+    for job in ["checks", "lists", "build", "universal", "image", "collect"] {
+        assert!(before.contains(job), "the release does not wait for {job}");
+    }
+    for job in ["crates-io", "npm", "pypi", "image-publish"] {
+        assert_eq!(needs(job), ["release"], "{job}");
+    }
+    // What is summed is all there; what is attested is the sums.
+    let (_, collect) = jobs.iter().find(|(job, _)| job == "collect").unwrap();
+    assert!(collect.contains("packaging/build.sh --out dist launcher homebrew server-json sums\n"));
+    let (_, release) = jobs.iter().find(|(job, _)| job == "release").unwrap();
+    assert!(release.contains("subject-checksums: dist/SHA256SUMS\n") && !release.contains("build.sh"));
+}
+
+#[test]
+fn actions_and_the_base_image_are_named_by_their_digests() {
+    let mut seen = 0;
+    for workflow in WORKFLOWS {
+        for action in words_behind(&text(workflow), "uses: ") {
+            let (_, commit) = action.split_once('@').unwrap_or_else(|| panic!("{workflow}: {action}"));
+            assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{workflow}: {action}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "{seen} actions found");
+    for image in words_behind(&text("Dockerfile"), "FROM ") {
+        assert!(image == "scratch" || image.contains("@sha256:"), "{image}");
+    }
+}
+
+#[test]
+fn a_container_keeps_its_ledger() {
+    let server = document("server.json");
+    let packages = server["packages"].as_array().unwrap();
+    let image = packages.iter().find(|package| package["registryType"] == "oci").unwrap();
+    let mounts: Vec<&str> = image["runtimeArguments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|argument| argument["value"].as_str())
+        .collect();
+    assert!(text("Dockerfile").contains("PDFCO_LEDGER=/data/"));
+    assert!(mounts.contains(&"type=volume,src=pdfco,dst=/data"), "{mounts:?}");
+    for file in ["Dockerfile", "packaging/README.md"] {
+        for line in text(file).lines().filter(|line| line.contains("docker run")) {
+            assert!(line.contains("-v pdfco:/data"), "{file}: {line}");
+        }
+    }
 }
