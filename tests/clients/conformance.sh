@@ -5,11 +5,10 @@
 # Against the example, which is the product's server with the suite's fixtures: all that the suite has for a server of
 # these revisions, what it scores and what it does not, the extension of tasks included. There is no file of expected
 # failures: one check that fails, fails the run, and in the example so does one that warns or is skipped; of the product
-# the suite skips and warns of what takes a fixture, which is shown. The suite needs Node 22; the npm package `node` brings one.
+# the suite skips and warns of what takes a fixture, which is shown.
 set -euo pipefail
 
 SUITE_VERSION=0.2.0-alpha.12
-NODE_VERSION=22.23.3
 OLD_REVISION=(server-initialize ping completion-complete tools-list resources-list prompts-list
   dns-rebinding-protection server-sse-multiple-streams server-session-lifecycle server-sse-polling)
 NEW_REVISION=(completion-complete tools-list resources-list prompts-list sep-2164-resource-not-found
@@ -29,47 +28,10 @@ if [ $# -ne 2 ]; then
 fi
 product=$(realpath "$1")
 example=$(realpath "$2")
-room=$(mktemp -d)
-server=
-stop() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  server=
-}
-finish() {
-  stop
-  rm -rf "$room"
-}
-trap finish EXIT
-
-mkdir "$room/home"
-echo '{"private": true}' >"$room/package.json"
-npm install --prefix "$room" --no-audit --no-fund --no-package-lock --loglevel=error \
-  "node@$NODE_VERSION" "@modelcontextprotocol/conformance@$SUITE_VERSION" >"$room/npm.log" 2>&1 || {
-  cat "$room/npm.log"
-  echo "npm could not install the suite" >&2
-  exit 1
-}
+# shellcheck source=tests/clients/room.sh
+. "$(dirname "$0")/room.sh"
+bring "$NODE" "@modelcontextprotocol/conformance@$SUITE_VERSION"
 export PATH="$room/node_modules/.bin:$PATH"
-
-url=
-start() { # command…
-  # A free port: port 0 is bound by the server, which says on stderr where it listens.
-  : >"$room/errors"
-  HOME="$room/home" PDFCO_LEDGER=memory "$@" 2>>"$room/errors" &
-  server=$!
-  url=
-  for _ in $(seq 100); do
-    url=$(sed -n 's|^Listening on \(http://[^ ]*/mcp\).*|\1|p' "$room/errors")
-    [ -z "$url" ] || break
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-  done
-  [ -n "$url" ] || {
-    cat "$room/errors"
-    echo "the server did not start" >&2
-    exit 1
-  }
-}
 
 passed=0
 lacks=
@@ -131,13 +93,14 @@ each() { # who, revision, scenarios…
   done
 }
 
+settings=("HOME=$room/home" PDFCO_LEDGER=memory)
 lacks=fixtures
-start "$product" serve --simulate --http 127.0.0.1:0
+start env "${settings[@]}" "$product" serve --simulate --http 127.0.0.1:0
 each product 2025-11-25 "${OLD_REVISION[@]}"
 each product 2026-07-28 "${NEW_REVISION[@]}"
 stop
 lacks=nothing
-start "$example"
+start env "${settings[@]}" "$example"
 suite "example, all of 2025-11-25" --requirements 2025-11-25 --
 suite "example, all of 2026-07-28" --requirements 2026-07-28 -- "${TASKS[@]}"
 each example 2026-07-28 "${TASKS[@]}"

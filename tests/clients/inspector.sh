@@ -3,12 +3,10 @@
 #
 #     tests/clients/inspector.sh target/debug/pdfco
 #
-# The Inspector 2.x needs Node 22; the npm package `node` brings one, so that an older Node on the machine is enough.
-# Both are installed into a temporary folder, which goes at the end.
+# The Inspector comes from npm into a temporary folder, which goes at the end.
 set -euo pipefail
 
 INSPECTOR_VERSION=2.12.0
-NODE_VERSION=22.23.3
 
 if [ $# -ne 1 ]; then
   echo "usage: $0 path/to/pdfco" >&2
@@ -16,14 +14,9 @@ if [ $# -ne 1 ]; then
 fi
 binary=$(realpath "$1")
 documents=$(realpath "$(dirname "$0")/../../fixtures/documents")
-room=$(mktemp -d)
 token="the-token-of-this-check"
-server=
-finish() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  rm -rf "$room"
-}
-trap finish EXIT
+# shellcheck source=tests/clients/room.sh
+. "$(dirname "$0")/room.sh"
 passed=0
 
 ok() {
@@ -61,26 +54,10 @@ inspect() { # Inspector options; answers with JSON on stdout and the Inspector's
 
 settings=("HOME=$room/home" "PDFCO_LEDGER=$room/ledger.sqlite" "PDFCO_FILES=$documents:$room"
   "PDFCO_DOWNLOAD_DIR=$room/out")
-mkdir "$room/home"
-echo '{"private": true}' >"$room/package.json"
-npm install --prefix "$room" --no-audit --no-fund --no-package-lock --loglevel=error \
-  "node@$NODE_VERSION" "@modelcontextprotocol/inspector@$INSPECTOR_VERSION" >"$room/npm.log" 2>&1 ||
-  bad "npm installs the Inspector" "$(cat "$room/npm.log")"
+bring "$NODE" "@modelcontextprotocol/inspector@$INSPECTOR_VERSION" || bad "npm installs the Inspector" "see above"
 echo "# MCP Inspector $INSPECTOR_VERSION on Node $("$room/node_modules/.bin/node" --version)"
-
-: >"$room/serve.errors"
-# A free port: port 0 is bound by the server, which says on stderr where it listens.
-env "${settings[@]}" PDFCO_LEDGER=memory PDFCO_HTTP_TOKEN="$token" \
-  "$binary" serve --simulate --http 127.0.0.1:0 2>"$room/serve.errors" &
-server=$!
-url=
-for _ in $(seq 100); do
-  url=$(sed -n 's|^Listening on \(http://[^ ]*/mcp\).*|\1|p' "$room/serve.errors")
-  [ -z "$url" ] || break
-  kill -0 "$server" 2>/dev/null || break
-  sleep 0.1
-done
-[ -n "$url" ] || bad "the server listens" "$(cat "$room/serve.errors")"
+start env "${settings[@]}" PDFCO_LEDGER=memory PDFCO_HTTP_TOKEN="$token" "$binary" serve --simulate --http 127.0.0.1:0 ||
+  bad "the server listens" "see above"
 
 for way in stdio http; do
   for era in legacy modern; do

@@ -19,16 +19,8 @@ browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || comm
   echo "no Chromium here: apt-get install chromium, or name one in CHROMIUM" >&2
   exit 1
 }
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
-
-echo '{"private": true}' >"$room/package.json"
-npm install --prefix "$room" --no-audit --no-fund --no-package-lock --loglevel=error \
-  "playwright-core@$DRIVER_VERSION" >"$room/npm.log" 2>&1 || {
-  cat "$room/npm.log"
-  echo "npm could not install the driver" >&2
-  exit 1
-}
+# shellcheck source=tests/clients/room.sh
+. "$(dirname "$0")/room.sh"
+bring "playwright-core@$DRIVER_VERSION"
 cp "$(dirname "$0")/page.mjs" "$room/"
-mkdir "$room/home"
 CHROMIUM="$browser" PDFCO_SHOTS="$shots" PDFCO_ROOM="$room/home" timeout 300 node "$room/page.mjs" "$binary"
