@@ -2,7 +2,7 @@
 //!
 //! What lives here: [`follow`], which reads the ledger every now and then for one listener, and the three ways to reach
 //! one. Listening to a job's resource never costs a credit: it tells what others learned. Listening to a task is
-//! waiting for it. What never does: looking at a job.
+//! waiting for it. What never does: looking at a job, or ruling on who may listen (`listen.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,6 @@ use crate::app::{App, Caller, HEARD_WITHIN};
 use crate::jobs::ledger::now;
 use crate::jobs::{Job, Millis, TaskStatus};
 
-/// The name that the layer at the door gives to the wishes of a subscription with tasks in it.
-pub const RENAMED: &str = "pdfcoNotifications";
-/// Most addresses and tasks of one listener.
-pub const NAMES_MAX: usize = 200;
 /// Jobs that a listener remembers the state of; then it starts anew, and may tell something twice.
 const KNOWN_MAX: usize = 10_000;
 /// Open tasks are asked about at least once in so many rounds: somebody waits for them.

@@ -1,8 +1,9 @@
 //! Jobs as resources: `job://{job_id}` is the record, `job://{job_id}/result` its text.
 //!
-//! What lives here: [`list`], [`templates`] and [`read`]. What never does: anything a tool cannot do; few clients read
+//! What lives here: [`list`], [`templates`], [`read`], and the word for an address that leads nowhere. What never does: anything a tool cannot do; few clients read
 //! resources, so nothing depends on them.
 
+use rmcp::ErrorData;
 use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
 };
@@ -88,4 +89,9 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
     Ok(ReadResourceResult::new(vec![
         ResourceContents::text(record.to_string(), uri).with_mime_type("application/json"),
     ]))
+}
+
+/// There is no such resource, or none that this caller may know of.
+pub fn unknown(uri: &str) -> ErrorData {
+    ErrorData::resource_not_found("There is no such resource.", Some(json!({"uri": uri})))
 }

@@ -4,28 +4,25 @@
 //! at once. What never does: transport (`serve/`), or any decision about jobs.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, ClientCapabilities, CompleteRequestParams,
-    CompleteResult, CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
-    GetTaskParams, GetTaskResult, Icon, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
-    UpdateTaskParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Icon, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::listen::{self, Listener};
 use super::progress::Progress;
 use super::tools::{self, Found};
-use super::{job_tools, legacy, present, prompts, resources, tasks};
+use super::{job_tools, legacy, listen, present, prompts, resources, tasks};
 use crate::answer::Answer;
 use crate::app::{App, Caller, Takes};
 use crate::config::Origin;
@@ -35,8 +32,6 @@ use crate::secret::ApiKey;
 
 /// Calls that run at once; more wait for their turn.
 const CALLS_MAX: usize = 1_024;
-/// Clients that listen at once.
-const LISTENERS_MAX: usize = 1_024;
 /// How long a client may keep the list of tools: it changes with the settings only.
 const LIST_TTL_MS: u64 = 3_600_000;
 
@@ -61,29 +56,14 @@ pub struct Server {
     /// The client is gone for good.
     gone: CancellationToken,
     /// What this connection's client asked to hear of, in the revisions with sessions.
-    subscribed: Arc<Subscribed>,
-}
-
-/// The resources that one connection's client hears of.
-#[derive(Default)]
-struct Subscribed {
-    uris: Arc<Mutex<Vec<String>>>,
-    is_told: AtomicBool,
-    /// Cancelled when the connection is dropped.
-    over: CancellationToken,
-}
-
-impl Drop for Subscribed {
-    fn drop(&mut self) {
-        self.over.cancel();
-    }
+    session: Arc<listen::Session>,
 }
 
 struct Shared {
     app: Arc<App>,
     sandbox: Arc<Sandbox>,
     calls: Semaphore,
-    listeners: Arc<Semaphore>,
+    listeners: listen::Places,
     tools: OnceLock<Result<Vec<Tool>>>,
 }
 
@@ -99,18 +79,18 @@ impl Server {
                 app,
                 sandbox,
                 calls: Semaphore::new(CALLS_MAX),
-                listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+                listeners: listen::Places::default(),
                 tools: OnceLock::new(),
             }),
             gone: CancellationToken::new(),
-            subscribed: Arc::default(),
+            session: Arc::default(),
         }
     }
 
     /// The same server for another connection.
     #[must_use]
     pub fn another(&self) -> Server {
-        Server { shared: Arc::clone(&self.shared), gone: self.gone.clone(), subscribed: Arc::default() }
+        Server { shared: Arc::clone(&self.shared), gone: self.gone.clone(), session: Arc::default() }
     }
 
     /// The same server for a client that is gone once `gone` is cancelled. Its waits end then; what is being submitted
@@ -128,6 +108,16 @@ impl Server {
     /// Cancelled once the client is gone for good.
     pub fn gone(&self) -> &CancellationToken {
         &self.gone
+    }
+
+    /// What this connection's session listens to.
+    pub fn session(&self) -> &listen::Session {
+        &self.session
+    }
+
+    /// The places for subscriptions, which all connections share.
+    pub fn places_to_listen(&self) -> &listen::Places {
+        &self.shared.listeners
     }
 
     /// The tools that are shown.
@@ -340,7 +330,7 @@ impl ServerHandler for Server {
             let Some(found) = tools::find(&request.name) else {
                 return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
             };
-            let takes = if declares_tasks(&context) { Takes::Tasks } else { Takes::Answers };
+            let takes = if tasks::are_declared(&context) { Takes::Tasks } else { Takes::Answers };
             let answer =
                 self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, takes).await;
             if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
@@ -383,11 +373,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<ReadResourceResponse, ErrorData>> + Send {
         Box::pin(async move {
-            let not_found = || not_found(&request.uri);
-            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| not_found())?;
+            let unknown = || resources::unknown(&request.uri);
+            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| unknown())?;
             match Box::pin(resources::read(&self.shared.app, &caller, &request.uri)).await {
                 Ok(result) => Ok(result.into()),
-                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(not_found()),
+                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(unknown()),
                 Err(error) => Err(protocol_error(error)),
             }
         })
@@ -468,36 +458,11 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        let accepted = requested.supported_by(&self.get_info().capabilities);
-        let uris = accepted.resource_subscriptions.iter().flatten().filter(|uri| uri.starts_with("job://"));
-        let uris: Vec<String> = uris.take(listen::NAMES_MAX).cloned().collect();
-        let mut filter = SubscriptionFilter::builder();
-        if accepted.resources_list_changed == Some(true) {
-            filter = filter.resources_list_changed();
-        }
-        if !uris.is_empty() {
-            filter = filter.resource_subscriptions(uris);
-        }
-        Some(filter.build())
+        Some(listen::granted(&requested.supported_by(&self.get_info().capabilities)))
     }
 
     fn listen(&self, context: SubscriptionContext) -> impl Future<Output = Result<(), ErrorData>> + Send {
-        Box::pin(async move {
-            let _place = self.listener_place()?;
-            let caller = self.asking(context.request_context())?;
-            let filter = listen::Filter {
-                tasks: Vec::new(),
-                uris: Arc::new(Mutex::new(context.accepted().resource_subscriptions.clone().unwrap_or_default())),
-                is_list: context.accepted().resources_list_changed == Some(true),
-            };
-            let listener = Listener::Subscription(context.sink().clone());
-            tokio::select! {
-                () = Box::pin(listen::follow(self.app(), &caller, filter, listener)) => {}
-                () = context.cancelled() => {}
-                () = self.gone.cancelled() => {}
-            }
-            Ok(())
-        })
+        Box::pin(listen::subscription(self, context))
     }
 
     fn subscribe(
@@ -505,36 +470,7 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<(), ErrorData>> + Send {
-        Box::pin(async move {
-            let caller = self.asking(&context)?;
-            if !resources::exists(self.app(), &caller, &request.uri).await.map_err(protocol_error)? {
-                return Err(not_found(&request.uri));
-            }
-            {
-                let mut uris = self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner);
-                if uris.len() >= listen::NAMES_MAX {
-                    let what = format!("A session can subscribe to {} resources at most.", listen::NAMES_MAX);
-                    return Err(ErrorData::invalid_params(what, None));
-                }
-                if !uris.contains(&request.uri) {
-                    uris.push(request.uri);
-                }
-            }
-            if self.subscribed.is_told.swap(true, Ordering::AcqRel) {
-                return Ok(());
-            }
-            let (app, over, gone) = (Arc::clone(self.app()), self.subscribed.over.clone(), self.gone.clone());
-            let filter = listen::Filter { uris: Arc::clone(&self.subscribed.uris), ..listen::Filter::default() };
-            let listener = Listener::Session(context.peer.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = listen::follow(&app, &caller, filter, listener) => {}
-                    () = over.cancelled() => {}
-                    () = gone.cancelled() => {}
-                }
-            });
-            Ok(())
-        })
+        Box::pin(async move { listen::subscribe(self, request.uri, &context).await })
     }
 
     async fn unsubscribe(
@@ -542,7 +478,7 @@ impl ServerHandler for Server {
         request: UnsubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.subscribed.uris.lock().unwrap_or_else(PoisonError::into_inner).retain(|uri| *uri != request.uri);
+        listen::unsubscribe(&self.session, &request.uri);
         Ok(())
     }
 
@@ -557,7 +493,7 @@ impl ServerHandler for Server {
         if request.method == "subscriptions/listen"
             && let Some(wishes) = request.params.as_ref().and_then(|params| params.get(listen::RENAMED))
         {
-            return Box::pin(self.listen_to_tasks(wishes, &context)).await.map(CustomResult::new);
+            return Box::pin(listen::with_tasks(self, wishes, &context)).await.map(CustomResult::new);
         }
         // A known method arrives here when its parameters do not fit its type.
         const KNOWN: &[&str] = &[
@@ -591,70 +527,6 @@ impl ServerHandler for Server {
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
-}
-
-impl Server {
-    fn listener_place(&self) -> Result<OwnedSemaphorePermit, ErrorData> {
-        Arc::clone(&self.shared.listeners)
-            .try_acquire_owned()
-            .map_err(|_| ErrorData::internal_error("Too many clients listen; ask for the state instead.", None))
-    }
-
-    /// A subscription with tasks in it. The SDK's own has no place for them, so the door renames a parameter and the
-    /// request comes here.
-    async fn listen_to_tasks(&self, wishes: &Value, context: &RequestContext<RoleServer>) -> Result<Value, ErrorData> {
-        if !declares_tasks(context) {
-            let needed = ClientCapabilities::builder().enable_tasks().build();
-            return Err(ErrorData::missing_required_client_capability(needed));
-        }
-        let _place = self.listener_place()?;
-        let caller = self.asking(context)?;
-        let names = |field: &str| -> Vec<String> {
-            let listed = wishes.get(field).and_then(Value::as_array).into_iter().flatten();
-            listed.filter_map(|name| name.as_str().map(str::to_owned)).take(listen::NAMES_MAX).collect()
-        };
-        let mut task_ids = Vec::new();
-        for id in names("taskIds") {
-            if self.app().glance_at_task(&caller, &id).await.is_ok() {
-                task_ids.push(id);
-            }
-        }
-        let mut uris = names("resourceSubscriptions");
-        uris.retain(|uri| uri.starts_with("job://"));
-        let is_list = wishes.get("resourcesListChanged") == Some(&Value::Bool(true));
-        let mut granted = serde_json::json!({"taskIds": task_ids});
-        if let Some(granted) = granted.as_object_mut() {
-            if !uris.is_empty() {
-                granted.insert("resourceSubscriptions".into(), serde_json::json!(uris));
-            }
-            if is_list {
-                granted.insert("resourcesListChanged".into(), Value::Bool(true));
-            }
-        }
-        let id = serde_json::to_value(&context.id).unwrap_or_default();
-        let listener = Listener::Custom { peer: context.peer.clone(), id: id.clone() };
-        if !listener.acknowledge(granted).await {
-            return Err(ErrorData::internal_error("The subscription could not be acknowledged.", None));
-        }
-        let filter = listen::Filter { tasks: task_ids, uris: Arc::new(Mutex::new(uris)), is_list };
-        tokio::select! {
-            () = listen::follow(self.app(), &caller, filter, listener) => {}
-            () = context.ct.cancelled() => {}
-            () = self.gone.cancelled() => {}
-        }
-        Ok(serde_json::json!({"resultType": "complete", "_meta": {"io.modelcontextprotocol/subscriptionId": id}}))
-    }
-}
-
-/// Whether the client can take a task as the result of this very request. In a session it cannot, whatever it declared
-/// when the session began: the results of older revisions have no types, and clients take a task for an empty result.
-fn declares_tasks(context: &RequestContext<RoleServer>) -> bool {
-    context.meta.protocol_version().is_some()
-        && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
-}
-
-fn not_found(uri: &str) -> ErrorData {
-    ErrorData::resource_not_found("There is no such resource.", Some(serde_json::json!({"uri": uri})))
 }
 
 /// Counts a call under the tool's own name, which is one of a fixed list whatever the caller wrote.
