@@ -1,8 +1,10 @@
 //! Every setting, once: its names, its default, and the one rank (flag, environment, `.env`, default).
 //!
-//! What lives here: [`SETTINGS`], the pure [`merge`], and [`load`], the only reader of `.env`, and with [`machine`] the
+//! What lives here: [`SETTINGS`], the pure [`merge`], and [`load`], the only reader of `.env`, and with [`Machine`] the
 //! only one of the process environment. What never does: acting on a setting. `.env.example` is compared with
 //! [`SETTINGS`] by a test below.
+
+mod machine;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +18,8 @@ use url::Url;
 use crate::api::Pace;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, without_query};
+
+pub use machine::Machine;
 
 /// One setting: the variable that holds it, its default as text, and what it means.
 #[derive(Debug)]
@@ -285,6 +289,7 @@ impl Config {
             "Set PDFCO_BASE_URL in the environment or with --base-url if you trust that service.",
         ))
     }
+
     /// Whether a key is configured.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
@@ -473,71 +478,6 @@ pub fn with_folders(mut flags: Values, folders: &[String]) -> Result<Values> {
 /// `${DOWNLOADS}/pdfco`, `$PDFCO_API_KEY`.
 fn is_placeholder(text: &str) -> bool {
     text.starts_with("${") || KEY_VARIABLES.iter().any(|name| text == format!("${name}"))
-}
-
-/// What `pdfco setup` needs to know of this machine: clients keep their files in places that their own variables move.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// This user's home.
-    pub home: PathBuf,
-    /// The current folder.
-    pub here: PathBuf,
-    /// This program, by the name that will outlive an update where there is one.
-    pub program: PathBuf,
-    /// The operating system, as Rust calls it.
-    pub system: &'static str,
-    /// Folders that variables name.
-    pub variables: BTreeMap<String, PathBuf>,
-}
-
-/// Variables that move the files of clients.
-const CLIENT_VARIABLES: [&str; 6] =
-    ["APPDATA", "CLAUDE_CONFIG_DIR", "CLINE_DATA_DIR", "CLINE_DIR", "CODEX_HOME", "XDG_CONFIG_HOME"];
-
-impl Machine {
-    /// The folder that a variable names. Relative ones are no place.
-    pub fn variable(&self, name: &str) -> Option<PathBuf> {
-        self.variables.get(name).filter(|folder| folder.is_absolute()).cloned()
-    }
-
-    /// Whether this is Windows.
-    pub fn is_windows(&self) -> bool {
-        self.system == "windows"
-    }
-
-    /// Whether this is macOS.
-    pub fn is_mac(&self) -> bool {
-        self.system == "macos"
-    }
-}
-
-/// Looks at this machine.
-///
-/// # Errors
-/// `file_access` when there is no home, no current folder, or no way to name this program.
-pub fn machine() -> Result<Machine> {
-    let unknown = |what: &str| {
-        Error::new(Kind::FileAccess, format!("{what} is not known."), "Name the file with --config, or set HOME.")
-    };
-    let program = std::env::current_exe().map_err(|_| unknown("The path of this program"))?;
-    Ok(Machine {
-        home: directories::UserDirs::new().ok_or_else(|| unknown("Your home folder"))?.home_dir().to_owned(),
-        here: std::env::current_dir().map_err(|_| unknown("The current folder"))?,
-        program: on_path(&program).unwrap_or(program),
-        system: std::env::consts::OS,
-        variables: CLIENT_VARIABLES
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), PathBuf::from(std::env::var_os(name)?))))
-            .collect(),
-    })
-}
-
-/// The same program as PATH knows it: package managers keep that name and move what is behind it.
-fn on_path(program: &Path) -> Option<PathBuf> {
-    let (name, real) = (program.file_name()?, program.canonicalize().ok()?);
-    let folders = std::env::var_os("PATH")?;
-    let named = std::env::split_paths(&folders).map(|folder| folder.join(name));
-    named.into_iter().find(|named| named.is_absolute() && named.canonicalize().is_ok_and(|found| found == real))
 }
 
 fn read_dot_env(path: &Path) -> Result<Values> {

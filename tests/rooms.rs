@@ -22,9 +22,9 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("saphyr_parser::", &["cli/setup/yaml.rs"]),
     ("tempfile::", &["cli/setup/file.rs"]),
     ("dotenvy::", &["config.rs"]),
-    ("directories::", &["config.rs"]),
+    ("directories::", &["config.rs", "config/"]),
     // `main` hands the command line over; the simulator's folder is a default of its own.
-    ("std::env::", &["config.rs", "simulator/mod.rs", "main.rs"]),
+    ("std::env::", &["config.rs", "config/", "simulator/mod.rs", "main.rs"]),
     ("println!", &["cli/output.rs", "cli/progress_bar.rs"]),
     ("process::exit", &[]),
 ];

@@ -9,7 +9,7 @@ use super::Session;
 use super::output::{Report, SUCCESS, Table, USAGE, exit_code};
 use super::setup;
 use crate::api::Pace;
-use crate::config::{LedgerPlace, machine};
+use crate::config::{LedgerPlace, Machine};
 use crate::error::{Error, Result};
 
 /// Examples of `doctor --help`.
@@ -127,7 +127,7 @@ async fn service(session: &Session) -> Finding {
 
 /// Which assistants of this machine have pdfco. One that does not have it is no failure, one that cannot start it is.
 fn clients() -> Vec<Finding> {
-    let Ok(machine) = machine() else { return Vec::new() };
+    let Ok(machine) = Machine::this() else { return Vec::new() };
     let installed = setup::status::statuses(&machine).into_iter().filter(|status| status.is_installed);
     installed
         .map(|status| {

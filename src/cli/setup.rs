@@ -25,7 +25,7 @@ use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, Place, Road, Sco
 use self::edit::{Problem, at};
 use self::file::Found;
 use super::output::Report;
-use crate::config::{Config, Machine, machine};
+use crate::config::{Config, Machine};
 use crate::error::{Error, Kind, Result};
 
 /// Examples of `--help`.
@@ -72,7 +72,7 @@ pub struct SetupArgs {
 /// `invalid_argument` when the client has no such scope, or its file is broken or cannot be edited without guessing;
 /// `auth` when a key is to be written and there is none; as `file.rs`.
 pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
-    let machine = machine()?;
+    let machine = Machine::this()?;
     let Some(client) = args.client.as_deref().and_then(clients::find) else {
         return Ok(status::list(&machine));
     };
