@@ -134,7 +134,8 @@ pub struct JobView {
     pub outputs: Vec<OutputView>,
 }
 
-/// One file of a result.
+/// One file of a result. Its link is not here but in the service's own answer, in the same order: links are long, so each
+/// appears once. Where `content` is not the service's, as for a page of text, get_job_check shows it for nothing.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutputView {
     /// File name.
@@ -144,9 +145,6 @@ pub struct OutputView {
     /// Size, when known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// The link, when it does not stand in `content` already: links are long, so each appears once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
     /// When the link stops working, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
@@ -243,7 +241,6 @@ fn outputs(job: &Job, now: i64) -> Vec<OutputView> {
                 mime_type: mime_type(&name, declared, results.maybe_list),
                 name,
                 bytes: None,
-                url: None,
                 expires_at: job.links_expire_at.map(rfc3339),
                 saved_to: job.saved_to.get(index).cloned(),
                 sha256: None,

@@ -22,6 +22,7 @@ use pdfco::app::{App, Caller, SubmitRequest, Takes};
 use pdfco::catalogue::{self, Method, Operation, Output, Param, ParamKind, Price, Run, arguments};
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
+use pdfco::jobs::Results;
 use pdfco::mcp::client::Assistant;
 use pdfco::mcp::tools;
 use pdfco::secret::ApiKey;
@@ -588,6 +589,12 @@ impl Bench {
         let shown = serde_json::to_string(&answer).unwrap();
         assert!(answer.status == "success" && !answer.is_error, "{name}: {shown}");
         let job = answer.job.as_ref().unwrap();
+        // Every file has its link, and once: links are long.
+        let links = Results::read(&answer.content).links;
+        assert_eq!(links.len(), job.outputs.len(), "{name}: {shown}");
+        for link in links {
+            assert_eq!(shown.matches(link.expose()).count(), 1, "{name}: {shown}");
+        }
         // The next step that the answer names can be taken.
         let tips = answer.tips.clone().unwrap_or_default();
         let (says_read, says_save) = (tips.contains("read_result"), tips.contains("download_result"));

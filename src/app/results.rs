@@ -337,7 +337,6 @@ fn show_saved(answer: &mut Answer, saved: &[Saved]) {
             name: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             mime_type: file.mime_type.clone(),
             bytes: Some(file.bytes),
-            url: None,
             expires_at: None,
             saved_to: Some(file.path.display().to_string()),
             sha256: Some(file.sha256.clone()),
