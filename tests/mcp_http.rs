@@ -264,13 +264,19 @@ async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
 }
 
 #[tokio::test]
-async fn the_icon_is_an_address_down_to_the_last_character() {
+async fn the_icon_is_an_address_down_to_the_last_character_and_the_same_everywhere() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-11-25").await;
     let icon = session.hello["serverInfo"]["icons"][0]["src"].as_str().unwrap();
     // The characters of RFC 3986: clients that check the format refuse the whole handshake for another.
     let foreign = icon.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._~:/?#[]@!$&'()*+,;=%".contains(*c));
     assert_eq!(foreign, None, "{icon}");
+    // It is the drawing that the page shows, with white space and quotation marks of its own.
+    let drawing = door.client.get(door.url("/page/icon.svg")).send().await.unwrap().text().await.unwrap();
+    let carried = percent_encoding::percent_decode_str(icon.strip_prefix("data:image/svg+xml,").unwrap());
+    let bare = |text: &str| text.replace(|c: char| c.is_whitespace() || "\"'".contains(c), "");
+    assert_eq!(bare(&carried.decode_utf8().unwrap()), bare(&drawing));
+    assert!(drawing.starts_with("<svg "), "{drawing}");
     door.running.stop().await;
 }
 

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::tools::{self, Found};
-use super::{job_tools, legacy, listen, present, prompts, resources, tasks};
+use super::{icon, job_tools, legacy, listen, present, prompts, resources, tasks};
 use crate::answer::Answer;
 use crate::app::{App, Caller, Takes};
 use crate::config::Origin;
@@ -34,9 +34,6 @@ use crate::secret::ApiKey;
 const CALLS_MAX: usize = 1_024;
 /// How long a client may keep the list of tools: it changes with the settings only.
 const LIST_TTL_MS: u64 = 3_600_000;
-
-/// A sheet with a folded corner and a tick.
-const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2032%2032'%3E%3Cpath%20fill='%23c2410c'%20d='M7%202h12l7%207v21H7z'/%3E%3Cpath%20fill='%23fed7aa'%20d='M19%202v7h7z'/%3E%3Cpath%20fill='none'%20stroke='%23fff'%20stroke-width='3'%20d='m11%2020%204%204%207-9'/%3E%3C/svg%3E";
 
 /// What an assistant is told once.
 const INSTRUCTIONS: &str = "PDF.co document jobs: convert, merge, split, search and fill PDFs, read invoices and barcodes. \
@@ -298,7 +295,7 @@ impl ServerHandler for Server {
             .enable_completions()
             .enable_tasks()
             .build();
-        let icon = Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".into()]);
+        let icon = Icon::new(icon::address()).with_mime_type(icon::MIME_TYPE).with_sizes(vec!["any".into()]);
         let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION"))
             .with_title("PDF.co document jobs")
             .with_icons(vec![icon]);

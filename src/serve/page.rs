@@ -38,6 +38,7 @@ use sessions::{Sessions, Viewer};
 use super::allowed_hosts::{AllowedHosts, host};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
+use crate::mcp::icon;
 use crate::secret::ApiKey;
 
 /// Jobs on one page.
@@ -51,7 +52,6 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
-const ICON: &str = include_str!("page/icon.svg");
 
 /// The page's routes. `hosts` are the names besides this machine's under which it may be reached.
 pub fn routes(app: Arc<App>, token: Option<SecretString>, hosts: &[String]) -> Router {
@@ -73,7 +73,7 @@ pub fn routes_within(app: Arc<App>, token: Option<SecretString>, hosts: &[String
         .route("/session/end", post(leave))
         .route("/page/style.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/page/script.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
-        .route("/page/icon.svg", get(|| asset("image/svg+xml", ICON)))
+        .route("/page/icon.svg", get(|| asset(icon::MIME_TYPE, icon::SVG)))
         .route_layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&page), admit))
         .route_layer(middleware::map_response(protect))
