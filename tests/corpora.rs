@@ -1,12 +1,10 @@
 //! The fuzz targets on stable: every kept input, and a bounded number of seeded mutations of each corpus.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and names the input"
 )]
 
 #[path = "support/fuzzing.rs"]

@@ -5,8 +5,6 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test fails by panicking"

@@ -1,14 +1,6 @@
 //! A hostile caller: ids, names, numbers and nesting that no honest client sends, through the tools as the server calls
 //! them. Each is refused with a reason that can be shown on a terminal, nothing leaves for it, and nothing breaks.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/product.rs"]
 mod product;

@@ -2,12 +2,9 @@
 //! bounded, and the same process then serves a good client.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
     clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
 )]
 
 #[path = "support/malformed.rs"]

@@ -5,8 +5,6 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "each user takes the part it needs; a target fails by panicking"

@@ -3,9 +3,6 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "each user takes the part it needs; a test fails by panicking"
 )]
