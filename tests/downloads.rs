@@ -159,17 +159,20 @@ impl Place {
 }
 
 async fn save(storage: &Storage, target: &Path, overwrite: bool, max_bytes: u64) -> Result<Saved> {
-    files::download(
-        &storage.client(),
-        &storage.hosts(),
-        &storage.link(),
-        target,
-        overwrite,
-        max_bytes,
-        &|_, _| (),
-        &CancellationToken::new(),
-    )
-    .await
+    let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
+    let cancel = CancellationToken::new();
+    files::download(&client, &hosts, &link, target, overwrite, max_bytes, &|_, _| (), &cancel).await
+}
+
+/// A new file of any size, for somebody who hears of every piece and may leave.
+async fn save_told(
+    storage: &Storage,
+    target: &Path,
+    told: &(dyn Fn(u64, Option<u64>) + Send + Sync),
+    cancel: &CancellationToken,
+) -> Result<Saved> {
+    let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
+    files::download(&client, &hosts, &link, target, false, 1 << 30, told, cancel).await
 }
 
 /// Bytes in which no two places look alike.
@@ -189,18 +192,7 @@ async fn a_result_is_saved_whole_with_its_hash_and_for_its_owner_alone() {
     let target = place.folder.join("new/deep/result.pdf");
     let told = Mutex::new(Vec::new());
     let told_fn = |done, total| told.lock().unwrap().push((done, total));
-    let saved = files::download(
-        &storage.client(),
-        &storage.hosts(),
-        &storage.link(),
-        &target,
-        false,
-        1 << 30,
-        &told_fn,
-        &CancellationToken::new(),
-    )
-    .await
-    .unwrap();
+    let saved = save_told(&storage, &target, &told_fn, &CancellationToken::new()).await.unwrap();
     let expected = Saved {
         path: target.clone(),
         bytes: 300_000,
@@ -362,17 +354,7 @@ async fn a_file_that_appears_meanwhile_is_kept_too() {
     let place = Place::new();
     let target = place.target();
     let intruder = |_: u64, _: Option<u64>| std::fs::write(&target, "mine").unwrap();
-    let saved = files::download(
-        &storage.client(),
-        &storage.hosts(),
-        &storage.link(),
-        &target,
-        false,
-        1 << 30,
-        &intruder,
-        &CancellationToken::new(),
-    )
-    .await;
+    let saved = save_told(&storage, &target, &intruder, &CancellationToken::new()).await;
     assert_eq!(saved.unwrap_err().kind(), Kind::FileAccess);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     assert_eq!(place.names(), ["result.pdf"]);
@@ -436,17 +418,7 @@ async fn a_cancelled_or_dropped_download_leaves_nothing() {
     let place = Place::new();
     let cancel = CancellationToken::new();
     let stop = |_: u64, _: Option<u64>| cancel.cancel();
-    let saved = files::download(
-        &storage.client(),
-        &storage.hosts(),
-        &storage.link(),
-        &place.target(),
-        false,
-        1 << 30,
-        &stop,
-        &cancel,
-    )
-    .await;
+    let saved = save_told(&storage, &place.target(), &stop, &cancel).await;
     assert_eq!(saved.unwrap_err().kind(), Kind::Cancelled);
     assert!(place.names().is_empty());
 

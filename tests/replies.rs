@@ -12,7 +12,7 @@ use pdfco::error::Kind;
 use pdfco::simulator;
 use product::{Product, request};
 use serde_json::{Value, json};
-use wiremock::matchers::{body_partial_json, method, path};
+use wiremock::matchers::{body_partial_json, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const CHECK: &str = "/v1/job/check";
@@ -38,6 +38,7 @@ async fn at(server: &MockServer, at: &str, reply: ResponseTemplate) {
     Mock::given(path(at)).respond_with(reply).mount(server).await;
 }
 
+/// Of several, the first one answers first.
 async fn once_at(server: &MockServer, at: &str, reply: ResponseTemplate) {
     Mock::given(path(at)).respond_with(reply).up_to_n_times(1).with_priority(1).mount(server).await;
 }
@@ -178,12 +179,7 @@ async fn a_check_without_a_state_is_an_upstream_error_that_shows_what_it_cost() 
 async fn a_wait_outlives_checks_without_a_state() {
     let server = MockServer::start().await;
     once_at(&server, CHECK, reply(200, "job_check/working.json")).await;
-    Mock::given(path(CHECK))
-        .respond_with(reply(200, "job_check/status_missing.json"))
-        .up_to_n_times(1)
-        .with_priority(2)
-        .mount(&server)
-        .await;
+    once_at(&server, CHECK, reply(200, "job_check/status_missing.json")).await;
     at(&server, CHECK, reply(200, "job_check/success.json")).await;
     let product = Product::new(&server.uri(), KEY);
     product.app.check(&product.caller, JOB, false).await.unwrap();
@@ -343,12 +339,7 @@ async fn expired_links_are_replaced_by_one_forced_check() {
         let seen = requests(&server, CHECK).await.len();
         let product = Product::new(&server.uri(), KEY);
         once_at(&server, TEXT, reply(200, "submit/accepted.json")).await;
-        Mock::given(path(CHECK))
-            .respond_with(ResponseTemplate::new(200).set_body_json(success))
-            .up_to_n_times(1)
-            .with_priority(1)
-            .mount(&server)
-            .await;
+        once_at(&server, CHECK, ResponseTemplate::new(200).set_body_json(success)).await;
         product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
         let first = product.app.check(&product.caller, JOB, false).await.unwrap();
         assert_eq!(first.status, "success");
@@ -486,13 +477,8 @@ async fn the_days_budget_refuses_what_costs_and_nothing_else() {
 #[tokio::test]
 async fn a_check_is_repeated_through_passing_failures() {
     let server = MockServer::start().await;
-    Mock::given(method("POST"))
-        .and(path(CHECK))
-        .respond_with(reply(502, "errors/gateway_html.html"))
-        .up_to_n_times(2)
-        .with_priority(1)
-        .mount(&server)
-        .await;
+    once_at(&server, CHECK, reply(502, "errors/gateway_html.html")).await;
+    once_at(&server, CHECK, reply(502, "errors/gateway_html.html")).await;
     at(&server, CHECK, reply(200, "job_check/success.json")).await;
     let product = Product::new(&server.uri(), KEY);
     assert_eq!(product.app.check(&product.caller, JOB, false).await.unwrap().status, "success");
