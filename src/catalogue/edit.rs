@@ -6,18 +6,18 @@
 
 use super::forms::FIELD;
 use super::params::{
-    CALLBACK, EXPIRATION, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE, SOURCE,
-    SOURCES, URL,
+    CALLBACK, EXPIRATION, HEIGHT, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE,
+    SOURCE, SOURCES, URL, WIDTH, X, Y,
 };
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// One text, link or form field to add.
 const ANNOTATION: &[Param] = &[
     Param::new("text", ParamKind::Text, "The text."),
-    Param::new("x", ParamKind::Number, "Points from the left.").required(),
-    Param::new("y", ParamKind::Number, "Points from the top.").required(),
-    Param::new("width", ParamKind::Number, "In points."),
-    Param::new("height", ParamKind::Number, "In points."),
+    X,
+    Y,
+    WIDTH,
+    HEIGHT,
     Param::new("pages", ParamKind::Text, "Pages counted from 0; `0-` is all."),
     Param::new("size", ParamKind::Number, "Font size.").default("12"),
     Param::new("color", ParamKind::Text, "`RRGGBB` or `AARRGGBB`."),
@@ -40,10 +40,10 @@ const ANNOTATION: &[Param] = &[
 /// One picture or PDF to add.
 const IMAGE: &[Param] = &[
     Param::new("url", ParamKind::Text, "Link of image or PDF, or data URI.").required(),
-    Param::new("x", ParamKind::Number, "Points from the left.").required(),
-    Param::new("y", ParamKind::Number, "Points from the top.").required(),
-    Param::new("width", ParamKind::Number, "In points."),
-    Param::new("height", ParamKind::Number, "In points."),
+    X,
+    Y,
+    WIDTH,
+    HEIGHT,
     Param::new("pages", ParamKind::Text, "Pages counted from 0."),
     Param::new("link", ParamKind::Text, "Link to open."),
     Param::new("keepAspectRatio", ParamKind::Boolean, "Do not distort.").default("true"),

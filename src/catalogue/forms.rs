@@ -4,7 +4,7 @@
 //! official Python server has them as tools of their own. The whole of that path is in `edit.rs`. Source: `pdfco-api.md`
 //! §3.2 "Edit" and "Info, forms, search".
 
-use super::params::{ANSWER, PASSWORD, RESULT, SOURCE};
+use super::params::{ANSWER, HEIGHT, PASSWORD, RESULT, SOURCE, WIDTH, X, Y};
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
 /// One field to fill.
@@ -29,10 +29,10 @@ const ELEMENT: &[Param] = &[
     )
     .required(),
     Param::new("id", ParamKind::Text, "Its name, unique in the form.").required(),
-    Param::new("x", ParamKind::Number, "Points from the left.").required(),
-    Param::new("y", ParamKind::Number, "Points from the top.").required(),
-    Param::new("width", ParamKind::Number, "In points."),
-    Param::new("height", ParamKind::Number, "In points."),
+    X,
+    Y,
+    WIDTH,
+    HEIGHT,
     Param::new("pages", ParamKind::Text, "Pages counted from 0; `0-` is all."),
     Param::new("text", ParamKind::Text, "Text to start with."),
     Param::new("size", ParamKind::Number, "Font size.").default("12"),

@@ -106,3 +106,15 @@ pub const LINE_GROUPING: Param =
 
 /// Layout of text and table cells.
 pub const TABLE_LAYOUT: &[Param] = &[UNWRAP, RECTANGLE, OCR_LANGUAGE, LINE_GROUPING];
+
+/// Where something is put on a page.
+pub const X: Param = Param::new("x", ParamKind::Number, "Points from the left.").required();
+
+/// See [`X`].
+pub const Y: Param = Param::new("y", ParamKind::Number, "Points from the top.").required();
+
+/// How large it is there.
+pub const WIDTH: Param = Param::new("width", ParamKind::Number, "In points.");
+
+/// See [`WIDTH`].
+pub const HEIGHT: Param = Param::new("height", ParamKind::Number, "In points.");
