@@ -3,8 +3,8 @@
 //! What lives here: [`App`], which joins catalogue, files and jobs into calls that end in an [`Answer`], and
 //! [`Caller`], who is asking. What never does: protocol, terminal, HTTP or SQL.
 //!
-//! Start at [`App::submit`]; what becomes of a result is in `app/results.rs`, what a page of jobs shows in
-//! `app/overview.rs`.
+//! Start at [`App::submit`]. What becomes of a result is in `app/results.rs`, a call whose outcome is fetched later in
+//! `app/tasks.rs`, one operation on many inputs in `app/batch.rs`, what a page of jobs shows in `app/overview.rs`.
 
 mod batch;
 mod overview;
@@ -362,10 +362,7 @@ impl App {
         }
         answer.tips = tips(&checked.job, retry_after);
         if checked.is_first_sight && checked.job.status == JobStatus::Working {
-            answer.tips = Some(format!(
-                "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
-                answer.tips.unwrap_or_default()
-            ));
+            doubt_the_id(&mut answer);
         }
         Ok(answer)
     }
@@ -430,10 +427,7 @@ impl App {
         answer.tips = tips(&waited.job, retry_after);
         answer.is_error = matches!(waited.job.status, JobStatus::Failed | JobStatus::Aborted);
         if waited.is_first_sight && !waited.job.status.is_terminal() {
-            answer.tips = Some(format!(
-                "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
-                answer.tips.unwrap_or_default()
-            ));
+            doubt_the_id(&mut answer);
         }
         if let Some(view) = &mut answer.job {
             view.retry_after_seconds = retry_after;
@@ -455,13 +449,12 @@ impl App {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Answer> {
-        let states = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"];
         if let Some(status) = status
-            && !states.contains(&status)
+            && !JobStatus::WORDS.contains(&status)
         {
             return Err(Error::invalid(
                 format!("`status` cannot be `{}`.", catalogue::shorten(status, 40)),
-                format!("It is one of {}.", states.join(", ")),
+                format!("It is one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }
         let page = self.jobs.ledger().list(caller.key.fingerprint(), status, limit, cursor).await?;
@@ -601,6 +594,14 @@ impl App {
             checks_made: job.checks_made,
         });
     }
+}
+
+/// What is to be said of a job that is at work and was never heard of here.
+fn doubt_the_id(answer: &mut Answer) {
+    answer.tips = Some(format!(
+        "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
+        answer.tips.take().unwrap_or_default()
+    ));
 }
 
 /// One pace for all processes on a ledger. A ledger that cannot be asked holds nobody up.

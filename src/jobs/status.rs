@@ -34,6 +34,9 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// The word of every state that can be named.
+    pub const WORDS: [&str; 7] = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"];
+
     /// The state as doors show it. A new word shows as `working`, beside `unrecognized_status`.
     pub fn as_str(&self) -> &str {
         match self {
@@ -132,6 +135,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_word_of_every_state_comes_back_from_the_ledger_as_itself() {
+        for word in JobStatus::WORDS {
+            let status = JobStatus::from_stored(word, None);
+            assert_eq!((status.as_str(), status.unrecognized()), (word, None));
+        }
+    }
 
     #[test]
     fn the_services_words_in_all_clothes() {

@@ -12,6 +12,7 @@ use crate::app::{App, Caller, SubmitRequest};
 use crate::catalogue::arguments::{Arguments, read_params};
 use crate::catalogue::{Operation, Param, ParamKind, nearest};
 use crate::error::{Error, Result};
+use crate::jobs::JobStatus;
 
 /// A tool that is not an operation of the service.
 #[derive(Debug)]
@@ -239,7 +240,7 @@ pub static ALL: &[JobTool] = &[
         params: &[
             Param::new(
                 "status",
-                ParamKind::Choice(&["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"]),
+                ParamKind::Choice(&JobStatus::WORDS),
                 "Only jobs in this state; queued ones were never looked at.",
             ),
             Param::new("limit", ParamKind::Integer { min: 1, max: 100 }, "Jobs per page.").default("20"),
