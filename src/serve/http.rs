@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::allowed_hosts::AllowedHosts;
+use super::allowed_hosts::{AllowedHosts, THIS_MACHINE};
 use super::connections;
 use super::http_messages::{BODY_BYTES_MAX, read_message, refused};
 use crate::app::App;
@@ -144,8 +144,7 @@ fn router<S: ServerHandler>(
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(SESSION_IDLE);
     let sessions = Arc::new(sessions);
-    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    hosts.extend(options.hosts.iter().cloned());
+    let hosts: Vec<String> = THIS_MACHINE.into_iter().map(str::to_owned).chain(options.hosts.iter().cloned()).collect();
     let known = AllowedHosts::and_this_machine(&options.hosts);
     let origins: Vec<String> =
         hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
