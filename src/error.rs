@@ -1,9 +1,9 @@
 //! The one error of the product: a closed kind, what happened, what to do about it.
 //!
 //! What lives here: [`Error`], [`Kind`] and the constructors every room uses. What never does: formatting for a
-//! door. Each door projects an error in one exhaustive `match` over [`Kind`]: `mcp/present.rs` into a tool result,
-//! `cli/output.rs` into an exit code. Presigned links and keys never enter a message; rooms that speak to the network
-//! strip them before they build an error.
+//! door. Each door projects an error in one exhaustive `match` over [`Kind`]: `mcp/server.rs` into an error of the
+//! protocol, `cli/output.rs` into an exit code; an answer carries its public form. Presigned links and keys never enter
+//! a message; rooms that speak to the network strip them before they build an error.
 
 use std::fmt;
 use std::time::Duration;

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Session;
 use super::call::flag_name;
-
 use super::output::{Report, Table};
 use super::progress_bar::counted;
 use super::record::fields_of;

@@ -28,7 +28,7 @@ as application/json. A prefix that starts with * matches anywhere in the path. K
   lose_answer, reset, bad_chunks, garbage
 GET /simulator/stats tells what was asked.";
 
-/// Standard deviation of the logarithm of a job's seconds, as seen with the service (`waiting-cost.md`).
+/// Standard deviation of the logarithm of a job's seconds, as seen with the service.
 const SIGMA: f64 = 0.8;
 
 /// Flags of `simulate`.

@@ -66,7 +66,7 @@ impl Progress {
                 biased;
                 done = &mut work => return done,
                 _ = ticks.tick() => {
-                                        let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+                    let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
                     let mut note = ProgressNotificationParam::new(token.clone(), seconds);
                     if let Some(words) = self.words() {
                         note = note.with_message(words);
