@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use wire::{Wire, ledger_in};
 
 const CHECK: &str = "/v1/job/check";
@@ -184,6 +186,36 @@ async fn an_unknown_task_and_one_of_another_key_are_the_same() {
     }
     wire.finish();
     other.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_whose_job_is_forgotten_is_forgotten_with_it_whoever_asks() {
+    let service = service().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut wire = newer(&service, Some(&folder));
+    let created = wire.ask("tools/call", modern(call("submit_job", page(600)), true));
+    let id = created["result"]["taskId"].as_str().unwrap_or_else(|| panic!("{created}")).to_owned();
+    wire.finish();
+    // Jobs go by their own age, and a task may be younger than the job that it waits for.
+    let file = SqliteConnectOptions::new().filename(folder.path().join("ledger.sqlite"));
+    let mut ledger = SqliteConnection::connect_with(&file).await.unwrap();
+    assert_eq!(sqlx::query("DELETE FROM jobs").execute(&mut ledger).await.unwrap().rows_affected(), 1);
+    ledger.close().await.unwrap();
+
+    let mut wire = newer(&service, Some(&folder));
+    let listening = wire.request("subscriptions/listen", modern(json!({"notifications": {"taskIds": [id]}}), true));
+    assert_eq!(wire.next()["params"]["notifications"]["taskIds"], json!([]), "there is nothing to hear of it");
+    wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": listening}}));
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let refused = wire.ask(method, modern(json!({"taskId": id, "inputResponses": {}}), true));
+        assert_eq!(refused["error"]["code"], -32602, "{method}: {refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().starts_with("Task not found: "), "{method}: {refused}");
+    }
+    wire.finish();
+    let mut wire = Wire::ready(service.url(), &[("PDFCO_LEDGER", &ledger_in(folder.path()))]);
+    assert_eq!(wire.ask("tasks/get", json!({"taskId": id}))["error"]["code"], -32602);
+    assert_eq!(wire.ask("tasks/list", json!({}))["result"]["tasks"], json!([]));
+    wire.finish();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,10 +100,8 @@ impl App {
     /// # Errors
     /// `not_found` for an id that is none of this caller's, or whose time is over.
     pub async fn task(self: &Arc<Self>, caller: &Caller, task_id: &str) -> Result<TaskView> {
-        let not_found = || unknown_task(task_id);
-        let task = self.jobs.ledger().task(caller.key.fingerprint(), task_id, now()).await?.ok_or_else(not_found)?;
-        let Some(intent_id) = task.intent_id.clone() else { return Ok(self.view(task, None)) };
-        let job = self.jobs.ledger().get(caller.key.fingerprint(), &intent_id).await?.ok_or_else(not_found)?;
+        let (task, job) = self.task_and_job(caller, task_id).await?;
+        let Some(job) = job else { return Ok(self.view(task, None)) };
         let mut view = self.view(task, Some(&job));
         match view.status {
             TaskStatus::Working | TaskStatus::InputRequired => self.attend(caller, &view.task, job.id()),
@@ -129,13 +127,28 @@ impl App {
     /// # Errors
     /// As [`App::task`].
     pub async fn glance_at_task(&self, caller: &Caller, task_id: &str) -> Result<TaskView> {
-        let (ledger, caller) = (self.jobs.ledger(), caller.key.fingerprint());
-        let task = ledger.task(caller, task_id, now()).await?.ok_or_else(|| unknown_task(task_id))?;
-        let job = match &task.intent_id {
-            Some(intent_id) => ledger.get(caller, intent_id).await?,
-            None => None,
-        };
+        let (task, job) = self.task_and_job(caller, task_id).await?;
         Ok(self.view(task, job.as_ref()))
+    }
+
+    /// The caller's task, and the job that it waits for, if it waits for one.
+    async fn task_and_job(&self, caller: &Caller, task_id: &str) -> Result<(Task, Option<Job>)> {
+        let task = self.jobs.ledger().task(caller.key.fingerprint(), task_id, now()).await?;
+        let task = task.ok_or_else(|| unknown_task(task_id))?;
+        let job = self.job_behind(caller, &task).await?;
+        if task.intent_id.is_some() && job.is_none() {
+            return Err(unknown_task(task_id));
+        }
+        Ok((task, job))
+    }
+
+    /// The job behind a task. One that waits for a job that is gone is as good as gone itself: jobs are forgotten by
+    /// their own age, and without its job there is nothing to tell of a task.
+    async fn job_behind(&self, caller: &Caller, task: &Task) -> Result<Option<Job>> {
+        match &task.intent_id {
+            Some(intent_id) => self.jobs.ledger().get(caller.key.fingerprint(), intent_id).await,
+            None => Ok(None),
+        }
     }
 
     /// Writes down that a task has ended: from then on its time runs, and no later news of the job change it.
@@ -314,15 +327,13 @@ impl App {
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
     pub async fn tasks(&self, caller: &Caller, cursor: Option<&str>) -> Result<(Vec<TaskView>, Option<String>)> {
-        let ledger = self.jobs.ledger();
-        let (tasks, next) = ledger.tasks(caller.key.fingerprint(), PAGE, cursor, now()).await?;
+        let (tasks, next) = self.jobs.ledger().tasks(caller.key.fingerprint(), PAGE, cursor, now()).await?;
         let mut views = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let job = match &task.intent_id {
-                Some(intent_id) => ledger.get(caller.key.fingerprint(), intent_id).await?,
-                None => None,
-            };
-            views.push(self.view(task, job.as_ref()));
+            match self.job_behind(caller, &task).await? {
+                None if task.intent_id.is_some() => {}
+                job => views.push(self.view(task, job.as_ref())),
+            }
         }
         Ok((views, next))
     }
