@@ -44,6 +44,18 @@ fn a_call_without_a_key_works_with_the_simulator() {
 }
 
 #[test]
+fn hints_name_commands_and_no_tools_also_where_several_jobs_are_waited_for() {
+    let ids = ["A", "B"].map(|letter| letter.repeat(32));
+    let flags = ["--simulate", "--api-key", "refused", "--json"];
+    let ended = pdfco(&[&["jobs", "wait", &ids[0], &ids[1]][..], &flags].concat()).code(3);
+    let envelope = ended.envelope();
+    for item in envelope["data"]["items"].as_array().unwrap() {
+        let hint = item["error"]["hint"].as_str().unwrap_or_else(|| panic!("{envelope}"));
+        assert!(hint.contains("PDFCO_API_KEY") && !hint.contains("`api_key`"), "{hint}");
+    }
+}
+
+#[test]
 fn a_person_gets_the_text_on_stdout_and_talk_on_stderr() {
     let ended = simulated("pdf_to_text", &["--url", REPORT])
         .code(0)

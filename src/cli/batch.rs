@@ -10,8 +10,11 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::call::NOT_NAMED_YET;
 use super::inputs::stems;
-use super::output::{ACCOUNT, Format, JOB_FAILED, Report, STILL_RUNNING, SUCCESS, Table, in_shell_words};
+use super::output::{
+    ACCOUNT, Format, JOB_FAILED, Report, STILL_RUNNING, SUCCESS, Table, error_in_shell_words, in_shell_words,
+};
 use super::progress_bar::{Lanes, counted};
 use super::watch::several;
 use super::{Session, record};
@@ -158,13 +161,6 @@ impl Outcome {
     }
 
     fn item(&self) -> Value {
-        let hint = |error: &Error| {
-            let mut public = error.to_json();
-            if let Some(fields) = public.as_object_mut() {
-                fields.insert("hint".to_owned(), json!(in_shell_words(error.hint())));
-            }
-            public
-        };
         json!({
             "input": self.input,
             "status": self.status(),
@@ -174,7 +170,7 @@ impl Outcome {
             "credits_used": self.bill.used,
             "saved": self.saved,
             "reason": self.reason(),
-            "error": self.error.as_ref().map(hint),
+            "error": self.error.as_ref().map(error_in_shell_words),
             "job": self.view,
             "content": self.content,
         })
@@ -239,7 +235,7 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
             "Name a folder, such as --save-to out/.",
         ));
     }
-    caller.sandbox.target(Some(&folder), "pdfco-result-that-has-no-name-yet", false)?;
+    caller.sandbox.target(Some(&folder), NOT_NAMED_YET, false)?;
     Ok(folder)
 }
 
@@ -412,9 +408,7 @@ impl Running<'_> {
         outcome.view = files.job;
         Ok(())
     }
-}
 
-impl Running<'_> {
     /// Downloads with the intention in the ledger first: a kill between the file and its record must not leave a result
     /// that stands in its own way. A file that was there before is never taken for ours.
     async fn download(&self, caller: &Caller, job: &Job, target: &str, is_many: bool) -> Result<Answer> {

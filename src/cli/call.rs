@@ -31,7 +31,7 @@ const ARGUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Inputs of a batch that run at once, unless it says.
 const AT_ONCE: u16 = 4;
 /// Stands for the result's name where a place is looked at before there is a result.
-const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
+pub const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
 /// Prefix of the ids of flags made from parameters, which are not to meet those of other flags.
 const ID_PREFIX: &str = "argument ";
 

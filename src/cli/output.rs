@@ -267,25 +267,29 @@ impl Printer {
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
 
-/// The one JSON object of a command (`clients-and-conventions.md` §2.3).
+/// The one JSON object of a command.
 pub fn envelope(command: &str, report: &Report) -> Value {
     json!({"app_id": "pdfco", "command": command, "summary": report.summary, "lines": report.lines, "data": report.data})
 }
 
 fn failure(error: &Error) -> Report {
-    let mut public = error.to_json();
-    let hint = in_shell_words(error.hint());
-    if let Some(fields) = public.as_object_mut() {
-        fields.insert("hint".to_owned(), json!(hint));
-    }
     let (used, remaining) = error.spent();
     Report {
         summary: format!("error: {}", error.message()),
-        data: json!({"status": "error", "error": public, "credits_used": used, "credits_remaining": remaining}),
-        problem: Some((error.message().to_owned(), hint)),
+        data: json!({"status": "error", "error": error_in_shell_words(error), "credits_used": used, "credits_remaining": remaining}),
+        problem: Some((error.message().to_owned(), in_shell_words(error.hint()))),
         code: exit_code(error.kind()),
         ..Report::default()
     }
+}
+
+/// An error for programs that call this one.
+pub fn error_in_shell_words(error: &Error) -> Value {
+    let mut public = error.to_json();
+    if let Some(fields) = public.as_object_mut() {
+        fields.insert("hint".to_owned(), json!(in_shell_words(error.hint())));
+    }
+    public
 }
 
 /// Hints are written for assistants, who have tools; a person has commands.

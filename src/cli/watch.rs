@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use super::jobs::{Found, Targets, already_completed, find_all, find_running};
-use super::output::{Format, Report, SUCCESS, Table, exit_code, worst};
+use super::output::{Format, Report, SUCCESS, Table, error_in_shell_words, exit_code, worst};
 use super::progress_bar::{Lanes, counted};
 use super::record::{self, job_of};
 use crate::answer::Answer;
@@ -129,7 +129,7 @@ fn report_of(session: &Session, endings: Vec<Ending>, patience: Patience) -> Res
                 bill.add(used, remaining);
                 codes.push(exit_code(error.kind()));
                 reasons.push(format!("{}: {}", ending.id, error.message()));
-                items.push(json!({"job_id": ending.id, "status": "error", "error": error.to_json()}));
+                items.push(json!({"job_id": ending.id, "status": "error", "error": error_in_shell_words(&error)}));
             }
             Ok((answer, job)) => {
                 bill.add(answer.credits_used, answer.credits_remaining);
