@@ -55,6 +55,22 @@ fn hints_name_commands_and_no_tools_also_where_several_jobs_are_waited_for() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_ca_certificates_is_told_what_it_lacks_and_has_the_simulator_all_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let bare = |args: &[&str]| Pdfco::new(home.path()).env("SSL_CERT_FILE", "/dev/null").args(args).run();
+    let began = std::time::Instant::now();
+    // Nothing is sent: there is no client to send it with.
+    let ended = bare(&["credits", "--base-url", "https://pdfco.invalid", "--api-key", CANARY, "--json"]).code(6);
+    let error = error_of(&ended);
+    assert_eq!((&error["kind"], &error["retryable"]), (&Value::from("network"), &Value::from(false)), "{error}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("ca-certificates") && hint.contains("SSL_CERT_FILE"), "{error}");
+    assert!(began.elapsed().as_secs_f64() < 1.0, "it is not tried again: {:?}", began.elapsed());
+    bare(&["call", "pdf-to-text", "--simulate", "--url", REPORT]).code(0).says(REPORT_SAYS);
+}
+
 #[test]
 fn a_person_gets_the_text_on_stdout_and_talk_on_stderr() {
     let ended = simulated("pdf_to_text", &["--url", REPORT])

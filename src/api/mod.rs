@@ -1,11 +1,12 @@
 //! How we speak to the service: the only room that knows reqwest.
 //!
 //! What lives here: [`Client`], which sends one request under the key's pace and repeats it where that is safe
-//! (`retry.rs` decides, `rate_limit.rs` paces, `transport.rs` speaks HTTP, `reply.rs` reads what comes back,
-//! `transfer.rs` moves files). What never does: knowledge of jobs in time, of the ledger or of any door.
+//! (`retry.rs` decides, `rate_limit.rs` paces, `transport.rs` speaks HTTP, `certificates.rs` knows why it cannot,
+//! `reply.rs` reads what comes back, `transfer.rs` moves files). What never does: knowledge of jobs in time, of the ledger or of any door.
 //!
 //! Start at [`Client::send`].
 
+mod certificates;
 pub mod rate_limit;
 pub mod reply;
 pub mod retry;

@@ -7,6 +7,7 @@
 //! | the request… | safe to repeat | paid work |
 //! |---|---|---|
 //! | was surely not received (refused, DNS) | again | again |
+//! | did not leave for a reason that lies here (no CA certificates) | stop | stop |
 //! | was refused with 429 | again, after `Retry-After` | again, after `Retry-After` |
 //! | was answered with a passing 5xx | again | stop: it may have been worked on |
 //! | got no answer | again | stop: it may have been charged |
@@ -81,8 +82,8 @@ impl Attempt {
     /// See the table in the module's header.
     pub fn decide(&self) -> Decision {
         let repeatable = match (self.fate, self.repeat) {
-            (Fate::NotSent | Fate::Refused, _) => true,
-            (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Safe) => self.retryable,
+            (Fate::Refused, _) => true,
+            (Fate::NotSent, _) | (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Safe) => self.retryable,
             (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Paid) => false,
         };
         if !repeatable || self.number >= ATTEMPTS_MAX {
@@ -141,6 +142,7 @@ mod tests {
         for repeat in [Repeat::Safe, Repeat::Paid] {
             assert!(again(attempt(repeat, Fate::NotSent)));
             assert!(again(attempt(repeat, Fate::Refused)));
+            assert!(!again(Attempt { retryable: false, ..attempt(repeat, Fate::NotSent) }));
         }
         assert!(again(attempt(Repeat::Safe, Fate::Answered)));
         assert!(again(attempt(Repeat::Safe, Fate::Lost)));

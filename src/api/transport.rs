@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::{Host, Url};
 
+use super::certificates::CertificateTrouble;
 use super::reply::{self, Reply};
 use super::retry::{Fate, parse_retry_after};
 use super::{Call, Failure};
@@ -68,6 +69,10 @@ impl Transport {
         is_loopback(&self.base)
     }
 
+    fn host(&self) -> &str {
+        self.base.host_str().unwrap_or("the service")
+    }
+
     /// The HTTP client. It follows no redirect: the service sends none, and a key must not travel to another host.
     pub(super) fn client(&self) -> Result<&reqwest::Client> {
         if let Some(client) = self.client.get() {
@@ -75,19 +80,33 @@ impl Transport {
         }
         // Fails only when a provider is installed already, which is what is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.timeouts.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .referer(false);
-        if self.is_local() {
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(self.timeouts.connect)
+                .redirect(reqwest::redirect::Policy::none())
+                .tcp_nodelay(true)
+                .referer(false);
             // A proxy has no business between this machine and itself.
-            builder = builder.no_proxy();
-        }
-        let client = builder
-            .build()
-            .map_err(|error| Error::internal("The HTTP client could not be built.").with_source(error.without_url()))?;
+            if self.is_local() { builder.no_proxy() } else { builder }
+        };
+        let built = match builder().build() {
+            // A service on this machine needs no roots: without any, the simulator works and https is refused.
+            Err(error)
+                if self.is_local() && CertificateTrouble::behind(&error) == Some(CertificateTrouble::NoRoots) =>
+            {
+                builder().tls_certs_only([]).build()
+            }
+            built => built,
+        };
+        let client = built.map_err(|error| {
+            let error = error.without_url();
+            match CertificateTrouble::behind(&error) {
+                Some(trouble) => trouble.error(self.host()),
+                None => Error::internal("The HTTP client could not be built."),
+            }
+            .with_source(error)
+        })?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -184,7 +203,7 @@ impl Transport {
     }
 
     fn lost(&self, error: reqwest::Error) -> Failure {
-        let (error, not_sent) = network_error(error, self.base.host_str().unwrap_or("the service"));
+        let (error, not_sent) = network_error(error, self.host());
         Failure { error, fate: if not_sent { Fate::NotSent } else { Fate::Lost } }
     }
 }
@@ -192,6 +211,9 @@ impl Transport {
 /// Makes a connection's failure readable, without its URL. Also says whether the request surely never arrived.
 pub(super) fn network_error(error: reqwest::Error, host: &str) -> (Error, bool) {
     let not_sent = error.is_connect() || error.is_builder();
+    if let Some(trouble) = CertificateTrouble::behind(&error) {
+        return (trouble.error(host).with_source(error.without_url()), not_sent);
+    }
     let what = if error.is_connect() {
         format!("{host} could not be reached.")
     } else if error.is_timeout() {

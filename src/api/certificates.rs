@@ -1,0 +1,108 @@
+//! What is wrong with certificates when no secure connection comes about.
+//!
+//! What lives here: [`CertificateTrouble`], found behind an error of the HTTP library, and in words what to install or to
+//! set. What never does: deciding whom to trust; that is the system's.
+
+use std::error::Error as StdError;
+
+use crate::error::{Error, Kind};
+
+/// What is wrong, where that can be told: each of these is mended on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CertificateTrouble {
+    /// There are no roots: a bare image has none.
+    NoRoots,
+    /// The host's certificate comes from somebody unknown: a company's proxy opens what passes through it.
+    UnknownIssuer,
+    /// The host's certificate is of another time.
+    AnotherTime,
+}
+
+impl CertificateTrouble {
+    /// Looks for the failure of TLS behind `error`.
+    pub(super) fn behind(error: &(dyn StdError + 'static)) -> Option<CertificateTrouble> {
+        use rustls::CertificateError as Certificate;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            match error.downcast_ref::<rustls::Error>() {
+                // The verifier's words: it has no type for this.
+                Some(rustls::Error::General(words)) if words.contains("No CA certificates") => {
+                    return Some(CertificateTrouble::NoRoots);
+                }
+                Some(rustls::Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
+                    return Some(CertificateTrouble::UnknownIssuer);
+                }
+                Some(rustls::Error::InvalidCertificate(
+                    Certificate::Expired
+                    | Certificate::ExpiredContext { .. }
+                    | Certificate::NotValidYet
+                    | Certificate::NotValidYetContext { .. },
+                )) => return Some(CertificateTrouble::AnotherTime),
+                _ => {}
+            }
+            // An error of I/O gives as its source what stands behind the error that it carries, not that error itself.
+            next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                Some(carried) => Some(carried),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
+    /// The error for a connection to `host`.
+    pub(super) fn error(self, host: &str) -> Error {
+        let (message, hint) = match self {
+            CertificateTrouble::NoRoots => (
+                format!("This machine has no CA certificates, so no secure connection to {host} is possible."),
+                "Install the package `ca-certificates`, or let SSL_CERT_FILE name a file of certificates in PEM format.",
+            ),
+            CertificateTrouble::UnknownIssuer => (
+                format!("The certificate of {host} was issued by nobody whom this machine trusts."),
+                "Install the package `ca-certificates`. Behind a proxy that opens TLS, add the proxy's certificate to the system's, or to a file in PEM format that SSL_CERT_FILE names.",
+            ),
+            CertificateTrouble::AnotherTime => (
+                format!("The certificate of {host} is not valid at the time that this machine has."),
+                "Check this machine's clock and date.",
+            ),
+        };
+        // It does not pass by itself.
+        Error::new(Kind::Network, message, hint).with_retryable(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_with_certificates_says_what_to_install_or_to_set() {
+        use rustls::CertificateError as Certificate;
+        use rustls::Error as Tls;
+        let cases: [(Tls, Option<&[&str]>); 7] = [
+            (
+                Tls::General("No CA certificates were loaded from the system".into()),
+                Some(&["ca-certificates", "SSL_CERT_FILE"]),
+            ),
+            (Tls::InvalidCertificate(Certificate::UnknownIssuer), Some(&["ca-certificates", "SSL_CERT_FILE", "proxy"])),
+            (Tls::InvalidCertificate(Certificate::Expired), Some(&["clock"])),
+            (Tls::InvalidCertificate(Certificate::NotValidYet), Some(&["clock"])),
+            (Tls::InvalidCertificate(Certificate::NotValidForName), None),
+            (Tls::General("something else".into()), None),
+            (Tls::DecryptError, None),
+        ];
+        for (tls, words) in cases {
+            // As a connection brings it: within an error of I/O, and that within another.
+            let shown = tls.to_string();
+            let error = std::io::Error::other(std::io::Error::other(tls));
+            let trouble = CertificateTrouble::behind(&error);
+            assert_eq!(trouble.is_some(), words.is_some(), "{shown}");
+            if let (Some(trouble), Some(words)) = (trouble, words) {
+                let error = trouble.error("api.test");
+                assert_eq!((error.kind(), error.is_retryable()), (Kind::Network, false), "{shown}");
+                assert!(error.message().contains("api.test"), "{error}");
+                assert!(words.iter().all(|word| error.hint().contains(word)), "{}", error.hint());
+            }
+        }
+        assert_eq!(CertificateTrouble::behind(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused)), None);
+    }
+}
