@@ -4,7 +4,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`error`], [`lenient`], [`secret`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, logs |
+//! | [`error`], [`lenient`], [`secret`], [`signals`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
 //! | [`config`] | every setting, and the one rank of their sources |
 //! | [`catalogue`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only room that knows reqwest |
@@ -38,5 +38,6 @@ pub mod lenient;
 pub mod mcp;
 pub mod secret;
 pub mod serve;
+pub mod signals;
 pub mod simulator;
 pub mod telemetry;

@@ -23,6 +23,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tempfile::", &["cli/setup/file.rs"]),
     ("dotenvy::", &["config.rs"]),
     ("directories::", &["config.rs", "config/"]),
+    ("dunce::", &["files/sandbox.rs"]),
     // `main` hands the command line over; the simulator's folder is a default of its own.
     ("std::env::", &["config.rs", "config/", "simulator/mod.rs", "main.rs"]),
     ("println!", &["cli/output.rs", "cli/progress_bar.rs"]),
@@ -34,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("lenient", &[]),
     ("telemetry", &[]),
+    ("signals", &[]),
     ("secret", &["error"]),
     ("catalogue", &["error", "lenient", "secret"]),
     ("api", &["error", "lenient", "secret", "catalogue"]),
@@ -44,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulator", &["error", "secret", "catalogue"]),
     ("app", &["error", "secret", "catalogue", "api", "config", "jobs", "files", "answer"]),
     ("mcp", &["error", "secret", "catalogue", "config", "jobs", "files", "answer", "app"]),
-    ("serve", &["error", "secret", "config", "app", "mcp"]),
+    ("serve", &["error", "secret", "signals", "config", "app", "mcp"]),
     ("cli", &["*"]),
     ("main", &["*"]),
     ("lib", &["*"]),
@@ -85,7 +87,8 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                found.push(Source { path: path.strip_prefix(&root).unwrap().display().to_string(), text });
+                let path = path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/");
+                found.push(Source { path, text });
             }
         }
     }

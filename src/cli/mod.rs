@@ -40,6 +40,7 @@ use crate::config::{self, Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
 use crate::serve::{http, stdio};
+use crate::signals::{Stop, asked_to_stop};
 use crate::simulator::{self, Handle};
 
 const EXAMPLES: &str = "Examples:
@@ -469,24 +470,9 @@ impl Interrupt {
 
 /// Waits for a signal that asks to stop, and gives its exit code.
 pub(crate) async fn signalled() -> u8 {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = terminate.recv() => output::TERMINATED,
-                () = interrupted() => output::INTERRUPTED,
-            };
-        }
-    }
-    interrupted().await;
-    output::INTERRUPTED
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Nobody listens, so the system's own action ends the program.
-        std::future::pending::<()>().await;
+    match asked_to_stop().await {
+        Stop::Interrupt => output::INTERRUPTED,
+        Stop::Terminate => output::TERMINATED,
     }
 }
 

@@ -25,6 +25,7 @@ use super::dialect;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
+use crate::signals::asked_to_stop;
 
 /// Longest message that is read. Documents never travel inline, so this is generous.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -39,14 +40,16 @@ const WISHES: &[u8] = b"\"taskIds\"";
 /// A peer that echoes errors back must not start a storm: lines that are no JSON are answered this often at most.
 const PARSE_ERROR_EVERY: Duration = Duration::from_secs(1);
 
-/// Serves one client on this process's standard streams until it leaves, or until SIGTERM or SIGINT.
+/// Serves one client on this process's standard streams until it leaves, or until somebody asks the program to stop.
 ///
 /// # Errors
 /// `internal` when the conversation could not be set up.
 pub async fn run(app: Arc<App>) -> Result<()> {
     // Pipes are read and written without threads of their own, where the system lets us.
     let (input, output) = stdio_pipes();
-    serve(app, input, output, terminated()).await
+    serve(app, input, output, async {
+        asked_to_stop().await;
+    }).await
 }
 
 /// Serves one client on any pair of streams until it leaves or `stop` happens.
@@ -92,22 +95,6 @@ pub fn in_process(app: Arc<App>) -> (DuplexStream, JoinHandle<Result<()>>) {
     let (client, server) = tokio::io::duplex(STREAM_BYTES);
     let (input, output) = tokio::io::split(server);
     (client, tokio::spawn(serve(app, input, output, std::future::pending())))
-}
-
-async fn terminated() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the default action ends the process, which is the same in the end.
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 type Outgoing = (ServerJsonRpcMessage, Option<oneshot::Sender<std::io::Result<()>>>);
