@@ -22,6 +22,7 @@ use crate::answer::{Answer, JobView};
 use crate::app::{Caller, Prior, SubmitRequest};
 use crate::catalogue::{Operation, Output, arguments};
 use crate::error::{Error, Kind, Result};
+use crate::files::resolved;
 use crate::jobs::ledger::now;
 use crate::jobs::{Bill, Job, JobStatus};
 
@@ -483,7 +484,7 @@ fn report(session: &Session, batch: &Batch, outcomes: Vec<Outcome>) -> Report {
     } else {
         "The same command with --resume skips what is done, takes up what runs and does again what failed.".to_owned()
     };
-    let here = std::fs::canonicalize(".").ok();
+    let here = resolved(Path::new(".")).ok();
     let table = Table {
         header: vec!["status", "input", "result", "job_id"],
         rows: outcomes.iter().map(|outcome| outcome.row(here.as_deref())).collect(),

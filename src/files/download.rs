@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::follow::{Limits, Sink, Told, follow};
 use super::hosts::Hosts;
-use super::sandbox::exists;
+use super::sandbox::{exists, plain, resolved};
 use super::text::Text;
 use crate::api::Client;
 use crate::error::{Error, Kind, Result};
@@ -182,7 +182,7 @@ fn create_part(target: &Path) -> Result<(fs::File, Part)> {
     };
     fs::create_dir_all(folder).map_err(|error| unwritable(target, &error))?;
     // The sandbox gave a path without symlinks; one that came since leads out of it.
-    if !fs::canonicalize(folder).is_ok_and(|resolved| resolved == folder) {
+    if !resolved(folder).is_ok_and(|resolved| resolved == plain(folder)) {
         return Err(Error::new(
             Kind::FileAccess,
             format!("The folder of `{}` leads elsewhere.", target.display()),

@@ -3,7 +3,9 @@
 //! What lives here: [`Sandbox`], which turns what a caller wrote into a path that is allowed, and [`is_local`], which
 //! tells paths from links. What never does: transfers, or writing anything: folders are created by whoever writes.
 //!
-//! A path is judged after every symlink in it is resolved, component by component, never by its text.
+//! A path is judged after every symlink in it is resolved, component by component, never by its text. On Windows some
+//! texts are refused before the disk is asked at all (`forms.rs`), and resolved paths are in the form without limits of
+//! length, `\\?\C:\`, while they are compared; what leaves this file is written as people write it.
 
 use std::fs::{self, FileType, Metadata};
 use std::io::{self, ErrorKind};
@@ -11,12 +13,20 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
-use super::names::{is_device, safe_file_name};
+use super::forms;
+use super::names::safe_file_name;
 use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
 
 /// Largest file, unless `PDFCO_MAX_FILE_BYTES` says otherwise: what the service takes.
 pub const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// How a link to a file is written.
+const FILE_LINK: &str = if cfg!(windows) {
+    "Pass a plain path, or file:///C:/folder/name with % escapes."
+} else {
+    "Pass a plain path, or file:///folder/name with % escapes."
+};
 
 /// Longest part of a caller's path that a message quotes.
 const SHOWN_CHARS: usize = 200;
@@ -70,6 +80,9 @@ impl Sandbox {
     /// all, `too_large` beyond the limit.
     pub fn readable(&self, source: &str) -> Result<LocalFile> {
         let given = Given::read(source)?;
+        if !self.may_ask(&given.path) {
+            return Err(self.outside(&given));
+        }
         let candidates = self.candidates(&given.path);
         let mut failure = None;
         for path in candidates {
@@ -106,7 +119,7 @@ impl Sandbox {
         if metadata.len() > self.bytes_max {
             return Err(too_large(&format!("`{given}`"), metadata.len(), self.bytes_max));
         }
-        Ok(LocalFile { path, bytes: metadata.len() })
+        Ok(LocalFile { path: plain(&path), bytes: metadata.len() })
     }
 
     /// Where to write: the file that `save_to` names, or a file of `suggested_name` in the folder that it names, or in
@@ -120,6 +133,9 @@ impl Sandbox {
             None => (Given::of(&self.download_dir), self.download_dir.clone(), true),
             Some(text) => {
                 let given = Given::read(text)?;
+                if !self.may_ask(&given.path) {
+                    return Err(self.outside(&given));
+                }
                 let path = self.candidates(&given.path).into_iter().next().unwrap_or_default();
                 let is_folder =
                     text.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() || self.is_root(&path);
@@ -156,7 +172,14 @@ impl Sandbox {
                 "Name a file in a folder.",
             ));
         }
-        let target = folder.join(name);
+        let mut target = folder.join(name);
+        // One file may have several names: other case, short names such as `ENV~1`. What is there has its own.
+        if fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_file()) {
+            target = fs::canonicalize(&target).map_err(|error| self.unusable(&given, &error, "written"))?;
+            if !self.is_inside(&target) {
+                return Err(self.outside(&given));
+            }
+        }
         if self.is_hidden(&target) {
             return Err(Error::new(
                 Kind::FileAccess,
@@ -165,15 +188,15 @@ impl Sandbox {
             ));
         }
         match fs::symlink_metadata(&target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(target),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(plain(&target)),
             Err(error) => Err(self.unusable(&given, &error, "written")),
             Ok(metadata) if !metadata.is_file() => Err(Error::new(
                 Kind::FileAccess,
-                format!("`{}` is {}, which is never written to.", target.display(), what_it_is(metadata.file_type())),
+                format!("`{}` is {}, which is never written to.", plain(&target).display(), what_it_is(metadata.file_type())),
                 "Name another file.",
             )),
-            Ok(_) if overwrite => Ok(target),
-            Ok(_) => Err(exists(&target)),
+            Ok(_) if overwrite => Ok(plain(&target)),
+            Ok(_) => Err(exists(&plain(&target))),
         }
     }
 
@@ -183,6 +206,14 @@ impl Sandbox {
             Some(roots) if path.is_relative() => roots.iter().map(|root| root.join(path)).collect(),
             _ => vec![absolute(path)],
         }
+    }
+
+    /// Whether the disk may be asked about a path. On Windows the question alone tells another machine who is logged on
+    /// here, so only machines that a folder is on are asked.
+    fn may_ask(&self, path: &Path) -> bool {
+        let Some(roots) = &self.roots else { return true };
+        let share = |path: &Path| if cfg!(windows) { forms::share(&path.to_string_lossy()) } else { None };
+        share(path).is_none_or(|wanted| roots.iter().any(|root| share(root).as_ref() == Some(&wanted)))
     }
 
     /// Whether a part of the path below its root begins with a dot. A person's own shell may write such files; an
@@ -279,7 +310,7 @@ impl LocalFile {
         let is_same = opened.is_file()
             && opened.len() == self.bytes
             && same_file(&before, &opened)
-            && fs::canonicalize(&self.path).is_ok_and(|path| path == self.path);
+            && resolved(&self.path).is_ok_and(|path| path == self.path);
         if is_same { Ok(file) } else { Err(changed()) }
     }
 }
@@ -320,7 +351,7 @@ impl Given {
         }
         let path = if starts_with_scheme(text, "file") {
             let Ok(url) = Url::parse(text) else {
-                return refused("is not a file:// link.", "Pass a plain path, or file:///folder/name with % escapes.");
+                return refused("is not a file:// link.", FILE_LINK);
             };
             if url.query().is_some() || url.fragment().is_some() {
                 return refused(
@@ -330,12 +361,13 @@ impl Given {
             }
             match url.to_file_path() {
                 Ok(path) => path,
-                Err(()) => {
+                Err(()) if url.host_str().is_some() => {
                     return refused(
                         "leads to another machine.",
                         "file:// links name files of this machine: file:///folder/name.",
                     );
                 }
+                Err(()) => return refused("names no file.", FILE_LINK),
             }
         } else {
             PathBuf::from(text)
@@ -343,12 +375,10 @@ impl Given {
         if path.as_os_str().as_encoded_bytes().contains(&0) {
             return refused("holds a NUL character.", "Pass a plain path.");
         }
-        let forbidden_on_windows = |component: Component<'_>| match component {
-            Component::Normal(name) => name.to_str().is_none_or(|name| name.contains(':') || is_device(name)),
-            _ => false,
-        };
-        if cfg!(windows) && path.components().any(forbidden_on_windows) {
-            return refused("names a device or an alternate stream.", "Pass the path of a regular file.");
+        if cfg!(windows)
+            && let Some((why, hint)) = forms::refused(&path.to_string_lossy())
+        {
+            return refused(why, hint);
         }
         Ok(Given { text: text.to_owned(), path })
     }
@@ -423,6 +453,20 @@ fn settled(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// A path without symlinks, as people write it: on Windows `C:\folder` rather than `\\?\C:\folder` where both mean the
+/// same.
+///
+/// # Errors
+/// As [`fs::canonicalize`].
+pub fn resolved(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path).map(|path| plain(&path))
+}
+
+/// A resolved path as people write it.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    dunce::simplified(path).to_owned()
+}
+
 fn nearest_existing(path: &Path) -> Option<Metadata> {
     path.ancestors().find_map(|path| fs::symlink_metadata(path).ok())
 }
@@ -487,7 +531,7 @@ mod tests {
     /// `docs` is allowed, `secret` is not, `downloads` does not exist yet.
     fn home() -> Home {
         let dir = tempfile::tempdir().unwrap();
-        let base = fs::canonicalize(dir.path()).unwrap();
+        let base = resolved(dir.path()).unwrap();
         for folder in ["docs/sub", "docs-evil", "secret"] {
             fs::create_dir_all(base.join(folder)).unwrap();
         }
@@ -512,7 +556,7 @@ mod tests {
             format!("{docs}/./sub/../a.pdf"),
             format!("{docs}/../docs/a.pdf"),
             format!("file://{docs}/a.pdf"),
-            format!("FILE://localhost{docs}/a.pdf"),
+            format!("FILE://localhost/{}/a.pdf", docs.trim_start_matches('/')),
             format!("file:{docs}/a.pdf"),
             format!("file://{docs}/%61.pdf"),
             format!("file://{docs}/sub%2F..%2Fa.pdf"),
@@ -545,12 +589,11 @@ mod tests {
             ("nothing.pdf".to_owned(), Kind::FileAccess, "does not exist"),
             ("~/a.pdf".to_owned(), Kind::FileAccess, "not expanded"),
             (format!("{base}/docs/nothing/../../secret/key"), Kind::FileAccess, "outside"),
-            (format!("{base}/docs/a.pdf/x"), Kind::FileAccess, "cannot be read"),
+            (format!("{base}/docs/a.pdf/x"), Kind::FileAccess, if cfg!(windows) { "not exist" } else { "be read" }),
             (format!("{base}/docs"), Kind::FileAccess, "a folder"),
             (format!("{base}/docs/empty.pdf"), Kind::InvalidArgument, "empty"),
             (format!("{base}/docs/a.pdf\0.txt"), Kind::InvalidArgument, "NUL"),
             (format!("file://{base}/docs/a.pdf%00.txt"), Kind::InvalidArgument, "NUL"),
-            (format!("file://evil.test{base}/docs/a.pdf"), Kind::InvalidArgument, "another machine"),
             (format!("file://{base}/docs/a.pdf?x=1"), Kind::InvalidArgument, "`?`"),
             (format!("file://{base}/docs/sub/b c#é.pdf"), Kind::InvalidArgument, "`#`"),
             (String::new(), Kind::InvalidArgument, "empty"),
@@ -563,6 +606,72 @@ mod tests {
             }
         }
         assert!(!home.base.join("downloads").exists(), "judging creates nothing");
+        // Windows has paths to other machines; what is behind them is not asked.
+        let error = home.sandbox.readable("file://evil.test/docs/a.pdf").unwrap_err();
+        let word = if cfg!(windows) { "outside" } else { "another machine" };
+        assert!(error.message().contains(word), "{error:?}");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn windows_spells_one_file_in_many_ways_and_all_mean_the_same_here() {
+        let home = home();
+        let docs = home.base.join("docs").display().to_string();
+        assert!(docs.contains(r":\") && !docs.contains(r"\\?\"), "{docs}");
+        let forward = docs.replace('\\', "/");
+        for source in [
+            r"sub\..\a.pdf".to_owned(),
+            "A.PDF".to_owned(),
+            format!(r"{docs}\a.pdf"),
+            format!("{forward}/a.pdf"),
+            format!(r"\\?\{docs}\a.pdf"),
+            docs.to_uppercase() + r"\a.pdf",
+            format!("file:///{forward}/a.pdf"),
+            format!("file:///{forward}/sub%5C..%5Ca.pdf"),
+        ] {
+            let file = home.sandbox.readable(&source).unwrap_or_else(|error| panic!("{source}: {error:?}"));
+            assert_eq!(file, LocalFile { path: home.base.join(r"docs\a.pdf"), bytes: 7 }, "{source}");
+            assert!(file.open().is_ok(), "{source}");
+        }
+        for (save_to, expected) in [(r"new\x.pdf", r"docs\new\x.pdf"), (r"sub\", r"docs\sub\n.pdf"), ("new/", r"docs\new\n.pdf")] {
+            assert_eq!(home.sandbox.target(Some(save_to), "n.pdf", false).unwrap(), home.base.join(expected), "{save_to}");
+        }
+        assert_eq!(home.sandbox.target(Some("A.pdf"), "", true).unwrap(), home.base.join(r"docs\a.pdf"));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn what_windows_reads_between_the_letters_is_refused_before_the_disk_is_asked() {
+        let home = home();
+        let docs = home.base.join("docs").display().to_string();
+        let person = Sandbox::person(home.base.join("downloads"));
+        let on_a_share = Sandbox::folders(vec![r"\\files.test\scans".into()], home.base.join("downloads"));
+        for source in [
+            "NUL".to_owned(),
+            "con.pdf".to_owned(),
+            "a.pdf:stream".to_owned(),
+            "a.pdf::$DATA".to_owned(),
+            "a.pdf.".to_owned(),
+            "a.pdf ".to_owned(),
+            "C:a.pdf".to_owned(),
+            format!(r"{docs}\sub.\..\a.pdf"),
+            format!(r"\\.\{docs}\a.pdf"),
+            r"\\.\pipe\name".to_owned(),
+            r"\\machine.test\pipe\name".to_owned(),
+        ] {
+            for sandbox in [&home.sandbox, &person] {
+                assert_eq!(kind(sandbox.readable(&source)), Kind::InvalidArgument, "{source}");
+                assert_eq!(kind(sandbox.target(Some(&source), "n.pdf", true)), Kind::InvalidArgument, "{source}");
+            }
+        }
+        for source in [r"\\evil.test\share\a.pdf", "//evil.test/share/a.pdf", r"\\?\UNC\evil.test\share\a.pdf"] {
+            for sandbox in [&home.sandbox, &on_a_share] {
+                assert!(sandbox.readable(source).unwrap_err().message().contains("outside"), "{source}");
+                assert!(sandbox.target(Some(source), "", true).unwrap_err().message().contains("outside"), "{source}");
+            }
+        }
+        assert!(on_a_share.may_ask(Path::new(r"\\FILES.test\Scans\a.pdf")) && person.may_ask(Path::new(r"\\nas\b\c")));
+        assert!(kind(home.sandbox.readable("file:///folder/a.pdf")) == Kind::InvalidArgument, "no drive");
     }
 
     #[cfg(unix)]
@@ -671,9 +780,10 @@ mod tests {
         ] {
             assert_eq!(kind(home.sandbox.target(Some(&save_to), "n.pdf", true)), Kind::FileAccess, "{save_to}");
         }
-        for save_to in ["", "x\0.pdf", "x\n.pdf", "file://evil.test/x.pdf"] {
+        for save_to in ["", "x\0.pdf", "x\n.pdf"] {
             assert_eq!(kind(home.sandbox.target(Some(save_to), "n.pdf", true)), Kind::InvalidArgument, "{save_to:?}");
         }
+        assert!(home.sandbox.target(Some("file://evil.test/share/x.pdf"), "n.pdf", true).is_err());
         assert!(!at("downloads").exists() && !at("docs/new").exists(), "judging creates nothing");
     }
 

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
+use crate::files::resolved;
 
 /// Largest file that is edited. Claude Code keeps its history in the same file, so it can be some megabytes.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -33,7 +34,7 @@ pub struct Found {
 pub fn read(path: &Path) -> Result<Option<Found>> {
     let unreadable =
         |error: std::io::Error| denied(path, &format!("cannot be read ({})", error.kind())).with_source(error);
-    let target = match fs::canonicalize(path) {
+    let target = match resolved(path) {
         Ok(target) => target,
         Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => return Ok(None),
         Err(error) => return Err(unreadable(error)),
