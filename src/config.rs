@@ -446,7 +446,8 @@ pub fn load(flags: &Values) -> Result<Config> {
     let projects = directories::ProjectDirs::from("", "", "pdfco");
     let users = directories::UserDirs::new();
     let folders = Folders {
-        data: projects.map(|dirs| dirs.data_dir().to_owned()),
+        // A database in use is nothing to roam between machines.
+        data: projects.map(|dirs| dirs.data_local_dir().to_owned()),
         downloads: users
             .map(|dirs| dirs.download_dir().map_or_else(|| dirs.home_dir().join("Downloads"), Path::to_owned)),
     };

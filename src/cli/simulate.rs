@@ -74,8 +74,13 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
     let simulator = spawn(options).await?;
     let url = simulator.url();
     if printer.is_human() {
+        let set = if cfg!(windows) {
+            format!("$env:PDFCO_BASE_URL='{url}'; $env:PDFCO_API_KEY='{DEFAULT_KEY}'")
+        } else {
+            format!("export PDFCO_BASE_URL={url} PDFCO_API_KEY={DEFAULT_KEY}")
+        };
         printer.say(&format!(
-            "The simulator listens on {url}\n\nIn another terminal:\n\n  export PDFCO_BASE_URL={url} PDFCO_API_KEY={DEFAULT_KEY}\n  pdfco call pdf-to-text --url report.pdf\n\nAny key that starts with sim_ works; sim_broke has no credits. Ctrl-C ends it."
+            "The simulator listens on {url}\n\nIn another terminal:\n\n  {set}\n  pdfco call pdf-to-text --url report.pdf\n\nAny key that starts with sim_ works; sim_broke has no credits. Ctrl-C ends it."
         ));
     } else {
         printer.line(&json!({"url": url, "key": DEFAULT_KEY}));

@@ -38,7 +38,8 @@ impl Machine {
         };
         let program = std::env::current_exe().map_err(|_| unknown("The path of this program"))?;
         Ok(Machine {
-            home: directories::UserDirs::new().ok_or_else(|| unknown("Your home folder"))?.home_dir().to_owned(),
+            // As most assistants find it: HOME, on Windows USERPROFILE.
+            home: std::env::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| unknown("Your home folder"))?,
             here: std::env::current_dir().map_err(|_| unknown("The current folder"))?,
             program: on_path(&program).unwrap_or(program),
             system: std::env::consts::OS,
