@@ -563,7 +563,8 @@ async fn a_lease_or_a_place_taken_under_another_clock_blocks_nobody() {
     let wait = reserve(at).await.unwrap();
     assert!(wait <= window, "{wait:?}");
     assert!(reserve(at - 2_000).await.is_some(), "who waited for the file may be a little behind");
-    assert_eq!(reserve(at + 1_001).await, None);
+    // A place that was taken late, on a slow disk, counts from then; never by more than ten seconds.
+    assert_eq!(reserve(at + 11_001).await, None);
 }
 
 // Transitions

@@ -4,7 +4,9 @@
 #[path = "support/wire.rs"]
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};

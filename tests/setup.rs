@@ -11,9 +11,8 @@ use serde_json::Value;
 use support::{Ended, Pdfco};
 
 const CANARY: &str = "canary_5b1e9c";
-const PROGRAM: &str = env!("CARGO_BIN_EXE_pdfco");
 
-/// A client, its file below the home on Linux, and the folder of its recorded configuration.
+/// A client, its file below the home on Linux ([`here`] moves it), and the folder of its recorded configuration.
 const CLIENTS: &[(&str, &str, &str)] = &[
     ("claude-desktop", ".config/Claude/claude_desktop_config.json", "claude-desktop"),
     ("claude-code", ".claude.json", "claude-code"),
@@ -29,6 +28,39 @@ const CLIENTS: &[(&str, &str, &str)] = &[
     ("opencode", ".config/opencode/opencode.json", "opencode-2"),
 ];
 
+/// Where desktop programs keep what lies in `.config` on Linux.
+const ELSEWHERE: &[(&str, &str)] = if cfg!(windows) {
+    &[
+        (".config/Claude", "AppData/Roaming/Claude"),
+        (".config/Code", "AppData/Roaming/Code"),
+        (".config/goose", "AppData/Roaming/Block/goose/config"),
+        (".config/zed", "AppData/Roaming/Zed"),
+    ]
+} else if cfg!(target_os = "macos") {
+    &[
+        (".config/Claude", "Library/Application Support/Claude"),
+        (".config/Code", "Library/Application Support/Code"),
+    ]
+} else {
+    &[]
+};
+
+/// The same file on this system.
+fn here(below: &str) -> PathBuf {
+    let moved = ELSEWHERE.iter().find_map(|(from, to)| Some(format!("{to}{}", below.strip_prefix(from)?)));
+    Path::new(moved.as_deref().unwrap_or(below)).components().collect()
+}
+
+/// The binary, as it names itself.
+fn program() -> String {
+    std::path::absolute(env!("CARGO_BIN_EXE_pdfco")).unwrap().to_str().unwrap().to_owned()
+}
+
+/// The same within quotes, where backslashes are doubled.
+fn quoted_program() -> String {
+    program().replace('\\', r"\\")
+}
+
 /// An empty home, and a project in it.
 struct Home {
     folder: tempfile::TempDir,
@@ -42,7 +74,7 @@ impl Home {
     }
 
     fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
+        dunce::canonicalize(self.folder.path()).unwrap().join(here(below))
     }
 
     fn write(&self, below: &str, text: &str) {
@@ -65,7 +97,7 @@ impl Home {
 
     /// Every file below the home with its bytes.
     fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let (mut folders, mut files) = (vec![self.folder.path().to_owned()], BTreeMap::new());
+        let (mut folders, mut files) = (vec![self.path("")], BTreeMap::new());
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -93,20 +125,23 @@ fn recorded(folder: &str, name: &str) -> PathBuf {
     files.into_iter().zip(before).find(|(_, before)| before.exists()).unwrap().0
 }
 
-/// In JSON and TOML a path is written with its backslashes doubled; here there are none.
 fn without_program(text: &str) -> String {
-    text.replace(PROGRAM, "<program>")
+    text.replace(&quoted_program(), "<program>").replace(&program(), "<program>")
+}
+
+fn names_program(text: &str) -> bool {
+    without_program(text) != text
 }
 
 #[test]
 fn a_file_that_was_not_there_is_made_and_taken_away_again() {
     for &(client, file, _) in &CLIENTS[..11] {
         let home = Home::new();
-        let said = home.setup(&[client]).code(0).says("added pdfco to").says(file).says("key: ").says("next: ");
+        let said = home.setup(&[client]).code(0).says("added pdfco to").says(&home.path(file).display().to_string()).says("key: ").says("next: ");
         assert!(said.stderr.is_empty(), "{said:#?}");
         let made = home.everything();
         assert_eq!(made.keys().collect::<Vec<_>>(), [&home.path(file)], "{client}");
-        assert!(home.read(file).contains(PROGRAM) && home.read(file).contains("serve"), "{}", home.read(file));
+        assert!(names_program(&home.read(file)) && home.read(file).contains("serve"), "{}", home.read(file));
         home.setup(&[client]).code(0).says("already there");
         assert_eq!(home.everything(), made, "{client}");
         home.setup(&[client, "--remove"]).code(0).says("deleted");
@@ -123,8 +158,8 @@ fn a_recorded_configuration_keeps_every_byte_but_the_entry() {
         let before = fs::read_to_string(recorded(folder, "before")).unwrap();
         home.write(file, &before);
         let untouched = home.everything();
-        home.setup(&[client, "--dry-run"]).code(0).says("would add pdfco to").says(PROGRAM);
-        home.setup(&[client, "--print"]).code(0).says(PROGRAM);
+        home.setup(&[client, "--dry-run"]).code(0).says("would add pdfco to").says(&program());
+        assert!(names_program(&home.setup(&[client, "--print"]).code(0).stdout), "{client}");
         home.setup(&[client, "--remove", "--dry-run"]).code(0).says("pdfco is not in");
         assert_eq!(home.everything(), untouched, "{folder}");
 
@@ -173,7 +208,7 @@ fn a_broken_file_is_refused_and_left_alone() {
         for more in [&[][..], &["--remove"], &["--dry-run"], &["--key-in-config"]] {
             let said =
                 home.setup(&[&[client][..], more].concat()).code(2).prints_nothing().complains("is broken at line ");
-            assert!(said.stderr.contains(file) && said.stderr.contains("Nothing was changed"), "{said:#?}");
+            assert!(said.stderr.contains(&home.path(file).display().to_string()) && said.stderr.contains("Nothing was changed"), "{said:#?}");
         }
         let error = home.setup(&[client, "--json"]).code(2).envelope()["data"]["error"].clone();
         assert_eq!(error["kind"], "invalid_argument");
@@ -323,7 +358,7 @@ fn links_and_rights_stay_as_they_are() {
     symlink("../dotfiles/mcp.json", home.path(".cursor/mcp.json")).unwrap();
     home.setup(&["cursor"]).code(0);
     assert!(fs::symlink_metadata(home.path(".cursor/mcp.json")).unwrap().is_symlink());
-    assert!(home.read("dotfiles/mcp.json").contains(PROGRAM));
+    assert!(names_program(&home.read("dotfiles/mcp.json")));
     assert_eq!(mode(&home.path("dotfiles/mcp.json")), 0o640);
     assert_eq!(mode(&home.path("dotfiles/mcp.json.before-pdfco")), 0o600);
     home.setup(&["cursor", "--remove"]).code(0);
@@ -369,7 +404,7 @@ fn a_project_and_another_file_can_be_named() {
     let home = Home::new();
     home.setup(&["windsurf", "--scope", "project"]).code(2).complains("--config");
     home.setup(&["windsurf", "--config", "mine.json"]).code(0);
-    assert!(home.read("project/mine.json").contains(PROGRAM));
+    assert!(names_program(&home.read("project/mine.json")));
     home.setup(&["emacs"]).code(2).complains("possible values");
 }
 
@@ -380,7 +415,12 @@ fn the_list_and_the_doctor_know_who_has_it() {
     home.setup(&["claude-code", "--scope", "project"]).code(0);
     home.write(".codex/config.toml", "");
     home.write(".gemini/settings.json", "{");
-    home.write(".codeium/windsurf/mcp_config.json", "{\"mcpServers\":{\"pdfco\":{\"command\":\"/gone/pdfco\"}}}");
+    // A path that begins with a drive where paths do.
+    let gone = if cfg!(windows) { "C:/gone/pdfco" } else { "/gone/pdfco" };
+    home.write(
+        ".codeium/windsurf/mcp_config.json",
+        &format!("{{\"mcpServers\":{{\"pdfco\":{{\"command\":\"{gone}\"}}}}}}"),
+    );
     let data = home.setup(&["--json"]).code(0).envelope()["data"].clone();
     assert_eq!((data["items"].as_array().unwrap().len(), data["total"].as_u64()), (12, Some(12)), "{data:#}");
     let item = |client: &str, scope: &str| {
@@ -389,7 +429,7 @@ fn the_list_and_the_doctor_know_who_has_it() {
         found.cloned().unwrap_or(Value::Null)
     };
     assert_eq!(item("cursor", "user")["has_pdfco"], true);
-    assert_eq!(item("cursor", "user")["command"], PROGRAM);
+    assert_eq!(item("cursor", "user")["command"], program());
     assert_eq!(item("claude-code", "project")["has_pdfco"], true);
     assert_eq!(
         (item("codex", "user")["exists"].clone(), item("codex", "user")["has_pdfco"].clone()),
@@ -450,7 +490,7 @@ fn the_entry_starts_a_server_that_finds_no_key_in_a_placeholder() {
     let printed = home.setup(&["gemini", "--print"]).code(0);
     let config: Value = serde_json::from_str(&printed.stdout).unwrap();
     let entry = &config["mcpServers"]["pdfco"];
-    assert_eq!((entry["command"].as_str(), entry["args"][0].as_str()), (Some(PROGRAM), Some("serve")));
+    assert_eq!((entry["command"].as_str(), entry["args"][0].as_str()), (Some(&*program()), Some("serve")));
     let unfilled = entry["env"]["PDFCO_API_KEY"].as_str().unwrap();
     Pdfco::new(home.folder.path())
         .args(&["credits"])

@@ -114,8 +114,11 @@ mod tests {
     fn names(folder: &tempfile::TempDir, words: &[&str]) -> Result<Vec<String>> {
         let words: Vec<String> = words.iter().map(|word| format!("{}/{word}", folder.path().display())).collect();
         let (found, _) = expanded(&words)?;
-        let root = format!("{}/", folder.path().display());
-        Ok(found.into_iter().map(|path| path.replace(&root, "")).collect())
+        let below = |path: String| match Path::new(&path).strip_prefix(folder.path()) {
+            Ok(below) => below.to_str().unwrap().replace(std::path::MAIN_SEPARATOR, "/"),
+            Err(_) => path,
+        };
+        Ok(found.into_iter().map(below).collect())
     }
 
     #[test]
@@ -132,8 +135,13 @@ mod tests {
 
     #[test]
     fn a_file_whose_name_looks_like_a_pattern_is_that_file() {
-        let there = folder(&["[1].pdf", "1.pdf", "a*.pdf", "ab.pdf"]);
-        assert_eq!(names(&there, &["[1].pdf", "a*.pdf"]).unwrap(), ["[1].pdf", "a*.pdf"]);
+        let there = folder(&["[1].pdf", "1.pdf"]);
+        assert_eq!(names(&there, &["[1].pdf"]).unwrap(), ["[1].pdf"]);
+        // No name has a star on Windows.
+        if cfg!(unix) {
+            let there = folder(&["a*.pdf", "ab.pdf"]);
+            assert_eq!(names(&there, &["a*.pdf"]).unwrap(), ["a*.pdf"]);
+        }
         let link = "https://h.test/*.pdf?a[1]=b".to_owned();
         assert_eq!(expanded(std::slice::from_ref(&link)).unwrap(), (vec![link], false));
     }

@@ -10,6 +10,8 @@
     reason = "each test file takes the part it needs; a test fails by panicking"
 )]
 
+mod home;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -26,7 +28,8 @@ impl Pdfco {
     /// In the repository's folder, at home in `home`, with no other environment.
     pub fn new(home: &Path) -> Pdfco {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pdfco"));
-        command.env_clear().current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).env("HOME", home);
+        home::alone(&mut command, home);
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         // Impatient: looks cost nothing here.
         command.env("PDFCO_CHECK_WORTH_SECONDS", "0.05");
         Pdfco { command, line: "pdfco".to_owned() }

@@ -7,6 +7,8 @@
     reason = "each test file takes the part it needs; a test fails by panicking"
 )]
 
+mod home;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -46,7 +48,8 @@ impl Wire {
 
     fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Wire {
         let home = tempfile::tempdir().unwrap();
-        command.arg("serve").current_dir(home.path()).env_clear().env("HOME", home.path());
+        home::alone(&mut command, home.path());
+        command.arg("serve").current_dir(home.path());
         command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();

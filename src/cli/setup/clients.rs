@@ -392,13 +392,19 @@ mod tests {
     use super::*;
 
     fn machine(system: &'static str, variables: &[(&str, &str)]) -> Machine {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), absolute(value).into())).collect();
         Machine { home: "/h".into(), here: "/p".into(), program: "/bin/pdfco".into(), system, variables }
+    }
+
+    /// The same folder where paths begin with a drive.
+    fn absolute(folder: &str) -> String {
+        if cfg!(windows) && folder.starts_with('/') { format!("C:{folder}") } else { folder.to_owned() }
     }
 
     fn files(id: &str, machine: &Machine, scope: Scope) -> Vec<String> {
         let places = (find(id).unwrap().places)(machine, scope);
-        places.iter().map(|place| place.file.display().to_string()).collect()
+        let plain = |file: String| file.trim_start_matches("C:").replace(std::path::MAIN_SEPARATOR, "/");
+        places.iter().map(|place| plain(place.file.display().to_string())).collect()
     }
 
     #[test]
