@@ -72,8 +72,9 @@ if [ -z "$target" ]; then
 fi
 
 row() { # field of this target in targets.json; universal2 is both Apple targets in one
-  jq -er --arg target "$target" --arg field "$1" '.[] | select(.target == $target) | .[$field] // ""' "$here/targets.json" ||
-    fail "targets.json has no $target"
+  # On Windows jq may end its lines as that system does.
+  jq -er --arg target "$target" --arg field "$1" '.[] | select(.target == $target) | .[$field] // ""' \
+    "$here/targets.json" | tr -d '\r' || fail "targets.json has no $target"
 }
 
 exe=pdfco
