@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::time::Duration;
 
 use pdfco::config::LedgerPlace;
@@ -84,7 +84,8 @@ impl Place {
 fn items(ended: &Ended) -> HashMap<String, Value> {
     let data = ended.envelope()["data"].clone();
     let items = data["items"].as_array().unwrap().iter();
-    items.map(|item| (item["input"].as_str().unwrap().to_owned(), item.clone())).collect()
+    // A pattern finds names as its system writes them.
+    items.map(|item| (item["input"].as_str().unwrap().replace('\\', "/"), item.clone())).collect()
 }
 
 fn count(ended: &Ended, what: &str) -> u64 {
@@ -365,8 +366,8 @@ async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
         .to_text(&[r#"["in/a.pdf", "in/b.pdf"]"#, "--save-to", "out"])
         .run()
         .code(0)
-        .says("out/a.txt")
-        .says("out/b.txt");
+        .says(&format!("out{MAIN_SEPARATOR}a.txt"))
+        .says(&format!("out{MAIN_SEPARATOR}b.txt"));
 }
 
 #[tokio::test]

@@ -306,7 +306,7 @@ async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
 async fn a_split_gives_several_files_and_saves_them_in_a_folder() {
     let service = service().await;
     let product = Product::new(service.url(), "sim_split");
-    let folder = product.folder.path().canonicalize().unwrap().join("parts");
+    let folder = dunce::canonicalize(product.folder.path()).unwrap().join("parts");
     let request = SubmitRequest {
         save_to: Some(folder.display().to_string()),
         ..request("pdf_split", json!({"url": "report.pdf", "pages": "1,2"}), Duration::from_secs(20))
@@ -328,7 +328,8 @@ async fn a_file_outside_the_allowed_folders_is_refused_before_anything_is_sent()
     let service = service().await;
     let product = Product::new(service.url(), "sim_outside");
     let outside = format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
-    for path in [outside.as_str(), "../../Cargo.toml", &format!("file://{outside}")] {
+    let link = url::Url::from_file_path(std::path::absolute(&outside).unwrap()).unwrap();
+    for path in [outside.as_str(), "../../Cargo.toml", link.as_str()] {
         let submit = request("pdf_to_text", json!({"url": path}), Duration::ZERO);
         let error = product.app.submit(&product.caller, submit).await.unwrap_err();
         assert_eq!(error.kind(), Kind::FileAccess, "{path}");

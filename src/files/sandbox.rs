@@ -192,7 +192,11 @@ impl Sandbox {
             Err(error) => Err(self.unusable(&given, &error, "written")),
             Ok(metadata) if !metadata.is_file() => Err(Error::new(
                 Kind::FileAccess,
-                format!("`{}` is {}, which is never written to.", plain(&target).display(), what_it_is(metadata.file_type())),
+                format!(
+                    "`{}` is {}, which is never written to.",
+                    plain(&target).display(),
+                    what_it_is(metadata.file_type())
+                ),
                 "Name another file.",
             )),
             Ok(_) if overwrite => Ok(plain(&target)),
@@ -633,8 +637,14 @@ mod tests {
             assert_eq!(file, LocalFile { path: home.base.join(r"docs\a.pdf"), bytes: 7 }, "{source}");
             assert!(file.open().is_ok(), "{source}");
         }
-        for (save_to, expected) in [(r"new\x.pdf", r"docs\new\x.pdf"), (r"sub\", r"docs\sub\n.pdf"), ("new/", r"docs\new\n.pdf")] {
-            assert_eq!(home.sandbox.target(Some(save_to), "n.pdf", false).unwrap(), home.base.join(expected), "{save_to}");
+        for (save_to, expected) in
+            [(r"new\x.pdf", r"docs\new\x.pdf"), (r"sub\", r"docs\sub\n.pdf"), ("new/", r"docs\new\n.pdf")]
+        {
+            assert_eq!(
+                home.sandbox.target(Some(save_to), "n.pdf", false).unwrap(),
+                home.base.join(expected),
+                "{save_to}"
+            );
         }
         assert_eq!(home.sandbox.target(Some("A.pdf"), "", true).unwrap(), home.base.join(r"docs\a.pdf"));
     }

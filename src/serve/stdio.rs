@@ -49,7 +49,8 @@ pub async fn run(app: Arc<App>) -> Result<()> {
     let (input, output) = stdio_pipes();
     serve(app, input, output, async {
         asked_to_stop().await;
-    }).await
+    })
+    .await
 }
 
 /// Serves one client on any pair of streams until it leaves or `stop` happens.
