@@ -32,7 +32,13 @@ unset DISPLAY WAYLAND_DISPLAY
 wine=
 finish() {
   [ -z "$wine" ] || timeout 20 "$wine" wineboot --kill >/dev/null 2>&1 || true
-  rm -rf "$room"
+  # Its server writes its registry down while it ends.
+  local _
+  for _ in 1 2 3 4 5; do
+    rm -rf "$room" 2>/dev/null && return
+    sleep 1
+  done
+  echo "$room could not be removed" >&2
 }
 trap finish EXIT
 
@@ -41,7 +47,7 @@ for name in ${!PDFCO_@} X_API_KEY; do unset "$name"; done
 
 missing() { # what a step needs; gives what is not here
   local sysroot
-  sysroot=$(rustc --print sysroot)
+  sysroot=$(rustc --print sysroot 2>/dev/null || true)
   [ -d "$sysroot/lib/rustlib/$target" ] || echo -n "rust target $target; "
   command -v x86_64-w64-mingw32-gcc >/dev/null || echo -n "x86_64-w64-mingw32-gcc; "
   [ "$1" = lint ] || [ -n "$(wine_program)" ] || echo -n "wine; "
