@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pdfco::jobs::belief::Learned;
-use pdfco::jobs::simulation::{Cost, FIXED, TABLE, cost, lognormal, quantiles, with_median};
-use pdfco::jobs::{Belief, Schedule};
+use pdfco::jobs::simulation::{Cost, FIXED, TABLE, best_fixed, cost, lognormal, quantiles, with_median};
+use pdfco::jobs::{Belief, LogNormal, Schedule};
 
 use crate::table::{Rule, Table};
 
@@ -16,6 +16,8 @@ use crate::table::{Rule, Table};
 const JOBS: u32 = 1_000;
 /// Histories over which "after so many jobs" is averaged.
 const HISTORIES: u32 = 40;
+/// Medians in seconds that [`TABLE`] does not have.
+const OTHER_MEDIANS: [f64; 6] = [1.0, 3.0, 6.0, 20.0, 60.0, 300.0];
 /// Any seed but zero.
 const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
@@ -25,11 +27,13 @@ pub fn measure(table: &mut Table) {
         let (truth, jobs) = jobs(median, sigma);
         let ours = learned(20, truth, &jobs, 2.0).j;
         let best = with(truth, &jobs, 2.0).j;
-        let fixed = FIXED.map(|(_, next)| cost(&jobs, 2.0, next).j).into_iter().fold(f64::INFINITY, f64::min);
+        let fixed = best_fixed(&jobs, 2.0);
         let unlearned = with(Learned::default().belief(), &jobs, 2.0).j;
+        let soon = learned(3, truth, &jobs, 2.0).j;
         let name = format!("J, jobs of {median} s (σ {sigma})");
         table.add(format!("{name}, after 20 jobs, beside the best possible"), ours, best, "", Rule::AtMost(1.1));
         table.add(format!("{name}, before the first, beside the best fixed"), unlearned, fixed, "", Rule::AtMost(1.0));
+        table.add(format!("{name}, after 3 jobs, beside the best fixed"), soon, fixed, "", Rule::AtMost(1.0));
     }
 }
 
@@ -45,8 +49,8 @@ pub fn details() {
         }
         numbers("best possible, distribution known", |jobs, truth| with(truth, jobs, worth));
         numbers("ours, nothing known", |jobs, _| with(Learned::default().belief(), jobs, worth));
-        for count in [5, 20, 50] {
-            numbers(&format!("ours, after {count} jobs"), |jobs, truth| learned(count, truth, jobs, worth));
+        for count in [1, 3, 5, 20, 50] {
+            numbers(&format!("ours, jobs seen before: {count}"), |jobs, truth| learned(count, truth, jobs, worth));
         }
         if worth == 2.0 {
             row(
@@ -64,26 +68,39 @@ pub fn details() {
             );
         }
     }
+    println!("\nnothing known, other jobs: J beside the best possible\n");
+    let heads = OTHER_MEDIANS.map(|median| format!("{median} s"));
+    for worth in [0.2, 0.5, 2.0, 5.0, 10.0] {
+        println!("{:<42}{}", format!("w = {worth}"), heads.each_ref().map(|head| format!("{head:>8}")).concat());
+        for sigma in [0.3, 0.6, 1.0] {
+            let cells = OTHER_MEDIANS.map(|median| {
+                let (truth, jobs) = jobs(median, sigma);
+                let ours = with(Learned::default().belief(), &jobs, worth).j;
+                format!("{:>8.2}", ours / with(truth, &jobs, worth).j)
+            });
+            println!("{:<42}{}", format!("σ {sigma}"), cells.concat());
+        }
+    }
     let began = Instant::now();
     for index in 0..100 {
-        black_box(Schedule::new(with_median(1.0 + f64::from(index), 0.5), 2.0));
+        black_box(Schedule::new(Learned::default().with(f64::from(index)).belief(), 2.0));
     }
     println!("\none schedule is made in {:.0} µs", began.elapsed().as_secs_f64() * 1e4);
     println!("all of this took {:.1} s", start.elapsed().as_secs_f64());
 }
 
-fn jobs(median: f64, sigma: f64) -> (Belief, Vec<f64>) {
+fn jobs(median: f64, sigma: f64) -> (LogNormal, Vec<f64>) {
     let truth = with_median(median, sigma);
     (truth, quantiles(truth, JOBS))
 }
 
-fn with(belief: Belief, jobs: &[f64], worth: f64) -> Cost {
+fn with(belief: impl Into<Belief>, jobs: &[f64], worth: f64) -> Cost {
     let schedule = Schedule::new(belief, worth);
     cost(jobs, worth, |t| schedule.next_look(t))
 }
 
 /// The average over many histories of `count` jobs.
-fn learned(count: u32, truth: Belief, jobs: &[f64], worth: f64) -> Cost {
+fn learned(count: u32, truth: LogNormal, jobs: &[f64], worth: f64) -> Cost {
     let mut random = SEED;
     let mut sum = Cost::default();
     for _ in 0..HISTORIES {
@@ -95,7 +112,7 @@ fn learned(count: u32, truth: Belief, jobs: &[f64], worth: f64) -> Cost {
     Cost { j: sum.j / count, looks: sum.looks / count, delay: sum.delay / count }
 }
 
-fn numbers(name: &str, of: impl Fn(&[f64], Belief) -> Cost) {
+fn numbers(name: &str, of: impl Fn(&[f64], LogNormal) -> Cost) {
     let cells = TABLE.map(|(median, sigma, _)| {
         let (truth, jobs) = jobs(median, sigma);
         let cost = of(&jobs, truth);

@@ -35,7 +35,7 @@ use url::Url;
 pub use job::{Job, Millis, Observation, Results};
 pub use ledger::{Ledger, Page, Spending};
 pub use poller::Bill;
-pub use schedule::{Belief, Schedule};
+pub use schedule::{Belief, LogNormal, Schedule};
 pub use status::JobStatus;
 pub use submit::{Submission, Submitted, call_for, hash_of_request};
 pub use task::{Task, TaskStatus};

@@ -710,7 +710,7 @@ mod tests {
         }
         let planned: Vec<f64> = planned.iter().map(|at| (at * 10.0).round() / 10.0).collect();
         assert_eq!(fake.times(), planned);
-        assert_eq!(fake.times(), [5.3, 11.0, 17.2, 24.2, 31.9, 40.6, 49.8, 59.2, 70.2]);
+        assert_eq!(fake.times(), [3.9, 8.1, 14.5, 24.2, 35.3, 48.1, 63.1]);
     }
 
     #[tokio::test(start_paused = true)]
