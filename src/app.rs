@@ -21,10 +21,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, JobView, rfc3339, tips};
-use crate::api::{Client, SharedPace, Timeouts};
+use crate::api::{CALL_PATIENCE, Client, SharedPace, Timeouts};
 use crate::catalogue::arguments::{self, Sources};
 use crate::catalogue::{self, Operation};
 use crate::config::Config;
@@ -38,6 +39,9 @@ use crate::secret::ApiKey;
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// How long a submit waits when it says nothing.
 pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
+
+/// What reading or saving gets in any case when it comes late in a call.
+const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
 
 /// Who is asking, and how to reach them.
 #[derive(Clone)]
@@ -176,6 +180,7 @@ impl App {
     /// # Errors
     /// Everything that ends the call before there is a job; from then on the answer tells what happened.
     pub async fn submit(&self, caller: &Caller, mut request: SubmitRequest) -> Result<Answer> {
+        let began = Instant::now();
         let operation = catalogue::find(&request.operation)?;
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         if let Some(id) = &request.client_request_id
@@ -193,7 +198,7 @@ impl App {
             }
             let note =
                 "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
-            return self.after_submit(caller, &request, job, Bill::default(), Some(note.to_owned())).await;
+            return self.after_submit(caller, &request, began, job, Bill::default(), Some(note.to_owned())).await;
         }
         // Whatever can be refused is refused before anything is paid for.
         self.jobs.refuse_beyond_budget(operation).await?;
@@ -228,7 +233,7 @@ impl App {
             _ => None,
         };
         self.tell(caller, &submitted.job);
-        self.after_submit(caller, &request, submitted.job, bill, note).await
+        self.after_submit(caller, &request, began, submitted.job, bill, note).await
     }
 
     /// The rest of a submit once there is a job: waits, reads and saves as `request` says.
@@ -236,6 +241,7 @@ impl App {
         &self,
         caller: &Caller,
         request: &SubmitRequest,
+        began: Instant,
         job: Job,
         mut bill: Bill,
         note: Option<String>,
@@ -259,7 +265,8 @@ impl App {
             (self.job_answer(&job, source, bill), job)
         } else {
             // From here on there is a job: whatever happens, the answer names it.
-            match self.waited(caller, job.id(), asked, None).await {
+            let left = caller.max_wait.map(|max| max.saturating_sub(began.elapsed()));
+            match self.waited(caller, job.id(), asked, left, None).await {
                 Ok((answer, job)) => {
                     bill.add(answer.credits_used, answer.credits_remaining);
                     (Answer { credits_used: bill.used, credits_remaining: bill.remaining, ..answer }, job)
@@ -276,9 +283,11 @@ impl App {
         };
         answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted) && !asked.is_zero();
         if job.status == JobStatus::Success {
-            Box::pin(self.include_text(&job, request.read, &mut answer)).await;
+            // Whoever is cut off after a minute is answered before: with the job, and what to call for the rest.
+            let until = caller.max_wait.map(|_| (began + CALL_PATIENCE).max(Instant::now() + FOLLOW_UP_MIN));
+            Box::pin(self.include_text(&job, request.read, until, &mut answer)).await;
             if let Some(save_to) = &request.save_to {
-                Box::pin(self.include_files(caller, &job, save_to, &mut answer)).await;
+                Box::pin(self.include_files(caller, &job, save_to, until, &mut answer)).await;
             }
         }
         if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
@@ -385,7 +394,7 @@ impl App {
         {
             return Ok(promised);
         }
-        Ok(self.waited(caller, job_id, asked, interval).await?.0)
+        Ok(self.waited(caller, job_id, asked, caller.max_wait, interval).await?.0)
     }
 
     /// A task instead of a wait, unless the job has ended or does not exist.
@@ -394,7 +403,7 @@ impl App {
         let mut bill = Bill::default();
         if ledger.get(caller.key.fingerprint(), job_id).await?.is_none() {
             // An id from elsewhere: one look tells whether there is such a job at all.
-            let (answer, job) = Box::pin(self.waited(caller, job_id, Duration::ZERO, None)).await?;
+            let (answer, job) = Box::pin(self.waited(caller, job_id, Duration::ZERO, None, None)).await?;
             if job.status.is_terminal() {
                 return Ok(Some(answer));
             }
@@ -414,9 +423,10 @@ impl App {
         caller: &Caller,
         job_id: &str,
         asked: Duration,
+        max: Option<Duration>,
         interval: Option<Duration>,
     ) -> Result<(Answer, Job)> {
-        let budget = caller.max_wait.map_or(asked, |max| asked.min(max));
+        let budget = max.map_or(asked, |max| asked.min(max));
         let options = WaitOptions { budget, interval, cancel: caller.cancel.clone() };
         let waited = self.jobs.wait(&caller.key, job_id, &options, |job| self.tell(caller, job)).await?;
         let mut answer = self.job_answer(&waited.job, waited.source.as_str(), waited.bill);

@@ -259,5 +259,15 @@ fn given_up() -> Error {
     Error::new(Kind::Cancelled, "The request was given up before it was sent.", "Nothing was charged for it.")
 }
 
-/// How long the caller of a safe request is kept waiting by repeats, at most.
+/// A repeat begins within this time after the first attempt, or not at all.
 pub(crate) const REPEAT_BUDGET: Duration = Duration::from_secs(20);
+
+/// Several assistants cut a call after a minute. What is left of it is for the way there and back.
+pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(55);
+
+const _: () = {
+    let limits = Timeouts::USUAL;
+    assert!(REPEAT_BUDGET.as_secs() + limits.paid.as_secs() <= CALL_PATIENCE.as_secs());
+    assert!(REPEAT_BUDGET.as_secs() + limits.safe.as_secs() <= CALL_PATIENCE.as_secs());
+    assert!(limits.connect.as_secs() < limits.safe.as_secs() && limits.safe.as_secs() <= limits.paid.as_secs());
+};

@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use super::certificates::CertificateTrouble;
 use super::reply::{self, Reply};
-use super::retry::{Fate, parse_retry_after};
+use super::retry::{Fate, Repeat, parse_retry_after};
 use super::{Call, Failure};
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
@@ -22,21 +22,50 @@ use crate::secret::{ApiKey, without_query};
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Time limits of requests.
+///
+/// Several assistants cut a call after 60 s, and then nobody hears what became of it. So whatever stalls has to end
+/// before that, with everything that a call does besides:
+///
+/// | limit | why so much | what a call then takes at most |
+/// |---|---|---|
+/// | `connect` 10 s | a lost packet or two and a slow TLS handshake | part of the others |
+/// | `safe` 20 s | checks, balances and links come in milliseconds, large inline results in seconds | repeats begin within [`REPEAT_BUDGET`](super::REPEAT_BUDGET): 40 s |
+/// | `paid` 35 s | a job is accepted at once, but what runs at once is worked on for up to 30 s (the service then answers 408 or 445 by itself); given up earlier nobody knows whether it was charged | repeats after a refusal begin within 20 s: 55 s |
+/// | `idle` 15 s | a pause of a line that is alive | see `STANDSTILL_MAX` in `files/follow.rs`: 40 s |
+///
+/// Work that takes longer runs as a background job, and a job is waited for by looking.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// For the connection.
     pub connect: Duration,
-    /// For one whole JSON exchange. The service works up to 30 s on a synchronous call, so this is at least 60 s.
-    pub exchange: Duration,
+    /// For one whole JSON exchange that may be repeated.
+    pub safe: Duration,
+    /// For one whole JSON exchange that may be charged.
+    pub paid: Duration,
     /// For a pause within a transfer of a file.
     pub idle: Duration,
 }
 
+impl Timeouts {
+    /// Those of the product.
+    pub const USUAL: Timeouts = Timeouts {
+        connect: Duration::from_secs(10),
+        safe: Duration::from_secs(20),
+        paid: Duration::from_secs(35),
+        idle: Duration::from_secs(15),
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
-        Timeouts { connect: Duration::from_secs(10), exchange: Duration::from_secs(90), idle: Duration::from_secs(60) }
+        Timeouts::USUAL
     }
 }
+
+/// Slowest line worth waiting for, in either direction of a file or a large request.
+pub(super) const BYTES_PER_SECOND_MIN: u64 = 20_000;
+/// Requests up to this size leave at once; larger ones (HTML in the request, base64) get time to leave.
+const REQUEST_BYTES_SMALL: usize = 64 * 1024;
 
 /// The connection to the service.
 pub(crate) struct Transport {
@@ -112,13 +141,23 @@ impl Transport {
 
     /// Sends `call` with `key` and reads the whole answer.
     pub(super) async fn exchange(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
-        let exchange = self.exchange_unbounded(key, call);
-        match tokio::time::timeout(self.timeouts.exchange, exchange).await {
+        let request = self.request(key, call).and_then(|request| {
+            request.build().map_err(|error| network_error(error, self.base.host_str().unwrap_or_default()).0)
+        });
+        let request = request.map_err(|error| Failure { error, fate: Fate::NotSent })?;
+        let limit = match call.repeat {
+            Repeat::Safe => self.timeouts.safe,
+            Repeat::Paid => self.timeouts.paid,
+        };
+        let size = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
+        let leaving = size.saturating_sub(REQUEST_BYTES_SMALL) as u64 / BYTES_PER_SECOND_MIN;
+        let limit = limit + Duration::from_secs(leaving);
+        match tokio::time::timeout(limit, self.exchange_unbounded(key, call, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure {
                 error: Error::new(
                     Kind::Network,
-                    format!("The service did not answer within {} s.", self.timeouts.exchange.as_secs()),
+                    format!("The service did not answer within {} s.", limit.as_secs()),
                     "Try again later; long work runs as a background job anyway.",
                 ),
                 fate: Fate::Lost,
@@ -126,9 +165,9 @@ impl Transport {
         }
     }
 
-    async fn exchange_unbounded(&self, key: &ApiKey, call: &Call) -> Result<Reply, Failure> {
-        let request = self.request(key, call).map_err(|error| Failure { error, fate: Fate::NotSent })?;
-        let response = request.send().await.map_err(|error| self.lost(error))?;
+    async fn exchange_unbounded(&self, key: &ApiKey, call: &Call, request: reqwest::Request) -> Result<Reply, Failure> {
+        let client = self.client().map_err(|error| Failure { error, fate: Fate::NotSent })?;
+        let response = client.execute(request).await.map_err(|error| self.lost(error))?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()

@@ -4,9 +4,11 @@
 //! submitting or waiting (`app.rs`), or how bytes travel (`files/`).
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{App, Caller, Event, or_cancelled, round_seconds};
 use crate::answer::{Answer, OutputView, TextOutput, rfc3339, tips};
@@ -29,6 +31,8 @@ pub const PAGE_MAX: u64 = 100_000;
 const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Texts that are kept for reading on, page by page.
 const TEXTS_KEPT: usize = 4;
+/// How long a transfer may be silent once the patience of its call is over.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Most files that one result may have.
 const OUTPUTS_MAX: usize = 2_000;
 
@@ -97,13 +101,13 @@ impl App {
     }
 
     /// Text in the answer, when the result is text. A result that cannot be read now is not a failed job.
-    pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, answer: &mut Answer) {
+    pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, until: Option<Instant>, answer: &mut Answer) {
         let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
         let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
         if limit == 0 || job.results().links.is_empty() {
             return;
         }
-        match self.text_of(job, 0).await {
+        match not_silent_beyond(until, &Mutex::default(), self.text_of(job, 0)).await {
             Ok(text) => {
                 answer.output = Some(text_output(page(&text.text, 0, limit)));
                 if let Some(next) = answer.output.as_ref().and_then(|output| output.next_offset) {
@@ -112,14 +116,33 @@ impl App {
             }
             Err(error) if error.kind() == Kind::InvalidArgument => {}
             Err(error) => {
-                answer.tips = Some(format!("The text could not be read: {} {}", error.message(), error.hint()))
+                answer.tips = Some(format!(
+                    "The text could not be read: {} {} Then call read_result {}.",
+                    error.message(),
+                    error.hint(),
+                    job.id()
+                ));
             }
         }
     }
 
-    pub(super) async fn include_files(&self, caller: &Caller, job: &Job, save_to: &str, answer: &mut Answer) {
+    pub(super) async fn include_files(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: &str,
+        until: Option<Instant>,
+        answer: &mut Answer,
+    ) {
         let mut saved = Vec::new();
-        match self.save(caller, job, Some(save_to), false, &mut saved).await {
+        let moved = Arc::new(Mutex::default());
+        let (told, moves) = (Arc::clone(&caller.told), Arc::clone(&moved));
+        let watched: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event| {
+            *moves.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            told(event);
+        });
+        let caller = Caller { told: watched, ..caller.clone() };
+        match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), false, &mut saved)).await {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
                 answer.tips = Some(format!(
@@ -322,6 +345,31 @@ impl App {
         if let Err(error) = self.jobs.ledger().saved(&job.intent_id, &files).await {
             tracing::warn!(%error, "the ledger does not know where the result was saved");
         }
+    }
+}
+
+/// `work`, given up when nothing has moved for a while and it is later than `until`.
+async fn not_silent_beyond<T>(
+    until: Option<Instant>,
+    moved: &Mutex<Option<Instant>>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(until) = until else { return work.await };
+    let patience_over = async {
+        let mut at = until;
+        while at > Instant::now() {
+            tokio::time::sleep_until(at).await;
+            let moved = *moved.lock().unwrap_or_else(PoisonError::into_inner);
+            at = moved.map_or(until, |moved| until.max(moved + SILENCE_MAX));
+        }
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        () = patience_over => Err(Error::new(
+            Kind::Network,
+            "The storage stopped answering, and the call ends before it is cut off.",
+            "Nothing is lost: the result is where it was.",
+        )),
     }
 }
 

@@ -212,13 +212,13 @@ impl App {
         let mut answer = self.job_answer(job, "cache", Bill { used, remaining: None });
         answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
         if job.status == JobStatus::Success && task.follow_up.get("read").is_some() {
-            self.include_text(job, task.follow_up.get("read").and_then(Value::as_u64), &mut answer).await;
+            self.include_text(job, task.follow_up.get("read").and_then(Value::as_u64), None, &mut answer).await;
         }
         if let Some(save_to) = task.follow_up.get("save_to").and_then(Value::as_str)
             && job.status == JobStatus::Success
             && job.saved_to.is_empty()
         {
-            self.include_files(caller, job, save_to, &mut answer).await;
+            self.include_files(caller, job, save_to, None, &mut answer).await;
         }
         answer
     }

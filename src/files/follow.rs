@@ -10,8 +10,10 @@
 //! | is impossible to trust (no strong entity tag, length unknown) | it is not asked for: start over |
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use super::hosts::Hosts;
 use super::sandbox::too_large;
@@ -20,6 +22,11 @@ use crate::api::retry::delay;
 use crate::api::transfer::LinkHead;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
+
+/// How long a transfer may stand still, in all, besides as long as it moved. No further try begins beyond that, so with
+/// the pause that ends the last one (15 s) a call about a storage that stalls is over after 40 s: several assistants cut
+/// it after 60. Every pause of five cuts fits in, and a long download may lose as much time as it took.
+pub(super) const STANDSTILL_MAX: Duration = Duration::from_secs(25);
 
 /// Where the bytes go.
 pub(super) trait Sink: Send {
@@ -95,7 +102,10 @@ pub(super) async fn follow(
     let mut bytes = 0_u64;
     let mut cuts = 0;
     let mut is_begun = false;
+    let (mut stood, mut moved) = (Duration::ZERO, Duration::ZERO);
     loop {
+        let began = Instant::now();
+        let mut moved_now = Duration::ZERO;
         let etag = entity.resumable();
         let from = if etag.is_some() { bytes } else { 0 };
         let cut = match client.get_link(link, from, etag).await {
@@ -120,6 +130,7 @@ pub(super) async fn follow(
                 if let Some(total) = entity.total.filter(|total| *total > limits.bytes) {
                     return Err(too_large("The result", total, limits.bytes));
                 }
+                let opened = Instant::now();
                 let broken = loop {
                     match pieces.next().await {
                         None => break None,
@@ -136,6 +147,7 @@ pub(super) async fn follow(
                                 return Ok(None);
                             }
                             told(bytes, entity.total);
+                            moved_now = opened.elapsed();
                         }
                     }
                 };
@@ -151,6 +163,11 @@ pub(super) async fn follow(
         }
         cuts += 1;
         let pause = delay(cuts).max(cut.retry_after().unwrap_or_default());
+        moved += moved_now;
+        stood += began.elapsed().saturating_sub(moved_now) + pause;
+        if stood > STANDSTILL_MAX + moved {
+            return Err(cut);
+        }
         tracing::debug!(%link, bytes, cuts, ?pause, kind = %cut.kind(), "transfer cut");
         tokio::time::sleep(pause).await;
     }

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
+use super::follow::STANDSTILL_MAX;
 use super::hosts::Hosts;
 use super::names::safe_file_name;
 use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
 use crate::api::retry::delay;
+use crate::api::transfer::Unsent;
 use crate::api::{About, Call, Client, Repeat};
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
@@ -94,6 +96,7 @@ pub async fn upload(
     hosts.check(&upload_link)?;
 
     let mut sends = 0;
+    let mut stood = Duration::ZERO;
     loop {
         let body = match opened.take() {
             Some(body) => body,
@@ -101,11 +104,12 @@ pub async fn upload(
         };
         sends += 1;
         // A file that grows meanwhile is sent as it was announced.
-        let Err(error) = client.put_file(&upload_link, &content_type, file.bytes, body.take(file.bytes)).await else {
-            break;
-        };
+        let sent = client.put_file(&upload_link, &content_type, file.bytes, body.take(file.bytes)).await;
+        let Err(Unsent { error, silent }) = sent else { break };
         let pause = delay(sends);
-        if !error.is_retryable() || sends >= SENDS_MAX || started.elapsed() + pause > LINK_LIFE {
+        stood += silent + pause;
+        let is_too_late = stood > STANDSTILL_MAX || started.elapsed() + pause > LINK_LIFE;
+        if !error.is_retryable() || sends >= SENDS_MAX || is_too_late {
             return Err(error);
         }
         tracing::debug!(sends, ?pause, kind = %error.kind(), "upload repeated");
