@@ -3,19 +3,18 @@
 //! What lives here: [`Client::put_file`] and [`Client::get_link`]. What never does: local paths, names, hashes, or the
 //! question which hosts are allowed; those are `files/`'s.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use reqwest::header;
 use tokio::io::AsyncRead;
-use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use super::Client;
+use super::moved::Moved;
 pub(crate) use super::transport::is_loopback;
-use super::transport::{BYTES_PER_SECOND_MIN, network_error};
+use super::transport::network_error;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
 
@@ -45,11 +44,6 @@ pub struct Unsent {
     pub silent: Duration,
 }
 
-/// What the system may hold back of an upload over a slow line: bytes that were taken and are not yet sent.
-const BUFFERED_BYTES_MAX: u64 = 512 * 1024;
-/// How often a silent upload is looked at.
-const SILENCE_STEP: Duration = Duration::from_millis(250);
-
 /// Head of an S3 error, enough to tell an expired link from others.
 const ERROR_BYTES_MAX: usize = 4 * 1024;
 
@@ -65,7 +59,7 @@ impl Client {
         length: u64,
         content: impl AsyncRead + Send + 'static,
     ) -> Result<(), Unsent> {
-        let taken = Taken::new();
+        let taken = Moved::new();
         let sent = self.put(link, content_type, length, content, &taken).await;
         sent.map_err(|error| Unsent { error, silent: taken.now().1.elapsed() })
     }
@@ -76,7 +70,7 @@ impl Client {
         content_type: &str,
         length: u64,
         content: impl AsyncRead + Send + 'static,
-        taken: &Taken,
+        taken: &Moved,
     ) -> Result<()> {
         // 64 KiB pieces: constant memory whatever the size.
         let counted = taken.clone();
@@ -193,39 +187,6 @@ impl Client {
     }
 }
 
-/// What was taken of a body that goes out. What left the machine cannot be seen, only that nobody comes for more.
-#[derive(Clone)]
-struct Taken(Arc<Mutex<(u64, Instant)>>);
-
-impl Taken {
-    fn new() -> Self {
-        Taken(Arc::new(Mutex::new((0, Instant::now()))))
-    }
-
-    fn now(&self) -> (u64, Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, bytes: usize) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = (taken.0.saturating_add(bytes as u64), Instant::now());
-    }
-
-    /// Ends when nothing was taken for `idle` and for as long as the slowest line needs for what is still in buffers; and
-    /// in any case when such a line would have been through with all of `length`.
-    async fn nothing_for(&self, idle: Duration, length: u64) {
-        let seconds = |bytes: u64| Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND_MIN as f64);
-        let (began, whole) = (Instant::now(), idle + seconds(length));
-        loop {
-            let (bytes, at) = self.now();
-            if at.elapsed() >= idle + seconds(bytes.min(BUFFERED_BYTES_MAX)) || began.elapsed() >= whole {
-                return;
-            }
-            tokio::time::sleep(SILENCE_STEP).await;
-        }
-    }
-}
-
 /// First byte and length of the whole, from `bytes 5-9/10` or `bytes 5-9/*`.
 fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
@@ -287,47 +248,4 @@ fn host_of(link: &PresignedUrl) -> String {
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_else(|| "The storage".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IDLE: Duration = Duration::from_secs(15);
-    const MIB: u64 = 1024 * 1024;
-
-    /// After how many seconds an upload of `length` is given up of which a piece was taken at each of `at`.
-    async fn given_up_after(length: u64, at: &[(u64, u64)]) -> u64 {
-        let (taken, began) = (Taken::new(), Instant::now());
-        let takes = async {
-            for (second, bytes) in at {
-                tokio::time::sleep_until(began + Duration::from_secs(*second)).await;
-                taken.take(usize::try_from(*bytes).unwrap_or(usize::MAX));
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = taken.nothing_for(IDLE, length) => began.elapsed().as_secs(),
-            () = takes => unreachable!("it never ends"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_upload_that_stalls_is_given_up_before_its_caller_is_and_a_slow_one_is_not() {
-        // Nothing was taken at all, of a small file or of a large one.
-        assert_eq!(given_up_after(9, &[]).await, 15);
-        assert_eq!(given_up_after(2_000 * MIB, &[]).await, 15);
-        // All of a small file is in the system's buffers.
-        assert_eq!(given_up_after(9, &[(0, 9)]).await, 15);
-        assert_eq!(given_up_after(200_000, &[(0, 200_000)]).await, 25);
-        // In the middle of a large one: never more than what buffers may hold over the slowest line.
-        let stalled = given_up_after(100 * MIB, &[(1, 50 * MIB)]).await;
-        assert!((41..=43).contains(&stalled), "{stalled}");
-        // The slowest line worth waiting for, for ten minutes.
-        let slow: Vec<(u64, u64)> = (0..150).map(|piece| (piece * 4, 80_000)).collect();
-        assert!(given_up_after(100 * MIB, &slow).await >= 600);
-        // A slower one ends when that one would have been through.
-        let slower: Vec<(u64, u64)> = (0..1_000).map(|piece| (piece * 10, 20_000)).collect();
-        assert_eq!(given_up_after(2_000_000, &slower).await, 115);
-    }
 }

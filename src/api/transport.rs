@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::certificates::CertificateTrouble;
+use super::moved::{Moved, at_least};
 use super::reply::{self, Reply};
 use super::retry::{Fate, Repeat, parse_retry_after};
 use super::{Call, Failure};
@@ -38,9 +39,9 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Timeouts {
     /// For the connection.
     pub connect: Duration,
-    /// For one whole JSON exchange that may be repeated.
+    /// For one whole JSON exchange that may be repeated. An answer that is still moving then may go on.
     pub safe: Duration,
-    /// For one whole JSON exchange that may be charged.
+    /// For one whole JSON exchange that may be charged. The same.
     pub paid: Duration,
     /// For a pause within a transfer of a file.
     pub idle: Duration,
@@ -62,8 +63,6 @@ impl Default for Timeouts {
     }
 }
 
-/// Slowest line worth waiting for, in either direction of a file or a large request.
-pub(super) const BYTES_PER_SECOND_MIN: u64 = 20_000;
 /// Requests up to this size leave at once; larger ones (HTML in the request, base64) get time to leave.
 const REQUEST_BYTES_SMALL: usize = 64 * 1024;
 
@@ -150,11 +149,11 @@ impl Transport {
             Repeat::Paid => self.timeouts.paid,
         };
         let size = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
-        let leaving = size.saturating_sub(REQUEST_BYTES_SMALL) as u64 / BYTES_PER_SECOND_MIN;
-        let limit = limit + Duration::from_secs(leaving);
-        match tokio::time::timeout(limit, self.exchange_unbounded(key, call, request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure {
+        let limit = limit + at_least(size.saturating_sub(REQUEST_BYTES_SMALL) as u64);
+        let moved = Moved::new();
+        tokio::select! {
+            answer = self.exchange_unbounded(key, call, request, &moved) => answer,
+            () = moved.stalled_after(limit) => Err(Failure {
                 error: Error::new(
                     Kind::Network,
                     format!("The service did not answer within {} s.", limit.as_secs()),
@@ -165,7 +164,13 @@ impl Transport {
         }
     }
 
-    async fn exchange_unbounded(&self, key: &ApiKey, call: &Call, request: reqwest::Request) -> Result<Reply, Failure> {
+    async fn exchange_unbounded(
+        &self,
+        key: &ApiKey,
+        call: &Call,
+        request: reqwest::Request,
+        moved: &Moved,
+    ) -> Result<Reply, Failure> {
         let client = self.client().map_err(|error| Failure { error, fate: Fate::NotSent })?;
         let response = client.execute(request).await.map_err(|error| self.lost(error))?;
         let status = response.status().as_u16();
@@ -184,7 +189,7 @@ impl Transport {
                 fate: Fate::Elsewhere,
             });
         }
-        let bytes = self.body(response).await?;
+        let bytes = self.body(response, moved).await?;
         let mut secrets = call.secrets.clone();
         secrets.push(key.expose().to_owned());
         reply::read(status, &bytes, retry_after, call.about, &secrets).map_err(|error| {
@@ -222,7 +227,7 @@ impl Transport {
         Ok(request.header("x-api-key", header))
     }
 
-    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    async fn body(&self, mut response: reqwest::Response, moved: &Moved) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
             if bytes.len() + chunk.len() > BODY_BYTES_MAX {
@@ -236,6 +241,7 @@ impl Transport {
                     fate: Fate::Lost,
                 });
             }
+            moved.take(chunk.len());
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
