@@ -2,7 +2,7 @@
 //!
 //! What lives here: which request goes wrong, and how. What never does: anything that happens without being asked for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -96,6 +96,30 @@ pub enum FaultKind {
     Slow(Duration),
 }
 
+impl FaultKind {
+    /// Its word in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            FaultKind::Status { .. } => "status",
+            FaultKind::Reset => "reset",
+            FaultKind::LoseAnswer => "lose_answer",
+            FaultKind::StallHeaders(_) => "stall_headers",
+            FaultKind::StallBody(_) => "stall_body",
+            FaultKind::Truncate => "truncate",
+            FaultKind::Html { .. } => "html",
+            FaultKind::InvalidJson => "invalid_json",
+            FaultKind::HugeBody { .. } => "huge_body",
+            FaultKind::GzipBomb { .. } => "gzip_bomb",
+            FaultKind::WrongTypes => "wrong_types",
+            FaultKind::Clock { .. } => "clock",
+            FaultKind::BadChunks => "bad_chunks",
+            FaultKind::Garbage => "garbage",
+            FaultKind::RedirectTo(_) => "redirect_to",
+            FaultKind::Slow(_) => "slow",
+        }
+    }
+}
+
 impl Fault {
     /// Reads `{"path_prefix": "/v1/job/check", "times": 2, "kind": "status", "code": 503}`. Other fields by kind:
     /// `retry_after` and `body`, `code`, `seconds`, `bytes`, `location`.
@@ -152,33 +176,52 @@ impl Fault {
     }
 }
 
-/// The faults that wait.
+/// The faults that wait, and how many requests met those that came before.
 #[derive(Default)]
-pub(super) struct Faults(Mutex<VecDeque<Fault>>);
+pub(super) struct Faults(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    waiting: VecDeque<Fault>,
+    /// By prefix and by kind.
+    taken: BTreeMap<(String, &'static str), usize>,
+}
 
 impl Faults {
     pub(super) fn add(&self, fault: Fault) {
-        let mut waiting = lock(&self.0);
-        if fault.times > 0 && waiting.len() < FAULTS_MAX {
-            waiting.push_back(fault);
+        let mut known = lock(&self.0);
+        if fault.times > 0 && known.waiting.len() < FAULTS_MAX {
+            known.waiting.push_back(fault);
         }
     }
 
     pub(super) fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.0).waiting.clear();
     }
 
     /// The fault for a request, if one waits; the earliest first.
     pub(super) fn take(&self, path: &str) -> Option<FaultKind> {
-        let mut waiting = lock(&self.0);
-        let at = waiting.iter().position(|fault| fault.matches(path))?;
-        let fault = waiting.get_mut(at)?;
+        let mut known = lock(&self.0);
+        let at = known.waiting.iter().position(|fault| fault.matches(path))?;
+        let fault = known.waiting.get_mut(at)?;
         fault.times = fault.times.saturating_sub(1);
-        let (kind, over) = (fault.kind.clone(), fault.times == 0);
+        let (kind, over, prefix) = (fault.kind.clone(), fault.times == 0, fault.path_prefix.clone());
         if over {
-            waiting.remove(at);
+            known.waiting.remove(at);
+        }
+        let key = (prefix, kind.word());
+        if known.taken.len() < FAULTS_MAX || known.taken.contains_key(&key) {
+            let count = known.taken.entry(key).or_default();
+            *count = count.saturating_add(1);
         }
         Some(kind)
+    }
+
+    /// How many requests met a fault with this prefix, of this kind if one is named.
+    pub(super) fn taken(&self, path_prefix: &str, word: Option<&str>) -> usize {
+        let known = lock(&self.0);
+        let fits = |(prefix, kind): &(String, &str)| prefix == path_prefix && word.is_none_or(|word| word == *kind);
+        known.taken.iter().filter(|(key, _)| fits(key)).map(|(_, count)| *count).sum()
     }
 }
 

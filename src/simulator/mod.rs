@@ -163,6 +163,12 @@ impl Handle {
         self.world.faults.clear();
     }
 
+    /// How many requests met a fault that was given with this prefix; of the kind that [`FaultKind::word`] names, if one
+    /// is named.
+    pub fn faults_taken(&self, path_prefix: &str, word: Option<&str>) -> usize {
+        self.world.faults.taken(path_prefix, word)
+    }
+
     /// The latest requests, oldest first (at most 10 000 are remembered).
     pub fn requests(&self) -> Vec<Request> {
         self.world.journal.requests()
