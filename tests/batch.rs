@@ -35,7 +35,11 @@ struct Place {
 
 impl Place {
     async fn new(rate: Option<u32>, life: Life) -> Place {
-        let options = simulator::Options { requests_per_second: rate, life, ..simulator::Options::default() };
+        Place::with_credits(simulator::Options::default().credits, rate, life).await
+    }
+
+    async fn with_credits(credits: i64, rate: Option<u32>, life: Life) -> Place {
+        let options = simulator::Options { credits, requests_per_second: rate, life, ..simulator::Options::default() };
         Place { service: simulator::spawn(options).await.unwrap(), home: tempfile::tempdir().unwrap(), rate }
     }
 
@@ -240,6 +244,45 @@ async fn no_credits_or_a_refused_key_stop_the_rest_at_once() {
         assert!(count(&ended, "not_started") >= 8, "{ended:#?}");
         assert!(place.service.requests().len() <= 4, "{:#?}", place.service.requests());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credits_that_run_out_in_the_middle_stop_the_rest_and_every_job_and_credit_is_accounted_for() {
+    let price = Place::new(None, Life::Checks(0)).await;
+    price.documents(&["one.pdf"]);
+    let before = price.service.credits(KEY);
+    price.to_text(&["one.pdf", "--json"]).run().code(0);
+    let one = before - price.service.credits(KEY);
+
+    // Enough for six of twelve, and for an upload that then cannot be used.
+    let given = 6 * one + UPLOAD_CREDITS + 1;
+    let place = Place::with_credits(given, None, Life::Checks(0)).await;
+    let names: Vec<String> = (0..12).map(|number| format!("{number:02}.pdf")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    place.documents(&names);
+    let args = [&names[..], &["--jobs", "2", "--save-to", "out", "--json"]].concat();
+    let ended = place.to_text(&args).run().code(3).complains("nothing more is submitted").complains("credits");
+    let done = count(&ended, "success");
+    assert!((4..=6).contains(&done), "{ended:#?}");
+    assert!(count(&ended, "not_started") >= 3, "{ended:#?}");
+    let all: u64 =
+        ["success", "skipped", "failed", "running", "not_started"].map(|what| count(&ended, what)).iter().sum();
+    assert_eq!(all, 12);
+    assert_eq!(std::fs::read_dir(place.path("out")).unwrap().count() as u64, done);
+    // Whatever the service accepted has its id in the report and in the ledger, once.
+    let outcome = items(&ended);
+    let jobs: Vec<&str> = outcome.values().filter_map(|item| item["job_id"].as_str()).collect();
+    assert_eq!(jobs.len(), place.service.jobs(), "{ended:#?}");
+    let listed = place.pdfco(&["jobs", "list", "--json"]).run().code(0).envelope();
+    assert_eq!(listed["data"]["total"], jobs.len(), "{listed}");
+    assert!(jobs.iter().all(|id| listed.to_string().contains(id)));
+    // What the service took is what was told, and what the ledger counted.
+    let spent = given - place.service.credits(KEY);
+    assert_eq!(ended.envelope()["data"]["credits_used"], spent, "{ended:#?}");
+    let history = place.pdfco(&["credits", "--history", "--json"]).run().code(0).envelope();
+    let counted: i64 =
+        history["data"]["items"].as_array().unwrap().iter().map(|row| row["credits"].as_i64().unwrap()).sum();
+    assert_eq!(counted, spent, "{history}");
 }
 
 #[cfg(unix)]
