@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Inputs made from each corpus, unless its time is over first.
 const MUTATIONS: usize = 4_000;
+/// As many are tried however long it takes: a run that tried none would prove nothing.
+const MUTATIONS_MIN: usize = 100;
 /// Longest time for one target.
 const TIME_MAX: Duration = Duration::from_secs(8);
 /// The files of a corpus.
@@ -137,12 +139,12 @@ fn replay(target: &str) {
         guarded(input);
     }
     let (mut random, began) = (Random(0x5eed_0007), Instant::now());
-    for _ in 0..MUTATIONS {
-        if began.elapsed() > TIME_MAX {
-            break;
-        }
+    let mut tried = 0;
+    while tried < MUTATIONS && (tried < MUTATIONS_MIN || began.elapsed() < TIME_MAX) {
         guarded(&mutated(&mut random, &corpus));
+        tried += 1;
     }
+    println!("{target}: {} inputs, {tried} mutations", corpus.len());
 }
 
 #[test]

@@ -18,8 +18,9 @@ use std::time::Duration;
 use pdfco::answer::{Answer, JobView, tips};
 use pdfco::api::{About, Client, Pace, Timeouts, reply};
 use pdfco::app::App;
-use pdfco::catalogue::{self, arguments};
+use pdfco::catalogue::{self, Param, ParamKind, arguments};
 use pdfco::config::{Folders, LedgerPlace, Values, merge};
+use pdfco::error::{Error, Kind};
 use pdfco::files::{Hosts, Sandbox, is_local, is_private, numbered, safe_file_name};
 use pdfco::jobs::job::{links_expire_at, without_links};
 use pdfco::jobs::ledger::Intent;
@@ -92,7 +93,10 @@ pub fn tool_arguments(data: &[u8]) {
     let at = usize::from(*tool) % (operations.len() + job_tools::ALL.len());
     let Some(operation) = operations.get(at).copied() else {
         let tool = &job_tools::ALL[at - operations.len()];
-        let _ = arguments::read_params(tool.name, tool.params.iter(), given);
+        match arguments::read_params(tool.name, tool.params.iter(), given) {
+            Ok(read) => typed_as_declared(tool, &read),
+            Err(error) => told(&error),
+        }
         return;
     };
     match arguments::read(operation, given) {
@@ -117,10 +121,39 @@ pub fn tool_arguments(data: &[u8]) {
             assert!(call.path.starts_with('/') && !call.path.contains(".."), "{}", call.path);
             assert!(call.path.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{}", call.path);
         }
-        Err(error) => {
-            assert!(!error.message().is_empty() && error.message().chars().count() < 1_000, "{error}");
-        }
+        Err(error) => told(&error),
     }
+}
+
+/// A refusal says what is wrong and what to do, at a length that somebody reads.
+fn told(error: &Error) {
+    assert_eq!(error.kind(), Kind::InvalidArgument, "{error}");
+    assert!(!error.message().is_empty() && error.message().chars().count() < 1_000, "{error}");
+    assert!(!error.hint().is_empty() && error.hint().chars().count() < 2_000, "{}", error.hint());
+}
+
+/// What a tool is handed has the types and bounds that its declaration promises, and nothing else is in it.
+fn typed_as_declared(tool: &job_tools::JobTool, read: &arguments::Arguments) {
+    for (name, value) in &read.body {
+        let param = tool.params.iter().find(|param| param.wire == name.as_str());
+        let param = param.unwrap_or_else(|| panic!("{}: `{name}` is nowhere declared", tool.name));
+        let is_right = match param.kind {
+            ParamKind::Source | ParamKind::Sources | ParamKind::Text | ParamKind::JsonText => value.is_string(),
+            ParamKind::Suggested(_) => value.is_string(),
+            ParamKind::Integer { min, max } => value.as_i64().is_some_and(|number| (min..=max).contains(&number)),
+            ParamKind::Number => value.as_f64().is_some_and(f64::is_finite),
+            ParamKind::Boolean => value.is_boolean(),
+            ParamKind::Choice(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+            ParamKind::Strings => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+            ParamKind::Objects(_) => value.as_array().is_some_and(|list| list.iter().all(Value::is_object)),
+            ParamKind::Object(_) => value.is_object(),
+        };
+        assert!(is_right, "{}: `{name}` is {value}", tool.name);
+    }
+    let has = |param: &Param| {
+        read.body.contains_key(param.wire) || read.sources.as_ref().is_some_and(|sources| sources.wire == param.wire)
+    };
+    assert!(tool.params.iter().all(|param| !param.required || has(param)), "{}: something is missing", tool.name);
 }
 
 /// Without what is left out when it is given again: empty texts and lists.
@@ -130,11 +163,14 @@ fn settled(body: &Map<String, Value>) -> Map<String, Value> {
     body.iter().filter(|(_, value)| !is_empty(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// A page list: a byte for the base, one for the number of pages, then text.
+/// A page list: a byte for the base, one for the number of pages, then text. What an assistant gives, as text or as JSON,
+/// goes out as a list that names the same pages to the service, or is refused; the simulator's reading says which pages
+/// a list names, and may name none that are not there.
 pub fn page_ranges(data: &[u8]) {
     let [base, count, text @ ..] = data else { return };
     let (base, count) = (u32::from(base & 1), u32::from(*count));
     let text = String::from_utf8_lossy(text);
+    page_list_goes_out(&text, base, count);
     let Some(items) = simulator::pages_named(&text, base, count) else { return };
     let total: usize = items.iter().map(Vec::len).sum();
     assert!(
@@ -145,6 +181,43 @@ pub fn page_ranges(data: &[u8]) {
     assert!(items.iter().flatten().all(|page| *page < count), "a page that is not there");
     if text.trim().is_empty() {
         assert_eq!(items, [(0..count).collect::<Vec<_>>()]);
+    }
+}
+
+/// The client's own door: `pages` of an operation with this base, in the spellings that assistants use.
+fn page_list_goes_out(text: &str, base: u32, count: u32) {
+    let operation = catalogue::find(if base == 0 { "pdf_to_text" } else { "pdf_delete_pages" }).unwrap();
+    let pages = operation.param("pages").unwrap();
+    let as_json = serde_json::from_str::<Value>(text).ok();
+    for (name, given) in [("pages", Some(json!(text))), ("Pages", as_json)] {
+        let Some(given) = given else { continue };
+        let arguments = json!({"url": "https://h.test/a.pdf", name: given});
+        let read = match arguments::read(operation, arguments.as_object().unwrap().clone()) {
+            Ok(read) => read,
+            Err(error) => {
+                told(&error);
+                let is_plain = given.as_str().is_some_and(|text| !text.is_empty()) || given.is_number();
+                assert!(!is_plain, "{given} was refused: {error}");
+                continue;
+            }
+        };
+        let call = call_for(operation, Value::Object(read.body.clone()), Vec::new());
+        let sent = &call.params[pages.wire];
+        let meant = match &given {
+            Value::String(text) => Some(text.clone()),
+            Value::Null => None,
+            Value::Array(list) if list.is_empty() => None,
+            other => Some(other.to_string()),
+        };
+        match meant.filter(|meant| !meant.is_empty()) {
+            // What has to be given goes out as it was given, and the service refuses it.
+            None => assert!(sent.is_null() || (pages.required && sent == ""), "{given} became {sent}"),
+            Some(meant) => {
+                let sent = sent.as_str().unwrap_or_else(|| panic!("{given} became {sent}"));
+                let named = |list: &str| simulator::pages_named(list, base, count);
+                assert_eq!(named(sent), named(&meant), "{given} became {sent:?}");
+            }
+        }
     }
 }
 
