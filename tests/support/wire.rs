@@ -194,6 +194,11 @@ impl Wire {
         self.child.wait().unwrap();
     }
 
+    /// What it said on stderr; it has ended.
+    pub fn said(&mut self) -> String {
+        self.errors.take().unwrap().join().unwrap()
+    }
+
     /// Ends it in good order; gives what it said on stderr.
     pub fn finish(mut self) -> String {
         self.close_input();
