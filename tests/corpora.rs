@@ -4,7 +4,8 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
-    reason = "a test fails by panicking, and names the input"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and names the input; how much it tried is worth a line"
 )]
 
 #[path = "support/fuzzing.rs"]

@@ -6,8 +6,8 @@
 
 use super::forms::FIELD;
 use super::params::{
-    CALLBACK, EXPIRATION, HEIGHT, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE,
-    SOURCE, SOURCES, URL, WIDTH, X, Y,
+    CALLBACK, EXPIRATION, HEIGHT, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE, SOURCE,
+    SOURCES, URL, WIDTH, X, Y,
 };
 use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
 
