@@ -70,6 +70,9 @@ const PACE_LATE: Millis = 10;
 /// this can be another process that had not to wait for the file as long as we had.
 const PACE_AHEAD: Millis = 10_000;
 
+/// What a connection keeps of the file in memory, in SQLite's words: 256 KiB. The system keeps the rest anyway.
+const PAGES_KEPT: &str = "-256";
+
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -720,6 +723,7 @@ async fn open_file(path: &Path) -> Result<Database> {
         // With WAL this survives the death of the process; only a power cut can take back the last moments.
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", PAGES_KEPT)
         // A statement that waited for a lock is no news to the user; one that failed is, and is told once.
         .disable_statement_logging();
     let mut writes = connect(&options).await?;
