@@ -40,7 +40,9 @@ pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// How long a submit waits when it says nothing.
 pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
 
-/// What reading or saving gets in any case when it comes late in a call.
+/// What reading and saving get after the longest wait of a call.
+const FOLLOW_UP: Duration = Duration::from_secs(10);
+/// What they get in any case, when even that is over.
 const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
 
 /// Who is asking, and how to reach them.
@@ -283,8 +285,11 @@ impl App {
         };
         answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted) && !asked.is_zero();
         if job.status == JobStatus::Success {
-            // Whoever is cut off after a minute is answered before: with the job, and what to call for the rest.
-            let until = caller.max_wait.map(|_| (began + CALL_PATIENCE).max(Instant::now() + FOLLOW_UP_MIN));
+            // Whoever is cut off after a minute, or a little after the longest wait that they allow, is answered before:
+            // with the job, and what to call for the rest.
+            let until = caller.max_wait.map(|max| {
+                (began + CALL_PATIENCE.max(max.saturating_add(FOLLOW_UP))).max(Instant::now() + FOLLOW_UP_MIN)
+            });
             Box::pin(self.include_text(&job, request.read, until, &mut answer)).await;
             if let Some(save_to) = &request.save_to {
                 Box::pin(self.include_files(caller, &job, save_to, until, &mut answer)).await;
