@@ -47,6 +47,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 14] = [
+        Kind::InvalidArgument,
+        Kind::Auth,
+        Kind::InsufficientCredits,
+        Kind::RateLimited,
+        Kind::NotFound,
+        Kind::JobFailed,
+        Kind::JobAborted,
+        Kind::LinkExpired,
+        Kind::FileAccess,
+        Kind::TooLarge,
+        Kind::Network,
+        Kind::Upstream,
+        Kind::Cancelled,
+        Kind::Internal,
+    ];
+
     /// The word that doors show, stable for scripts and agents.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -49,8 +49,7 @@ pub fn exit_code(kind: Kind) -> u8 {
 
 /// The exit code of an error that is known by the word of its kind.
 pub fn exit_code_of(word: &str) -> u8 {
-    let kinds = [Kind::Auth, Kind::InsufficientCredits, Kind::NotFound, Kind::InvalidArgument, Kind::Cancelled];
-    kinds.into_iter().find(|kind| kind.as_str() == word).map_or(SERVICE, exit_code)
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == word).map_or(SERVICE, exit_code)
 }
 
 /// The exit code of a job whose outcome was asked for.
@@ -420,6 +419,9 @@ mod tests {
             (Kind::Cancelled, 130),
         ] {
             assert_eq!(exit_code(kind), code, "{kind}");
+        }
+        for kind in Kind::ALL {
+            assert_eq!(exit_code_of(kind.as_str()), exit_code(kind), "{kind}: known by its word");
         }
     }
 

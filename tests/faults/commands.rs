@@ -110,11 +110,9 @@ fn commands(row: &Row, mut service: Handle, home: &Path, runtime: &tokio::runtim
     let fresh = |met: Meets| if met == Ends(LinkExpired) { row.check } else { met };
     // What names a document is told about its link.
     let named = if row.submit == Ends(InvalidArgument) { row.submit } else { row.direct };
-    // A wait that is broken is told with the words of the job, which know fewer codes.
-    let broken = |met: Meets| if met == Ends(TooLarge) { 6 } else { waited(met) };
     // For a deletion nothing is an answer.
     let deleted = if row.name == "nothing" { Fine } else { named };
-    let made = if row.is_refused() { code(row.submit) } else { broken(row.wait) };
+    let made = if row.is_refused() { code(row.submit) } else { waited(row.wait) };
     let source = "https://files.example.test/a.pdf?sig=canary-query";
     let paid = ["call", "pdf-to-text", "--url", source, "--password", "canary-password", "--background"];
     let waiting = [&html[..], &["--timeout", "6"]].concat();
