@@ -155,8 +155,9 @@ pub async fn transfer(side: &str, way: &str, base: &str, bytes: u64, folder: &Pa
     let folder = folder.canonicalize().unwrap();
     let file = folder.join("large.bin");
     if way == "up" {
-        // Without content on the disk, so that making it costs nothing.
-        std::fs::File::create(&file).unwrap().set_len(bytes).unwrap();
+        // Written and not only made long: holes would be filled with zeros while they are read.
+        let mut made = std::fs::File::create(&file).unwrap();
+        std::io::copy(&mut std::io::Read::take(std::io::repeat(7), bytes), &mut made).unwrap();
     }
     let began = std::time::Instant::now();
     match (side, way) {
