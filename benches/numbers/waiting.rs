@@ -23,15 +23,19 @@ const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// What a schedule costs after so many jobs, beside the best possible and beside the best of the fixed ones.
 pub fn measure(table: &mut Table) {
-    for (median, sigma, _) in TABLE {
+    for (median, sigma, reference) in TABLE {
         let (truth, jobs) = jobs(median, sigma);
-        let ours = learned(20, truth, &jobs, 2.0).j;
-        let best = with(truth, &jobs, 2.0).j;
+        let ours = learned(20, truth, &jobs, 2.0);
+        let best = with(truth, &jobs, 2.0);
         let fixed = best_fixed(&jobs, 2.0);
         let unlearned = with(Learned::default().belief(), &jobs, 2.0).j;
         let soon = learned(3, truth, &jobs, 2.0).j;
+        let name = format!("looks at a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
+        table.add(name, ours.looks, best.looks, "", Rule::AtMost(1.1));
         let name = format!("J, jobs of {median} s (σ {sigma})");
-        table.add(format!("{name}, after 20 jobs, beside the best possible"), ours, best, "", Rule::AtMost(1.1));
+        // The best possible as our own programme finds it, or as the reference did, which simulated jobs: the lower.
+        let best = best.j.min(reference);
+        table.add(format!("{name}, after 20 jobs, beside the best possible"), ours.j, best, "", Rule::AtMost(1.1));
         table.add(format!("{name}, before the first, beside the best fixed"), unlearned, fixed, "", Rule::AtMost(1.0));
         table.add(format!("{name}, after 3 jobs, beside the best fixed"), soon, fixed, "", Rule::AtMost(1.0));
     }
