@@ -79,10 +79,14 @@ impl<A, R> Group<A, R> {
         self.lock().push(Waiting { asked, answer });
         loop {
             let turn = self.turn.lock().await;
-            match outcome.try_recv() {
-                Ok(outcome) => return Some(outcome),
-                Err(oneshot::error::TryRecvError::Closed) => return None,
-                Err(oneshot::error::TryRecvError::Empty) => serve(self.next(takes())).await,
+            // Twice: somebody else may have served us, and whoever serves need not stand in line again for what it got.
+            for has_served in [false, true] {
+                match outcome.try_recv() {
+                    Ok(outcome) => return Some(outcome),
+                    Err(oneshot::error::TryRecvError::Closed) => return None,
+                    Err(oneshot::error::TryRecvError::Empty) if has_served => {}
+                    Err(oneshot::error::TryRecvError::Empty) => serve(self.next(takes())).await,
+                }
             }
             drop(turn);
         }

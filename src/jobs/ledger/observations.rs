@@ -83,7 +83,8 @@ async fn write(store: &Store, group: Vec<Waiting<Answer, Result<Job>>>) {
     }
 }
 
-/// The text that writes `size` answers. The same rule as `JobStatus::may_become`, in one statement, so that it holds
+/// The text that writes `size` answers. A look at a job whose row is gone was paid for all the same: it counts for the
+/// day, as nobody's. The same rule as `JobStatus::may_become`, in one statement, so that it holds
 /// between processes. A repeated success refreshes the content: its links are newer.
 fn statement(size: usize) -> String {
     let (mut seen, mut paid) = (String::new(), String::new());
@@ -97,8 +98,9 @@ fn statement(size: usize) -> String {
         "BEGIN IMMEDIATE;
          WITH paid (id, day, is_check, credits) AS (VALUES {paid})
          INSERT INTO spending (day, caller, operation, requests, credits)
-             SELECT day, caller, 'job_check', COUNT(*), SUM(credits) FROM paid JOIN jobs ON jobs.intent_id = paid.id
-             WHERE is_check = 1 AND credits IS NOT NULL GROUP BY day, caller
+             SELECT day, COALESCE(jobs.caller, '') AS whose, 'job_check', COUNT(*), SUM(credits)
+             FROM paid LEFT JOIN jobs ON jobs.intent_id = paid.id
+             WHERE is_check = 1 AND credits IS NOT NULL GROUP BY day, whose
          ON CONFLICT (day, caller, operation) DO UPDATE SET
              requests = spending.requests + excluded.requests, credits = spending.credits + excluded.credits;
          WITH seen (id, word, unrecognized, body, links_till, at, is_end, duration, pages, is_check, paid, remaining)
