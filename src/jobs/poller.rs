@@ -239,6 +239,12 @@ impl Drop for Watch {
     }
 }
 
+impl<S: Service> Clone for Poller<S> {
+    fn clone(&self) -> Self {
+        Poller { shared: Arc::clone(&self.shared) }
+    }
+}
+
 impl<S: Service> Poller<S> {
     /// A poller that looks through `service`.
     pub fn new(service: Arc<S>) -> Self {
@@ -521,7 +527,9 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
 /// Whether a failed look means that all further looks would fail too.
 fn ends_looking(error: &Error) -> bool {
     match error.kind() {
-        Kind::RateLimited | Kind::Network | Kind::Upstream => false,
+        Kind::RateLimited | Kind::Upstream => false,
+        // A machine without certificates will not have them in a moment.
+        Kind::Network => !error.is_retryable(),
         Kind::InvalidArgument
         | Kind::Auth
         | Kind::InsufficientCredits
@@ -778,8 +786,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_all_further_looks_would_meet_too_ends_them_for_everybody() {
-        for kind in [Kind::Auth, Kind::InsufficientCredits] {
-            let (fake, poller) = poller(Fake::new(move |_, _, _| Err(Error::new(kind, "no", "no"))));
+        // The last is a machine without certificates of authorities.
+        for kind in [Kind::Auth, Kind::InsufficientCredits, Kind::Network] {
+            let no = move || Error::new(kind, "no", "no").with_retryable(false);
+            let (fake, poller) = poller(Fake::new(move |_, _, _| Err(no())));
             let (mut one, mut other) = (watch(&poller, "a", Some(1)), watch(&poller, "a", None));
             for watch in [&mut one, &mut other] {
                 assert_eq!(end(watch).await.last_error.unwrap().kind(), kind);

@@ -195,15 +195,20 @@ impl Jobs {
             // The callback overtook the answer to the submit, or that answer was lost.
             self.core.ledger.named(&job.intent_id, &id).await?;
         }
-        let job = self.core.ledger.observe(&job.intent_id, &seen).await?;
-        if job.completed_at == Some(seen.at) {
-            self.core.charge(&job.caller, &job.operation, seen.credits, None).await;
-            if seen.status == JobStatus::Success {
-                self.core.learn(&job, before).await;
+        let (core, poller) = (Arc::clone(&self.core), self.poller.clone());
+        // On its own: whoever called may hang up, and what was said must not be kept by halves.
+        let kept = tokio::spawn(async move {
+            let job = core.ledger.observe(&job.intent_id, &seen).await?;
+            if job.completed_at == Some(seen.at) {
+                core.charge(&job.caller, &job.operation, seen.credits, None).await;
+                if seen.status == JobStatus::Success {
+                    core.learn(&job, before).await;
+                }
             }
-        }
-        self.poller.hear(&job);
-        Ok(())
+            poller.hear(&job);
+            Ok(())
+        });
+        kept.await.unwrap_or_else(|_| Err(Error::internal("A callback stopped in the middle.")))
     }
 
     /// Refuses paid work once the day's budget is spent. What only reads the account goes on.
