@@ -268,7 +268,12 @@ impl App {
         } else {
             // From here on there is a job: whatever happens, the answer names it.
             let left = caller.max_wait.map(|max| max.saturating_sub(began.elapsed()));
-            match self.waited(caller, job.id(), asked, left, None).await {
+            let waited = match left {
+                // The upload took all the time there was. A look a moment after the submit would only cost.
+                Some(Duration::ZERO) => Ok((self.not_waited_for(&job), job.clone())),
+                _ => self.waited(caller, job.id(), asked, left, None).await,
+            };
+            match waited {
                 Ok((answer, job)) => {
                     bill.add(answer.credits_used, answer.credits_remaining);
                     (Answer { credits_used: bill.used, credits_remaining: bill.remaining, ..answer }, job)
@@ -307,6 +312,19 @@ impl App {
             });
         }
         Ok(answer)
+    }
+
+    /// The answer about a job that there was no time to wait for.
+    fn not_waited_for(&self, job: &Job) -> Answer {
+        let retry_after = round_seconds(self.jobs.next_look_in(job));
+        let mut answer = self.job_answer(job, "live", Bill::default());
+        answer.tips = tips(job, Some(retry_after));
+        if let Some(view) = &mut answer.job {
+            view.retry_after_seconds = Some(retry_after);
+            view.timeout_applied = Some(0.0);
+            view.wait_capped = Some(true);
+        }
+        answer
     }
 
     /// Uploads what is local and puts the links into the body. Everything is looked at before anything is paid for.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pdfco::app::{Event, SubmitRequest};
+use pdfco::app::{Caller, Event, SubmitRequest};
 use pdfco::error::Kind;
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
 use product::{Product, documents, invoice_text, request};
@@ -47,6 +47,44 @@ fn fault(path: &str, times: u32, kind: FaultKind) -> Fault {
 
 fn status(code: u16, retry_after: Option<&str>) -> FaultKind {
     FaultKind::Status { code, retry_after: retry_after.map(str::to_owned), body: None }
+}
+
+#[tokio::test]
+async fn a_submit_that_took_all_the_time_there_was_pays_for_no_look() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_late");
+    // As after an upload that took as long as the longest wait.
+    let caller = Caller { max_wait: Some(Duration::ZERO), ..product.caller.clone() };
+    let request = request("pdf_to_text", invoice_text(json!({"checks": 1})), Duration::from_secs(20));
+    let answer = product.app.submit(&caller, request).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
+    assert_eq!(service.count(CHECK), 0, "a look a moment after the submit would see nothing");
+    let tips = answer.tips.unwrap();
+    let job = answer.job.unwrap();
+    assert_eq!((job.timeout_applied, job.wait_capped, job.checks_made), (Some(0.0), Some(true), 0));
+    assert!(job.retry_after_seconds.unwrap() > 0.0 && tips.contains("wait_job_completion"), "{tips}");
+}
+
+#[tokio::test]
+async fn of_several_files_those_that_could_be_had_are_told_and_the_others_come_later() {
+    let service = service().await;
+    let product = Product::new(service.url(), "sim_part");
+    service.fault(fault("*/report_page2-2.pdf", 1_000, status(403, None)));
+    let parts = format!("{}/parts/", product.folder.path().display());
+    let arguments = json!({"url": "report.pdf", "pages": "1,2,3", "profiles": {"Simulate": {"checks": 1}}});
+    let request = request("pdf_split", arguments, Duration::from_secs(20));
+    let answer =
+        product.app.submit(&product.caller, SubmitRequest { save_to: Some(parts.clone()), ..request }).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("success", false));
+    let tips = answer.tips.unwrap();
+    assert!(tips.contains("some of its files were not saved") && tips.contains("with overwrite: true"), "{tips}");
+    let job = answer.job.unwrap();
+    let saved: Vec<bool> = job.outputs.iter().map(|output| output.saved_to.is_some()).collect();
+    assert_eq!(saved, [true, false, false]);
+    assert!(Path::new(job.outputs[0].saved_to.as_ref().unwrap()).is_file());
+    service.heal();
+    let answer = product.app.download(&product.caller, &job.job_id, Some(&parts), true).await.unwrap();
+    assert_eq!(answer.content["files"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

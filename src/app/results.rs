@@ -31,6 +31,8 @@ pub const PAGE_MAX: u64 = 100_000;
 const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Texts that are kept for reading on, page by page.
 const TEXTS_KEPT: usize = 4;
+/// What a disk gets to write a file down whose last byte has come.
+const DISK_TIME: Duration = Duration::from_secs(30);
 /// How long a transfer may be silent once the patience of its call is over.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Most files that one result may have.
@@ -138,15 +140,26 @@ impl App {
         let moved = Arc::new(Mutex::default());
         let (told, moves) = (Arc::clone(&caller.told), Arc::clone(&moved));
         let watched: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event| {
-            *moves.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            let disk = if is_all_here(&event) { DISK_TIME } else { Duration::ZERO };
+            *moves.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + disk);
             told(event);
         });
         let caller = Caller { told: watched, ..caller.clone() };
         match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), false, &mut saved)).await {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
+                // Of several files the first may be there: they are told, and not fetched again.
+                if !saved.is_empty() {
+                    self.remember_saved(job, &saved).await;
+                    show_saved(answer, &saved);
+                }
+                let (part, overwrite) = if saved.is_empty() {
+                    ("its result was", "")
+                } else {
+                    ("some of its files were", " with overwrite: true")
+                };
                 answer.tips = Some(format!(
-                    "The job succeeded, but its result was not saved: {} {} Then call download_result {}.",
+                    "The job succeeded, but {part} not saved: {} {} Then call download_result {}{overwrite}.",
                     error.message(),
                     error.hint(),
                     job.id()
@@ -348,6 +361,11 @@ impl App {
     }
 }
 
+/// Whether a file is here and only has to be written down.
+fn is_all_here(event: &Event) -> bool {
+    matches!(event, Event::Downloading { done, total: Some(total), .. } if done >= total)
+}
+
 /// `work`, given up when nothing has moved for a while and it is later than `until`.
 async fn not_silent_beyond<T>(
     until: Option<Instant>,
@@ -379,6 +397,8 @@ fn saved_line(saved: &Saved) -> Value {
 
 fn show_saved(answer: &mut Answer, saved: &[Saved]) {
     let Some(view) = &mut answer.job else { return };
+    // What is not saved yet stays as it was.
+    let others = view.outputs.drain(..).skip(saved.len()).collect::<Vec<_>>();
     view.outputs = saved
         .iter()
         .map(|file| OutputView {
@@ -389,6 +409,7 @@ fn show_saved(answer: &mut Answer, saved: &[Saved]) {
             saved_to: Some(file.path.display().to_string()),
             sha256: Some(file.sha256.clone()),
         })
+        .chain(others)
         .collect();
 }
 
