@@ -132,7 +132,7 @@ crate() {
   listed=$(cd "$root" && cargo package --list --allow-dirty --locked)
   while read -r file; do
     case $file in
-      src/*.rs | src/*.sql | src/serve/page/* | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
+      src/*.rs | src/*.sql | src/serve/page/* | src/mcp/icon.svg | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
       README.md | CHANGELOG.md | SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
       docs/ARCHITECTURE.md | fixtures/documents/report.pdf) ;;
       *) fail "cargo package packs $file, which building and using the crate does not need" ;;

@@ -32,7 +32,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// | `connect` 10 s | a lost packet or two and a slow TLS handshake | part of the others |
 /// | `safe` 20 s | checks, balances and links come in milliseconds, large inline results in seconds | repeats begin within [`REPEAT_BUDGET`](super::REPEAT_BUDGET): 40 s |
 /// | `paid` 35 s | a job is accepted at once, but what runs at once is worked on for up to 30 s (the service then answers 408 or 445 by itself); given up earlier nobody knows whether it was charged | repeats after a refusal begin within 20 s: 55 s |
-/// | `idle` 15 s | a pause of a line that is alive | see `STANDSTILL_MAX` in `files/follow.rs`: 40 s |
+/// | `idle` 15 s | a pause of a line that is alive | downloads: see `STANDSTILL_MAX` in `files/follow.rs`, 40 s; an upload's last silence is 41 s at most (`api/moved.rs`), after up to 25 s of tries that were cut |
 ///
 /// Work that takes longer runs as a background job, and a job is waited for by looking.
 #[derive(Clone, Copy, Debug)]
