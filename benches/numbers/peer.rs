@@ -26,6 +26,8 @@ pub const SIDES: [Side; 2] = [Side::Product, Side::Floor];
 
 /// How the processes of one run are started.
 pub struct Stage {
+    /// The product's binary.
+    pub product: PathBuf,
     /// The floor's binary.
     pub floor: PathBuf,
     /// The service.
@@ -40,7 +42,7 @@ impl Stage {
     /// A server's command, with nothing of this machine's settings.
     pub fn command(&self, side: Side, more: &[(&str, &str)]) -> Command {
         let mut command = match side {
-            Side::Product => Command::new(env!("CARGO_BIN_EXE_pdfco")),
+            Side::Product => Command::new(&self.product),
             Side::Floor => Command::new(&self.floor),
         };
         command.env_clear().current_dir(&self.home).env("HOME", &self.home);

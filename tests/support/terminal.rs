@@ -30,6 +30,7 @@ pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: 
     let command = Command::new(env!("CARGO_BIN_EXE_pdfco"))
         .env_clear()
         .env("HOME", home)
+        .env("TMPDIR", home)
         .env("TERM", "xterm-256color")
         .env("PDFCO_CHECK_WORTH_SECONDS", "0.05")
         .envs(variables.iter().copied())
