@@ -2,11 +2,12 @@
 //!
 //! What lives here: [`Client`], which sends one request under the key's pace and repeats it where that is safe
 //! (`retry.rs` decides, `rate_limit.rs` paces, `transport.rs` speaks HTTP, `certificates.rs` knows why it cannot,
-//! `reply.rs` reads what comes back, `transfer.rs` moves files, `moved.rs` tells a slow line from one that stalls). What
-//! never does: knowledge of jobs in time, of the ledger or of any door.
+//! `body.rs` takes in what comes back, `reply.rs` reads it, `transfer.rs` moves files, `moved.rs` tells a slow line from
+//! one that stalls). What never does: knowledge of jobs in time, of the ledger or of any door.
 //!
 //! Start at [`Client::send`].
 
+pub mod body;
 mod certificates;
 mod moved;
 pub mod rate_limit;

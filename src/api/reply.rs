@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::body::Body;
 use crate::catalogue::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::lenient::{field, truth, whole_number};
@@ -78,19 +79,18 @@ pub enum About {
 /// See [`failure`]; `upstream` when the body of a success is not a JSON object.
 pub fn read(
     status: u16,
-    bytes: &[u8],
+    body: &Body,
     retry_after: Option<Duration>,
     about: About,
     secrets: &[String],
 ) -> Result<Reply> {
-    let parsed = serde_json::from_slice::<Value>(bytes).ok();
-    let object = parsed.filter(Value::is_object);
+    let object = body.json().filter(Value::is_object);
     if let Some(error) = failure(status, object.as_ref(), retry_after, about, secrets) {
         return Err(error);
     }
     match object {
         Some(body) => Ok(Reply { body }),
-        None if bytes.is_empty() => Ok(Reply { body: Value::Object(Map::new()) }),
+        None if body.is_empty() => Ok(Reply { body: Value::Object(Map::new()) }),
         None => Err(Error::new(
             Kind::Upstream,
             format!("The service answered HTTP {status} with something that is not a JSON object."),
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     fn kind_of(about: About, status: u16, body: &str) -> Option<Kind> {
-        read(status, body.as_bytes(), None, about, &[]).err().map(|error| error.kind())
+        read(status, &body.as_bytes().into(), None, about, &[]).err().map(|error| error.kind())
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_403_of_a_request_without_source_is_about_the_key() {
-        let error = read(403, b"{}", None, About::Account, &[]).unwrap_err();
+        let error = read(403, &b"{}"[..].into(), None, About::Account, &[]).unwrap_err();
         assert_eq!(error.kind(), Kind::Auth);
     }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+use super::body::{self, Body, Unread};
 use super::certificates::CertificateTrouble;
 use super::moved::{Moved, at_least};
 use super::reply::{self, Reply};
@@ -18,9 +20,6 @@ use super::{Call, Failure};
 use crate::catalogue::Method;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, without_query};
-
-/// Largest JSON answer that is read. Inline results can be large; anything beyond belongs behind a link.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Time limits of requests.
 ///
@@ -71,6 +70,8 @@ pub(crate) struct Transport {
     base: Url,
     timeouts: Timeouts,
     client: OnceLock<reqwest::Client>,
+    /// Turns of large answers.
+    large: Semaphore,
 }
 
 impl Transport {
@@ -86,7 +87,7 @@ impl Transport {
                 "PDFCO_BASE_URL is an https link; plain http is accepted for this machine (127.0.0.1, localhost) only.",
             ));
         }
-        Ok(Transport { base, timeouts, client: OnceLock::new() })
+        Ok(Transport { base, timeouts, client: OnceLock::new(), large: Semaphore::new(body::LARGE_AT_ONCE) })
     }
 
     pub(super) fn idle(&self) -> Duration {
@@ -189,10 +190,21 @@ impl Transport {
                 fate: Fate::Elsewhere,
             });
         }
-        let bytes = self.body(response, moved).await?;
+        let body = Body::read(response, moved, &self.large).await.map_err(|unread| match unread {
+            Unread::Broken(error) => self.lost(error),
+            Unread::TooLarge => Failure {
+                error: Error::new(
+                    Kind::TooLarge,
+                    format!("The service's answer is larger than {} MiB.", body::BYTES_MAX / (1024 * 1024)),
+                    "Leave `inline` out, so that the result comes as a file.",
+                ),
+                // What it answered is not known.
+                fate: Fate::Lost,
+            },
+        })?;
         let mut secrets = call.secrets.clone();
         secrets.push(key.expose().to_owned());
-        reply::read(status, &bytes, retry_after, call.about, &secrets).map_err(|error| {
+        reply::read(status, &body, retry_after, call.about, &secrets).map_err(|error| {
             let fate = if error.kind() == Kind::RateLimited { Fate::Refused } else { Fate::Answered };
             Failure { error, fate }
         })
@@ -225,26 +237,6 @@ impl Transport {
             Method::Post => client.post(url).json(&call.params),
         };
         Ok(request.header("x-api-key", header))
-    }
-
-    async fn body(&self, mut response: reqwest::Response, moved: &Moved) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
-            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(Failure {
-                    error: Error::new(
-                        Kind::TooLarge,
-                        format!("The service's answer is larger than {} MiB.", BODY_BYTES_MAX / (1024 * 1024)),
-                        "Leave `inline` out, so that the result comes as a file.",
-                    ),
-                    // What it answered is not known.
-                    fate: Fate::Lost,
-                });
-            }
-            moved.take(chunk.len());
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
     }
 
     fn lost(&self, error: reqwest::Error) -> Failure {

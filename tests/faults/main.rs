@@ -9,6 +9,7 @@
 //! | `tools.rs` | every row against every tool of the real server over stdio, and over HTTP, tasks included |
 //! | `commands.rs` | every row against every command of the real binary |
 //! | `clocks.rs` | our own clock jumps while things are under way |
+//! | `memory.rs` | what answers that are too large leave behind |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,6 +24,8 @@
 mod clocks;
 mod commands;
 mod matrix;
+#[cfg(target_os = "linux")]
+mod memory;
 #[path = "../support/mod.rs"]
 mod process;
 #[path = "../support/product.rs"]

@@ -58,7 +58,7 @@ pub fn job_bodies(data: &[u8]) {
     let status = [200, 200, 200, 201, 400, 401, 402, 403, 404, 429, 445, 500, 503][usize::from(*status) % 13];
     let about = [About::Job, About::Document, About::Account][usize::from(*about) % 3];
     let secrets = [CANARY.to_owned()];
-    match reply::read(status, body, None, about, &secrets) {
+    match reply::read(status, &body.into(), None, about, &secrets) {
         Ok(reply) => {
             for credits in [reply.credits(), reply.credits_remaining()].into_iter().flatten() {
                 assert!(credits.checked_mul(1_000).is_some(), "{credits} cannot be added up");
@@ -414,7 +414,7 @@ pub fn ledger_rows(data: &[u8]) {
 /// Numbers of the service come through `Reply`, which bounds them.
 fn bounded(credits: Option<i64>) -> Option<i64> {
     let body = json!({"credits": credits});
-    reply::read(200, body.to_string().as_bytes(), None, About::Job, &[]).unwrap().credits()
+    reply::read(200, &body.to_string().as_bytes().into(), None, About::Job, &[]).unwrap().credits()
 }
 
 fn body_of(tape: &mut Tape<'_>) -> Value {
@@ -433,7 +433,7 @@ async fn observed(tape: &mut Tape<'_>, ledger: &Ledger, before: &Job) -> Job {
         map.insert("jobDuration".into(), json!(tape.maybe()));
         map.insert("outputLinkValidTill".into(), json!(tape.text()));
     }
-    let read = reply::read(200, body.to_string().as_bytes(), None, About::Job, &[]);
+    let read = reply::read(200, &body.to_string().as_bytes().into(), None, About::Job, &[]);
     let Ok(Ok(seen)) = read.map(|reply| Observation::read(&reply, tape.whole())) else { return before.clone() };
     let seen = Observation { is_check: !tape.byte().is_multiple_of(4), ..seen };
     let expected = before.seeing(&seen);
