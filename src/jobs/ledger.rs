@@ -5,30 +5,36 @@
 //! an end. What never does: keys (fingerprints only), passwords, or links beyond their time. The SQL is portable
 //! (`$1`, `RETURNING`, `ON CONFLICT`, times as integers).
 //!
+//! Here are the statements about jobs. Rooms of their own have: opening the file (`file.rs`) and what happens when it
+//! fails (`store.rs`), tidying up (`prune.rs`), statements that wait and go together (`group.rs`, `lookups.rs`,
+//! `observations.rs`), departures of requests, tasks, the pace, spending.
+//!
 //! A ledger whose file cannot be used, from the start or later, does not end the server: it is kept in memory, with one
 //! warning (`ledger/store.rs`).
 
 mod departures;
+mod file;
 mod group;
 mod lookups;
 mod observations;
+mod pace;
+mod prune;
+mod spending;
 mod store;
 mod tasks;
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use lookups::Lookups;
 use observations::Observations;
-use store::{Database, Store};
+use store::Store;
 
 use super::belief::Learned;
 use super::job::{Job, Millis, Observation, without_links};
@@ -37,44 +43,14 @@ use crate::config::LedgerPlace;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Fingerprint;
 
-/// Schema steps in order; applied ones are never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "jobs", include_str!("ledger/001_jobs.sql")),
-    (2, "engine", include_str!("ledger/002_engine.sql")),
-    (3, "tasks", include_str!("ledger/003_tasks.sql")),
-];
+pub use spending::Spending;
 
 /// A process that looks at a job has it for this long; one that died loses it by time. Longer than any exchange of a
 /// live process takes as a rule, shorter than anybody wants to be left alone.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How often the schema steps are tried while other processes take them too.
-const MIGRATE_ATTEMPTS: u64 = 6;
-
 /// A server that runs for days tidies up this often.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Rows that are tidied up in one go.
-const PRUNE_BATCH: usize = 1_000;
-
-/// Spending older than this is forgotten: two years, in milliseconds.
-const SPENDING_KEPT: Millis = 730 * 86_400_000;
-
-/// Places of the pace older than this are forgotten.
-const PACE_KEPT: Millis = 60_000;
-
-/// A place that was taken this much later than asked for is put right.
-const PACE_LATE: Millis = 10;
-
-/// A place of the pace that is further ahead than this was taken under a clock that has been set back since. Less than
-/// this can be another process that had not to wait for the file as long as we had.
-const PACE_AHEAD: Millis = 10_000;
-
-/// What a connection keeps of the file in memory, in SQLite's words: 256 KiB. The system keeps the rest anyway.
-const PAGES_KEPT: &str = "-256";
-
-/// How long a statement waits for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A job that is about to be submitted.
 #[derive(Debug)]
@@ -106,19 +82,6 @@ pub struct Page {
     pub total: i64,
     /// Where the next page starts, if there is one.
     pub next_cursor: Option<String>,
-}
-
-/// Spending of one operation on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spending {
-    /// `2026-11-21`, UTC.
-    pub day: String,
-    /// Catalogue name, or `job_check`.
-    pub operation: String,
-    /// Requests that reported credits.
-    pub requests: i64,
-    /// Credits they reported, refunds subtracted.
-    pub credits: i64,
 }
 
 /// The ledger: jobs of every caller, in one file or in memory.
@@ -154,7 +117,7 @@ impl Ledger {
             Box::pin(store.go_home()).await;
         }
         if self.is_time_to_prune()
-            && let Err(error) = Box::pin(prune(store, now(), self.keep)).await
+            && let Err(error) = Box::pin(prune::prune(store, now(), self.keep)).await
         {
             tracing::warn!(%error, "old jobs could not be removed from the ledger");
         }
@@ -397,63 +360,6 @@ impl Ledger {
         matches!(self.place, LedgerPlace::File(_))
     }
 
-    /// Takes one of the `limit` places that a key has in `window`, over all processes. `Some` is how long to wait
-    /// before asking again.
-    pub async fn reserve(
-        &self,
-        caller: &Fingerprint,
-        limit: u32,
-        window: Duration,
-        at: Millis,
-    ) -> Result<Option<Duration>> {
-        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        let pool = self.pool().await?;
-        let taken = sqlx::query(
-            "INSERT INTO pace (caller, at) SELECT $1, $2
-             WHERE (SELECT COUNT(*) FROM pace WHERE caller = $1 AND at > $2 - $3 AND at <= $5) < $4",
-        )
-        .bind(caller.as_str())
-        .bind(at)
-        .bind(window)
-        .bind(i64::from(limit))
-        .bind(at.saturating_add(PACE_AHEAD))
-        .execute(pool)
-        .await
-        .map_err(failed)?;
-        if taken.rows_affected() == 1 {
-            let late = now().saturating_sub(at);
-            if (PACE_LATE..PACE_AHEAD).contains(&late) {
-                // The file made us wait: the request leaves only now.
-                sqlx::query("UPDATE pace SET at = $2 WHERE rowid = $1")
-                    .bind(taken.last_insert_rowid())
-                    .bind(at.saturating_add(late))
-                    .execute(pool)
-                    .await
-                    .map_err(failed)?;
-            }
-            sqlx::query("DELETE FROM pace WHERE caller = $1 AND (at < $2 OR at > $3)")
-                .bind(caller.as_str())
-                .bind(at.saturating_sub(PACE_KEPT))
-                .bind(at.saturating_add(PACE_KEPT))
-                .execute(pool)
-                .await
-                .map_err(failed)?;
-            return Ok(None);
-        }
-        let oldest: Option<i64> = sqlx::query(
-            "SELECT MIN(at) FROM (SELECT at FROM pace WHERE caller = $1 AND at <= $3 ORDER BY at DESC LIMIT $2) AS newest",
-        )
-        .bind(caller.as_str())
-        .bind(i64::from(limit))
-        .bind(at.saturating_add(PACE_AHEAD))
-        .fetch_one(pool)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(failed)?;
-        let wait = oldest.map_or(0, |oldest| oldest.saturating_add(window).saturating_sub(at)).clamp(1, window);
-        Ok(Some(Duration::from_millis(wait.unsigned_abs())))
-    }
-
     /// What durations taught about an operation and a size class.
     pub async fn learned(&self, operation: &str, bucket: i64) -> Result<Learned> {
         let row = sqlx::query("SELECT weight, mean, squares FROM durations WHERE operation = $1 AND bucket = $2")
@@ -508,12 +414,7 @@ impl Ledger {
         if let Some(row) = changed {
             return Ok((job(&row)?, true));
         }
-        let row = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1")
-            .bind(intent_id)
-            .fetch_one(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        Ok((job(&row)?, false))
+        Ok((self.by_intent(intent_id).await?, false))
     }
 
     /// Remembers where a result was saved.
@@ -620,68 +521,6 @@ impl Ledger {
         row.as_ref().map(job).transpose()
     }
 
-    /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::observe`].
-    pub async fn spent(&self, caller: &Fingerprint, operation: &str, credits: i64, at: Millis) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
-             ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
-        )
-        .bind(day(at))
-        .bind(caller.as_str())
-        .bind(operation)
-        .bind(credits)
-        .execute(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        Ok(())
-    }
-
-    /// Credits spent on the day of `at` by all callers of this ledger: the budget is the ledger's.
-    pub async fn spent_on_day(&self, at: Millis) -> Result<i64> {
-        sqlx::query("SELECT COALESCE(SUM(credits), 0) FROM spending WHERE day = $1")
-            .bind(day(at))
-            .fetch_one(self.pool().await?)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)
-    }
-
-    /// The caller's spending, newest day first, at most `limit` rows.
-    pub async fn spending(&self, caller: &Fingerprint, limit: u32) -> Result<Vec<Spending>> {
-        let rows = sqlx::query("SELECT day, operation, requests, credits FROM spending WHERE caller = $1 ORDER BY day DESC, credits DESC LIMIT $2")
-            .bind(caller.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        let read = |row: &SqliteRow| -> sqlx::Result<Spending> {
-            Ok(Spending {
-                day: row.try_get(0)?,
-                operation: row.try_get(1)?,
-                requests: row.try_get(2)?,
-                credits: row.try_get(3)?,
-            })
-        };
-        rows.iter().map(|row| read(row).map_err(failed)).collect()
-    }
-
-    /// The balance that was reported last beside a job of the caller, and when.
-    pub async fn last_balance(&self, caller: &Fingerprint) -> Result<Option<(i64, Millis)>> {
-        // Not every change of a row brings a balance, so a few of the latest are compared by when they were told one.
-        let row = sqlx::query(
-            "SELECT credits_remaining, told_at FROM (
-                 SELECT credits_remaining, COALESCE(last_checked_at, submitted_at, created_at) AS told_at FROM jobs
-                 WHERE caller = $1 AND credits_remaining IS NOT NULL ORDER BY changed_at DESC LIMIT 50) AS latest
-             ORDER BY told_at DESC LIMIT 1",
-        )
-        .bind(caller.as_str())
-        .fetch_optional(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        let read = |row: SqliteRow| -> sqlx::Result<(i64, Millis)> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-        row.map(|row| read(row).map_err(failed)).transpose()
-    }
-
     /// Whether it answers, and where it is kept.
     pub async fn health(&self) -> Result<String> {
         let jobs: i64 = sqlx::query("SELECT COUNT(*) FROM jobs")
@@ -702,161 +541,6 @@ impl Ledger {
     pub async fn close(&self) {
         if let Some(store) = self.store.get() {
             store.close().await;
-        }
-    }
-}
-
-async fn open_memory() -> Result<Database> {
-    let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-    // The memory is the connection's: there is no second one.
-    let mut connection = options.connect().await.map_err(failed)?;
-    migrate(&mut connection).await?;
-    Ok(Database::new(connection, None))
-}
-
-async fn open_file(path: &Path) -> Result<Database> {
-    create_private(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // With WAL this survives the death of the process; only a power cut can take back the last moments.
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("cache_size", PAGES_KEPT)
-        // A statement that waited for a lock is no news to the user; one that failed is, and is told once.
-        .disable_statement_logging();
-    let mut writes = connect(&options).await?;
-    migrate(&mut writes).await?;
-    Ok(Database::new(writes, Some(connect(&options).await?)))
-}
-
-async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
-    let started = Instant::now();
-    loop {
-        match options.connect().await {
-            Ok(connection) => return Ok(connection),
-            // Whoever opens a new file turns its journal on, which does not wait for others who do the same.
-            Err(error) if is_contended(&error) && started.elapsed() < BUSY_TIMEOUT => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-}
-
-/// Whether a statement failed only because another connection was at the file: SQLite's busy, locked and schema.
-fn is_contended(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 17))
-}
-
-/// Makes the folder and the file for this user alone: the ledger knows which documents were worked on.
-fn create_private(path: &Path) -> Result<()> {
-    let refused = |error: std::io::Error| {
-        Error::new(
-            Kind::FileAccess,
-            format!("The ledger {} cannot be written.", path.display()),
-            "Set PDFCO_LEDGER to a file in a folder of yours, or to `memory`.",
-        )
-        .with_source(error)
-    };
-    let mut folder = std::fs::DirBuilder::new();
-    folder.recursive(true);
-    let mut file = std::fs::OpenOptions::new();
-    file.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        folder.mode(0o700);
-        file.mode(0o600);
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        folder.create(parent).map_err(refused)?;
-    }
-    file.open(path).map_err(refused)?;
-    Ok(())
-}
-
-async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
-    let steps = MIGRATIONS
-        .iter()
-        .map(|(version, name, sql)| {
-            Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false)
-        })
-        .collect();
-    let migrator = Migrator::with_migrations(steps);
-    let started = Instant::now();
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match migrator.run_direct(None, connection, false).await {
-            Ok(()) => return Ok(()),
-            // Another process may be taking the same steps at this moment; afterwards there is nothing left to do.
-            Err(
-                sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
-            ) if (attempt < MIGRATE_ATTEMPTS || is_contended(&error)) && started.elapsed() < BUSY_TIMEOUT => {
-                tokio::time::sleep(Duration::from_millis((50 * attempt).min(250))).await;
-            }
-            Err(error) => {
-                return Err(Error::new(
-                    Kind::FileAccess,
-                    "The ledger's file is not one that this version can use.",
-                    "It is damaged or was written by a newer pdfco. Move it away, or set PDFCO_LEDGER to another file.",
-                )
-                .with_source(error));
-            }
-        }
-    }
-}
-
-async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
-    let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(store).await.map_err(failed)?;
-    sqlx::query(
-        "DELETE FROM tasks WHERE created_at < $1 OR (status NOT IN ('working', 'input_required') AND changed_at + ttl <= $2)",
-    )
-    .bind(oldest)
-    .bind(now)
-    .execute(store)
-    .await
-    .map_err(failed)?;
-    sqlx::query("DELETE FROM spending WHERE day < $1")
-        .bind(day(now.saturating_sub(SPENDING_KEPT)))
-        .execute(store)
-        .await
-        .map_err(failed)?;
-    sqlx::query("DELETE FROM pace WHERE at < $1")
-        .bind(now.saturating_sub(PACE_KEPT))
-        .execute(store)
-        .await
-        .map_err(failed)?;
-    loop {
-        let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 AND content IS NOT NULL LIMIT $2")
-            .bind(now)
-            .bind(PRUNE_BATCH as i64)
-            .fetch_all(store)
-            .await
-            .map_err(failed)?;
-        for row in &expired {
-            let (intent_id, content): (String, String) =
-                (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-            let clean = serde_json::from_str::<Value>(&content)
-                .map(|content| without_links(&content, "expired").to_string())
-                .unwrap_or_default();
-            // Another look may have brought new links a moment ago: those stay.
-            sqlx::query(
-                "UPDATE jobs SET content = $2, links_expire_at = 0 WHERE intent_id = $1 AND links_expire_at < $3",
-            )
-            .bind(intent_id)
-            .bind(clean)
-            .bind(now)
-            .execute(store)
-            .await
-            .map_err(failed)?;
-        }
-        if expired.len() < PRUNE_BATCH {
-            return Ok(());
         }
     }
 }
@@ -912,9 +596,4 @@ fn failed(error: sqlx::Error) -> Error {
 /// Now, in the ledger's unit.
 pub fn now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
-}
-
-fn day(at: Millis) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    stamp.to_string().split('T').next().unwrap_or_default().to_owned()
 }

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Clears the environment of `command` and makes `home` the home of its user, as each system names it. Its temporary
-/// files are there too: what a killed process leaves goes with the home.
+/// files are there too, in a folder that is made with the first: what a killed process leaves goes with the home.
 pub fn alone(command: &mut Command, home: &Path) {
     let temporary = home.join("tmp");
-    let _ = std::fs::create_dir(&temporary);
     command.env_clear().env("HOME", home);
     for name in ["TMPDIR", "TMP", "TEMP"] {
         command.env(name, &temporary);

@@ -11,8 +11,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::group::{Group, Sized, Waiting};
+use super::spending::day;
 use super::store::Store;
-use super::{day, failed, job};
+use super::{failed, job};
 use crate::error::{Error, Result};
 use crate::jobs::job::{Job, Observation};
 
