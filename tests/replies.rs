@@ -7,11 +7,15 @@ mod product;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use pdfco::api::Reply;
 use pdfco::app::SubmitRequest;
 use pdfco::error::Kind;
+use pdfco::jobs::Observation;
+use pdfco::jobs::ledger::{Intent, now};
 use pdfco::simulator;
 use product::{Product, request};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use wiremock::matchers::{body_partial_json, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -593,4 +597,84 @@ async fn credits_beyond_any_account_do_not_spoil_the_ledger() {
     let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
     assert_eq!((&listed.content["total"], &listed.content["items"][0]["credits_total"]), (&json!(1), &Value::Null));
     assert_eq!(product.app.spending(&product.caller, 10).await.unwrap(), json!([]));
+}
+
+/// A job of long ago, what this machine saw of it then, how it hears of the end now, and what that teaches.
+struct Past {
+    /// Seconds since the submit.
+    ago: i64,
+    /// Of these, those until it was looked at.
+    looked_at: Option<i64>,
+    /// Whether the service calls, instead of being asked.
+    is_called: bool,
+    /// What it says, in milliseconds.
+    reported: Option<u64>,
+    /// In seconds.
+    learned: Option<f64>,
+}
+
+#[tokio::test]
+async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
+    const NIGHT: i64 = 8 * 3_600;
+    let past = |ago, looked_at, is_called, reported, learned| Past { ago, looked_at, is_called, reported, learned };
+    for (number, past) in [
+        past(2, None, false, None, Some(1.0)),
+        past(14, Some(10), false, None, Some(12.0)),
+        // The lid was closed, the clock jumped, or a hundred other jobs came first.
+        past(NIGHT, Some(5), false, None, None),
+        past(NIGHT, None, false, None, None),
+        past(600, Some(20), false, None, None),
+        past(NIGHT, Some(5), false, Some(4_000), Some(4.0)),
+        // Whoever calls says when it ended: now.
+        past(60, None, true, None, Some(60.0)),
+        past(60, Some(10), true, None, Some(60.0)),
+        past(60, None, true, Some(50_000), Some(50.0)),
+        past(30 * NIGHT, None, true, None, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = MockServer::start().await;
+        let mut end = json!({"status": "success", "url": "https://files.example.test/a.txt"});
+        if let Some(reported) = past.reported {
+            end["jobDuration"] = json!(reported);
+        }
+        at(&server, CHECK, ResponseTemplate::new(200).set_body_json(&end)).await;
+        let product = Product::with(&server.uri(), KEY, &[("PDFCO_CHECK_WORTH_SECONDS", "2")]);
+        let (jobs, key) = (product.app.jobs(), &product.caller.key);
+        let submitted_at = now() - past.ago * 1_000;
+        let secret = format!("secret-{number}");
+        let callback_hash: String =
+            Sha256::digest(format!("pdfco callback v1\0{secret}")).iter().map(|byte| format!("{byte:02x}")).collect();
+        let intent = Intent {
+            intent_id: "local-1",
+            caller: key.fingerprint(),
+            operation: "pdf_to_text",
+            arguments: &json!({}),
+            request_hash: "",
+            client_request_id: None,
+            callback_hash: Some(&callback_hash),
+            at: submitted_at,
+        };
+        let ledger = jobs.ledger();
+        ledger.intend(&intent).await.unwrap();
+        ledger.accepted("local-1", JOB, &json!({}), None, None, submitted_at).await.unwrap();
+        if let Some(seconds) = past.looked_at {
+            let reply = Reply { body: json!({"status": "working"}) };
+            let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();
+            ledger.observe("local-1", &seen).await.unwrap();
+        }
+        if past.is_called {
+            jobs.called_back(&secret, end).await.unwrap();
+        } else {
+            assert!(jobs.check(key, JOB, false).await.unwrap().job.status.is_terminal());
+        }
+        let learned = ledger.learned("pdf_to_text", 0).await.unwrap();
+        let seconds = (learned.weight > 0.0).then(|| learned.mean.exp());
+        let is_right = match (seconds, past.learned) {
+            (Some(seconds), Some(expected)) => (seconds / expected - 1.0).abs() < 0.1,
+            (seconds, expected) => seconds == expected,
+        };
+        assert!(is_right, "row {number}: {seconds:?} instead of {:?}", past.learned);
+    }
 }

@@ -18,6 +18,10 @@ const WIDENING: f64 = 0.15;
 const FEW: f64 = 20.0;
 /// Durations beyond these are measuring errors, in seconds.
 const SECONDS_RANGE: (f64, f64) = (0.05, 4.0 * 3600.0);
+/// A look came in time if the gap before it was so many times as long as planned at most, and a little more.
+const GAP_SHARE: f64 = 2.0;
+/// That little, in seconds: a turn at the rate limit and an answer take a while.
+const GAP_SLACK: f64 = 2.0;
 
 /// Fading sums of `ln(seconds)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -92,13 +96,26 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
+/// How an end was seen, in seconds since the submit.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When it was seen.
+    pub at: f64,
+    /// When the job was looked at before that and had not ended; 0 when never. As large as `at` when we were told.
+    pub before: f64,
+    /// When that look was planned to be followed by the next.
+    pub planned: f64,
+}
+
 /// How long a job took, in seconds since its submit: as reported, else the time of the look that saw it done less half
-/// the gap before that look.
-pub fn duration(reported_ms: Option<i64>, seen_after: f64, last_look_before: f64) -> f64 {
-    let gap = (seen_after - last_look_before).max(0.0);
+/// the gap before that look. Nothing when the gap was much longer than planned: that a machine slept, its clock jumped
+/// or many others stood in line says nothing of the job.
+pub fn duration(reported_ms: Option<i64>, seen: Seen) -> Option<f64> {
+    let gap = (seen.at - seen.before).max(0.0);
+    let gap_max = GAP_SHARE * (seen.planned - seen.before).max(0.0) + GAP_SLACK;
     match reported_ms {
-        Some(ms) if ms > 0 => (ms as f64 / 1000.0).min(seen_after.max(SECONDS_RANGE.0)),
-        _ => seen_after - gap / 2.0,
+        Some(ms) if ms > 0 => Some((ms as f64 / 1000.0).min(seen.at.max(SECONDS_RANGE.0))),
+        _ => (gap <= gap_max && seen.at <= SECONDS_RANGE.1).then(|| seen.at - gap / 2.0),
     }
 }
 
@@ -165,9 +182,27 @@ mod tests {
 
     #[test]
     fn the_time_of_a_job_is_what_was_reported_or_half_a_gap_less() {
-        assert!((duration(Some(1_500), 4.0, 1.0) - 1.5).abs() < 1e-9);
-        assert!((duration(Some(9_000_000), 4.0, 1.0) - 4.0).abs() < 1e-9, "never longer than until it was seen");
-        assert!((duration(None, 4.0, 1.0) - 2.5).abs() < 1e-9);
+        let seen = |at: f64, before: f64, planned: f64| Seen { at, before, planned };
+        for (reported, seen, expected) in [
+            (Some(1_500), seen(4.0, 1.0, 4.0), Some(1.5)),
+            // Never longer than until it was seen.
+            (Some(9_000_000), seen(4.0, 1.0, 4.0), Some(4.0)),
+            (None, seen(4.0, 1.0, 4.0), Some(2.5)),
+            (Some(0), seen(4.0, 1.0, 4.0), Some(2.5)),
+            // A little late.
+            (None, seen(8.0, 1.0, 4.0), Some(4.5)),
+            // Much too late: nobody knows.
+            (None, seen(10.0, 1.0, 4.0), None),
+            (None, seen(86_400.0, 1.0, 4.0), None),
+            (Some(1_500), seen(86_400.0, 1.0, 4.0), Some(1.5)),
+            // Told.
+            (None, seen(60.0, 60.0, 4.0), Some(60.0)),
+            (None, seen(1e6, 1e6, 4.0), None),
+            // A clock that was set back.
+            (None, seen(0.0, 5.0, 8.0), Some(0.0)),
+        ] {
+            assert_eq!(duration(reported, seen), expected, "{reported:?} {seen:?}");
+        }
         assert_eq!([None, Some(1), Some(5), Some(6), Some(100), Some(101)].map(page_bucket), [0, 1, 2, 3, 4, 5]);
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::belief::{self, Learned};
+use super::belief::{self, Learned, Seen};
 use super::ledger::now;
 use super::poller::{Bill, By, Looked, Service};
 use super::{Belief, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
@@ -54,17 +54,21 @@ impl Core {
             job.seeing(&seen)
         });
         if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
-            self.learn(&job, before).await;
+            self.learn(&job, Some(before)).await;
         }
         Ok(Looked { job, credits, credits_remaining, by: By::Us })
     }
 
-    /// Lets a finished job teach how long such jobs take: in its size class and in general.
-    pub(super) async fn learn(&self, job: &Job, last_look_before: f64) {
+    /// Lets a finished job teach how long such jobs take: in its size class and in general. `before` is when it was
+    /// looked at before its end was seen, in seconds since the submit; nothing when its end was told by the service.
+    pub(super) async fn learn(&self, job: &Job, before: Option<f64>) {
         if job.operation.is_empty() || job.submitted_at.is_none() {
             return;
         }
-        let seconds = belief::duration(job.job_duration_ms, job.elapsed_seconds(now()), last_look_before);
+        let at = job.elapsed_seconds(now());
+        let before = before.unwrap_or(at);
+        let seen = Seen { at, before, planned: self.known_schedule(job).next_look(before) };
+        let Some(seconds) = belief::duration(job.job_duration_ms, seen) else { return };
         let mut buckets = vec![0, belief::page_bucket(job.page_count)];
         buckets.dedup();
         for bucket in buckets {

@@ -187,7 +187,6 @@ impl Jobs {
             || Error::new(Kind::NotFound, "There is no such callback.", "It is spent or was never given out.");
         let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
         let seen = Observation::called_back(content, now())?;
-        let before = job.last_look_seconds();
         let reply = api::Reply { body: seen.content.clone() };
         if let (None, Some(id)) = (&job.job_id, reply.job_id())
             && valid_id(&id, "jobId").is_ok()
@@ -202,7 +201,7 @@ impl Jobs {
             if job.completed_at == Some(seen.at) {
                 core.charge(&job.caller, &job.operation, seen.credits, None).await;
                 if seen.status == JobStatus::Success {
-                    core.learn(&job, before).await;
+                    core.learn(&job, None).await;
                 }
             }
             poller.hear(&job);
