@@ -271,7 +271,7 @@ pub fn rfc3339(at: i64) -> String {
 /// The published schema of [`Answer`], short because it stands beside every job tool. A field that may be null has no
 /// `type`, because lists of types break clients.
 pub fn schema() -> Value {
-    let states = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled", "error"];
+    let states: Vec<&str> = JobStatus::WORDS.into_iter().chain(["error"]).collect();
     json!({
         "type": "object",
         "properties": {

@@ -618,12 +618,14 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
     const NIGHT: i64 = 8 * 3_600;
     let past = |ago, looked_at, is_called, reported, learned| Past { ago, looked_at, is_called, reported, learned };
     for (number, past) in [
-        past(2, None, false, None, Some(1.0)),
-        past(14, Some(10), false, None, Some(12.0)),
+        past(20, None, false, None, Some(10.0)),
+        past(40, Some(20), false, None, Some(30.0)),
         // The lid was closed, the clock jumped, or a hundred other jobs came first.
         past(NIGHT, Some(5), false, None, None),
         past(NIGHT, None, false, None, None),
         past(600, Some(20), false, None, None),
+        past(-600, None, false, None, None),
+        past(-600, None, false, Some(4_000), Some(4.0)),
         past(NIGHT, Some(5), false, Some(4_000), Some(4.0)),
         // Whoever calls says when it ended: now.
         past(60, None, true, None, Some(60.0)),
@@ -640,7 +642,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
             end["jobDuration"] = json!(reported);
         }
         at(&server, CHECK, ResponseTemplate::new(200).set_body_json(&end)).await;
-        let product = Product::with(&server.uri(), KEY, &[("PDFCO_CHECK_WORTH_SECONDS", "2")]);
+        let product = Product::new(&server.uri(), KEY);
         let (jobs, key) = (product.app.jobs(), &product.caller.key);
         let submitted_at = now() - past.ago * 1_000;
         let secret = format!("secret-{number}");

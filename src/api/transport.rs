@@ -1,4 +1,4 @@
-//! One HTTP exchange with the service: base URL, key header, time limits, size limits, no redirects.
+//! One HTTP exchange with the service: base URL, key header, time limits, no redirects.
 //!
 //! What lives here: [`Transport::exchange`], and the reqwest clients, built on first use because reading the system's
 //! TLS roots takes longer than answering `initialize`. What never does: repeating a request, or meaning.
@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use super::body::{self, Body, Unread};
+use super::body::{self, Body, Turns, Unread};
 use super::certificates::CertificateTrouble;
 use super::moved::{Moved, at_least};
 use super::reply::{self, Reply};
@@ -70,8 +69,7 @@ pub(crate) struct Transport {
     base: Url,
     timeouts: Timeouts,
     client: OnceLock<reqwest::Client>,
-    /// Turns of large answers.
-    large: Semaphore,
+    turns: Turns,
 }
 
 impl Transport {
@@ -87,7 +85,7 @@ impl Transport {
                 "PDFCO_BASE_URL is an https link; plain http is accepted for this machine (127.0.0.1, localhost) only.",
             ));
         }
-        Ok(Transport { base, timeouts, client: OnceLock::new(), large: Semaphore::new(body::LARGE_AT_ONCE) })
+        Ok(Transport { base, timeouts, client: OnceLock::new(), turns: Turns::new() })
     }
 
     pub(super) fn idle(&self) -> Duration {
@@ -190,7 +188,7 @@ impl Transport {
                 fate: Fate::Elsewhere,
             });
         }
-        let body = Body::read(response, moved, &self.large).await.map_err(|unread| match unread {
+        let body = Body::read(response, moved, &self.turns).await.map_err(|unread| match unread {
             Unread::Broken(error) => self.lost(error),
             Unread::TooLarge => Failure {
                 error: Error::new(

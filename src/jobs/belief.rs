@@ -18,10 +18,10 @@ const WIDENING: f64 = 0.15;
 const FEW: f64 = 20.0;
 /// Durations beyond these are measuring errors, in seconds.
 const SECONDS_RANGE: (f64, f64) = (0.05, 4.0 * 3600.0);
-/// A look came in time if the gap before it was so many times as long as planned at most, and a little more.
-const GAP_SHARE: f64 = 2.0;
-/// That little, in seconds: a turn at the rate limit and an answer take a while.
-const GAP_SLACK: f64 = 2.0;
+/// Longest gap between two looks whose middle is taken for the end, in seconds: those that are planned or asked for are
+/// 60 s at most, and a turn at the rate limit takes a while. Later in a job's life a gap may be as long as what was
+/// before it.
+const GAP_MAX: f64 = 90.0;
 
 /// Fading sums of `ln(seconds)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -96,26 +96,21 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
-/// How an end was seen, in seconds since the submit.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    /// When it was seen.
-    pub at: f64,
-    /// When the job was looked at before that and had not ended; 0 when never. As large as `at` when we were told.
-    pub before: f64,
-    /// When that look was planned to be followed by the next.
-    pub planned: f64,
-}
-
-/// How long a job took, in seconds since its submit: as reported, else the time of the look that saw it done less half
-/// the gap before that look. Nothing when the gap was much longer than planned: that a machine slept, its clock jumped
-/// or many others stood in line says nothing of the job.
-pub fn duration(reported_ms: Option<i64>, seen: Seen) -> Option<f64> {
-    let gap = (seen.at - seen.before).max(0.0);
-    let gap_max = GAP_SHARE * (seen.planned - seen.before).max(0.0) + GAP_SLACK;
-    match reported_ms {
-        Some(ms) if ms > 0 => Some((ms as f64 / 1000.0).min(seen.at.max(SECONDS_RANGE.0))),
-        _ => (gap <= gap_max && seen.at <= SECONDS_RANGE.1).then(|| seen.at - gap / 2.0),
+/// How long a job took, in seconds since its submit: as reported; else as we were told, which is when there is no look
+/// `before`; else the time `at` which a look saw its end less half the gap since the look before. Nothing when that gap
+/// says more of us than of the job: the machine slept, its clock jumped, or nobody asked for long.
+pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Option<f64> {
+    let before = before.unwrap_or(at);
+    let is_sound = 0.0 < at && at <= SECONDS_RANGE.1 && before <= at;
+    let reported = reported_ms.filter(|ms| *ms > 0).map(|ms| ms as f64 / 1000.0);
+    match reported {
+        // Never longer than until it was seen, by a clock that can be believed.
+        Some(seconds) if is_sound => Some(seconds.min(at)),
+        Some(seconds) => Some(seconds).filter(|seconds| *seconds <= SECONDS_RANGE.1),
+        None => {
+            let gap = at - before;
+            (is_sound && gap <= GAP_MAX.max(before)).then(|| at - gap / 2.0)
+        }
     }
 }
 
@@ -182,26 +177,35 @@ mod tests {
 
     #[test]
     fn the_time_of_a_job_is_what_was_reported_or_half_a_gap_less() {
-        let seen = |at: f64, before: f64, planned: f64| Seen { at, before, planned };
-        for (reported, seen, expected) in [
-            (Some(1_500), seen(4.0, 1.0, 4.0), Some(1.5)),
+        for (reported, at, before, expected) in [
+            (Some(1_500), 4.0, Some(1.0), Some(1.5)),
             // Never longer than until it was seen.
-            (Some(9_000_000), seen(4.0, 1.0, 4.0), Some(4.0)),
-            (None, seen(4.0, 1.0, 4.0), Some(2.5)),
-            (Some(0), seen(4.0, 1.0, 4.0), Some(2.5)),
-            // A little late.
-            (None, seen(8.0, 1.0, 4.0), Some(4.5)),
-            // Much too late: nobody knows.
-            (None, seen(10.0, 1.0, 4.0), None),
-            (None, seen(86_400.0, 1.0, 4.0), None),
-            (Some(1_500), seen(86_400.0, 1.0, 4.0), Some(1.5)),
+            (Some(9_000_000), 4.0, Some(1.0), Some(4.0)),
+            (None, 4.0, Some(1.0), Some(2.5)),
+            (Some(0), 4.0, Some(1.0), Some(2.5)),
+            // The longest gaps that are planned or can be asked for, and what a line of others adds.
+            (None, 60.0, Some(0.0), Some(30.0)),
+            (None, 120.0, Some(40.0), Some(80.0)),
+            // Nobody looked for hours, or the clock jumped.
+            (None, 86_400.0, Some(5.0), None),
+            (None, 600.0, Some(0.0), None),
+            (Some(1_500), 86_400.0, Some(5.0), Some(1.5)),
+            // Late in a long life.
+            (None, 1_000.0, Some(600.0), Some(800.0)),
             // Told.
-            (None, seen(60.0, 60.0, 4.0), Some(60.0)),
-            (None, seen(1e6, 1e6, 4.0), None),
+            (None, 60.0, None, Some(60.0)),
+            (Some(1_500), 60.0, None, Some(1.5)),
+            (None, 1e6, None, None),
             // A clock that was set back.
-            (None, seen(0.0, 5.0, 8.0), Some(0.0)),
+            (None, 0.0, Some(5.0), None),
+            (None, 3.0, Some(5.0), None),
+            (None, 0.0, None, None),
+            (Some(4_000), 0.0, Some(0.0), Some(4.0)),
+            (Some(4_000), 3.0, Some(5.0), Some(4.0)),
+            (Some(i64::MAX), 0.0, Some(0.0), None),
+            (None, f64::NAN, Some(1.0), None),
         ] {
-            assert_eq!(duration(reported, seen), expected, "{reported:?} {seen:?}");
+            assert_eq!(duration(reported, at, before), expected, "{reported:?} {at} {before:?}");
         }
         assert_eq!([None, Some(1), Some(5), Some(6), Some(100), Some(101)].map(page_bucket), [0, 1, 2, 3, 4, 5]);
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::belief::{self, Learned, Seen};
+use super::belief::{self, Learned};
 use super::ledger::now;
 use super::poller::{Bill, By, Looked, Service};
 use super::{Belief, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
@@ -66,9 +66,7 @@ impl Core {
             return;
         }
         let at = job.elapsed_seconds(now());
-        let before = before.unwrap_or(at);
-        let seen = Seen { at, before, planned: self.known_schedule(job).next_look(before) };
-        let Some(seconds) = belief::duration(job.job_duration_ms, seen) else { return };
+        let Some(seconds) = belief::duration(job.job_duration_ms, at, before) else { return };
         let mut buckets = vec![0, belief::page_bucket(job.page_count)];
         buckets.dedup();
         for bucket in buckets {

@@ -1,4 +1,5 @@
-//! What answers that are too large leave behind in a server that lives on.
+//! What answers that are too large leave behind in a server that lives on: one that is refused must not make the
+//! allocator keep as much for the next. (Allocators that give every large buffer back, such as musl's, pass anyway.)
 
 use pdfco::simulator::{self, Fault, FaultKind, Options};
 use serde_json::{Value, json};
