@@ -14,7 +14,7 @@ const LEFT_MAX: u64 = 4 * 1024;
 /// Calls that meet such an answer at the same moment, and what they may take together at most, in KiB. Each by itself
 /// may take 16 MiB.
 const AT_ONCE: usize = 16;
-const TAKEN_MAX: u64 = 80 * 1024;
+const TAKEN_MAX: u64 = 128 * 1024;
 
 /// As many calls at once, each of which asks the service, and what kind of error each ends with.
 fn checks(server: &mut Wire, at_once: usize) -> Vec<Value> {
