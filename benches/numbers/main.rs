@@ -62,8 +62,8 @@ fn main() {
     let options = simulator::Options { credits: i64::MAX / 4, life: Life::Checks(1), ..simulator::Options::default() };
     let service = runtime.block_on(simulator::spawn(options)).unwrap();
     let mut stage = Stage {
-        product: installed(&["--bin", "pdfco"], "pdfco", home.path()),
-        floor: installed(&["--example", "floor"], "examples/floor", home.path()),
+        product: installed(env!("CARGO_BIN_EXE_pdfco").as_ref(), home.path()),
+        floor: installed(&floor(), home.path()),
         base: service.url().to_owned(),
         home: home.path().to_owned(),
         floor_tools: (1, 500),
@@ -90,14 +90,11 @@ fn main() {
     }
 }
 
-/// Builds a binary as its user would, and copies it as an installer would.
-///
-/// What cargo has just built for this bench is neither: its dependencies have what the tests ask of them, and a file
-/// that a linker has just written lies in the page cache in small pieces. Both cost a start some hundreds of
-/// microseconds, and differently from one build to the next.
-fn installed(target: &[&str], path: &str, home: &Path) -> PathBuf {
-    // `target/release/pdfco`.
-    let folder = Path::new(env!("CARGO_BIN_EXE_pdfco")).parent().unwrap();
+/// Builds the floor as the product was built for this run, with what the tests ask of the dependencies of both: an
+/// example, so that it is no part of the product.
+fn floor() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_BIN_EXE_pdfco")).parent().unwrap().to_owned();
+    let profile = folder.file_name().unwrap().to_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut build = Command::new(cargo);
     // What this process was told about its own package would make cargo build half of the dependencies anew.
@@ -108,9 +105,15 @@ fn installed(target: &[&str], path: &str, home: &Path) -> PathBuf {
             build.env_remove(name);
         }
     }
-    build.args(["build", "--quiet", "--locked"]).args(target).arg("--profile").arg(folder.file_name().unwrap());
-    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "{target:?} was not built");
-    let binary = folder.join(path);
+    build.args(["build", "--quiet", "--locked", "--example", "floor", "--profile"]).arg(profile);
+    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "the floor was not built");
+    // Beside the product: `target/release/pdfco` and `target/release/examples/floor`.
+    folder.join("examples/floor")
+}
+
+/// A copy, as an installer makes one: what a linker has just written lies in the page cache in small pieces, which costs
+/// a start some hundreds of microseconds, more or less from one build to the next.
+fn installed(binary: &Path, home: &Path) -> PathBuf {
     let copy = home.join(binary.file_name().unwrap());
     std::fs::copy(binary, &copy).unwrap();
     copy
