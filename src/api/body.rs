@@ -35,7 +35,6 @@ pub(super) enum Unread {
 }
 
 /// Turns of large answers.
-#[derive(Clone)]
 pub(super) struct Turns(Arc<Semaphore>);
 
 impl Turns {
