@@ -141,7 +141,7 @@ impl Soak {
         self.open[server].insert(id, asked);
     }
 
-    /// Takes the answers that are there.
+    /// ResponseMode the answers that are there.
     fn listen(&mut self) {
         for server in 0..2 {
             while let Some(message) = self.servers[server].next_within(Duration::ZERO) {

@@ -9,9 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::catalogue::{Effect, Output};
+use crate::catalog::{Effect, Output};
+use crate::charge::Charge;
 use crate::error::{Error, Kind};
-use crate::jobs::{Bill, Job, JobStatus, Task, TaskStatus};
+use crate::jobs::{Job, JobStatus, Task, TaskStatus};
+use crate::next_step::{Audience, Hint};
 
 /// What one call told.
 #[derive(Clone, Debug, Serialize)]
@@ -20,12 +22,12 @@ pub struct Answer {
     pub status: String,
     /// The service's own JSON, unchanged; for an error `{kind, message, hint, retryable, retry_after_seconds?}`.
     pub content: Value,
-    /// Credits reported for the requests that this call made.
-    pub credits_used: Option<i64>,
-    /// The last balance reported.
-    pub credits_remaining: Option<i64>,
+    /// What the requests of this call cost, and the newest balance.
+    #[serde(flatten)]
+    pub charge: Charge,
     /// The next step, naming the tool and the job id.
-    pub tips: Option<String>,
+    #[serde(serialize_with = "for_agents")]
+    pub tips: Option<Hint>,
     /// Our own record.
     pub job: Option<JobView>,
     /// Text of the result.
@@ -43,12 +45,11 @@ pub struct Answer {
 
 impl Answer {
     /// A plain success with `content`.
-    pub fn new(status: impl Into<String>, content: Value, bill: Bill) -> Answer {
+    pub fn new(status: impl Into<String>, content: Value, charge: Charge) -> Answer {
         Answer {
             status: status.into(),
             content,
-            credits_used: bill.used,
-            credits_remaining: bill.remaining,
+            charge,
             tips: None,
             job: None,
             output: None,
@@ -60,23 +61,22 @@ impl Answer {
 
     /// An error, with what was spent before it came.
     pub fn from_error(error: &Error) -> Answer {
-        let (used, remaining) = error.spent();
-        let mut bill = Bill { used, remaining };
+        let mut charge = error.charge();
         if let Some(body) = error.upstream() {
-            let read = |name: &str| crate::lenient::field(body, name).and_then(crate::lenient::whole_number);
-            bill.add(read("credits"), read("remainingCredits"));
+            let read = |name: &str| crate::json_ext::field(body, name).and_then(crate::json_ext::whole_number);
+            charge.add(Charge::new(read("credits"), read("remainingCredits")));
         }
         Answer {
-            tips: Some(error.hint().to_owned()),
+            tips: Some(error.hint().clone()),
             is_error: true,
             kind: Some(error.kind()),
-            ..Answer::new("error", error.to_json(), bill)
+            ..Answer::new("error", error.to_json(Audience::Agent), charge)
         }
     }
 
     /// Adds the next step.
     #[must_use]
-    pub fn with_tips(mut self, tips: impl Into<String>) -> Answer {
+    pub fn with_tips(mut self, tips: impl Into<Hint>) -> Answer {
         self.tips = Some(tips.into());
         self
     }
@@ -87,7 +87,7 @@ impl Answer {
 pub struct JobView {
     /// The id to use from here on.
     pub job_id: String,
-    /// Catalogue name; null for a job first seen by its id.
+    /// Catalog name; null for a job first seen by its id.
     pub operation: Option<String>,
     /// Whether nothing more is expected.
     pub is_terminal: bool,
@@ -262,6 +262,10 @@ fn mime_type(name: &str, declared: Option<Output>, maybe_list: bool) -> String {
     .to_owned()
 }
 
+fn for_agents<S: serde::Serializer>(tips: &Option<Hint>, serializer: S) -> Result<S::Ok, S::Error> {
+    tips.as_ref().map(|tips| tips.text(Audience::Agent)).serialize(serializer)
+}
+
 /// A time of the ledger as text, to the second.
 pub fn rfc3339(at: i64) -> String {
     let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -288,9 +292,9 @@ pub fn schema() -> Value {
 }
 
 /// What to do next about a job, naming tool and id.
-pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<String> {
+pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
     let id = job.id();
-    Some(match &job.status {
+    let text = match &job.status {
         _ if job.job_id.is_none() && !job.status.is_terminal() && job.problem.is_none() && job.submitted_at.is_none() => format!(
             "The request was written down and has not left yet: it waits for its turn right now, or a crash cut it off, and then nothing was charged. cancel_job {id} puts it aside."
         ),
@@ -321,7 +325,8 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<String> {
         JobStatus::Aborted => "The service gave the job up, mostly under load or for size. Submit it again, with fewer pages if it was large.".to_owned(),
         JobStatus::Unknown => format!("The service does not know job {id}: the id is wrong, of another key, or too old. list_jobs shows the jobs of this key."),
         JobStatus::Cancelled => format!("Tracking was stopped; the service may still finish and charge. get_job_check {id} with force: true looks once more."),
-    })
+    };
+    Some(text.into())
 }
 
 #[cfg(test)]
@@ -336,10 +341,10 @@ mod tests {
     #[test]
     fn an_error_shows_what_was_spent_on_the_way() {
         let error = Error::new(Kind::InvalidArgument, "m", "h")
-            .with_spent(Some(7), Some(90))
+            .with_charge(Charge::new(Some(7), Some(90)))
             .with_upstream(json!({"credits": 1, "remainingCredits": "89"}));
         let answer = Answer::from_error(&error);
-        assert_eq!((answer.credits_used, answer.credits_remaining), (Some(8), Some(89)));
+        assert_eq!((answer.charge.credits, answer.charge.remaining), (Some(8), Some(89)));
         assert_eq!(answer.content["kind"], "invalid_argument");
     }
 }

@@ -1,6 +1,6 @@
 //! The use cases: what both doors offer, each in the order of its walkthrough.
 //!
-//! What lives here: [`App`], which joins catalogue, files and jobs into calls that end in an [`Answer`], and
+//! What lives here: [`App`], which joins catalog, files and jobs into calls that end in an [`Answer`], and
 //! [`Caller`], who is asking. What never does: protocol, terminal, HTTP or SQL.
 //!
 //! Start at [`App::submit`]. What becomes of a result is in `app/results.rs`, a call whose outcome is fetched later in
@@ -26,13 +26,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Answer, JobView, rfc3339, tips};
 use crate::api::{CALL_PATIENCE, Client, SharedPace, Timeouts};
-use crate::catalogue::arguments::{self, Sources};
-use crate::catalogue::{self, Operation};
+use crate::catalog::arguments::{self, Sources};
+use crate::catalog::{self, Operation};
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Hosts, Sandbox, Text, is_local, is_private, upload};
-use crate::jobs::ledger::now;
-use crate::jobs::{Bill, Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions, hash_of_request};
+use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions, hash_of_request};
+use crate::next_step::{Audience, Hint};
 use crate::secret::ApiKey;
 
 /// How long a job is waited for when a call says nothing.
@@ -55,23 +57,23 @@ pub struct Caller {
     /// Longest wait in one call; `None` is no limit.
     pub max_wait: Option<Duration>,
     /// What they take for a call that would wait.
-    pub takes: Takes,
+    pub response_mode: ResponseMode,
     /// They gave up.
     pub cancel: CancellationToken,
     /// Hears what happens meanwhile.
-    pub told: Arc<dyn Fn(Event) + Send + Sync>,
+    pub on_event: Arc<dyn Fn(Event) + Send + Sync>,
 }
 
 /// What a caller takes for a call that would wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Takes {
+pub enum ResponseMode {
     /// The answer, however long it takes.
     #[default]
-    Answers,
+    Inline,
     /// A task where the call would wait, the answer where it would not.
-    Tasks,
+    PreferTask,
     /// Nothing but a task, because they asked for one.
-    OnlyTasks {
+    TaskOnly {
         /// How long they want it to be kept.
         ttl: Option<Duration>,
     },
@@ -114,7 +116,7 @@ pub enum Event {
 /// What to submit.
 #[derive(Clone, Debug, Default)]
 pub struct SubmitRequest {
-    /// Catalogue name.
+    /// Catalog name.
     pub operation: String,
     /// Arguments in any accepted spelling.
     pub arguments: Map<String, Value>,
@@ -153,7 +155,7 @@ impl App {
     /// # Errors
     /// As [`App::new`].
     pub fn with_timeouts(config: Config, timeouts: Timeouts) -> Result<App> {
-        catalogue::toolsets(&config.toolsets)?;
+        catalog::toolsets(&config.toolsets)?;
         let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
         let client = Client::new(config.base_url.clone(), config.pace, timeouts, shared_pace(&ledger))?;
         let settings = Settings {
@@ -183,7 +185,7 @@ impl App {
     /// Everything that ends the call before there is a job; from then on the answer tells what happened.
     pub async fn submit(&self, caller: &Caller, mut request: SubmitRequest) -> Result<Answer> {
         let began = Instant::now();
-        let operation = catalogue::find(&request.operation)?;
+        let operation = catalog::find(&request.operation)?;
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         if let Some(id) = &request.client_request_id
             && let Some(job) = or_cancelled(&caller.cancel, self.jobs.earlier(&caller.key, id)).await?
@@ -200,7 +202,7 @@ impl App {
             }
             let note =
                 "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
-            return self.after_submit(caller, &request, began, job, Bill::default(), Some(note.to_owned())).await;
+            return self.after_submit(caller, &request, began, job, Charge::NONE, Some(note.to_owned())).await;
         }
         // Whatever can be refused is refused before anything is paid for.
         self.jobs.refuse_beyond_budget(operation).await?;
@@ -208,7 +210,7 @@ impl App {
             caller.sandbox.target(Some(save_to), operation.name, false)?;
         }
         let (public, identity) = (arguments.public(), arguments.identity());
-        let (body, bill) =
+        let (body, charge) =
             Box::pin(self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources)).await?;
         let submission = Submission {
             operation,
@@ -219,11 +221,10 @@ impl App {
             client_request_id: request.client_request_id.as_deref(),
             cancel: caller.cancel.clone(),
         };
-        let submitted = Box::pin(self.jobs.submit(&caller.key, submission))
-            .await
-            .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
-        let mut bill = bill;
-        bill.merge(submitted.bill);
+        let submitted =
+            Box::pin(self.jobs.submit(&caller.key, submission)).await.map_err(|error| error.with_charge(charge))?;
+        let mut charge = charge;
+        charge.add(submitted.charge);
         let note = match (&submitted.twin, submitted.is_repeat) {
             (_, true) => {
                 Some("This client_request_id was used before: here is its job; nothing was charged again.".to_owned())
@@ -235,7 +236,7 @@ impl App {
             _ => None,
         };
         self.tell(caller, &submitted.job);
-        self.after_submit(caller, &request, began, submitted.job, bill, note).await
+        self.after_submit(caller, &request, began, submitted.job, charge, note).await
     }
 
     /// The rest of a submit once there is a job: waits, reads and saves as `request` says.
@@ -245,26 +246,26 @@ impl App {
         request: &SubmitRequest,
         began: Instant,
         job: Job,
-        mut bill: Bill,
+        mut charge: Charge,
         note: Option<String>,
     ) -> Result<Answer> {
         let asked = request.wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
-        let takes_a_task = match caller.takes {
-            Takes::Answers => false,
-            Takes::Tasks => !asked.is_zero(),
-            Takes::OnlyTasks { .. } => true,
+        let takes_a_task = match caller.response_mode {
+            ResponseMode::Inline => false,
+            ResponseMode::PreferTask => !asked.is_zero(),
+            ResponseMode::TaskOnly { .. } => true,
         };
         if takes_a_task && job.job_id.is_some() && !job.status.is_terminal() {
             let follow_up = tasks::after_submit(request.read, request.save_to.as_deref());
-            match self.promise(caller, &job.operation, &job, follow_up, bill).await {
+            match self.promise(caller, &job.operation, &job, follow_up, charge).await {
                 Ok(promised) => return Ok(promised),
                 // From here on there is a job: whatever happens, the answer names it.
                 Err(error) => tracing::warn!(%error, "a task could not be written down; the call waits instead"),
             }
         }
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
-            let source = if bill == Bill::default() { "cache" } else { "live" };
-            (self.job_answer(&job, source, bill), job)
+            let source = if charge == Charge::NONE { "cache" } else { "live" };
+            (self.job_answer(&job, source, charge), job)
         } else {
             // From here on there is a job: whatever happens, the answer names it.
             let left = caller.max_wait.map(|max| max.saturating_sub(began.elapsed()));
@@ -275,14 +276,14 @@ impl App {
             };
             match waited {
                 Ok((answer, job)) => {
-                    bill.add(answer.credits_used, answer.credits_remaining);
-                    (Answer { credits_used: bill.used, credits_remaining: bill.remaining, ..answer }, job)
+                    charge.add(answer.charge);
+                    (Answer { charge, ..answer }, job)
                 }
                 Err(error) if error.kind() == Kind::Cancelled => return Err(error),
                 Err(error) => {
-                    let mut answer = self.job_answer(&job, "live", bill);
+                    let mut answer = self.job_answer(&job, "live", charge);
                     if let Some(view) = &mut answer.job {
-                        view.last_check_error = Some(error.to_json());
+                        view.last_check_error = Some(error.to_json(Audience::Agent));
                     }
                     (answer, job)
                 }
@@ -303,12 +304,12 @@ impl App {
         if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
             let reminder =
                 format!("Nothing was saved yet: when it has ended, call download_result with save_to `{save_to}`.");
-            answer.tips = Some(format!("{} {reminder}", answer.tips.unwrap_or_default()));
+            answer.tips = Some(answer.tips.unwrap_or_default().and(format!(" {reminder}")));
         }
         if let Some(note) = note {
             answer.tips = Some(match answer.tips {
-                Some(tips) => format!("{note} {tips}"),
-                None => note,
+                Some(tips) => Hint::from(format!("{note} ")).and(tips),
+                None => note.into(),
             });
         }
         Ok(answer)
@@ -316,8 +317,8 @@ impl App {
 
     /// The answer about a job that there was no time to wait for.
     fn not_waited_for(&self, job: &Job) -> Answer {
-        let retry_after = round_seconds(self.jobs.next_look_in(job));
-        let mut answer = self.job_answer(job, "live", Bill::default());
+        let retry_after = round_seconds(self.jobs.next_check_in(job));
+        let mut answer = self.job_answer(job, "live", Charge::NONE);
         answer.tips = tips(job, Some(retry_after));
         if let Some(view) = &mut answer.job {
             view.retry_after_seconds = Some(retry_after);
@@ -334,9 +335,9 @@ impl App {
         operation: &Operation,
         mut body: Map<String, Value>,
         sources: Option<Sources>,
-    ) -> Result<(Map<String, Value>, Bill)> {
-        let mut bill = Bill::default();
-        let Some(sources) = sources else { return Ok((body, bill)) };
+    ) -> Result<(Map<String, Value>, Charge)> {
+        let mut charge = Charge::NONE;
+        let Some(sources) = sources else { return Ok((body, charge)) };
         let mut files = Vec::new();
         for item in &sources.items {
             if is_private(item) && !self.client.is_local() {
@@ -359,7 +360,7 @@ impl App {
                         .path
                         .file_name()
                         .map_or_else(|| operation.name.to_owned(), |name| name.to_string_lossy().into_owned());
-                    (caller.told)(Event::Uploading { name, bytes: file.bytes });
+                    (caller.on_event)(Event::Uploading { name, bytes: file.bytes });
                     let uploading = upload(
                         &self.jobs,
                         &self.client,
@@ -369,16 +370,15 @@ impl App {
                         None,
                         self.config.max_file_bytes,
                     );
-                    let uploaded = or_cancelled(&caller.cancel, uploading)
-                        .await
-                        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
-                    bill.merge(uploaded.bill);
+                    let uploaded =
+                        or_cancelled(&caller.cancel, uploading).await.map_err(|error| error.with_charge(charge))?;
+                    charge.add(uploaded.charge);
                     uploaded.link.expose().to_owned()
                 }
             });
         }
         body.insert(sources.wire.to_owned(), json!(Sources::joined(&links)));
-        Ok((body, bill))
+        Ok((body, charge))
     }
 
     /// Looks at a job once.
@@ -387,7 +387,7 @@ impl App {
     /// As `Jobs::check`.
     pub async fn check(&self, caller: &Caller, job_id: &str, force: bool) -> Result<Answer> {
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, force)).await?;
-        let mut answer = self.job_answer(&checked.job, checked.source.as_str(), checked.bill);
+        let mut answer = self.job_answer(&checked.job, checked.source.as_str(), checked.charge);
         let retry_after = checked.retry_after.map(round_seconds);
         if let Some(view) = &mut answer.job {
             view.retry_after_seconds = retry_after;
@@ -411,7 +411,7 @@ impl App {
         interval: Option<Duration>,
     ) -> Result<Answer> {
         let asked = timeout.unwrap_or(WAIT_DEFAULT);
-        if caller.takes != Takes::Answers
+        if caller.response_mode != ResponseMode::Inline
             && !asked.is_zero()
             && let Some(promised) = Box::pin(self.promised(caller, job_id, interval)).await?
         {
@@ -423,19 +423,19 @@ impl App {
     /// A task instead of a wait, unless the job has ended or does not exist.
     async fn promised(&self, caller: &Caller, job_id: &str, interval: Option<Duration>) -> Result<Option<Answer>> {
         let ledger = self.jobs.ledger();
-        let mut bill = Bill::default();
+        let mut charge = Charge::NONE;
         if ledger.get(caller.key.fingerprint(), job_id).await?.is_none() {
             // An id from elsewhere: one look tells whether there is such a job at all.
             let (answer, job) = Box::pin(self.waited(caller, job_id, Duration::ZERO, None, None)).await?;
             if job.status.is_terminal() {
                 return Ok(Some(answer));
             }
-            bill.add(answer.credits_used, answer.credits_remaining);
+            charge.add(answer.charge);
         }
         match ledger.get(caller.key.fingerprint(), job_id).await? {
             Some(job) if job.job_id.is_some() && !job.status.is_terminal() => {
                 let follow_up = tasks::after_wait(interval);
-                self.promise(caller, "wait_job_completion", &job, follow_up, bill).await.map(Some)
+                self.promise(caller, "wait_job_completion", &job, follow_up, charge).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -452,7 +452,7 @@ impl App {
         let budget = max.map_or(asked, |max| asked.min(max));
         let options = WaitOptions { budget, interval, cancel: caller.cancel.clone() };
         let waited = self.jobs.wait(&caller.key, job_id, &options, |job| self.tell(caller, job)).await?;
-        let mut answer = self.job_answer(&waited.job, waited.source.as_str(), waited.bill);
+        let mut answer = self.job_answer(&waited.job, waited.source.as_str(), waited.charge);
         let retry_after = match waited.end {
             WaitEnd::Finished => None,
             WaitEnd::Pending { retry_after } => Some(round_seconds(retry_after)),
@@ -466,7 +466,7 @@ impl App {
             view.retry_after_seconds = retry_after;
             view.timeout_applied = Some(budget.as_secs_f64());
             view.wait_capped = (budget < asked).then_some(true);
-            view.last_check_error = waited.last_error.map(|error| error.to_json());
+            view.last_check_error = waited.last_error.map(|error| error.to_json(Audience::Agent));
         }
         Ok((answer, waited.job))
     }
@@ -486,14 +486,14 @@ impl App {
             && !JobStatus::WORDS.contains(&status)
         {
             return Err(Error::invalid(
-                format!("`status` cannot be `{}`.", catalogue::shorten(status, 40)),
+                format!("`status` cannot be `{}`.", catalog::shorten(status, 40)),
                 format!("It is one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }
         let page = self.jobs.ledger().list(caller.key.fingerprint(), status, limit, cursor).await?;
         let items: Vec<Value> = page.jobs.iter().map(job_line).collect();
         let content = json!({"items": items, "total": page.total, "next_cursor": page.next_cursor});
-        Ok(Answer::new("success", content, Bill::default()))
+        Ok(Answer::new("success", content, Charge::NONE))
     }
 
     /// Stops tracking a job: `cancelled`, `already_terminal` or `not_found`, all of them answers.
@@ -502,8 +502,8 @@ impl App {
     /// `invalid_argument` for an id that cannot be one.
     pub async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<Answer> {
         let not_found = || {
-            let hint = crate::jobs::unknown_job(job_id).hint().to_owned();
-            Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Bill::default()).with_tips(hint))
+            let hint = crate::jobs::unknown_job(job_id).hint().clone();
+            Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Charge::NONE).with_tips(hint))
         };
         let (job, changed) = match self.jobs.cancel(&caller.key, job_id).await {
             Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
@@ -512,7 +512,7 @@ impl App {
             Err(error) => return Err(error),
         };
         let outcome = if changed { "cancelled" } else { "already_terminal" };
-        let mut answer = self.job_answer(&job, "cache", Bill::default());
+        let mut answer = self.job_answer(&job, "cache", Charge::NONE);
         answer.content = json!({"outcome": outcome});
         Ok(answer)
     }
@@ -523,13 +523,13 @@ impl App {
     /// `file_access`, `too_large`, and as `Client::send`.
     pub async fn upload(&self, caller: &Caller, file_path: &str, name: Option<&str>) -> Result<Answer> {
         let file = caller.sandbox.readable(file_path)?;
-        self.jobs.refuse_beyond_budget(catalogue::find("file_upload_url")?).await?;
-        (caller.told)(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
+        self.jobs.refuse_beyond_budget(catalog::find("file_upload_url")?).await?;
+        (caller.on_event)(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
         let uploading =
             upload(&self.jobs, &self.client, &self.hosts, &caller.key, &file, name, self.config.max_file_bytes);
         let uploaded = or_cancelled(&caller.cancel, uploading).await?;
         let tips = "Pass content.url as `url` of a call. The file is kept for an hour.";
-        Ok(Answer::new("success", uploaded.content, uploaded.bill).with_tips(tips))
+        Ok(Answer::new("success", uploaded.content, uploaded.charge).with_tips(tips))
     }
 
     /// The account's balance.
@@ -537,18 +537,18 @@ impl App {
     /// # Errors
     /// As `Client::send`.
     pub async fn balance(&self, caller: &Caller) -> Result<Answer> {
-        let operation = catalogue::find("account_balance")?;
+        let operation = catalog::find("account_balance")?;
         let call = crate::jobs::call_for(operation, json!({}), Vec::new());
-        let (content, bill) =
+        let (content, charge) =
             or_cancelled(&caller.cancel, self.jobs.direct(&caller.key, &call, operation.name)).await?;
-        if bill.remaining.is_none() {
+        if charge.remaining.is_none() {
             return Err(Error::new(
                 Kind::Upstream,
                 "The service answered without a balance.",
                 "Try again later. If it stays so, check PDFCO_BASE_URL: a proxy or another server may be answering.",
             ));
         }
-        Ok(Answer::new("success", content, bill))
+        Ok(Answer::new("success", content, charge))
     }
 
     /// What the caller spent, by day and operation, newest first.
@@ -560,7 +560,7 @@ impl App {
         Ok(json!(rows.iter().map(|row| json!({"day": row.day, "operation": row.operation, "requests": row.requests, "credits": row.credits})).collect::<Vec<_>>()))
     }
 
-    /// The catalogue, or the part of it that `query` finds.
+    /// The catalog, or the part of it that `query` finds.
     pub fn operations(&self, query: Option<&str>) -> Answer {
         let words: Vec<String> =
             query.unwrap_or_default().split_whitespace().map(|word| word.to_lowercase().replace('-', "_")).collect();
@@ -576,15 +576,15 @@ impl App {
             .to_lowercase();
             words.iter().all(|word| text.contains(word.as_str()))
         };
-        let mut found: Vec<&Operation> = catalogue::all().filter(|operation| matches(operation)).collect();
+        let mut found: Vec<&Operation> = catalog::all().filter(|operation| matches(operation)).collect();
         if found.is_empty() {
-            let names = catalogue::all().map(|operation| operation.name);
-            let near = catalogue::nearest(query.unwrap_or_default(), names, 5);
-            found = catalogue::all().filter(|operation| near.contains(&operation.name)).collect();
+            let names = catalog::all().map(|operation| operation.name);
+            let near = catalog::nearest(query.unwrap_or_default(), names, 5);
+            found = catalog::all().filter(|operation| near.contains(&operation.name)).collect();
         }
         let items: Vec<Value> = found.iter().map(|operation| json!({"name": operation.name, "group": operation.toolset.as_str(), "title": operation.title})).collect();
         let content = json!({"items": items, "total": found.len()});
-        Answer::new("success", content, Bill::default())
+        Answer::new("success", content, Charge::NONE)
             .with_tips("describe_operation shows the arguments of one; submit_job runs it.")
     }
 
@@ -593,33 +593,33 @@ impl App {
     /// # Errors
     /// `not_found` with the nearest names.
     pub fn describe(&self, name: &str) -> Result<Answer> {
-        let operation = catalogue::find(name)?;
+        let operation = catalog::find(name)?;
         let content = json!({
             "name": operation.name,
             "aliases": operation.aliases,
             "group": operation.toolset.as_str(),
             "description": operation.description,
             "cost": operation.price.words(),
-            "documented": operation.confidence == catalogue::Confidence::Documented,
-            "arguments": catalogue::schema::of_params(operation.params(), catalogue::schema::Detail::Full),
+            "documented": operation.confidence == catalog::Confidence::Documented,
+            "arguments": catalog::schema::of_params(operation.params(), catalog::schema::Detail::Full),
         });
-        Ok(Answer::new("success", content, Bill::default()).with_tips(format!(
+        Ok(Answer::new("success", content, Charge::NONE).with_tips(format!(
             "Run it with submit_job: operation {}, `url` and the rest in `options`.",
             operation.name
         )))
     }
 
-    fn job_answer(&self, job: &Job, source: &'static str, bill: Bill) -> Answer {
+    fn job_answer(&self, job: &Job, source: &'static str, charge: Charge) -> Answer {
         let content = job.content.clone().or_else(|| job.problem.clone()).unwrap_or_else(|| json!({}));
-        let mut answer = Answer::new(job.status.as_str(), content, bill);
-        answer.credits_remaining = bill.remaining.or(job.credits_remaining);
+        let mut answer = Answer::new(job.status.as_str(), content, charge);
+        answer.charge.remaining = charge.remaining.or(job.credits_remaining);
         answer.job = Some(JobView::new(job, source, self.jobs.progress(job), now()));
         answer.tips = tips(job, None);
         answer
     }
 
     fn tell(&self, caller: &Caller, job: &Job) {
-        (caller.told)(Event::Job {
+        (caller.on_event)(Event::Job {
             job_id: job.id().to_owned(),
             status: job.status.as_str().to_owned(),
             elapsed_seconds: job.elapsed_seconds(now()),
@@ -631,10 +631,8 @@ impl App {
 
 /// What is to be said of a job that is at work and was never heard of here.
 fn doubt_the_id(answer: &mut Answer) {
-    answer.tips = Some(format!(
-        "{} This id was not submitted from here; the service also says `working` for ids that do not exist.",
-        answer.tips.take().unwrap_or_default()
-    ));
+    let doubt = " This id was not submitted from here; the service also says `working` for ids that do not exist.";
+    answer.tips = Some(answer.tips.take().unwrap_or_default().and(doubt));
 }
 
 /// One pace for all processes on a ledger. A ledger that cannot be asked holds nobody up.

@@ -172,7 +172,7 @@ pub type Values = BTreeMap<String, String>;
 
 /// Where the ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerPlace {
+pub enum LedgerLocation {
     /// For the life of the process.
     Memory,
     /// In a file.
@@ -190,7 +190,7 @@ pub struct Config {
     /// `PDFCO_SIMULATE`.
     pub simulate: bool,
     /// `PDFCO_LEDGER`.
-    pub ledger: LedgerPlace,
+    pub ledger: LedgerLocation,
     /// `PDFCO_LEDGER_KEEP_DAYS`, as a duration.
     pub ledger_keep: Duration,
     /// `PDFCO_TOOLSETS`.
@@ -310,7 +310,7 @@ impl Config {
             self.sources.insert("PDFCO_API_KEY", (Origin::Flag, "the simulator's".to_owned()));
         }
         if self.origin("PDFCO_LEDGER") == Origin::Default {
-            self.ledger = LedgerPlace::Memory;
+            self.ledger = LedgerLocation::Memory;
         }
         if self.origin("PDFCO_RATE_LIMIT") == Origin::Default {
             self.pace = Pace::Off;
@@ -353,7 +353,7 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
     let (key, key_origin) = match key_value {
         Some((name, (origin, text))) => {
             let key = ApiKey::new(&text).map_err(|error| {
-                Error::invalid(format!("{name} ({origin}): {}", error.message()), error.hint().to_owned())
+                Error::invalid(format!("{name} ({origin}): {}", error.message()), error.hint().clone())
             })?;
             (Some(key), origin)
         }
@@ -374,12 +374,12 @@ pub fn merge(flags: &Values, environment: &Values, dot_env: &Values, folders: &F
     let base_url = Url::parse(base.text.trim()).map_err(|_| base.refused("an address such as https://api.pdf.co"))?;
     let ledger_value = read("PDFCO_LEDGER");
     let ledger = match ledger_value.text.trim() {
-        "memory" => LedgerPlace::Memory,
+        "memory" => LedgerLocation::Memory,
         "" => match &folders.data {
-            Some(data) => LedgerPlace::File(data.join("ledger.sqlite")),
-            None => LedgerPlace::Memory,
+            Some(data) => LedgerLocation::File(data.join("ledger.sqlite")),
+            None => LedgerLocation::Memory,
         },
-        path => LedgerPlace::File(PathBuf::from(path)),
+        path => LedgerLocation::File(PathBuf::from(path)),
     };
     let downloads = read("PDFCO_DOWNLOAD_DIR");
     let download_dir = match downloads.text.trim() {
@@ -562,7 +562,7 @@ impl Value {
                 "{} ({}) is `{}`, which it cannot be.",
                 self.variable,
                 self.origin,
-                crate::catalogue::shorten(&without_credentials(&self.text), 60)
+                crate::catalog::shorten(&without_credentials(&self.text), 60)
             ),
             format!("It takes {takes}."),
         )
@@ -650,7 +650,7 @@ mod tests {
         let error = merged(&[], &[], &[]).unwrap().key().unwrap_err();
         assert_eq!(error.kind(), Kind::Auth);
         for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "api_key", "--api-key", "--simulate"] {
-            assert!(error.hint().contains(way), "{way}");
+            assert!(error.hint().text(crate::next_step::Audience::Agent).contains(way), "{way}");
         }
     }
 

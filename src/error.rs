@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::charge::Charge;
+use crate::next_step::{Audience, Hint};
+
 /// Result with the product's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -116,18 +119,18 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     message: String,
-    hint: String,
+    hint: Hint,
     retry_after: Option<Duration>,
     retryable: Option<bool>,
     upstream: Option<Value>,
-    spent: (Option<i64>, Option<i64>),
+    charge: Charge,
     fate_is_unknown: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` that says what happened (`message`) and what to do (`hint`).
-    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Error(Box::new(Inner {
             kind,
             message: message.into(),
@@ -135,14 +138,14 @@ impl Error {
             retry_after: None,
             retryable: None,
             upstream: None,
-            spent: (None, None),
+            charge: Charge::NONE,
             fate_is_unknown: false,
             source: None,
         }))
     }
 
     /// Shorthand for [`Kind::InvalidArgument`].
-    pub fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn invalid(message: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Error::new(Kind::InvalidArgument, message, hint)
     }
 
@@ -176,15 +179,10 @@ impl Error {
         self
     }
 
-    /// Adds what was spent before the failure: credits used, and the balance, unless a later one is known.
+    /// Adds what earlier requests of the same call cost; a balance that is already known is the newer one.
     #[must_use]
-    pub fn with_spent(mut self, used: Option<i64>, remaining: Option<i64>) -> Self {
-        let (before, last) = self.0.spent;
-        let sum = match (before, used) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
-        };
-        self.0.spent = (sum, last.or(remaining));
+    pub fn with_charge(mut self, earlier: Charge) -> Self {
+        self.0.charge = earlier.and(self.0.charge);
         self
     }
 
@@ -201,14 +199,14 @@ impl Error {
         self.0.fate_is_unknown
     }
 
-    /// What was spent before the failure: credits used, and the last balance.
-    pub fn spent(&self) -> (Option<i64>, Option<i64>) {
-        self.0.spent
+    /// What the call had cost when it failed.
+    pub fn charge(&self) -> Charge {
+        self.0.charge
     }
 
     /// Replaces the hint where the caller knows better what to do.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
         self.0.hint = hint.into();
         self
     }
@@ -231,7 +229,7 @@ impl Error {
     }
 
     /// What to do next, one or two sentences.
-    pub fn hint(&self) -> &str {
+    pub fn hint(&self) -> &Hint {
         &self.0.hint
     }
 
@@ -250,12 +248,13 @@ impl Error {
         self.0.upstream.as_ref()
     }
 
-    /// The public form: `{kind, message, hint, retryable, retry_after_seconds?}` (DESIGN §2.2).
-    pub fn to_json(&self) -> Value {
+    /// The public form, with the hint in the words of `audience`:
+    /// `{kind, message, hint, retryable, retry_after_seconds?}`.
+    pub fn to_json(&self, audience: Audience) -> Value {
         let mut body = json!({
             "kind": self.kind().as_str(),
             "message": self.message(),
-            "hint": self.hint(),
+            "hint": self.hint().text(audience),
             "retryable": self.is_retryable(),
         });
         if let (Some(delay), Some(map)) = (self.retry_after(), body.as_object_mut()) {
@@ -273,7 +272,7 @@ impl Error {
             retry_after: self.0.retry_after,
             retryable: self.0.retryable,
             upstream: self.0.upstream.clone(),
-            spent: self.0.spent,
+            charge: self.0.charge,
             fate_is_unknown: self.0.fate_is_unknown,
             source: None,
         }))
@@ -316,7 +315,7 @@ mod tests {
             .with_retry_after(Some(Duration::from_millis(1200)))
             .with_source("secret cause");
         assert_eq!(
-            error.to_json(),
+            error.to_json(Audience::Agent),
             json!({"kind": "rate_limited", "message": "too fast", "hint": "wait", "retryable": true, "retry_after_seconds": 2})
         );
         assert!(!format!("{error}").contains("secret cause"));
@@ -325,6 +324,6 @@ mod tests {
     #[test]
     fn a_paid_request_of_unknown_fate_is_not_called_retryable() {
         let error = Error::new(Kind::Network, "connection lost", "look at list_jobs").with_retryable(false);
-        assert_eq!(error.to_json()["retryable"], json!(false));
+        assert_eq!(error.to_json(Audience::Agent)["retryable"], json!(false));
     }
 }

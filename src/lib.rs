@@ -4,9 +4,9 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`error`], [`lenient`], [`secret`], [`signals`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
+//! | [`error`], [`json_ext`], [`secret`], [`signals`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
 //! | [`config`] | every setting, and the one rank of their sources |
-//! | [`catalogue`] | what the service can do: one declaration per operation |
+//! | [`catalog`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only room that knows reqwest |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
 //! | [`files`] | which files may be used, and how they travel |
@@ -17,8 +17,8 @@
 //! | [`simulator`] | the service, offline, on a real port |
 //!
 //! Invariants:
-//! * Dependencies point one way: `main → cli → serve → mcp → app → { jobs, files } → api → catalogue`; the simulator
-//!   reads the catalogue and nothing else. `tests/rooms.rs` checks this and who may know which foreign library.
+//! * Dependencies point one way: `main → cli → serve → mcp → app → { jobs, files } → api → catalog`; the simulator
+//!   reads the catalog and nothing else. `tests/rooms.rs` checks this and who may know which foreign library.
 //! * An intention is in the ledger before its request leaves; an end state never changes.
 //! * A key is sent by `api/transport.rs` only, and a fingerprint stands for it everywhere else.
 //! * Every loop, queue, body and wait has a bound.
@@ -28,14 +28,17 @@
 pub mod answer;
 pub mod api;
 pub mod app;
-pub mod catalogue;
+pub mod catalog;
+pub mod charge;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod error;
 pub mod files;
 pub mod jobs;
-pub mod lenient;
+pub mod json_ext;
 pub mod mcp;
+pub mod next_step;
 pub mod secret;
 pub mod serve;
 pub mod signals;

@@ -24,7 +24,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Takes a key as the caller wrote it; white space around it is dropped.
+    /// ResponseMode a key as the caller wrote it; white space around it is dropped.
     ///
     /// # Errors
     /// `invalid_argument` when it is empty, too long or holds characters that cannot stand in an HTTP header.

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::time::Duration;
 
-use pdfco::config::LedgerPlace;
-use pdfco::jobs::ledger::{Intent, now};
+use pdfco::clock::now;
+use pdfco::config::LedgerLocation;
+use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle, Life};
@@ -416,7 +417,7 @@ async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
 #[tokio::test]
 async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_only_before_it_is_taken_back() {
     let home = tempfile::tempdir().unwrap();
-    let place = LedgerPlace::File(home.path().join("ledger.sqlite"));
+    let place = LedgerLocation::File(home.path().join("ledger.sqlite"));
     let (ours, theirs) =
         (Ledger::new(place.clone(), Duration::from_secs(86_400)), Ledger::new(place, Duration::from_secs(86_400)));
     let key = ApiKey::new("sim_batch").unwrap();

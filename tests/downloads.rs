@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pdfco::api::{Client, Pace, Timeouts};
-use pdfco::config::LedgerPlace;
+use pdfco::config::LedgerLocation;
 use pdfco::error::{Kind, Result};
 use pdfco::files::{self, Hosts, Sandbox, Saved};
 use pdfco::jobs::{Jobs, Ledger, Settings};
@@ -305,7 +305,7 @@ async fn what_is_too_large_is_refused_by_its_length_or_while_it_streams() {
     let storage = Storage::new(vec![whole(&body)]).await;
     let error = save(&storage, &place.target(), false, 19_999).await.unwrap_err();
     assert_eq!(error.kind(), Kind::TooLarge);
-    assert!(error.hint().contains("PDFCO_MAX_FILE_BYTES"));
+    assert!(error.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_MAX_FILE_BYTES"));
     assert!(save(&storage, &place.target(), false, 20_000).await.is_ok());
 
     let unannounced = Storage::new(vec![answer("200 OK", &["Content-Type: application/pdf"], &body)]).await;
@@ -340,7 +340,7 @@ async fn an_existing_file_is_kept_unless_asked_otherwise() {
     std::fs::write(place.target(), "mine").unwrap();
     let error = save(&storage, &place.target(), false, 1 << 30).await.unwrap_err();
     assert_eq!((error.kind(), storage.requests()), (Kind::FileAccess, 0));
-    assert!(error.hint().contains("overwrite: true"));
+    assert!(error.hint().text(pdfco::next_step::Audience::Agent).contains("overwrite: true"));
     assert_eq!(std::fs::read_to_string(place.target()).unwrap(), "mine");
     save(&storage, &place.target(), true, 1 << 30).await.unwrap();
     assert_eq!(std::fs::read(place.target()).unwrap(), body);
@@ -380,7 +380,11 @@ async fn redirects_and_strange_hosts_are_refused() {
                 .await;
         let error = saved.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument);
-        assert!(error.hint().contains("PDFCO_DOWNLOAD_HOSTS") && !format!("{error:?}").contains("canary"), "{error:?}");
+        assert!(
+            error.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_DOWNLOAD_HOSTS")
+                && !format!("{error:?}").contains("canary"),
+            "{error:?}"
+        );
         assert_eq!(
             files::fetch_text(&storage.client(), &hosts, &link, 10).await.unwrap_err().kind(),
             Kind::InvalidArgument
@@ -482,7 +486,7 @@ async fn text_and_lists_of_links_are_told_from_everything_else() {
 }
 
 fn engine(client: &Client) -> Jobs {
-    let ledger = std::sync::Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
+    let ledger = std::sync::Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
     Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None })
 }
 
@@ -506,7 +510,7 @@ async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_conne
     let uploaded =
         files::upload(&engine(&client), &client, &storage.hosts(), &key, &file, None, 1 << 30).await.unwrap();
     assert_eq!((uploaded.name.as_str(), uploaded.bytes), ("report.pdf", 200_000));
-    assert_eq!((uploaded.bill.used, uploaded.bill.remaining), (Some(7), Some(93)));
+    assert_eq!((uploaded.charge.credits, uploaded.charge.remaining), (Some(7), Some(93)));
     assert_eq!(uploaded.link.expose(), "https://files.test/A/report.pdf?sig=b");
     assert!(uploaded.content.get("presignedUrl").is_none() && uploaded.content.get("url").is_some());
 

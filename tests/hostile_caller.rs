@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pdfco::answer::Answer;
 use pdfco::app::Caller;
-use pdfco::catalogue;
+use pdfco::catalog;
 use pdfco::error::{Error, Kind, Result};
 use pdfco::mcp::job_tools;
 use pdfco::simulator::{self, Handle, Options};
@@ -49,7 +49,7 @@ impl World {
         let call = async {
             match job_tools::find(tool) {
                 Some(tool) => job_tools::call(app, caller, tool, given).await,
-                None => job_tools::call_operation(app, caller, catalogue::find(tool)?, given).await,
+                None => job_tools::call_operation(app, caller, catalog::find(tool)?, given).await,
             }
         };
         let timed = async { tokio::time::timeout(Duration::from_secs(30), call).await };
@@ -70,7 +70,7 @@ impl World {
 }
 
 fn shown(given: &Value) -> String {
-    catalogue::shorten(&given.to_string(), 200)
+    catalog::shorten(&given.to_string(), 200)
 }
 
 /// Short, and nothing that a terminal would obey.
@@ -178,7 +178,11 @@ fn numbers_out_of_range_are_refused_with_the_range() {
     for value in bad_counts {
         for name in ["limit", "tail_lines", "index"] {
             let error = world.refused("read_result", &job(name, value.clone()));
-            assert!(error.hint().contains("whole number"), "{name} {value}: {}", error.hint());
+            assert!(
+                error.hint().text(pdfco::next_step::Audience::Agent).contains("whole number"),
+                "{name} {value}: {}",
+                error.hint().text(pdfco::next_step::Audience::Agent)
+            );
         }
         world.refused("list_jobs", &json!({"limit": value}));
     }
@@ -277,7 +281,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Tools and operations that can be called here by the hundred.
 fn any_tool() -> impl Strategy<Value = &'static str> {
-    let operations = catalogue::all().map(|operation| operation.name);
+    let operations = catalog::all().map(|operation| operation.name);
     let tools = job_tools::ALL.iter().map(|tool| tool.name);
     prop::sample::select(tools.chain(operations).collect::<Vec<_>>())
 }
@@ -289,7 +293,7 @@ proptest! {
     fn no_arguments_upset_a_tool(tool in any_tool(), values in prop::collection::vec((0_usize..12, any_json()), 0..5)) {
         let params: Vec<&'static str> = match job_tools::find(tool) {
             Some(tool) => tool.params.iter().map(|param| param.name).collect(),
-            None => catalogue::find(tool).unwrap().params().map(|param| param.name).collect(),
+            None => catalog::find(tool).unwrap().params().map(|param| param.name).collect(),
         };
         let mut given = Map::new();
         for (pick, value) in values {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pdfco::config::LedgerPlace;
+use pdfco::clock::now;
+use pdfco::config::LedgerLocation;
 use pdfco::error::Kind;
-use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Task, TaskStatus};
 use pdfco::secret::{ApiKey, Fingerprint};
 use pdfco::simulator::{self, Fault, FaultKind};
@@ -34,7 +35,7 @@ fn caller() -> Fingerprint {
 }
 
 fn open(path: &Path) -> Ledger {
-    Ledger::new(LedgerPlace::File(path.to_owned()), Duration::from_secs(30 * DAY))
+    Ledger::new(LedgerLocation::File(path.to_owned()), Duration::from_secs(30 * DAY))
 }
 
 /// A new ledger file and a folder that goes with it.
@@ -168,7 +169,7 @@ async fn a_ledger_of_the_first_version_is_migrated_with_all_its_rows() {
     }
     old.close().await.unwrap();
 
-    let ledger = Ledger::new(LedgerPlace::File(path.clone()), FOR_EVER);
+    let ledger = Ledger::new(LedgerLocation::File(path.clone()), FOR_EVER);
     let page = ledger.list(&caller(), None, 100, None).await.unwrap();
     let mut found: Vec<JobStatus> = page.jobs.iter().map(|job| job.status.clone()).collect();
     found.reverse();
@@ -736,7 +737,7 @@ async fn answers_that_come_together_are_written_as_if_they_came_one_by_one() {
 
 #[tokio::test]
 async fn credits_that_nobody_reported_are_not_zero() {
-    let ledger = Ledger::new(LedgerPlace::Memory, FOR_EVER);
+    let ledger = Ledger::new(LedgerLocation::Memory, FOR_EVER);
     let caller = caller();
     let job = ledger.adopt(&caller, "FOREIGN", "local-foreign", now()).await.unwrap();
     let silent = Observation { credits: None, credits_remaining: None, ..seen(JobStatus::Working, now()) };
@@ -749,7 +750,7 @@ async fn credits_that_nobody_reported_are_not_zero() {
 
 #[tokio::test]
 async fn a_row_that_is_gone_is_an_error_and_no_panic() {
-    let ledger = Ledger::new(LedgerPlace::Memory, FOR_EVER);
+    let ledger = Ledger::new(LedgerLocation::Memory, FOR_EVER);
     let error = ledger.observe("local-nobody", &seen(JobStatus::Success, now())).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Internal);
     let _: Value = error.to_json();

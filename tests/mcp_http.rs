@@ -124,7 +124,11 @@ async fn an_address_that_others_reach_needs_a_token() {
     let options = Options { address: "0.0.0.0:0".parse().unwrap(), token: None, hosts: Vec::new() };
     let error = http::start(app, options).await.err().unwrap();
     assert_eq!(error.kind(), Kind::InvalidArgument);
-    assert!(error.hint().contains("PDFCO_HTTP_TOKEN"), "{}", error.hint());
+    assert!(
+        error.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_HTTP_TOKEN"),
+        "{}",
+        error.hint().text(pdfco::next_step::Audience::Agent)
+    );
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdfco::app::{App, Caller, SubmitRequest, Takes};
+use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
+use pdfco::clock::now;
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
-use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::ledger::Intent;
 use pdfco::secret::ApiKey;
 use pdfco::serve::http::{self, Options, Running};
 use pdfco::serve::page;
@@ -133,9 +134,9 @@ impl Door {
             key: ApiKey::new(key).unwrap(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
             max_wait: None,
-            takes: Takes::Answers,
+            response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),
-            told: Arc::new(|_| ()),
+            on_event: Arc::new(|_| ()),
         }
     }
 

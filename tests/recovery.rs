@@ -6,9 +6,10 @@ mod wire;
 
 use std::time::Duration;
 
-use pdfco::catalogue;
-use pdfco::config::LedgerPlace;
-use pdfco::jobs::ledger::{Intent, now};
+use pdfco::catalog;
+use pdfco::clock::now;
+use pdfco::config::LedgerLocation;
+use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Ledger, hash_of_request};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
@@ -120,11 +121,11 @@ async fn a_submit_whose_answer_was_lost_is_shown_as_queued_and_never_sent_again(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
     let place = Place::new().await;
-    let ledger = Ledger::new(LedgerPlace::File(ledger_in(place.folder.path()).into()), Duration::from_secs(86_400));
+    let ledger = Ledger::new(LedgerLocation::File(ledger_in(place.folder.path()).into()), Duration::from_secs(86_400));
     let key = ApiKey::new("sim_wire").unwrap();
     let mut again = html(json!({}));
-    let operation = catalogue::find("html_to_pdf").unwrap();
-    let arguments = catalogue::arguments::read(operation, again["options"].as_object().unwrap().clone()).unwrap();
+    let operation = catalog::find("html_to_pdf").unwrap();
+    let arguments = catalog::arguments::read(operation, again["options"].as_object().unwrap().clone()).unwrap();
     let request_hash = hash_of_request(operation, &arguments.identity());
     let intent = Intent {
         intent_id: "local-0123456789abcdef",

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use pdfco::api::Reply;
 use pdfco::app::SubmitRequest;
+use pdfco::clock::now;
 use pdfco::error::Kind;
 use pdfco::jobs::Observation;
-use pdfco::jobs::ledger::{Intent, now};
+use pdfco::jobs::ledger::Intent;
 use pdfco::simulator;
 use product::{Product, request};
 use serde_json::{Value, json};
@@ -127,8 +128,8 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
         assert_eq!(job.is_terminal, row.is_terminal, "{name}");
         assert_eq!(job.unrecognized_status.as_deref(), row.new_word, "{name}");
         assert_eq!(
-            (answer.credits_used, answer.credits_remaining),
-            (row.credits_used, row.credits_remaining),
+            (answer.charge.credits, answer.charge.remaining),
+            (row.charge.credits, row.credits_remaining),
             "{name}"
         );
         assert_eq!(answer.content, fixture_json(&format!("job_check/{name}.json")), "{name}: the service's own JSON");
@@ -158,10 +159,14 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
         assert_eq!(answer.is_error, matches!(row.status, "failed" | "aborted"), "{name}: who waits wants the outcome");
         if row.is_terminal {
             assert!(took < budget, "{name}: {took:?}");
-            assert_eq!(answer.credits_used, row.credits_used, "{name}");
+            assert_eq!(answer.charge.credits, row.charge.credits, "{name}");
         } else {
             assert!(took >= budget, "{name}: {took:?}");
-            assert!(job.retry_after_seconds.is_some() && answer.tips.unwrap().contains(JOB), "{name}");
+            assert!(
+                job.retry_after_seconds.is_some()
+                    && answer.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(JOB),
+                "{name}"
+            );
         }
     }))
     .await;
@@ -252,7 +257,7 @@ async fn a_submit_that_was_asked_to_slow_down_is_sent_once_more_after_the_time_i
     at(&server, TEXT, reply(200, "submit/accepted.json")).await;
     let (product, began) = (Product::new(&server.uri(), KEY), Instant::now());
     let answer = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
-    assert_eq!((answer.status.as_str(), answer.credits_used), ("queued", Some(21)));
+    assert_eq!((answer.status.as_str(), answer.charge.credits), ("queued", Some(21)));
     assert_eq!(answer.job.unwrap().job_id, JOB);
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(requests(&server, TEXT).await.len(), 2);
@@ -269,7 +274,11 @@ async fn a_submit_that_failed_inside_the_service_is_not_repeated_and_may_have_be
         let error = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap_err();
         assert_eq!(requests(&server, TEXT).await.len(), 1, "HTTP {status}");
         assert!(error.message().contains("charged"), "HTTP {status}: {error}");
-        assert!(error.hint().contains("list_jobs"), "HTTP {status}: {}", error.hint());
+        assert!(
+            error.hint().text(pdfco::next_step::Audience::Agent).contains("list_jobs"),
+            "HTTP {status}: {}",
+            error.hint().text(pdfco::next_step::Audience::Agent)
+        );
         assert!(!error.is_retryable(), "HTTP {status}: an agent would repeat it");
     }
 }
@@ -306,7 +315,11 @@ async fn a_redirect_takes_no_key_to_another_host() {
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
     assert!(!requests(&server, TEXT).await.is_empty());
     let error = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap_err();
-    assert!(error.hint().contains("PDFCO_BASE_URL"), "{error}: {}", error.hint());
+    assert!(
+        error.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_BASE_URL"),
+        "{error}: {}",
+        error.hint().text(pdfco::next_step::Audience::Agent)
+    );
 }
 
 #[tokio::test]
@@ -351,7 +364,7 @@ async fn expired_links_are_replaced_by_one_forced_check() {
         tokio::time::sleep(till.unsigned_abs()).await;
         let read = product.app.read(&product.caller, JOB, 0, None, None, 0).await.unwrap();
         assert_eq!(read.output.unwrap().text, "the text");
-        assert_eq!(read.credits_used, Some(2), "the look for the fresh link is on the bill");
+        assert_eq!(read.charge.credits, Some(2), "the look for the fresh link is on the bill");
         let checks = requests(&server, CHECK).await.split_off(seen);
         assert_eq!(
             checks.iter().map(|check| body_of(check)["force"].clone()).collect::<Vec<_>>(),
@@ -366,14 +379,14 @@ async fn an_answer_without_a_job_is_a_finished_job_of_our_own() {
     at(&server, TEXT, reply(200, "submit/direct_without_job.json")).await;
     let product = Product::new(&server.uri(), KEY);
     let answer = product.app.submit(&product.caller, text_of_a_link(Duration::from_secs(5))).await.unwrap();
-    assert_eq!((answer.status.as_str(), answer.credits_used), ("success", Some(21)));
+    assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(21)));
     assert_eq!(answer.content, fixture_json("submit/direct_without_job.json"));
     let id = answer.job.unwrap().job_id;
     assert!(id.starts_with("local-"), "{id}");
     let read = product.app.read(&product.caller, &id, 0, None, None, 0).await.unwrap();
     assert_eq!(read.output.unwrap().text, " Northwind Lantern Works Ltd. \n 14 Harbour Lane, Port Ellery \n");
     let again = product.app.wait(&product.caller, &id, None, None).await.unwrap();
-    assert_eq!((again.status.as_str(), again.credits_used), ("success", None));
+    assert_eq!((again.status.as_str(), again.charge.credits), ("success", None));
     assert_eq!(server.received_requests().await.unwrap().len(), 1, "the submit is all that was sent");
 }
 
@@ -395,7 +408,7 @@ async fn an_id_that_was_never_seen_is_asked_about_with_force() {
     let answer = product.app.check(&product.caller, "from-elsewhere", false).await.unwrap();
     let asked = body_of(&requests(&server, CHECK).await[0]);
     assert_eq!(asked, json!({"jobId": "from-elsewhere", "force": true}));
-    assert!(answer.tips.unwrap().contains("do not exist"));
+    assert!(answer.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains("do not exist"));
 }
 
 #[tokio::test]
@@ -406,7 +419,7 @@ async fn a_look_right_after_a_look_is_answered_from_memory() {
     product.app.check(&product.caller, JOB, false).await.unwrap();
     let second = product.app.check(&product.caller, JOB, false).await.unwrap();
     let job = second.job.unwrap();
-    assert_eq!((job.source, second.credits_used, second.credits_remaining), ("cache", None, Some(98)));
+    assert_eq!((job.source, second.charge.credits, second.charge.remaining), ("cache", None, Some(98)));
     assert!((0.1..=3.0).contains(&job.retry_after_seconds.unwrap()));
     assert_eq!(requests(&server, CHECK).await.len(), 1);
     product.app.check(&product.caller, JOB, true).await.unwrap();
@@ -422,8 +435,8 @@ async fn what_ended_is_never_asked_about_again_unless_it_is_wished() {
     for _ in 0..3 {
         let check = product.app.check(&product.caller, JOB, false).await.unwrap();
         let wait = product.app.wait(&product.caller, JOB, None, None).await.unwrap();
-        assert_eq!((check.job.unwrap().source, check.credits_used), ("cache", None));
-        assert_eq!((wait.status.as_str(), wait.is_error, wait.credits_used), ("failed", true, None));
+        assert_eq!((check.job.unwrap().source, check.charge.credits), ("cache", None));
+        assert_eq!((wait.status.as_str(), wait.is_error, wait.charge.credits), ("failed", true, None));
     }
     assert_eq!(requests(&server, CHECK).await.len(), 1);
 }
@@ -439,10 +452,10 @@ async fn the_same_client_request_id_is_the_same_job_and_is_paid_for_once() {
     };
     let (first, second) = tokio::join!(submit(), submit());
     let third = submit().await.unwrap();
-    assert_eq!((third.credits_used, third.job.unwrap().job_id.as_str()), (None, JOB));
-    assert!(third.tips.unwrap().contains("client_request_id"));
+    assert_eq!((third.charge.credits, third.job.unwrap().job_id.as_str()), (None, JOB));
+    assert!(third.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains("client_request_id"));
     let (first, second) = (first.unwrap(), second.unwrap());
-    let bills = [first.credits_used, second.credits_used];
+    let bills = [first.charge.credits, second.charge.credits];
     assert!(bills.contains(&Some(21)) && bills.contains(&None), "{bills:?}");
     assert_eq!(requests(&server, TEXT).await.len(), 1);
 }
@@ -453,14 +466,14 @@ async fn the_same_request_again_is_told_about_and_not_refused() {
     at(&server, TEXT, reply(200, "submit/accepted.json")).await;
     let product = Product::new(&server.uri(), KEY);
     let first = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
-    assert!(!first.tips.unwrap().contains("same request"));
+    assert!(!first.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains("same request"));
     let accepted = fixture_json("submit/accepted.json");
     server.reset().await;
     let mut other = accepted.clone();
     other["jobId"] = json!("OTHER--151-300");
     at(&server, TEXT, ResponseTemplate::new(200).set_body_json(other)).await;
     let second = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
-    let tips = second.tips.unwrap();
+    let tips = second.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     assert!(tips.contains("same request") && tips.contains(JOB), "{tips}");
 }
 
@@ -473,7 +486,10 @@ async fn the_days_budget_refuses_what_costs_and_nothing_else() {
     product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
     let refused = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::InsufficientCredits);
-    assert!(refused.message().contains("21") && refused.hint().contains("PDFCO_CREDIT_BUDGET"));
+    assert!(
+        refused.message().contains("21")
+            && refused.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_CREDIT_BUDGET")
+    );
     assert_eq!(requests(&server, TEXT).await.len(), 1);
     assert_eq!(product.app.check(&product.caller, JOB, false).await.unwrap().status, "working");
 }
@@ -499,7 +515,11 @@ async fn a_link_into_a_private_network_is_refused_before_anything_leaves() {
         let asked = product::request("pdf_to_text", json!({"url": link}), Duration::ZERO);
         let error = product.app.submit(&product.caller, asked).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument, "{link}");
-        assert!(error.message().contains("private network") && error.hint().contains("path"), "{error:?}");
+        assert!(
+            error.message().contains("private network")
+                && error.hint().text(pdfco::next_step::Audience::Agent).contains("path"),
+            "{error:?}"
+        );
     }
     let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
     assert_eq!(listed.content["total"], 0);
@@ -573,7 +593,7 @@ async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_can
     let cancelled = product.app.cancel(&product.caller, "mistyped").await.unwrap();
     assert_eq!(cancelled.content["outcome"], "not_found");
     let again = product.app.check(&product.caller, "mistyped", false).await.unwrap();
-    assert_eq!(again.credits_used, None, "asking again about a mistyped id is free");
+    assert_eq!(again.charge.credits, None, "asking again about a mistyped id is free");
 }
 
 #[tokio::test]
@@ -592,7 +612,7 @@ async fn credits_beyond_any_account_do_not_spoil_the_ledger() {
     let product = Product::with(&server.uri(), KEY, &[("PDFCO_CREDIT_BUDGET", "1000")]);
     for _ in 0..3 {
         let answer = product.app.check(&product.caller, JOB, true).await.unwrap();
-        assert_eq!((answer.status.as_str(), answer.credits_used), ("working", None));
+        assert_eq!((answer.status.as_str(), answer.charge.credits), ("working", None));
     }
     let listed = product.app.list(&product.caller, None, 10, None).await.unwrap();
     assert_eq!((&listed.content["total"], &listed.content["items"][0]["credits_total"]), (&json!(1), &Value::Null));
@@ -604,7 +624,7 @@ struct Past {
     /// Seconds since the submit.
     ago: i64,
     /// Of these, those until it was looked at.
-    looked_at: Option<i64>,
+    checked_at: Option<i64>,
     /// Whether the service calls, instead of being asked.
     is_called: bool,
     /// What it says, in milliseconds.
@@ -616,7 +636,7 @@ struct Past {
 #[tokio::test]
 async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
     const NIGHT: i64 = 8 * 3_600;
-    let past = |ago, looked_at, is_called, reported, learned| Past { ago, looked_at, is_called, reported, learned };
+    let past = |ago, checked_at, is_called, reported, learned| Past { ago, checked_at, is_called, reported, learned };
     for (number, past) in [
         past(20, None, false, None, Some(10.0)),
         past(40, Some(20), false, None, Some(30.0)),
@@ -661,7 +681,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         let ledger = jobs.ledger();
         ledger.intend(&intent).await.unwrap();
         ledger.accepted("local-1", JOB, &json!({}), None, None, submitted_at).await.unwrap();
-        if let Some(seconds) = past.looked_at {
+        if let Some(seconds) = past.checked_at {
             let reply = Reply { body: json!({"status": "working"}) };
             let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();
             ledger.observe("local-1", &seen).await.unwrap();
@@ -671,7 +691,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         } else {
             assert!(jobs.check(key, JOB, false).await.unwrap().job.status.is_terminal());
         }
-        let learned = ledger.learned("pdf_to_text", 0).await.unwrap();
+        let learned = ledger.duration_stats("pdf_to_text", 0).await.unwrap();
         let seconds = (learned.weight > 0.0).then(|| learned.mean.exp());
         let is_right = match (seconds, past.learned) {
             (Some(seconds), Some(expected)) => (seconds / expected - 1.0).abs() < 0.1,

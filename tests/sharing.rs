@@ -189,12 +189,12 @@ async fn what_another_process_learned_is_seen_within_a_second_for_nothing() {
     let look = async {
         tokio::time::sleep(Duration::from_millis(1_300)).await;
         let answer = looks.app.check(&looks.caller, &id, false).await.unwrap();
-        assert_eq!((answer.status.as_str(), answer.credits_used), ("success", Some(2)));
+        assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(2)));
         Instant::now()
     };
     let ((answer, heard), told) = tokio::join!(wait, look);
     assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
-    assert_eq!((answer.status.as_str(), answer.credits_used), ("success", None));
+    assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
     let job = answer.job.unwrap();
     assert_eq!((job.source, job.checks_made), ("cache", 1));
     assert_eq!(place.service.count(CHECK), 1);

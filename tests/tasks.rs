@@ -90,7 +90,7 @@ async fn a_client_that_takes_tasks_gets_one_at_once_and_the_result_later() {
     assert_eq!((&done["resultType"], &done["status"]), (&json!("complete"), &json!("completed")), "{done}");
     let answer = &done["result"]["structuredContent"];
     assert_eq!((&answer["status"], &done["result"]["isError"]), (&json!("success"), &json!(false)), "{done}");
-    assert_eq!(answer["credits_used"], answer["job"]["credits_total"], "the task's bill is the job's: {done}");
+    assert_eq!(answer["credits_used"], answer["job"]["credits_total"], "the task's charge is the job's: {done}");
     // Asked again it is the same, and costs nothing.
     let looks = service.count(CHECK);
     assert_eq!(ended(&mut wire, &id)["result"], done["result"]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdfco::api::{Client, Pace, Timeouts};
-use pdfco::config::LedgerPlace;
+use pdfco::config::LedgerLocation;
 use pdfco::files::{self, Hosts, Sandbox};
 use pdfco::jobs::{Jobs, Ledger, Settings};
 use pdfco::secret::{ApiKey, PresignedUrl};
@@ -72,7 +72,7 @@ async fn a_gigabyte_travels_in_constant_memory() {
     assert_eq!(saved.bytes, BYTES);
     let file = Sandbox::person(folder_path.clone()).readable(target.to_str().unwrap()).unwrap();
     let key = ApiKey::new("key").unwrap();
-    let ledger = Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
+    let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
     let jobs = Jobs::new(
         client.clone(),
         ledger,

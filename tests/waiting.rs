@@ -59,7 +59,7 @@ async fn a_submit_that_took_all_the_time_there_was_pays_for_no_look() {
     let answer = product.app.submit(&caller, request).await.unwrap();
     assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
     assert_eq!(service.count(CHECK), 0, "a look a moment after the submit would see nothing");
-    let tips = answer.tips.unwrap();
+    let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     let job = answer.job.unwrap();
     assert_eq!((job.timeout_applied, job.wait_capped, job.checks_made), (Some(0.0), Some(true), 0));
     assert!(job.retry_after_seconds.unwrap() > 0.0 && tips.contains("wait_job_completion"), "{tips}");
@@ -76,7 +76,7 @@ async fn of_several_files_those_that_could_be_had_are_told_and_the_others_come_l
     let answer =
         product.app.submit(&product.caller, SubmitRequest { save_to: Some(parts.clone()), ..request }).await.unwrap();
     assert_eq!((answer.status.as_str(), answer.is_error), ("success", false));
-    let tips = answer.tips.unwrap();
+    let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     assert!(tips.contains("some of its files were not saved") && tips.contains("with overwrite: true"), "{tips}");
     let job = answer.job.unwrap();
     let saved: Vec<bool> = job.outputs.iter().map(|output| output.saved_to.is_some()).collect();
@@ -99,8 +99,8 @@ async fn one_call_uploads_submits_waits_and_reads() {
     let job = answer.job.unwrap();
     assert_eq!((job.checks_made, job.progress), (2, 1.0));
     let spent = 10_000 - service.credits("sim_one");
-    assert_eq!(answer.credits_used, Some(spent), "upload, work and looks, all of them on the bill");
-    assert_eq!(answer.credits_remaining, Some(service.credits("sim_one")));
+    assert_eq!(answer.charge.credits, Some(spent), "upload, work and looks, all of them on the bill");
+    assert_eq!(answer.charge.remaining, Some(service.credits("sim_one")));
     let heard = product.heard.lock().unwrap();
     assert!(matches!(heard.first(), Some(Event::Uploading { name, .. }) if name == "invoice.pdf"), "{heard:?}");
     assert!(heard.iter().any(|event| matches!(event, Event::Job { status, .. } if status == "success")), "{heard:?}");
@@ -118,7 +118,7 @@ async fn a_wait_that_runs_out_says_working_and_when_to_go_on() {
     let job = answer.job.unwrap();
     assert_eq!((job.timeout_applied, job.wait_capped), (Some(1.0), Some(true)));
     assert!(job.retry_after_seconds.unwrap() >= 0.5);
-    let tips = answer.tips.unwrap();
+    let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     assert!(tips.contains("wait_job_completion") && tips.contains(&id), "{tips}");
     assert!(product.app.jobs().watched() == 0, "nobody waits, nothing is watched");
 }
@@ -134,7 +134,7 @@ async fn a_wait_within_the_cap_says_nothing_of_it() {
 async fn a_wait_of_no_time_is_one_look() {
     let (service, product, id) = running(json!({"seconds": 60})).await;
     let answer = product.app.wait(&product.caller, &id, seconds(0.0), None).await.unwrap();
-    assert_eq!((answer.status.as_str(), answer.credits_used), ("working", Some(2)));
+    assert_eq!((answer.status.as_str(), answer.charge.credits), ("working", Some(2)));
     assert_eq!(service.count(CHECK), 1);
 }
 
@@ -269,10 +269,10 @@ async fn a_hundred_waits_on_one_job_make_the_looks_of_one() {
     assert!(answers.iter().all(|answer| answer.status == "success"));
     let checks = service.count(CHECK);
     assert!((4..=6).contains(&checks), "{checks} looks in 2.2 s, one every half second");
-    let billed = |credits: Option<i64>| credits.is_some();
-    assert_eq!(answers.iter().filter(|answer| billed(answer.credits_used)).count(), 1, "one of them pays");
-    let used: i64 = answers.iter().filter_map(|answer| answer.credits_used).sum();
-    assert_eq!(used, answers[0].job.as_ref().unwrap().check_credits.unwrap(), "and the bill is whole");
+    let charged = |credits: Option<i64>| credits.is_some();
+    assert_eq!(answers.iter().filter(|answer| charged(answer.charge.credits)).count(), 1, "one of them pays");
+    let used: i64 = answers.iter().filter_map(|answer| answer.charge.credits).sum();
+    assert_eq!(used, answers[0].job.as_ref().unwrap().check_credits.unwrap(), "and the charge is whole");
 }
 
 #[tokio::test]
@@ -332,12 +332,12 @@ async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
     let id = jobs.content["items"][0]["job_id"].as_str().unwrap().to_owned();
     let look = product.app.check(&product.caller, &id, false).await.unwrap();
     assert_eq!((look.status.as_str(), look.job.unwrap().source), ("queued", "cache"));
-    assert!(look.tips.unwrap().contains("get_credit_balance"));
+    assert!(look.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains("get_credit_balance"));
     let waited = product.app.wait(&product.caller, &id, seconds(20.0), None).await.unwrap();
     assert_eq!(waited.status, "queued", "there is nothing to wait for, and that is said at once");
     assert_eq!(service.count(CHECK), 0);
     let again = product.app.submit(&product.caller, submit()).await.unwrap();
-    assert!(again.tips.unwrap().contains(&id), "whoever repeats it is told");
+    assert!(again.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(&id), "whoever repeats it is told");
 }
 
 #[tokio::test]

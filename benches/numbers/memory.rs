@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use pdfco::api::{Client, Pace, Timeouts};
-use pdfco::config::LedgerPlace;
+use pdfco::config::LedgerLocation;
 use pdfco::files::{self, Hosts, Sandbox};
 use pdfco::jobs::{Jobs, Ledger, Settings};
 use pdfco::secret::{ApiKey, PresignedUrl};
@@ -181,7 +181,7 @@ async fn product_up(base: &Url, bytes: u64, file: &Path) {
     let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
     let folder = file.parent().unwrap().to_owned();
     let readable = Sandbox::person(folder).readable(file.to_str().unwrap()).unwrap();
-    let ledger = Arc::new(Ledger::new(LedgerPlace::Memory, Duration::from_secs(86_400)));
+    let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
     let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
     let jobs = Jobs::new(client.clone(), ledger, settings);
     let key = ApiKey::new(KEY).unwrap();

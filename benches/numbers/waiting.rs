@@ -6,9 +6,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use pdfco::jobs::belief::Learned;
-use pdfco::jobs::simulation::{Cost, FIXED, TABLE, best_fixed, cost, lognormal, quantiles, with_median};
-use pdfco::jobs::{Belief, LogNormal, Schedule};
+use pdfco::jobs::polling::duration_model::DurationStats;
+use pdfco::jobs::polling::simulation::{Cost, FIXED, TABLE, best_fixed, cost, lognormal, quantiles, with_median};
+use pdfco::jobs::{DurationEstimate, LogNormal, Schedule};
 
 use crate::table::{Rule, Table};
 
@@ -28,7 +28,7 @@ pub fn measure(table: &mut Table) {
         let ours = learned(20, truth, &jobs, 2.0);
         let best = with(truth, &jobs, 2.0);
         let fixed = best_fixed(&jobs, 2.0);
-        let unlearned = with(Learned::default().belief(), &jobs, 2.0).j;
+        let unlearned = with(DurationStats::default().belief(), &jobs, 2.0).j;
         let soon = learned(3, truth, &jobs, 2.0).j;
         let name = format!("looks at a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
         table.add(name, ours.looks, best.looks, "", Rule::AtMost(1.1));
@@ -52,7 +52,7 @@ pub fn details() {
             numbers(name, |jobs, _| cost(jobs, worth, next));
         }
         numbers("best possible, distribution known", |jobs, truth| with(truth, jobs, worth));
-        numbers("ours, nothing known", |jobs, _| with(Learned::default().belief(), jobs, worth));
+        numbers("ours, nothing known", |jobs, _| with(DurationStats::default().belief(), jobs, worth));
         for count in [1, 3, 5, 20, 50] {
             numbers(&format!("ours, jobs seen before: {count}"), |jobs, truth| learned(count, truth, jobs, worth));
         }
@@ -79,7 +79,7 @@ pub fn details() {
         for sigma in [0.3, 0.6, 1.0] {
             let cells = OTHER_MEDIANS.map(|median| {
                 let (truth, jobs) = jobs(median, sigma);
-                let ours = with(Learned::default().belief(), &jobs, worth).j;
+                let ours = with(DurationStats::default().belief(), &jobs, worth).j;
                 format!("{:>8.2}", ours / with(truth, &jobs, worth).j)
             });
             println!("{:<42}{}", format!("σ {sigma}"), cells.concat());
@@ -87,7 +87,7 @@ pub fn details() {
     }
     let began = Instant::now();
     for index in 0..100 {
-        black_box(Schedule::new(Learned::default().with(f64::from(index)).belief(), 2.0));
+        black_box(Schedule::new(DurationStats::default().with(f64::from(index)).belief(), 2.0));
     }
     println!("\none schedule is made in {:.0} µs", began.elapsed().as_secs_f64() * 1e4);
     println!("all of this took {:.1} s", start.elapsed().as_secs_f64());
@@ -98,9 +98,9 @@ fn jobs(median: f64, sigma: f64) -> (LogNormal, Vec<f64>) {
     (truth, quantiles(truth, JOBS))
 }
 
-fn with(belief: impl Into<Belief>, jobs: &[f64], worth: f64) -> Cost {
+fn with(belief: impl Into<DurationEstimate>, jobs: &[f64], worth: f64) -> Cost {
     let schedule = Schedule::new(belief, worth);
-    cost(jobs, worth, |t| schedule.next_look(t))
+    cost(jobs, worth, |t| schedule.next_check(t))
 }
 
 /// The average over many histories of `count` jobs.
@@ -108,7 +108,7 @@ fn learned(count: u32, truth: LogNormal, jobs: &[f64], worth: f64) -> Cost {
     let mut random = SEED;
     let mut sum = Cost::default();
     for _ in 0..HISTORIES {
-        let history = (0..count).fold(Learned::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
+        let history = (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
         let one = with(history.belief(), jobs, worth);
         sum = Cost { j: sum.j + one.j, looks: sum.looks + one.looks, delay: sum.delay + one.delay };
     }

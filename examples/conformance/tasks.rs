@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pdfco::clock::now;
 use pdfco::jobs::TaskStatus;
-use pdfco::jobs::ledger::{Ledger, now};
+use pdfco::jobs::ledger::Ledger;
 use pdfco::mcp::Server;
 use pdfco::mcp::tasks::{as_object, detailed};
 use rmcp::model::*;

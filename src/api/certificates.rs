@@ -100,7 +100,11 @@ mod tests {
                 let error = trouble.error("api.test");
                 assert_eq!((error.kind(), error.is_retryable()), (Kind::Network, false), "{shown}");
                 assert!(error.message().contains("api.test"), "{error}");
-                assert!(words.iter().all(|word| error.hint().contains(word)), "{}", error.hint());
+                assert!(
+                    words.iter().all(|word| error.hint().text(crate::next_step::Audience::Agent).contains(word)),
+                    "{}",
+                    error.hint().text(crate::next_step::Audience::Agent)
+                );
             }
         }
         assert_eq!(CertificateTrouble::behind(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused)), None);

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::catalogue::Method;
+use crate::catalog::Method;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, Fingerprint};
 
@@ -52,17 +52,17 @@ pub struct Call {
     /// Gives the request up as long as it has not left. What has left is waited for: it may have been charged.
     pub cancel: CancellationToken,
     /// Asked when everything is ready and the request is about to leave.
-    pub departure: Option<Departure>,
+    pub departure: Option<BeforeSend>,
 }
 
 /// The last word before a request leaves: `false` holds it back. Whoever keeps records learns here, and no earlier, that
 /// the service may have seen the request.
 #[derive(Clone)]
-pub struct Departure(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
+pub struct BeforeSend(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
 
-impl std::fmt::Debug for Departure {
+impl std::fmt::Debug for BeforeSend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Departure")
+        f.write_str("BeforeSend")
     }
 }
 
@@ -184,7 +184,7 @@ impl Client {
             () = self.keep_shared_pace(key) => call.cancel.is_cancelled(),
             () = call.cancel.cancelled() => true,
         };
-        if let (false, Some(Departure(may_leave))) = (is_given_up, &call.departure) {
+        if let (false, Some(BeforeSend(may_leave))) = (is_given_up, &call.departure) {
             is_given_up = !may_leave().await;
         }
         if is_given_up {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::body::Body;
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
+use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::lenient::{field, truth, whole_number};
+use crate::json_ext::{field, truth, whole_number};
 use crate::secret::without_link_secrets;
 
 /// Largest number of credits that is believed.
@@ -32,6 +33,11 @@ impl Reply {
     /// The account's balance, when the service said so.
     pub fn credits_remaining(&self) -> Option<i64> {
         credits_in(&self.body, "remainingCredits")
+    }
+
+    /// What this request cost and the balance after it, as far as the service said so.
+    pub fn charge(&self) -> Charge {
+        Charge::new(self.credits(), self.credits_remaining())
     }
 
     /// The job's id, when the service started one.

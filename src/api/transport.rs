@@ -16,7 +16,7 @@ use super::moved::{Moved, at_least};
 use super::reply::{self, Reply};
 use super::retry::{Fate, Repeat, parse_retry_after};
 use super::{Call, Failure};
-use crate::catalogue::Method;
+use crate::catalog::Method;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, without_query};
 

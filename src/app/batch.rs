@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{App, Caller, SubmitRequest};
-use crate::catalogue::{Operation, arguments};
+use crate::catalog::{Operation, arguments};
 use crate::error::{Error, Kind, Result};
 use crate::files::{LocalFile, is_local};
 use crate::jobs::{Job, JobStatus};

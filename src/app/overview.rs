@@ -5,9 +5,9 @@
 
 use super::App;
 use crate::answer::{JobView, rfc3339};
+use crate::clock::now;
 use crate::error::Result;
 use crate::jobs::Job;
-use crate::jobs::ledger::now;
 use crate::secret::Fingerprint;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
@@ -35,7 +35,7 @@ pub struct Glance {
     pub intent_id: String,
     /// The id to use.
     pub job_id: String,
-    /// Catalogue name; none for a job first seen by its id.
+    /// Catalog name; none for a job first seen by its id.
     pub operation: Option<String>,
     /// Its state.
     pub status: String,

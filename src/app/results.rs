@@ -12,13 +12,16 @@ use tokio::time::Instant;
 
 use super::{App, Caller, Event, or_cancelled, round_seconds};
 use crate::answer::{Answer, OutputView, TextOutput, rfc3339, tips};
-use crate::catalogue::Output;
+use crate::catalog::Output;
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::files::{
     Saved, Text, TextPage, download, fetch_links, fetch_text, numbered, page, safe_file_name, save_text, tail,
 };
-use crate::jobs::ledger::now;
-use crate::jobs::{Bill, Job, JobStatus};
+use crate::hint;
+use crate::jobs::{Job, JobStatus};
+use crate::next_step::{Hint, NextStep};
 use crate::secret::PresignedUrl;
 
 /// Characters of text that a submit includes when it says nothing.
@@ -52,23 +55,23 @@ impl App {
         tail_lines: Option<u64>,
         index: usize,
     ) -> Result<Answer> {
-        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let (job, mut charge) = self.finished_job(caller, job_id).await?;
         let text = match or_cancelled(&caller.cancel, self.text_of(&job, index)).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
-                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                let job = self.with_fresh_links(caller, &job, &mut charge, error).await?;
                 or_cancelled(&caller.cancel, self.text_of(&job, index)).await
             }
             other => other,
         }
-        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
+        .map_err(|error| error.with_charge(charge))?;
         let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
         let shown = match tail_lines {
             Some(lines) => tail(&text.text, lines, limit),
             None => page(&text.text, offset, limit),
         };
-        let mut answer = self.job_answer(&job, "cache", bill);
+        let mut answer = self.job_answer(&job, "cache", charge);
         answer.content = json!({"mime_type": text.mime_type, "index": index});
-        answer.tips = shown.next_offset.map(|next| format!("read_result {} with offset {next} reads on.", job.id()));
+        answer.tips = shown.next_offset.map(|next| reads_on(&job, next));
         answer.output = Some(text_output(shown));
         Ok(answer)
     }
@@ -84,18 +87,18 @@ impl App {
         save_to: Option<&str>,
         overwrite: bool,
     ) -> Result<Answer> {
-        let (job, mut bill) = self.finished_job(caller, job_id).await?;
+        let (job, mut charge) = self.finished_job(caller, job_id).await?;
         // What was saved before the links died stays saved, and is not fetched again.
         let mut saved = Vec::new();
         match self.save(caller, &job, save_to, overwrite, &mut saved).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
-                let job = self.with_fresh_links(caller, &job, &mut bill, error).await?;
+                let job = self.with_fresh_links(caller, &job, &mut charge, error).await?;
                 self.save(caller, &job, save_to, overwrite, &mut saved).await
             }
             other => other,
         }
-        .map_err(|error| error.with_spent(bill.used, bill.remaining))?;
-        let mut answer = self.job_answer(&job, "cache", bill);
+        .map_err(|error| error.with_charge(charge))?;
+        let mut answer = self.job_answer(&job, "cache", charge);
         answer.content = json!({"files": saved.iter().map(saved_line).collect::<Vec<_>>()});
         answer.tips = None;
         show_saved(&mut answer, &saved);
@@ -113,17 +116,19 @@ impl App {
             Ok(text) => {
                 answer.output = Some(text_output(page(&text.text, 0, limit)));
                 if let Some(next) = answer.output.as_ref().and_then(|output| output.next_offset) {
-                    answer.tips = Some(format!("read_result {} with offset {next} reads on.", job.id()));
+                    answer.tips = Some(reads_on(job, next));
                 }
             }
             Err(error) if error.kind() == Kind::InvalidArgument => {}
             Err(error) => {
-                answer.tips = Some(format!(
-                    "The text could not be read: {} {} Then call read_result {}.",
-                    error.message(),
-                    error.hint(),
-                    job.id()
-                ));
+                let step = NextStep::Read { job_id: job.id().to_owned(), offset: None };
+                answer.tips = Some(hint![
+                    format!("The text could not be read: {} ", error.message()),
+                    error.hint().clone(),
+                    " Then call ",
+                    step,
+                    "."
+                ]);
             }
         }
     }
@@ -138,13 +143,13 @@ impl App {
     ) {
         let mut saved = Vec::new();
         let moved = Arc::new(Mutex::default());
-        let (told, moves) = (Arc::clone(&caller.told), Arc::clone(&moved));
+        let (on_event, moves) = (Arc::clone(&caller.on_event), Arc::clone(&moved));
         let watched: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event| {
             let disk = if is_all_here(&event) { DISK_TIME } else { Duration::ZERO };
             *moves.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + disk);
-            told(event);
+            on_event(event);
         });
-        let caller = Caller { told: watched, ..caller.clone() };
+        let caller = Caller { on_event: watched, ..caller.clone() };
         match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), false, &mut saved)).await {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
@@ -158,28 +163,31 @@ impl App {
                 } else {
                     ("some of its files were", " with overwrite: true")
                 };
-                answer.tips = Some(format!(
-                    "The job succeeded, but {part} not saved: {} {} Then call download_result {}{overwrite}.",
-                    error.message(),
-                    error.hint(),
-                    job.id()
-                ));
+                let step = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+                answer.tips = Some(hint![
+                    format!("The job succeeded, but {part} not saved: {} ", error.message()),
+                    error.hint().clone(),
+                    " Then call ",
+                    step,
+                    format!("{overwrite}.")
+                ]);
             }
         }
     }
 
     /// A job that can be read or saved; if it is not known to be finished, one look is taken.
-    async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Bill)> {
+    async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, false)).await?;
         let job = checked.job;
         match &job.status {
-            JobStatus::Success => Ok((job, checked.bill)),
+            JobStatus::Success => Ok((job, checked.charge)),
             status => {
                 let hint = match status {
                     JobStatus::Failed => format!(
                         "get_job_check {} shows the reason. Change the arguments and submit it again.",
                         job.id()
-                    ),
+                    )
+                    .into(),
                     _ => tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default(),
                 };
                 let kind = match status {
@@ -193,18 +201,18 @@ impl App {
                     format!("Job {} has no result: its status is `{}`.", job.id(), status.as_str()),
                     hint,
                 )
-                .with_spent(checked.bill.used, checked.bill.remaining))
+                .with_charge(checked.charge))
             }
         }
     }
 
     /// One forced look for fresh links; if the service gives none, the first error stands.
-    async fn with_fresh_links(&self, caller: &Caller, job: &Job, bill: &mut Bill, error: Error) -> Result<Job> {
+    async fn with_fresh_links(&self, caller: &Caller, job: &Job, charge: &mut Charge, error: Error) -> Result<Job> {
         if job.job_id.is_none() {
             return Err(error);
         }
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job.id(), true)).await?;
-        bill.merge(checked.bill);
+        charge.add(checked.charge);
         if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
             Ok(checked.job)
         } else {
@@ -311,7 +319,7 @@ impl App {
             .collect::<Result<Vec<PathBuf>>>()?;
         let done = saved.len();
         for ((link, target), name) in links.iter().skip(done).zip(&targets).zip(names.iter().skip(done)) {
-            let told = |done, total| (caller.told)(Event::Downloading { name: name.clone(), done, total });
+            let told = |done, total| (caller.on_event)(Event::Downloading { name: name.clone(), done, total });
             saved.push(
                 download(
                     &self.client,
@@ -432,4 +440,8 @@ fn inline_text(inline: &Value) -> Text {
             text: serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),
         },
     }
+}
+/// How the text goes on from character `offset`.
+fn reads_on(job: &Job, offset: u64) -> Hint {
+    hint![NextStep::Read { job_id: job.id().to_owned(), offset: Some(offset) }, " reads on."]
 }

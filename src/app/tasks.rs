@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Caller, Takes};
+use super::{App, Caller, ResponseMode};
 use crate::answer::{Answer, TaskView};
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::ledger::now;
-use crate::jobs::{Bill, Job, JobStatus, Task, TaskStatus, WaitOptions};
+use crate::jobs::{Job, JobStatus, Task, TaskStatus, WaitOptions};
 
 /// A task's job is looked at for this long after somebody asked for the task.
 const ATTENTION: Duration = Duration::from_secs(60);
@@ -59,17 +60,17 @@ impl App {
         tool: &str,
         job: &Job,
         follow_up: Value,
-        bill: Bill,
+        charge: Charge,
     ) -> Result<Answer> {
         let mut task =
             Task::new(caller.key.fingerprint().clone(), tool, self.task_ttl(caller), now()).waiting_for(job, follow_up);
-        if let Some(used) = bill.used {
-            // What this very call paid belongs to the task's own bill.
+        if let Some(used) = charge.credits {
+            // What this very call paid belongs to the task's own charge.
             task.credits_before -= used;
         }
         self.jobs.ledger().promise(&task).await?;
         let view = self.view(task, Some(job));
-        Ok(Answer { task: Some(Box::new(view)), ..self.job_answer(job, "live", bill) })
+        Ok(Answer { task: Some(Box::new(view)), ..self.job_answer(job, "live", charge) })
     }
 
     /// Promises what is known already, for a caller who takes nothing but a task. `payload` is the outcome in the
@@ -89,9 +90,11 @@ impl App {
 
     /// As long as the client asked for, and no longer than the ledger keeps jobs.
     fn task_ttl(&self, caller: &Caller) -> Duration {
-        match caller.takes {
-            Takes::OnlyTasks { ttl: Some(ttl) } => ttl.min(self.config.ledger_keep),
-            Takes::OnlyTasks { ttl: None } | Takes::Tasks | Takes::Answers => self.config.ledger_keep,
+        match caller.response_mode {
+            ResponseMode::TaskOnly { ttl: Some(ttl) } => ttl.min(self.config.ledger_keep),
+            ResponseMode::TaskOnly { ttl: None } | ResponseMode::PreferTask | ResponseMode::Inline => {
+                self.config.ledger_keep
+            }
         }
     }
 
@@ -169,7 +172,7 @@ impl App {
             _ => task.status,
         };
         let poll_interval = match job {
-            Some(job) if !status.is_terminal() => self.jobs.next_look_in(job).clamp(POLL_MIN, POLL_MAX),
+            Some(job) if !status.is_terminal() => self.jobs.next_check_in(job).clamp(POLL_MIN, POLL_MAX),
             _ => POLL_MIN,
         };
         let message = match job {
@@ -189,7 +192,7 @@ impl App {
             return outcome.clone();
         }
         let (app, task, job) = (Arc::clone(self), task.clone(), job.clone());
-        let caller = Caller { cancel: CancellationToken::new(), told: Arc::new(|_| {}), ..caller.clone() };
+        let caller = Caller { cancel: CancellationToken::new(), on_event: Arc::new(|_| {}), ..caller.clone() };
         let task_id = task.task_id.clone();
         let made = tokio::spawn(async move { Arc::new(Box::pin(app.make_outcome(&caller, &task, &job)).await) });
         let outcome: Outcome = made
@@ -209,7 +212,7 @@ impl App {
 
     async fn make_outcome(&self, caller: &Caller, task: &Task, job: &Job) -> Answer {
         let used = job.credits_total().map(|total| total - task.credits_before);
-        let mut answer = self.job_answer(job, "cache", Bill { used, remaining: None });
+        let mut answer = self.job_answer(job, "cache", Charge::new(used, None));
         answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
         if job.status == JobStatus::Success && task.follow_up.get("read").is_some() {
             self.include_text(job, task.follow_up.get("read").and_then(Value::as_u64), None, &mut answer).await;
@@ -240,7 +243,7 @@ impl App {
         attended.open.insert(task.task_id.clone(), (until, leave.clone()));
         drop(attended);
         let (app, task, job_id) = (Arc::clone(self), task.clone(), job_id.to_owned());
-        let caller = Caller { cancel: leave, told: Arc::new(|_| {}), ..caller.clone() };
+        let caller = Caller { cancel: leave, on_event: Arc::new(|_| {}), ..caller.clone() };
         tokio::spawn(async move { app.attend_until(&caller, &task, &job_id, until).await });
     }
 
@@ -358,7 +361,7 @@ fn lock(attended: &Mutex<Attended>) -> MutexGuard<'_, Attended> {
 fn unknown_task(task_id: &str) -> Error {
     Error::new(
         Kind::NotFound,
-        format!("Task not found: {}", crate::catalogue::shorten(task_id, 60)),
+        format!("Task not found: {}", crate::catalog::shorten(task_id, 60)),
         "Its time may be over; list_jobs shows the jobs of this key.",
     )
 }

@@ -12,7 +12,7 @@ use super::progress_bar::counted;
 use super::record::fields_of;
 use crate::answer::Answer;
 use crate::app::SubmitRequest;
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::files::is_local;
 
@@ -87,7 +87,7 @@ pub async fn credits(session: &Session, args: &CreditsArgs) -> Result<Report> {
     let caller = session.caller()?;
     if !args.history {
         let answer = session.app.balance(&caller).await?;
-        let left = answer.credits_remaining.map_or_else(|| "unknown".to_owned(), |credits| credits.to_string());
+        let left = answer.charge.remaining.map_or_else(|| "unknown".to_owned(), |credits| credits.to_string());
         let line = format!("credits: {left}");
         return Ok(Report { summary: line.clone(), lines: vec![line], data: fields_of(&answer), ..Report::default() });
     }

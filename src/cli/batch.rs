@@ -20,11 +20,12 @@ use super::watch::several;
 use super::{Session, record};
 use crate::answer::{Answer, JobView};
 use crate::app::{Caller, Prior, SubmitRequest};
-use crate::catalogue::{Operation, Output, arguments};
+use crate::catalog::{Operation, Output, arguments};
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::files::resolved;
-use crate::jobs::ledger::now;
-use crate::jobs::{Bill, Job, JobStatus};
+use crate::jobs::{Job, JobStatus};
 
 /// How often an input is taken up again that another process took first.
 const TAKEN_TRIES: u32 = 3;
@@ -72,7 +73,7 @@ struct Outcome {
     job: Option<Job>,
     view: Option<JobView>,
     content: Value,
-    bill: Bill,
+    charge: Charge,
     saved: Vec<String>,
     /// It was done before, or runs since before, or is done again because it failed before.
     before: Option<&'static str>,
@@ -168,7 +169,7 @@ impl Outcome {
             "before": self.before,
             "job_id": self.job.as_ref().map(Job::id),
             "local_id": self.job.as_ref().map(|job| &job.intent_id),
-            "credits_used": self.bill.used,
+            "credits_used": self.charge.credits,
             "saved": self.saved,
             "reason": self.reason(),
             "error": self.error.as_ref().map(error_in_shell_words),
@@ -189,7 +190,7 @@ impl Outcome {
     }
 
     fn take(&mut self, answer: Answer) {
-        self.bill.add(answer.credits_used, answer.credits_remaining);
+        self.charge.add(answer.charge);
         self.view = answer.job;
         self.content = answer.content;
     }
@@ -261,7 +262,7 @@ impl Running<'_> {
             return (index, outcome);
         }
         let lane = self.lanes.lane(name);
-        let caller = Caller { told: lane.listener(), ..self.caller.clone() };
+        let caller = Caller { on_event: lane.listener(), ..self.caller.clone() };
         let mut tries = 0;
         loop {
             tries += 1;
@@ -275,8 +276,7 @@ impl Running<'_> {
                 continue;
             }
             if let Err(error) = ended {
-                let (used, remaining) = error.spent();
-                outcome.bill.add(used, remaining);
+                outcome.charge.add(error.charge());
                 outcome.error = Some(error);
             }
             break;
@@ -322,8 +322,7 @@ impl Running<'_> {
                 }
                 match self.save(caller, index, &job, outcome).await {
                     Err(error) if error.kind() == Kind::LinkExpired => {
-                        let (used, remaining) = error.spent();
-                        outcome.bill.add(used, remaining);
+                        outcome.charge.add(error.charge());
                         (outcome.job, outcome.before) = (None, Some(AGAIN));
                         input.request(next)
                     }
@@ -403,7 +402,7 @@ impl Running<'_> {
             format!("{folder}{stem}.{}", extension.as_deref().unwrap_or(inline))
         };
         let files = self.download(caller, job, &target, is_many).await?;
-        outcome.bill.add(files.credits_used, files.credits_remaining);
+        outcome.charge.add(files.charge);
         let view = files.job.as_ref();
         outcome.saved = view.iter().flat_map(|view| &view.outputs).filter_map(|file| file.saved_to.clone()).collect();
         outcome.view = files.job;
@@ -436,10 +435,10 @@ fn report(session: &Session, batch: &Batch, outcomes: Vec<Outcome>) -> Report {
     let count = |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict() == verdict).count();
     let (done, skipped, failed) = (count(Verdict::Done), count(Verdict::Skipped), count(Verdict::Failed));
     let (running, not_started) = (count(Verdict::Running), count(Verdict::NotStarted));
-    let mut bill = Bill::default();
-    outcomes.iter().for_each(|outcome| bill.add(outcome.bill.used, None));
+    let mut charge = Charge::NONE;
+    outcomes.iter().for_each(|outcome| charge.add(Charge::new(outcome.charge.credits, None)));
     // Balances come in any order; the lowest is the last.
-    bill.remaining = outcomes.iter().filter_map(|outcome| outcome.bill.remaining).min();
+    charge.remaining = outcomes.iter().filter_map(|outcome| outcome.charge.remaining).min();
     let stopped = outcomes.iter().find_map(Outcome::stops_all);
     let interrupted = session.interrupted_code();
 
@@ -456,10 +455,10 @@ fn report(session: &Session, batch: &Batch, outcomes: Vec<Outcome>) -> Report {
         }
     }
     let mut summary = format!("{}: {}", counted(outcomes.len() as i64, "input"), parts.join(", "));
-    if let Some(used) = bill.used {
+    if let Some(used) = charge.credits {
         summary.push_str(&format!("; {}", counted(used, "credit")));
     }
-    if let Some(left) = bill.remaining {
+    if let Some(left) = charge.remaining {
         summary.push_str(&format!(", {left} left"));
     }
     let code = match (&stopped, interrupted) {
@@ -502,8 +501,8 @@ fn report(session: &Session, batch: &Batch, outcomes: Vec<Outcome>) -> Report {
             "items": outcomes.iter().map(Outcome::item).collect::<Vec<_>>(),
             "total": outcomes.len(),
             "counts": {"success": done, "skipped": skipped, "failed": failed, "running": running, "not_started": not_started},
-            "credits_used": bill.used,
-            "credits_remaining": bill.remaining,
+            "credits_used": charge.credits,
+            "credits_remaining": charge.remaining,
         }),
         table: Some(table),
         problem: (code != SUCCESS).then(|| (several(&headline, &reasons), hint)),

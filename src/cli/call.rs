@@ -1,7 +1,7 @@
 //! `pdfco call`: any operation, its parameters as flags.
 //!
 //! What lives here: the flags of an operation, made from its declaration; reading them back; the run. What never does:
-//! checking or typing of arguments, which `catalogue/arguments.rs` does for both doors.
+//! checking or typing of arguments, which `catalog/arguments.rs` does for both doors.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::jobs::{self, A_YEAR};
 use super::output::{Report, SUCCESS};
 use super::{Session, record};
 use crate::app::{Caller, SubmitRequest};
-use crate::catalogue::{Operation, Output, Param, ParamKind};
+use crate::catalog::{Operation, Output, Param, ParamKind};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
 
@@ -38,7 +38,7 @@ const ID_PREFIX: &str = "argument ";
 /// An operation and what the person called it.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {
-    /// The catalogue row.
+    /// The catalog row.
     pub operation: &'static Operation,
     /// The name on the command line.
     pub typed: &'a str,
@@ -326,7 +326,7 @@ pub async fn run(session: &Session, mut args: CallArgs) -> Result<Report> {
     }
     let caller = session.caller()?;
     if let Some(path) = &args.save_to {
-        // Looked at before anything is paid for.
+        // CheckOutcome at before anything is paid for.
         caller.sandbox.target(Some(path), NOT_NAMED_YET, args.overwrite)?;
     }
     session.progress.label(args.operation.name);
@@ -455,7 +455,7 @@ async fn show_result(
 
 /// The job succeeded and only its result did not come: says how to get it without paying again.
 fn later(session: &Session, error: Error, command: &str) -> Error {
-    let hint = format!("{} The job itself succeeded. {}", error.hint(), session.how(command));
+    let hint = error.hint().clone().and(format!(" The job itself succeeded. {}", session.how(command)));
     error.with_hint(hint)
 }
 
@@ -464,10 +464,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalogue;
+    use crate::catalog;
 
     fn parsed(line: &[&str]) -> std::result::Result<CallArgs, String> {
-        let operation = catalogue::find(line[0]).unwrap();
+        let operation = catalog::find(line[0]).unwrap();
         let tree = Command::new("pdfco").subcommand(command(Some(Named { operation, typed: line[0] })));
         let matches =
             tree.try_get_matches_from(["pdfco", "call"].iter().chain(line)).map_err(|error| error.to_string())?;
@@ -480,7 +480,7 @@ mod tests {
 
     #[test]
     fn every_flag_of_every_operation_is_read_back_under_every_spelling() {
-        for operation in catalogue::all() {
+        for operation in catalog::all() {
             for param in operation.params() {
                 for name in hidden_names(param).into_iter().chain([flag_name(param.name)]) {
                     let flag = format!("--{name}=1");

@@ -1,5 +1,5 @@
 //! What a shell offers while a line is typed: commands and flags from the tree that parses, operations from the
-//! catalogue, job ids from the ledger.
+//! catalog, job ids from the ledger.
 //!
 //! What lives here: the answer to the script that `pdfco completions` prints. What never does: the network, a word on
 //! stderr, or waiting: a ledger that cannot be read quickly offers nothing.
@@ -14,8 +14,8 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
 use super::{call, tree};
-use crate::catalogue;
-use crate::config::{self, LedgerPlace, Values};
+use crate::catalog;
+use crate::config::{self, LedgerLocation, Values};
 use crate::jobs::Ledger;
 
 /// The variable by which the shell's script asks.
@@ -40,10 +40,10 @@ pub fn answered(args: &[OsString]) -> bool {
 
 /// The tree with all operations as commands of `call`, the one that is typed with its flags, and values to offer.
 fn offered(operation: Option<&str>) -> Command {
-    let named = operation.and_then(|typed| Some((typed, catalogue::find(typed).ok()?)));
+    let named = operation.and_then(|typed| Some((typed, catalog::find(typed).ok()?)));
     let mut tree = tree(named.map(|(typed, operation)| call::Named { operation, typed }));
     tree = tree.mut_subcommand("call", |mut call| {
-        for other in catalogue::all().filter(|other| named.is_none_or(|(_, named)| named.name != other.name)) {
+        for other in catalog::all().filter(|other| named.is_none_or(|(_, named)| named.name != other.name)) {
             call = call.subcommand(Command::new(call::flag_name(other.name)).about(other.title));
         }
         call
@@ -60,7 +60,7 @@ fn offered(operation: Option<&str>) -> Command {
 }
 
 fn operations() -> Vec<CompletionCandidate> {
-    catalogue::all()
+    catalog::all()
         .map(|operation| {
             CompletionCandidate::new(call::flag_name(operation.name)).help(Some(StyledStr::from(operation.title)))
         })
@@ -70,7 +70,7 @@ fn operations() -> Vec<CompletionCandidate> {
 /// The newest jobs of the key that is set, from a ledger that is there already.
 fn job_ids() -> Vec<CompletionCandidate> {
     let Ok(config) = config::load(&Values::new()) else { return Vec::new() };
-    let (Ok(key), LedgerPlace::File(path)) = (config.key(), &config.ledger) else { return Vec::new() };
+    let (Ok(key), LedgerLocation::File(path)) = (config.key(), &config.ledger) else { return Vec::new() };
     if !path.is_file() {
         return Vec::new();
     }

@@ -9,7 +9,7 @@ use super::Session;
 use super::output::{Report, SUCCESS, Table, USAGE, exit_code};
 use super::setup;
 use crate::api::Pace;
-use crate::config::{LedgerPlace, Machine};
+use crate::config::{LedgerLocation, Machine};
 use crate::error::{Error, Result};
 
 /// Examples of `doctor --help`.
@@ -60,7 +60,7 @@ pub async fn run(session: &Session) -> Result<Report> {
         Ok(detail) => Finding::fine("ledger", detail),
         Err(error) => Finding::wrong("ledger", &error),
     });
-    if let LedgerPlace::Memory = config.ledger {
+    if let LedgerLocation::Memory = config.ledger {
         findings.push(Finding::fine("memory", "jobs are forgotten when the process ends"));
     }
     let folders = config.files.iter().flatten().chain([&config.download_dir]);
@@ -117,7 +117,8 @@ async fn service(session: &Session) -> Finding {
     match asked {
         Ok(answer) => {
             let left = answer
-                .credits_remaining
+                .charge
+                .remaining
                 .map_or_else(|| "an unknown number of".to_owned(), |credits| credits.to_string());
             Finding::fine("service", format!("{address} takes the key; {left} credits are left"))
         }

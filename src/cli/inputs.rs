@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::files::{is_local, numbered, safe_file_name};
 

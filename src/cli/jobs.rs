@@ -14,9 +14,9 @@ use super::output::{Report, SUCCESS, in_shell_words, outcome_code};
 use super::record::{self, job_of};
 use super::watch::{self, Patience};
 use crate::app::{Caller, PAGE_MAX};
-use crate::catalogue::{self, shorten};
+use crate::catalog::{self, shorten};
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::ledger::now;
 use crate::jobs::{Job, JobStatus};
 use crate::secret::Fingerprint;
 
@@ -299,7 +299,7 @@ async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Fou
     let ledger = session.app.jobs().ledger();
     let caller = caller.key.fingerprint();
     let Some(id) = target.job_id.as_deref() else {
-        let operation = target.operation.as_deref().map(catalogue::find).transpose()?.map(|operation| operation.name);
+        let operation = target.operation.as_deref().map(catalog::find).transpose()?.map(|operation| operation.name);
         let latest = ledger.latest(caller, operation).await?;
         return latest.map(|job| Found::Known(Box::new(job))).ok_or_else(|| match operation {
             Some(operation) => Error::new(
@@ -347,7 +347,7 @@ pub async fn find_all(session: &Session, caller: &Caller, targets: &Targets) -> 
 /// # Errors
 /// `not_found` for an operation that is none.
 pub async fn find_running(session: &Session, caller: &Caller, targets: &Targets) -> Result<Vec<Found>> {
-    let operation = targets.operation.as_deref().map(catalogue::find).transpose()?.map(|operation| operation.name);
+    let operation = targets.operation.as_deref().map(catalog::find).transpose()?.map(|operation| operation.name);
     let mut running = Vec::new();
     for status in ["queued", "working"] {
         let page = session.app.jobs().ledger().list(caller.key.fingerprint(), Some(status), JOBS_MAX, None).await?;
@@ -441,9 +441,9 @@ async fn show(session: &Session, caller: &Caller, target: &Target) -> Result<Rep
     let answer = session.app.check(caller, &id, false).await?;
     let job = job_of(session, caller, &answer).await?;
     if job.status == JobStatus::Unknown {
-        return Err(not_found(&id).with_spent(answer.credits_used, answer.credits_remaining));
+        return Err(not_found(&id).with_charge(answer.charge));
     }
-    let tips = in_shell_words(answer.tips.as_deref().unwrap_or_default());
+    let tips = in_shell_words(&answer.tips.clone().unwrap_or_default());
     let lines = record::lines(&job);
     Ok(Report {
         summary: format!("job {id}: {}", job.status.as_str()),
@@ -477,7 +477,7 @@ async fn cancel(session: &Session, caller: &Caller, target: &Target) -> Result<R
         });
     }
     let said = format!("job '{id}' cancelled");
-    let notes = vec![in_shell_words(answer.tips.as_deref().unwrap_or_default())];
+    let notes = vec![in_shell_words(&answer.tips.clone().unwrap_or_default())];
     Ok(Report { summary: said.clone(), lines: vec![said], data, notes, code: SUCCESS, ..Report::default() })
 }
 

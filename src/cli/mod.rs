@@ -34,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::output::{Format, Printer, Report};
 use self::progress_bar::Progress;
-use crate::app::{App, Caller, Takes};
-use crate::catalogue;
+use crate::app::{App, Caller, ResponseMode};
+use crate::catalog;
 use crate::config::{self, Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
@@ -216,7 +216,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
         }
         return understood(&args, &flags, cli.look, || Ok(Work::Command(cli.command)));
     };
-    let operation = catalogue::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
+    let operation = catalog::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
     let tree = tree(Some(call::Named { operation, typed: &typed }));
     let matches = tree.try_get_matches_from(&args).map_err(refused)?;
     let look = Look::from_arg_matches(&matches).map_err(refused)?;
@@ -233,7 +233,7 @@ fn guessed_command(args: &[OsString]) -> String {
             continue;
         }
         if at.get_name() == "call" {
-            names.extend(catalogue::find(word).ok().map(|operation| call::flag_name(operation.name)));
+            names.extend(catalog::find(word).ok().map(|operation| call::flag_name(operation.name)));
             break;
         }
         if let Some(found) = at.find_subcommand(word) {
@@ -406,9 +406,9 @@ impl Session {
             key: config.key()?.clone(),
             sandbox: Arc::new(sandbox.with_max_bytes(config.max_file_bytes)),
             max_wait: None,
-            takes: Takes::Answers,
+            response_mode: ResponseMode::Inline,
             cancel: self.interrupt.cancel.clone(),
-            told: self.progress.listener(),
+            on_event: self.progress.listener(),
         })
     }
 
@@ -483,7 +483,7 @@ mod tests {
     #[test]
     fn the_tree_is_sound_with_and_without_every_operation() {
         tree(None).debug_assert();
-        for operation in catalogue::all() {
+        for operation in catalog::all() {
             tree(Some(call::Named { operation, typed: operation.name })).debug_assert();
         }
     }
@@ -527,7 +527,7 @@ mod tests {
             command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(|sub| look_at(sub, &path));
         }
         look_at(&tree(None), "");
-        for operation in catalogue::all() {
+        for operation in catalog::all() {
             look_at(&tree(Some(call::Named { operation, typed: operation.name })), "");
         }
     }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
 use crate::jobs::JobStatus;
+use crate::next_step::{Audience, Hint};
 
 /// It worked.
 pub const SUCCESS: u8 = 0;
@@ -272,10 +273,10 @@ pub fn envelope(command: &str, report: &Report) -> Value {
 }
 
 fn failure(error: &Error) -> Report {
-    let (used, remaining) = error.spent();
+    let charge = error.charge();
     Report {
         summary: format!("error: {}", error.message()),
-        data: json!({"status": "error", "error": error_in_shell_words(error), "credits_used": used, "credits_remaining": remaining}),
+        data: json!({"status": "error", "error": error_in_shell_words(error), "credits_used": charge.credits, "credits_remaining": charge.remaining}),
         problem: Some((error.message().to_owned(), in_shell_words(error.hint()))),
         code: exit_code(error.kind()),
         ..Report::default()
@@ -284,7 +285,7 @@ fn failure(error: &Error) -> Report {
 
 /// An error for programs that call this one.
 pub fn error_in_shell_words(error: &Error) -> Value {
-    let mut public = error.to_json();
+    let mut public = error.to_json(Audience::Shell);
     if let Some(fields) = public.as_object_mut() {
         fields.insert("hint".to_owned(), json!(in_shell_words(error.hint())));
     }
@@ -292,7 +293,7 @@ pub fn error_in_shell_words(error: &Error) -> Value {
 }
 
 /// Hints are written for assistants, who have tools; a person has commands.
-pub fn in_shell_words(hint: &str) -> String {
+pub fn in_shell_words(hint: &Hint) -> String {
     const WORDS: &[(&str, &str)] = &[
         // The reason stands in the line above.
         ("The work failed; the reason is in `content`. ", ""),
@@ -318,7 +319,7 @@ pub fn in_shell_words(hint: &str) -> String {
         ("describe_operation", "`pdfco call <operation> --help`"),
         ("submit_job", "`pdfco call`"),
     ];
-    WORDS.iter().fold(hint.to_owned(), |text, (tool, command)| text.replace(tool, command))
+    WORDS.iter().fold(hint.text(Audience::Shell), |text, (tool, command)| text.replace(tool, command))
 }
 
 /// Text from outside must not move a terminal's cursor.
@@ -399,6 +400,7 @@ fn columns_that_fit(table: &Table, width: usize) -> (Vec<usize>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::charge::Charge;
 
     #[test]
     fn every_kind_of_error_has_its_exit_code() {
@@ -460,7 +462,7 @@ mod tests {
     #[test]
     fn an_error_is_the_same_envelope() {
         let error = Error::new(Kind::NotFound, "There is no such thing.", "list_jobs shows what there is.")
-            .with_spent(Some(2), None);
+            .with_charge(Charge::new(Some(2), None));
         let envelope = envelope("jobs show", &failure(&error));
         assert_eq!(
             envelope,
@@ -506,7 +508,7 @@ mod tests {
     #[test]
     fn tools_become_commands_and_escapes_become_visible() {
         assert_eq!(
-            in_shell_words("read_result J1 with offset 40 reads on."),
+            in_shell_words(&"read_result J1 with offset 40 reads on.".into()),
             "pdfco jobs read J1 --offset 40 reads on."
         );
         assert_eq!(tame("a\u{1b}[2Jb\tc\n"), "a\u{fffd}[2Jb\tc");

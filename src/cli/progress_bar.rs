@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::output::{Format, Printer};
 use crate::app::Event;
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::jobs::JobStatus;
 
 /// Length of the bar of a job: its progress is an estimate between 0 and 1.
@@ -94,7 +94,7 @@ impl Progress {
         Arc::new(move |event| progress.hear(&event))
     }
 
-    /// Takes the bar away.
+    /// ResponseMode the bar away.
     pub fn clear(&self) {
         if let Some((_, bar)) = self.seen().bar.take() {
             bar.finish_and_clear();
@@ -273,7 +273,7 @@ impl Lanes {
         Lane { lanes: self.clone(), name: name.to_owned(), bar }
     }
 
-    /// Takes all bars away.
+    /// ResponseMode all bars away.
     pub fn clear(&self) {
         if let Some((_, all)) = &self.shared.bars {
             all.finish_and_clear();

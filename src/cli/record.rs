@@ -12,8 +12,8 @@ use super::output::{Report, exit_code_of, in_shell_words, outcome_code};
 use super::progress_bar::counted;
 use crate::answer::{Answer, rfc3339};
 use crate::app::Caller;
+use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::jobs::ledger::now;
 use crate::jobs::{Job, JobStatus};
 
 /// What an absent value is shown as.
@@ -45,7 +45,7 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
             None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
         }),
     };
-    let tips = in_shell_words(answer.tips.as_deref().unwrap_or_default());
+    let tips = in_shell_words(&answer.tips.clone().unwrap_or_default());
     let hint = match &job.status {
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
             match last_error(answer) {
@@ -92,10 +92,10 @@ fn summary(answer: &Answer, job: &Job) -> String {
         job.elapsed_seconds(now()),
         counted(job.checks_made, "check")
     );
-    if let Some(used) = answer.credits_used {
+    if let Some(used) = answer.charge.credits {
         words.push_str(&format!(", {}", counted(used, "credit")));
     }
-    if let Some(left) = answer.credits_remaining {
+    if let Some(left) = answer.charge.remaining {
         words.push_str(&format!(", {left} left"));
     }
     words
@@ -107,7 +107,7 @@ fn named(job: &Job) -> &str {
 
 fn status_word(job: &Job) -> String {
     match job.status.unrecognized() {
-        Some(word) => format!("{} ({})", job.status.as_str(), crate::catalogue::shorten(word, 40)),
+        Some(word) => format!("{} ({})", job.status.as_str(), crate::catalog::shorten(word, 40)),
         None => job.status.as_str().to_owned(),
     }
 }

@@ -16,7 +16,7 @@ use super::progress_bar::{Lanes, counted};
 use super::record::{self, job_of};
 use crate::answer::Answer;
 use crate::app::{Caller, Event};
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Job;
 
@@ -52,7 +52,7 @@ pub async fn wait(session: &Session, caller: &Caller, targets: &Targets, patienc
     let waits = found.iter().map(async |found| {
         let id = found.id();
         let lane = lanes.lane(&format!("{} {}", found.operation(), shorten(&id, 8)));
-        let own = Caller { told: lane.listener(), ..caller.clone() };
+        let own = Caller { on_event: lane.listener(), ..caller.clone() };
         let ending = follow(session, &own, id, patience).await;
         lane.end(&ending.words(), false);
         ending
@@ -91,7 +91,7 @@ impl Ending {
     fn words(&self) -> String {
         match &self.outcome {
             Ok((_, job)) => {
-                format!("{}  {:.1} s", job.status.as_str(), job.elapsed_seconds(crate::jobs::ledger::now()))
+                format!("{}  {:.1} s", job.status.as_str(), job.elapsed_seconds(crate::clock::now()))
             }
             Err(error) => error.message().to_owned(),
         }
@@ -119,20 +119,19 @@ fn names_of(job: &Job) -> String {
 /// Several waits in one report.
 fn report_of(session: &Session, endings: Vec<Ending>, patience: Patience) -> Result<Report> {
     let (mut rows, mut items, mut reasons, mut running, mut codes) = (vec![], vec![], vec![], vec![], vec![]);
-    let mut bill = crate::jobs::Bill::default();
+    let mut charge = crate::charge::Charge::NONE;
     for ending in endings {
         rows.push(ending.row());
         match ending.outcome {
             Err(error) if error.kind() == Kind::Cancelled => return Err(error),
             Err(error) => {
-                let (used, remaining) = error.spent();
-                bill.add(used, remaining);
+                charge.add(error.charge());
                 codes.push(exit_code(error.kind()));
                 reasons.push(format!("{}: {}", ending.id, error.message()));
                 items.push(json!({"job_id": ending.id, "status": "error", "error": error_in_shell_words(&error)}));
             }
             Ok((answer, job)) => {
-                bill.add(answer.credits_used, answer.credits_remaining);
+                charge.add(answer.charge);
                 let one = record::outcome(session, &answer, &job, patience.timeout);
                 codes.push(one.code);
                 reasons.extend(one.problem.map(|(message, _)| message));
@@ -147,7 +146,7 @@ fn report_of(session: &Session, endings: Vec<Ending>, patience: Patience) -> Res
     let done = codes.iter().filter(|code| **code == SUCCESS).count();
     let code = worst(codes);
     let mut summary = format!("{done} of {} succeeded", counted(total as i64, "job"));
-    if let Some(used) = bill.used {
+    if let Some(used) = charge.credits {
         summary.push_str(&format!(", {}", counted(used, "credit")));
     }
     let hint = match running.as_slice() {
@@ -163,8 +162,8 @@ fn report_of(session: &Session, endings: Vec<Ending>, patience: Patience) -> Res
             "items": items,
             "total": total,
             "counts": {"success": done, "running": running.len(), "failed": total - done - running.len()},
-            "credits_used": bill.used,
-            "credits_remaining": bill.remaining,
+            "credits_used": charge.credits,
+            "credits_remaining": charge.remaining,
         }),
         problem: (code != SUCCESS).then(|| (several(&summary, &reasons), hint)),
         notes: if code == SUCCESS { vec![summary.clone()] } else { Vec::new() },
@@ -206,14 +205,14 @@ pub async fn watch(session: &Session, caller: &Caller, targets: &Targets, patien
     session.printer.note(&begins);
     told(session, "watch started", json!({"jobs": jobs}));
     let waits = found.iter().map(|found| {
-        let own = Caller { told: teller(session, found), ..caller.clone() };
+        let own = Caller { on_event: teller(session, found), ..caller.clone() };
         async move {
             let id = found.id();
             if let Found::Known(job) = found
                 && job.status.is_terminal()
             {
                 // The wait that follows tells nothing of what ended before.
-                (own.told)(event_of(job));
+                (own.on_event)(event_of(job));
             }
             follow(session, &own, id, patience).await
         }
@@ -248,7 +247,7 @@ fn event_of(job: &Job) -> Event {
     Event::Job {
         job_id: job.id().to_owned(),
         status: job.status.as_str().to_owned(),
-        elapsed_seconds: job.elapsed_seconds(crate::jobs::ledger::now()),
+        elapsed_seconds: job.elapsed_seconds(crate::clock::now()),
         progress: f64::from(u8::from(job.status == crate::jobs::JobStatus::Success)),
         checks_made: job.checks_made,
     }

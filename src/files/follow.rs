@@ -36,7 +36,7 @@ pub(super) trait Sink: Send {
     }
     /// Forgets everything taken so far.
     fn restart(&mut self) -> impl Future<Output = Result<()>> + Send;
-    /// Takes the next bytes; `false` ends the transfer without an error.
+    /// ResponseMode the next bytes; `false` ends the transfer without an error.
     fn take(&mut self, bytes: &[u8]) -> impl Future<Output = Result<bool>> + Send;
 }
 

@@ -178,7 +178,7 @@ mod tests {
         let checked = Hosts::new(&patterns, &Url::parse(service).unwrap()).check(&PresignedUrl::new(link));
         if let Err(error) = &checked {
             assert_eq!(error.kind(), Kind::InvalidArgument);
-            let said = format!("{error:?} {}", error.hint());
+            let said = format!("{error:?} {}", error.hint().text(crate::next_step::Audience::Agent));
             assert!(!said.contains("canary"), "{said}");
         }
         checked.is_ok()

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::forms;
 use super::names::safe_file_name;
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 
 /// Largest file, unless `PDFCO_MAX_FILE_BYTES` says otherwise: what the service takes.
@@ -348,8 +348,9 @@ impl Given {
     }
 
     fn read(text: &str) -> Result<Self> {
-        let refused =
-            |why: &str, hint: &str| Err(Error::invalid(format!("`{}` {why}", shorten(text, SHOWN_CHARS)), hint));
+        let refused = |why: &str, hint: &'static str| {
+            Err(Error::invalid(format!("`{}` {why}", shorten(text, SHOWN_CHARS)), hint))
+        };
         if text.is_empty() {
             return Err(Error::invalid("The path is empty.", "Pass the path of a file."));
         }
@@ -606,7 +607,11 @@ mod tests {
             assert_eq!(error.kind(), expected, "{source}: {error:?}");
             assert!(error.message().contains(word), "{source}: {error:?}");
             if word == "outside" {
-                assert!(error.hint().contains("PDFCO_FILES") && error.hint().contains("docs"), "{error:?}");
+                assert!(
+                    error.hint().text(crate::next_step::Audience::Agent).contains("PDFCO_FILES")
+                        && error.hint().text(crate::next_step::Audience::Agent).contains("docs"),
+                    "{error:?}"
+                );
             }
         }
         assert!(!home.base.join("downloads").exists(), "judging creates nothing");
@@ -741,7 +746,11 @@ mod tests {
             }
         }
         let error = person.readable(&path("nothing")).unwrap_err();
-        assert!(error.message().contains("does not exist") && error.hint().contains("https://"), "{error:?}");
+        assert!(
+            error.message().contains("does not exist")
+                && error.hint().text(crate::next_step::Audience::Agent).contains("https://"),
+            "{error:?}"
+        );
     }
 
     #[test]
@@ -751,7 +760,10 @@ mod tests {
         huge.set_len(3 * 1024 * 1024 * 1024).unwrap();
         let error = home.sandbox.readable("huge.pdf").unwrap_err();
         assert_eq!(error.kind(), Kind::TooLarge);
-        assert!(error.message().contains("huge.pdf") && error.hint().contains("PDFCO_MAX_FILE_BYTES"));
+        assert!(
+            error.message().contains("huge.pdf")
+                && error.hint().text(crate::next_step::Audience::Agent).contains("PDFCO_MAX_FILE_BYTES")
+        );
         assert_eq!(kind(home.sandbox.clone().with_max_bytes(6).readable("a.pdf")), Kind::TooLarge);
         assert!(home.sandbox.clone().with_max_bytes(7).readable("a.pdf").is_ok());
     }
@@ -802,7 +814,7 @@ mod tests {
         let home = home();
         let error = home.sandbox.target(Some("a.pdf"), "", false).unwrap_err();
         assert_eq!(error.kind(), Kind::FileAccess);
-        assert!(error.hint().contains("overwrite: true"), "{error:?}");
+        assert!(error.hint().text(crate::next_step::Audience::Agent).contains("overwrite: true"), "{error:?}");
         assert_eq!(kind(home.sandbox.target(Some("sub"), "b c#é.pdf", false)), Kind::FileAccess);
         assert_eq!(home.sandbox.target(Some("a.pdf"), "", true).unwrap(), home.base.join("docs/a.pdf"));
     }

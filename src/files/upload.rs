@@ -16,10 +16,11 @@ use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
 use crate::api::retry::delay;
 use crate::api::transfer::Unsent;
 use crate::api::{About, Call, Client, Repeat};
-use crate::catalogue::Method;
+use crate::catalog::Method;
+use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::{Bill, Jobs};
-use crate::lenient::field;
+use crate::jobs::Jobs;
+use crate::json_ext::field;
 use crate::secret::{ApiKey, PresignedUrl};
 
 /// Most times the bytes are sent. The link is paid for, and sending the same bytes again does no harm.
@@ -39,7 +40,7 @@ pub struct Uploaded {
     /// The service's own JSON, without the link for uploading.
     pub content: Value,
     /// What it cost.
-    pub bill: Bill,
+    pub charge: Charge,
 }
 
 /// Sends `file` to the service's storage, as `name` if one is given, in constant memory.
@@ -82,7 +83,7 @@ pub async fn upload(
         departure: None,
     };
     let started = tokio::time::Instant::now();
-    let (mut content, bill) = jobs.direct(key, &call, "file_upload").await?;
+    let (mut content, charge) = jobs.direct(key, &call, "file_upload").await?;
     let link_in = |name: &str| {
         field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
     };
@@ -115,7 +116,7 @@ pub async fn upload(
         tracing::debug!(sends, ?pause, kind = %error.kind(), "upload repeated");
         tokio::time::sleep(pause).await;
     }
-    Ok(Uploaded { link, name, bytes: file.bytes, content, bill })
+    Ok(Uploaded { link, name, bytes: file.bytes, content, charge })
 }
 
 /// Opens the file anew; one that changed since it was judged is not sent, and one that changed under a broken upload is

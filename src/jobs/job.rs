@@ -7,15 +7,13 @@ use serde_json::Value;
 
 use super::status::JobStatus;
 use crate::api::Reply;
-use crate::catalogue::{self, Operation};
-use crate::lenient::{field, whole_number};
+use crate::catalog::{self, Operation};
+pub use crate::clock::Millis;
+use crate::json_ext::{field, whole_number};
 use crate::secret::{Fingerprint, PresignedUrl, without_link_secrets};
 
 /// Longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 600;
-
-/// Milliseconds since 1970, UTC.
-pub type Millis = i64;
 
 /// A job: what was asked, what is known, what it cost.
 #[derive(Clone, Debug)]
@@ -26,7 +24,7 @@ pub struct Job {
     pub job_id: Option<String>,
     /// Whose job it is.
     pub caller: Fingerprint,
-    /// Catalogue name; empty for a job seen first by its id.
+    /// Catalog name; empty for a job seen first by its id.
     pub operation: String,
     /// What was asked, without secrets.
     pub arguments: Value,
@@ -78,9 +76,9 @@ impl Job {
         self.job_id.as_deref().unwrap_or(&self.intent_id)
     }
 
-    /// The catalogue row, when the operation is known.
+    /// The catalog row, when the operation is known.
     pub fn operation(&self) -> Option<&'static Operation> {
-        catalogue::all().find(|operation| operation.name == self.operation)
+        catalog::all().find(|operation| operation.name == self.operation)
     }
 
     /// Seconds from the submit to the end, or to `now` while there is none.
@@ -96,7 +94,7 @@ impl Job {
     }
 
     /// When it was last looked at, in seconds since the submit; 0 when never.
-    pub fn last_look_seconds(&self) -> f64 {
+    pub fn last_check_seconds(&self) -> f64 {
         let start = self.submitted_at.unwrap_or(self.created_at);
         self.last_checked_at.map_or(0.0, |at| at.saturating_sub(start).max(0) as f64 / 1000.0)
     }
@@ -113,7 +111,7 @@ impl Job {
     pub fn reason(&self) -> Option<String> {
         let said = |value: &Option<Value>| {
             let text = value.as_ref()?.get("message")?.as_str()?.trim();
-            (!text.is_empty()).then(|| catalogue::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
+            (!text.is_empty()).then(|| catalog::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
         };
         match self.status {
             JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),

@@ -36,11 +36,13 @@ use lookups::Lookups;
 use observations::Observations;
 use store::Store;
 
-use super::belief::Learned;
 use super::job::{Job, Millis, Observation, without_links};
 use super::status::JobStatus;
-use crate::config::LedgerPlace;
+use crate::clock::now;
+use crate::config::LedgerLocation;
 use crate::error::{Error, Kind, Result};
+use crate::jobs::polling::duration_model::DurationStats;
+use crate::next_step::Audience;
 use crate::secret::Fingerprint;
 
 pub use spending::Spending;
@@ -59,7 +61,7 @@ pub struct Intent<'a> {
     pub intent_id: &'a str,
     /// Whose job.
     pub caller: &'a Fingerprint,
-    /// Catalogue name.
+    /// Catalog name.
     pub operation: &'a str,
     /// Arguments without secrets.
     pub arguments: &'a Value,
@@ -86,7 +88,7 @@ pub struct Page {
 
 /// The ledger: jobs of every caller, in one file or in memory.
 pub struct Ledger {
-    place: LedgerPlace,
+    place: LedgerLocation,
     keep: Duration,
     store: OnceCell<Store>,
     pruned_at: Mutex<Option<Instant>>,
@@ -96,7 +98,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger at `place` that forgets jobs older than `keep`. Nothing is opened yet.
-    pub fn new(place: LedgerPlace, keep: Duration) -> Self {
+    pub fn new(place: LedgerLocation, keep: Duration) -> Self {
         Ledger {
             place,
             keep,
@@ -126,8 +128,8 @@ impl Ledger {
 
     async fn open(&self) -> Result<Store> {
         match &self.place {
-            LedgerPlace::Memory => Store::memory().await,
-            LedgerPlace::File(path) => Store::file(path).await,
+            LedgerLocation::Memory => Store::memory().await,
+            LedgerLocation::File(path) => Store::file(path).await,
         }
     }
 
@@ -242,7 +244,7 @@ impl Ledger {
         let statement = if fate_is_unknown {
             sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
                 .bind(intent_id)
-                .bind(problem.to_json().to_string())
+                .bind(problem.to_json(Audience::Agent).to_string())
         } else {
             sqlx::query("DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL").bind(intent_id)
         };
@@ -276,7 +278,7 @@ impl Ledger {
         row.as_ref().map(job).transpose()
     }
 
-    /// Takes note of a job that this ledger did not submit.
+    /// ResponseMode note of a job that this ledger did not submit.
     pub async fn adopt(&self, caller: &Fingerprint, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
         sqlx::query(
             "INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, status, created_at)
@@ -299,7 +301,7 @@ impl Ledger {
         self.observations.write(self.pool().await?, intent_id, seen).await
     }
 
-    /// Takes the right to look at a job for a short time, unless another process has it or has looked since
+    /// ResponseMode the right to look at a job for a short time, unless another process has it or has looked since
     /// `last_seen`. `Err` holds the job as that other process left it. A lease that ends much later than one taken now
     /// was taken under a clock that has been set back since: it does not count.
     pub async fn claim(
@@ -357,25 +359,25 @@ impl Ledger {
 
     /// Whether other processes may be using the same ledger.
     pub fn is_shared(&self) -> bool {
-        matches!(self.place, LedgerPlace::File(_))
+        matches!(self.place, LedgerLocation::File(_))
     }
 
     /// What durations taught about an operation and a size class.
-    pub async fn learned(&self, operation: &str, bucket: i64) -> Result<Learned> {
+    pub async fn duration_stats(&self, operation: &str, bucket: i64) -> Result<DurationStats> {
         let row = sqlx::query("SELECT weight, mean, squares FROM durations WHERE operation = $1 AND bucket = $2")
             .bind(operation)
             .bind(bucket)
             .fetch_optional(self.pool().await?)
             .await
             .map_err(failed)?;
-        let read = |row: SqliteRow| -> sqlx::Result<Learned> {
-            Ok(Learned { weight: row.try_get(0)?, mean: row.try_get(1)?, squares: row.try_get(2)? })
+        let read = |row: SqliteRow| -> sqlx::Result<DurationStats> {
+            Ok(DurationStats { weight: row.try_get(0)?, mean: row.try_get(1)?, squares: row.try_get(2)? })
         };
-        row.map_or(Ok(Learned::default()), |row| read(row).map_err(failed))
+        row.map_or(Ok(DurationStats::default()), |row| read(row).map_err(failed))
     }
 
     /// Remembers what durations taught.
-    pub async fn learn(&self, operation: &str, bucket: i64, learned: Learned) -> Result<()> {
+    pub async fn learn(&self, operation: &str, bucket: i64, learned: DurationStats) -> Result<()> {
         sqlx::query(
             "INSERT INTO durations (operation, bucket, weight, mean, squares) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (operation, bucket) DO UPDATE SET weight = excluded.weight, mean = excluded.mean, squares = excluded.squares",
@@ -529,11 +531,11 @@ impl Ledger {
             .and_then(|row| row.try_get(0))
             .map_err(failed)?;
         Ok(match &self.place {
-            LedgerPlace::File(path) if self.store.get().is_some_and(Store::is_in_refuge) => {
+            LedgerLocation::File(path) if self.store.get().is_some_and(Store::is_in_refuge) => {
                 format!("in memory, because {} cannot be used, {jobs} jobs", path.display())
             }
-            LedgerPlace::Memory => format!("in memory, {jobs} jobs"),
-            LedgerPlace::File(path) => format!("{}, {jobs} jobs", path.display()),
+            LedgerLocation::Memory => format!("in memory, {jobs} jobs"),
+            LedgerLocation::File(path) => format!("{}, {jobs} jobs", path.display()),
         })
     }
 
@@ -591,9 +593,4 @@ fn failed(error: sqlx::Error) -> Error {
         "Check the disk's free space and PDFCO_LEDGER; `memory` works without a file.",
     )
     .with_source(error)
-}
-
-/// Now, in the ledger's unit.
-pub fn now() -> Millis {
-    jiff::Timestamp::now().as_millisecond()
 }

@@ -6,13 +6,11 @@
 //!
 //! Start at [`Jobs::submit`], then [`Jobs::wait`].
 
-pub mod belief;
+mod check;
 pub mod job;
 pub mod ledger;
-mod looks;
 pub mod poller;
-pub mod schedule;
-pub mod simulation;
+pub mod polling;
 pub mod status;
 pub mod submit;
 pub mod task;
@@ -28,21 +26,21 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{Call, Client};
+use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 use url::Url;
 
 pub use job::{Job, Millis, Observation, Results};
 pub use ledger::{Ledger, Page, Spending};
-pub use poller::Bill;
-pub use schedule::{Belief, LogNormal, Schedule};
+pub use polling::schedule::{DurationEstimate, LogNormal, Schedule};
 pub use status::JobStatus;
 pub use submit::{Submission, Submitted, call_for, hash_of_request};
 pub use task::{Task, TaskStatus};
 pub use wait::{WaitEnd, WaitOptions, Waited};
 
-use ledger::now;
-use looks::Core;
+use crate::clock::now;
+use check::CheckService;
 use poller::Poller;
 
 /// A second live look sooner than this is answered from the ledger (DESIGN §2.3).
@@ -58,8 +56,8 @@ const INTENT_PREFIX: &str = "local-";
 
 /// The jobs engine: one per process.
 pub struct Jobs {
-    core: Arc<Core>,
-    poller: Poller<Core>,
+    core: Arc<CheckService>,
+    poller: Poller<CheckService>,
     /// Turns of single looks.
     turns: Mutex<Turns>,
     /// Submits that are under way.
@@ -120,7 +118,7 @@ pub struct Checked {
     /// Where that came from.
     pub source: Source,
     /// What it cost.
-    pub bill: Bill,
+    pub charge: Charge,
     /// When a new look makes sense.
     pub retry_after: Option<Duration>,
     /// This ledger saw the id for the first time.
@@ -131,7 +129,7 @@ impl Jobs {
     /// An engine that speaks through `client` and remembers in `ledger`.
     pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
         let holder = uuid::Uuid::new_v4().simple().to_string();
-        let core = Arc::new(Core { client, ledger, settings, schedules: Mutex::default(), holder });
+        let core = Arc::new(CheckService { client, ledger, settings, schedules: Mutex::default(), holder });
         Jobs {
             poller: Poller::new(Arc::clone(&core)),
             core,
@@ -181,10 +179,9 @@ impl Jobs {
         let looked = outcome?;
         // Whoever waits for the same job need not pay for what is known now.
         self.poller.hear(&looked.job);
-        let mut bill = Bill::default();
-        bill.add(looked.credits, looked.credits_remaining);
-        let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_look_in(&looked.job)) };
-        Ok(Checked { job: looked.job, source: Source::Live, bill, retry_after, is_first_sight })
+        let charge = looked.charge;
+        let retry_after = if looked.job.status.is_terminal() { None } else { Some(self.next_check_in(&looked.job)) };
+        Ok(Checked { job: looked.job, source: Source::Live, charge, retry_after, is_first_sight })
     }
 
     /// The job with this id, and whether this ledger sees it for the first time.
@@ -232,10 +229,10 @@ impl Jobs {
     }
 
     /// When the schedule would look next, from now.
-    pub fn next_look_in(&self, job: &Job) -> Duration {
+    pub fn next_check_in(&self, job: &Job) -> Duration {
         let elapsed = job.elapsed_seconds(now());
-        let next = self.core.known_schedule(job).next_look(job.last_look_seconds().min(elapsed));
-        schedule::seconds((next - elapsed).max(0.5))
+        let next = self.core.known_schedule(job).next_check(job.last_check_seconds().min(elapsed));
+        polling::schedule::seconds((next - elapsed).max(0.5))
     }
 
     /// An estimate of progress, 0 to 1.
@@ -253,14 +250,13 @@ impl Jobs {
     ///
     /// # Errors
     /// As `Client::send`.
-    pub async fn direct(&self, key: &ApiKey, call: &Call, operation: &str) -> Result<(Value, Bill)> {
+    pub async fn direct(&self, key: &ApiKey, call: &Call, operation: &str) -> Result<(Value, Charge)> {
         let (core, key, call, operation) = (Arc::clone(&self.core), key.clone(), call.clone(), operation.to_owned());
         // On its own, so that a caller who leaves does not tear an exchange that may have been charged.
         let exchange = tokio::spawn(async move {
             let reply = core.client.send(&key, &call).await?;
-            let (credits, remaining) = (reply.credits(), reply.credits_remaining());
-            let bill = core.charge(key.fingerprint(), &operation, credits, remaining).await;
-            Ok((reply.body, bill))
+            let charge = core.book(key.fingerprint(), &operation, reply.charge()).await;
+            Ok((reply.body, charge))
         });
         exchange.await.unwrap_or_else(|_| Err(Error::internal("A request stopped in the middle.")))
     }
@@ -279,7 +275,7 @@ fn from_ledger(job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> 
     let answer = |retry_after| Checked {
         job: job.clone(),
         source: Source::Cache,
-        bill: Bill::default(),
+        charge: Charge::NONE,
         retry_after,
         is_first_sight,
     };
@@ -306,7 +302,7 @@ fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
         return Ok(id);
     }
     Err(Error::invalid(
-        format!("`{name}` cannot be `{}`.", crate::catalogue::shorten(id, 40)),
+        format!("`{name}` cannot be `{}`.", crate::catalog::shorten(id, 40)),
         format!(
             "An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; list_jobs shows the ids of jobs."
         ),
@@ -317,7 +313,7 @@ fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
 pub fn unknown_job(id: &str) -> Error {
     Error::new(
         Kind::NotFound,
-        format!("Job `{}` was not found in this key's jobs.", crate::catalogue::shorten(id, 60)),
+        format!("Job `{}` was not found in this key's jobs.", crate::catalog::shorten(id, 60)),
         "list_jobs (`pdfco jobs list`) shows the jobs of this key. An id from elsewhere can be looked at with get_job_check.",
     )
 }

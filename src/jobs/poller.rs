@@ -17,10 +17,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::job::{Job, Millis};
-use super::ledger::now as wall_now;
-use super::schedule::{Schedule, seconds};
 use crate::api::retry;
+use crate::charge::Charge;
+use crate::clock::now as wall_now;
 use crate::error::{Error, Kind};
+use crate::jobs::polling::schedule::{Schedule, seconds};
 use crate::secret::{ApiKey, Fingerprint};
 
 /// Checks of one key that are on the way at once.
@@ -44,14 +45,14 @@ pub trait Service: Send + Sync + 'static {
     /// is compared: a newer look by another process is as good as one of our own, and free.
     ///
     /// `paid` hears what the look cost before the ledger hears of the state: nobody learns of an end whose price is not
-    /// on the bill yet.
+    /// on the charge yet.
     fn check(
         &self,
         key: &ApiKey,
         turn: Self::Turn,
         job: &Job,
-        paid: impl Fn(Bill) + Send + Sync,
-    ) -> impl Future<Output = Result<Looked, Error>> + Send;
+        paid: impl Fn(Charge) + Send + Sync,
+    ) -> impl Future<Output = Result<CheckOutcome, Error>> + Send;
     /// Whether other processes may look at the same jobs.
     fn is_shared(&self) -> bool;
     /// The key's jobs that changed in the ledger at or after `since`.
@@ -60,13 +61,11 @@ pub trait Service: Send + Sync + 'static {
 
 /// One look: the job as it is now, and what the look cost.
 #[derive(Clone, Debug)]
-pub struct Looked {
+pub struct CheckOutcome {
     /// As the ledger has it after the look.
     pub job: Job,
-    /// Credits reported for the look.
-    pub credits: Option<i64>,
-    /// Balance reported.
-    pub credits_remaining: Option<i64>,
+    /// What the check cost.
+    pub charge: Charge,
     /// Whose look it was.
     pub by: By,
 }
@@ -82,30 +81,6 @@ pub enum By {
     OthersSoon,
 }
 
-/// Credits reported for the requests that one call made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bill {
-    /// Sum; `None` while no answer reported any.
-    pub used: Option<i64>,
-    /// Last balance reported.
-    pub remaining: Option<i64>,
-}
-
-impl Bill {
-    /// Adds what one answer reported.
-    pub fn add(&mut self, credits: Option<i64>, remaining: Option<i64>) {
-        if let Some(credits) = credits {
-            self.used = Some(self.used.unwrap_or(0).saturating_add(credits));
-        }
-        self.remaining = remaining.or(self.remaining);
-    }
-
-    /// Adds another bill.
-    pub fn merge(&mut self, other: Bill) {
-        self.add(other.used, other.remaining);
-    }
-}
-
 /// What a watcher sees.
 #[derive(Clone, Debug)]
 pub struct News {
@@ -116,9 +91,9 @@ pub struct News {
     /// Looking has ended because of `last_error`.
     pub is_over: bool,
     /// When the last look was, in seconds since the submit; 0 before the first.
-    pub last_look: f64,
+    pub last_check: f64,
     /// When the next look is due.
-    pub next_look: Instant,
+    pub next_check: Instant,
 }
 
 /// All keys' pollers.
@@ -151,7 +126,7 @@ struct Entry {
     schedule: Arc<Schedule>,
     submitted: Instant,
     due: Instant,
-    last_look: f64,
+    last_check: f64,
     failures: u32,
     not_before: Instant,
     is_wanted_now: bool,
@@ -161,7 +136,7 @@ struct Entry {
 struct Waiter {
     id: u64,
     interval: Option<Duration>,
-    bill: Arc<Mutex<Bill>>,
+    charge: Arc<Mutex<Charge>>,
 }
 
 impl Entry {
@@ -170,16 +145,16 @@ impl Entry {
     fn plan(&mut self, now: Instant) {
         let by_interval = self.waiters.iter().filter_map(|waiter| waiter.interval).min();
         let all_asked = self.waiters.iter().all(|waiter| waiter.interval.is_some());
-        let last = self.submitted + seconds(self.last_look);
-        let mut next_look = self.schedule.next_look(self.last_look);
-        if self.last_look == 0.0 && self.news.borrow().job.has_callback {
+        let last = self.submitted + seconds(self.last_check);
+        let mut next_check = self.schedule.next_check(self.last_check);
+        if self.last_check == 0.0 && self.news.borrow().job.has_callback {
             // The callback is the first look; ours is the safety net.
-            next_look = next_look.max(self.schedule.safety_net());
+            next_check = next_check.max(self.schedule.safety_net());
         }
         if self.news.borrow().job.is_unknown_here() {
-            next_look = 0.0;
+            next_check = 0.0;
         }
-        let by_schedule = self.submitted + seconds(next_look);
+        let by_schedule = self.submitted + seconds(next_check);
         self.due = match by_interval {
             Some(interval) if all_asked => last + interval,
             Some(interval) => by_schedule.min(last + interval),
@@ -197,7 +172,7 @@ impl Entry {
 pub struct Watch {
     /// The job's news, newest only.
     pub news: watch::Receiver<News>,
-    bill: Arc<Mutex<Bill>>,
+    charge: Arc<Mutex<Charge>>,
     intent_id: String,
     waiter: u64,
     poller: Arc<KeyPoller>,
@@ -205,13 +180,13 @@ pub struct Watch {
 
 impl Watch {
     /// Credits of the looks that were made on this watcher's account: of several waiters, the first one's.
-    pub fn bill(&self) -> Bill {
-        *lock(&self.bill)
+    pub fn charge(&self) -> Charge {
+        *lock(&self.charge)
     }
 
     /// Asks for a look at once, for a watcher whose time is over: one look for all who ask, and none besides one that
     /// is on its way.
-    pub fn look_now(&self) {
+    pub fn check_now(&self) {
         let mut jobs = lock(&self.poller.jobs);
         if let Some(entry) = jobs.entries.get_mut(&self.intent_id).filter(|entry| !entry.is_in_flight) {
             entry.is_wanted_now = true;
@@ -271,12 +246,12 @@ impl<S: Service> Poller<S> {
             })
         }));
         let intent_id = job.intent_id.clone();
-        let bill = Arc::new(Mutex::new(Bill::default()));
+        let charge = Arc::new(Mutex::new(Charge::NONE));
         let mut jobs = lock(&poller.jobs);
         jobs.next_waiter += 1;
         let waiter = jobs.next_waiter;
         let entry = jobs.entries.entry(intent_id.clone()).or_insert_with(|| Entry::new(job, schedule, now));
-        entry.waiters.push(Waiter { id: waiter, interval, bill: Arc::clone(&bill) });
+        entry.waiters.push(Waiter { id: waiter, interval, charge: Arc::clone(&charge) });
         entry.plan(Instant::now());
         let news = entry.news.subscribe();
         metrics::gauge!("pdfco_waits").increment(1.0);
@@ -287,10 +262,10 @@ impl<S: Service> Poller<S> {
             tokio::spawn(run(Arc::clone(&self.shared), Arc::clone(&poller)));
         }
         poller.changed.notify_one();
-        Watch { news, bill, intent_id, waiter, poller }
+        Watch { news, charge, intent_id, waiter, poller }
     }
 
-    /// Takes note of a job that this process changed by other means than a look of the poller.
+    /// ResponseMode note of a job that this process changed by other means than a look of the poller.
     pub fn hear(&self, job: &Job) {
         let poller = lock(&self.shared.keys).get(&job.caller).map(Arc::clone);
         if let Some(poller) = poller {
@@ -311,15 +286,15 @@ impl Entry {
         let since = |at: Millis| Duration::from_millis(now.saturating_sub(at).max(0).unsigned_abs());
         let start = job.submitted_at.unwrap_or(job.created_at);
         let submitted = instant.checked_sub(since(start)).unwrap_or(instant);
-        let last_look = job.last_look_seconds().min(instant.duration_since(submitted).as_secs_f64());
-        let news = News { job, last_error: None, is_over: false, last_look, next_look: instant };
+        let last_check = job.last_check_seconds().min(instant.duration_since(submitted).as_secs_f64());
+        let news = News { job, last_error: None, is_over: false, last_check, next_check: instant };
         Entry {
             news: watch::Sender::new(news),
             waiters: Vec::new(),
             schedule,
             submitted,
             due: instant,
-            last_look,
+            last_check,
             failures: 0,
             not_before: instant,
             is_wanted_now: false,
@@ -327,21 +302,21 @@ impl Entry {
         }
     }
 
-    /// Puts a look on the bill of whoever has waited for longest.
-    fn charge(&self, bill: Bill) {
+    /// Puts a look on the charge of whoever has waited for longest.
+    fn charge(&self, charge: Charge) {
         if let Some(payer) = self.waiters.first() {
-            lock(&payer.bill).merge(bill);
+            lock(&payer.charge).add(charge);
         }
     }
 
     /// Counts a look that somebody else made. It was made by now, whatever the wall clock said then.
     fn take_over(&mut self, job: &Job) {
         let elapsed = self.submitted.elapsed().as_secs_f64();
-        self.last_look = self.last_look.max(job.last_look_seconds().min(elapsed));
+        self.last_check = self.last_check.max(job.last_check_seconds().min(elapsed));
     }
 
     fn publish(&mut self, job: Option<Job>, error: Option<Arc<Error>>, is_over: bool) {
-        let (last_look, next_look) = (self.last_look, self.due);
+        let (last_check, next_check) = (self.last_check, self.due);
         self.news.send_modify(|news| {
             if let Some(job) = job {
                 // An end is told whole; until then there may be many that wait.
@@ -349,8 +324,8 @@ impl Entry {
             }
             news.last_error = error;
             news.is_over = is_over;
-            news.last_look = last_look;
-            news.next_look = next_look;
+            news.last_check = last_check;
+            news.next_check = next_check;
         });
     }
 }
@@ -417,13 +392,13 @@ async fn hear_others<S: Service>(shared: &Shared<S>, poller: &KeyPoller) {
 }
 
 impl KeyPoller {
-    fn charge(&self, intent_id: &str, bill: Bill) {
+    fn charge(&self, intent_id: &str, charge: Charge) {
         if let Some(entry) = lock(&self.jobs).entries.get(intent_id) {
-            entry.charge(bill);
+            entry.charge(charge);
         }
     }
 
-    /// Takes note of a job that somebody else changed.
+    /// ResponseMode note of a job that somebody else changed.
     fn hear(&self, job: Job) {
         let mut jobs = lock(&self.jobs);
         let intent_id = job.intent_id.clone();
@@ -452,7 +427,7 @@ fn next_due(poller: &KeyPoller) -> Option<Instant> {
     jobs.entries.values().filter(|entry| !entry.is_in_flight && !entry.waiters.is_empty()).map(|entry| entry.due).min()
 }
 
-/// Takes the job that has been due for longest.
+/// ResponseMode the job that has been due for longest.
 fn take_due(poller: &KeyPoller) -> Option<(String, Arc<Job>)> {
     let mut jobs = lock(&poller.jobs);
     let now = Instant::now();
@@ -472,7 +447,7 @@ async fn look<S: Service>(
     intent_id: String,
     job: Arc<Job>,
 ) {
-    let paid = |bill| poller.charge(&intent_id, bill);
+    let paid = |charge| poller.charge(&intent_id, charge);
     // A panic must not keep the place in flight, nor leave waiters without an answer.
     let outcome = AssertUnwindSafe(shared.service.check(&poller.key, turn, &job, paid)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
@@ -488,7 +463,7 @@ async fn look<S: Service>(
 }
 
 /// Tells everybody what a look brought, and plans the next. False when there is to be none.
-fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
+fn settle(entry: &mut Entry, outcome: Result<CheckOutcome, Error>) -> bool {
     let now = Instant::now();
     entry.is_in_flight = false;
     entry.is_wanted_now = false;
@@ -496,7 +471,7 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
         Ok(looked) => {
             entry.failures = 0;
             match looked.by {
-                By::Us => entry.last_look = now.duration_since(entry.submitted).as_secs_f64(),
+                By::Us => entry.last_check = now.duration_since(entry.submitted).as_secs_f64(),
                 By::Others => entry.take_over(&looked.job),
                 By::OthersSoon => {
                     entry.not_before = now + OTHERS_SOON;
@@ -510,9 +485,8 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
             !is_terminal && !entry.waiters.is_empty()
         }
         Err(error) => {
-            let is_over = ends_looking(&error);
-            let (used, remaining) = error.spent();
-            entry.charge(Bill { used, remaining });
+            let is_over = ends_polling(&error);
+            entry.charge(error.charge());
             entry.failures = entry.failures.saturating_add(1);
             // A refused look is postponed; the wait goes on.
             let pause = retry::delay(entry.failures).max(error.retry_after().unwrap_or_default());
@@ -525,7 +499,7 @@ fn settle(entry: &mut Entry, outcome: Result<Looked, Error>) -> bool {
 }
 
 /// Whether a failed look means that all further looks would fail too.
-fn ends_looking(error: &Error) -> bool {
+fn ends_polling(error: &Error) -> bool {
     match error.kind() {
         Kind::RateLimited | Kind::Upstream => false,
         // A machine without certificates will not have them in a moment.
@@ -555,7 +529,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::{Belief, JobStatus};
+    use super::super::{DurationEstimate, JobStatus};
     use super::*;
 
     /// Seconds since the start, job, and how often it was looked at before: what the service answers.
@@ -627,8 +601,8 @@ mod tests {
             _: &ApiKey,
             (): (),
             job: &Job,
-            paid: impl Fn(Bill) + Send + Sync,
-        ) -> Result<Looked, Error> {
+            paid: impl Fn(Charge) + Send + Sync,
+        ) -> Result<CheckOutcome, Error> {
             let id = job.id().to_owned();
             let at = self.start.elapsed().as_secs_f64();
             let before = lock(&self.looks).iter().filter(|(_, other)| *other == id).count();
@@ -639,9 +613,9 @@ mod tests {
             self.at_once.fetch_sub(1, Ordering::Relaxed);
             let status = (self.script)(at, &id, before)?;
             let job = Job { status, checks_made: job.checks_made + 1, ..job.clone() };
-            paid(Bill { used: Some(2), remaining: Some(100) });
+            paid(Charge::new(Some(2), Some(100)));
             tokio::time::sleep(self.writes).await;
-            Ok(Looked { job, credits: Some(2), credits_remaining: Some(100), by: By::Us })
+            Ok(CheckOutcome { job, charge: Charge::new(Some(2), Some(100)), by: By::Us })
         }
 
         fn is_shared(&self) -> bool {
@@ -693,7 +667,7 @@ mod tests {
     }
 
     fn watch(poller: &Poller<Fake>, id: &str, interval: Option<u64>) -> Watch {
-        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
         poller.watch(&key(), job(id), schedule, interval.map(Duration::from_secs), 0)
     }
 
@@ -711,10 +685,10 @@ mod tests {
     async fn the_looks_are_those_of_the_schedule() {
         let (fake, poller) = poller(Fake::done_after(60.0));
         assert_eq!(end(&mut watch(&poller, "a", None)).await.job.status, JobStatus::Success);
-        let schedule = Schedule::new(Belief::PRIOR, 2.0);
-        let mut planned = vec![schedule.next_look(0.0)];
+        let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
+        let mut planned = vec![schedule.next_check(0.0)];
         while planned.last().is_some_and(|last| *last < 60.0) {
-            planned.extend(planned.last().map(|last| schedule.next_look(*last)));
+            planned.extend(planned.last().map(|last| schedule.next_check(*last)));
         }
         let planned: Vec<f64> = planned.iter().map(|at| (at * 10.0).round() / 10.0).collect();
         assert_eq!(fake.times(), planned);
@@ -747,7 +721,7 @@ mod tests {
             assert_eq!(end(watch).await.job.status, JobStatus::Success);
         }
         assert_eq!(fake.times(), [2.0, 4.0, 6.0]);
-        let bills: Vec<Option<i64>> = watches.iter().map(|watch| watch.bill().used).collect();
+        let bills: Vec<Option<i64>> = watches.iter().map(|watch| watch.charge().credits).collect();
         assert_eq!(bills, [&[Some(6)][..], &[None; 9]].concat());
     }
 
@@ -757,10 +731,10 @@ mod tests {
         let first = watch(&poller, "a", Some(2));
         let mut second = watch(&poller, "a", Some(2));
         seconds_pass(3).await;
-        assert_eq!(first.bill().used, Some(2));
+        assert_eq!(first.charge().credits, Some(2));
         drop(first);
         end(&mut second).await;
-        assert_eq!(second.bill(), Bill { used: Some(4), remaining: Some(100) });
+        assert_eq!(second.charge(), Charge::new(Some(4), Some(100)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -915,7 +889,7 @@ mod tests {
         let (fake, poller) = poller(Fake::done_after(1_000.0));
         let mut watches: Vec<Watch> = (0..10).map(|_| watch(&poller, "a", Some(50))).collect();
         seconds_pass(7).await;
-        watches.iter().for_each(Watch::look_now);
+        watches.iter().for_each(Watch::check_now);
         for watch in &mut watches {
             watch.news.changed().await.unwrap();
         }
@@ -953,7 +927,7 @@ mod tests {
     async fn a_look_in_a_future_that_the_clock_took_back_does_not_end_the_looking() {
         let (fake, poller) = poller(Fake::done_after(20.0));
         let tomorrow = Job { last_checked_at: Some(86_400_000), ..Job::clone(&job("a")) };
-        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
         let mut watch = poller.watch(&key(), Arc::new(tomorrow.clone()), schedule, None, 0);
         seconds_pass(1).await;
         poller.hear(&Job { last_checked_at: Some(86_400_001), ..tomorrow });
@@ -965,7 +939,7 @@ mod tests {
     async fn old_news_of_the_ledger_are_no_news() {
         let (_fake, poller) = poller(Fake::done_after(1_000.0));
         let known = Job { status: JobStatus::Working, last_checked_at: Some(9), ..Job::clone(&job("a")) };
-        let schedule = Arc::new(Schedule::new(Belief::PRIOR, 2.0));
+        let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
         let watch = poller.watch(&key(), Arc::new(known.clone()), schedule, None, 10_000);
         poller.hear(&Job { status: JobStatus::Queued, last_checked_at: None, ..known });
         assert_eq!(watch.news.borrow().job.status, JobStatus::Working);
@@ -980,9 +954,9 @@ mod tests {
         // The ledger has it already, and the process's own reading of the ledger finds it there.
         poller.hear(&Job { status: JobStatus::Success, last_checked_at: Some(1_000), ..Job::clone(&job("a")) });
         assert_eq!(end(&mut watch).await.job.status, JobStatus::Success);
-        assert_eq!(watch.bill().used, Some(2));
+        assert_eq!(watch.charge().credits, Some(2));
         seconds_pass(10).await;
-        assert_eq!(watch.bill().used, Some(2), "once");
+        assert_eq!(watch.charge().credits, Some(2), "once");
         assert_eq!(poller.watched(), 0);
     }
 

@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use crate::catalogue::shorten;
+use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
-use crate::lenient::{field, whole_number};
+use crate::json_ext::{field, whole_number};
 
 /// Longest word for a state that is kept.
 const WORD_CHARS_MAX: usize = 60;

@@ -1,7 +1,7 @@
 //! The way in: an intention on disk, one request, and what became of it.
 //!
 //! What lives here: [`Jobs::submit`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
-//! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`looks.rs`).
+//! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`check.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,16 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::{Intent, now};
-use super::{Bill, ID_BYTES_MAX, Job, JobStatus, Jobs, Millis, Observation, Results, new_intent_id, valid_id};
-use crate::api::{self, About, Call, Departure, Repeat};
-use crate::catalogue::{Effect, Operation, Output, Run};
+use super::ledger::Intent;
+use super::{ID_BYTES_MAX, Job, JobStatus, Jobs, Millis, Observation, Results, new_intent_id, valid_id};
+use crate::api::{self, About, BeforeSend, Call, Repeat};
+use crate::catalog::{Effect, Operation, Output, Run};
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::lenient;
+use crate::hint;
+use crate::json_ext;
+use crate::next_step::NextStep;
 use crate::secret::ApiKey;
 
 /// The same request by the same caller within this time is told about.
@@ -32,7 +36,7 @@ const INTEND_TRIES: u32 = 3;
 /// What to submit.
 #[derive(Debug)]
 pub struct Submission<'a> {
-    /// The catalogue row.
+    /// The catalog row.
     pub operation: &'static Operation,
     /// The body that goes out, without `async`.
     pub body: Value,
@@ -54,7 +58,7 @@ pub struct Submitted {
     /// The job.
     pub job: Job,
     /// What the request cost.
-    pub bill: Bill,
+    pub charge: Charge,
     /// The job existed already under this `client_request_id`: nothing was sent.
     pub is_repeat: bool,
     /// The same request went out a moment ago as this job.
@@ -97,7 +101,7 @@ impl Jobs {
             };
             tries += 1;
             match earlier {
-                Some(job) => return Ok(Submitted { job, bill: Bill::default(), is_repeat: true, twin: None }),
+                Some(job) => return Ok(Submitted { job, charge: Charge::NONE, is_repeat: true, twin: None }),
                 // The earlier one was refused meanwhile and left nothing behind: the id is free again.
                 None if tries < INTEND_TRIES => {}
                 None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
@@ -119,7 +123,7 @@ impl Jobs {
             Call { cancel, departure: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
         match self.core.client.send(key, &call).await {
             Ok(reply) => {
-                let bill = self.core.charge(caller, operation.name, reply.credits(), reply.credits_remaining()).await;
+                let charge = self.core.book(caller, operation.name, reply.charge()).await;
                 let (credits, remaining) = (reply.credits(), reply.credits_remaining());
                 let job_id = reply.job_id();
                 let recorded = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
@@ -130,19 +134,18 @@ impl Jobs {
                         self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
                     }
                     Ok(None) => {
-                        let error = neither_job_nor_result(operation, &reply).with_spent(bill.used, bill.remaining);
+                        let error = neither_job_nor_result(operation, &reply).with_charge(charge);
                         self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                         return Err(error);
                     }
                     Err(error) => Err(error),
                 };
-                let job =
-                    recorded.map_err(|error| not_recorded(&reply, error).with_spent(bill.used, bill.remaining))?;
-                Ok(Submitted { job, bill, is_repeat: false, twin })
+                let job = recorded.map_err(|error| not_recorded(&reply, error).with_charge(charge))?;
+                Ok(Submitted { job, charge, is_repeat: false, twin })
             }
             Err(error) => {
                 if let Some(credits) = error.upstream().and_then(|body| api::reply::credits_in(body, "credits")) {
-                    self.core.charge(caller, operation.name, Some(credits), None).await;
+                    self.core.book(caller, operation.name, Charge::new(Some(credits), None)).await;
                 }
                 self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                 Err(error)
@@ -152,9 +155,9 @@ impl Jobs {
 
     /// Writes down that the request leaves, at the last moment: what a crash cuts off before was surely not charged. A
     /// row that is gone or put aside by then holds the request back. A ledger that cannot be asked holds nobody up.
-    fn departure_of(&self, intent_id: &str) -> Departure {
+    fn departure_of(&self, intent_id: &str) -> BeforeSend {
         let (core, intent_id) = (Arc::clone(&self.core), intent_id.to_owned());
-        Departure(Arc::new(move || {
+        BeforeSend(Arc::new(move || {
             let (core, intent_id) = (Arc::clone(&core), intent_id.clone());
             Box::pin(async move {
                 core.ledger.leaves(&intent_id, now()).await.unwrap_or_else(|error| {
@@ -178,7 +181,7 @@ impl Jobs {
         Some(Callback { hash: callback_hash(&secret), url, secret })
     }
 
-    /// Takes what the service sent to a callback. A replay changes nothing; whoever waits hears of it at once.
+    /// ResponseMode what the service sent to a callback. A replay changes nothing; whoever waits hears of it at once.
     ///
     /// # Errors
     /// `not_found` for a secret that is none of ours, `upstream` for a body without a state.
@@ -199,7 +202,7 @@ impl Jobs {
         let kept = tokio::spawn(async move {
             let job = core.ledger.observe(&job.intent_id, &seen).await?;
             if job.completed_at == Some(seen.at) {
-                core.charge(&job.caller, &job.operation, seen.credits, None).await;
+                core.book(&job.caller, &job.operation, Charge::new(seen.credits, None)).await;
                 if seen.status == JobStatus::Success {
                     core.learn(&job, None).await;
                 }
@@ -271,7 +274,7 @@ fn callback_hash(secret: &str) -> String {
 /// once when there is little to do; an answer without a result in it is no success.
 fn tells_a_result(operation: &Operation, body: &Value) -> bool {
     let results = Results::read(body);
-    let is_done = || lenient::field(body, "error").and_then(lenient::truth) == Some(false);
+    let is_done = || json_ext::field(body, "error").and_then(json_ext::truth) == Some(false);
     let says_something = || body.as_object().is_some_and(|body| !body.is_empty());
     (operation.run == Run::Direct && (operation.output == Output::Nothing || says_something()))
         || !results.links.is_empty()
@@ -295,11 +298,11 @@ fn neither_job_nor_result(operation: &Operation, reply: &api::Reply) -> Error {
 
 /// The service accepted a job, and we could not write that down: the caller must not lose its id.
 fn not_recorded(reply: &api::Reply, error: Error) -> Error {
-    let id = crate::catalogue::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
+    let id = crate::catalog::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
     Error::new(
         Kind::Internal,
         format!("The service accepted the job as `{id}`, but it could not be recorded: {}", error.message()),
-        format!("Keep the id: get_job_check {id} takes the job up again. {}", error.hint()),
+        hint!["Keep the id: ", NextStep::Check(id.clone()), " takes the job up again. ", error.hint().clone()],
     )
     .with_source(error)
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::now;
-use super::poller::{Bill, News, Watch};
+use super::poller::{News, Watch};
 use super::{Checked, Job, Jobs, Schedule, Source};
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 
@@ -50,7 +51,7 @@ pub struct Waited {
     /// Where the final state came from.
     pub source: Source,
     /// What it cost this caller.
-    pub bill: Bill,
+    pub charge: Charge,
     /// The last look that failed, when no later one succeeded.
     pub last_error: Option<Arc<Error>>,
     /// This ledger saw the id for the first time.
@@ -84,23 +85,23 @@ impl Jobs {
             Begun::Over(waited) => return Ok(*waited),
             Begun::Watching(watch, is_first_sight) => (watch, is_first_sight),
         };
-        let mut bill = Bill::default();
+        let mut charge = Charge::NONE;
         let mut news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
-        if self.is_worth_a_last_look(&news, options) {
-            watch.look_now();
+        if self.is_worth_a_last_check(&news, options) {
+            watch.check_now();
             news = next_news(&mut watch, LAST_LOOK_PATIENCE, &options.cancel).await?;
         }
-        bill.merge(watch.bill());
-        let looked_here = watch.bill() != Bill::default();
+        charge.add(watch.charge());
+        let looked_here = watch.charge() != Charge::NONE;
         drop(watch);
         if let (Some(error), true) = (&news.last_error, news.is_over) {
-            return Err(error.share().with_spent(bill.used, bill.remaining));
+            return Err(error.share().with_charge(charge));
         }
         let job = self.whole(key, &news.job).await;
         let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {
-            WaitEnd::Pending { retry_after: self.next_look_in(&job) }
+            WaitEnd::Pending { retry_after: self.next_check_in(&job) }
         };
         Ok(Waited {
             source: match (looked_here, job.is_told_by_callback) {
@@ -109,7 +110,7 @@ impl Jobs {
                 (false, _) => Source::Cache,
             },
             end,
-            bill,
+            charge,
             last_error: news.last_error.clone(),
             is_first_sight,
             job,
@@ -142,7 +143,7 @@ impl Jobs {
         drop(turn);
         let (job, is_first_sight, schedule) = found?;
         if job.status.is_terminal() || job.job_id.is_none() {
-            return Ok(Begun::Over(Box::new(self.as_remembered(job, Bill::default(), is_first_sight))));
+            return Ok(Begun::Over(Box::new(self.as_remembered(job, Charge::NONE, is_first_sight))));
         }
         told(&job);
         let Some(schedule) = schedule else {
@@ -166,22 +167,22 @@ impl Jobs {
         Ok((job, is_first_sight, schedule))
     }
 
-    /// At the deadline: one more look, if the belief gives it a fair chance.
-    fn is_worth_a_last_look(&self, news: &News, options: &WaitOptions) -> bool {
+    /// At the deadline: one more look, if the estimate gives it a fair chance.
+    fn is_worth_a_last_check(&self, news: &News, options: &WaitOptions) -> bool {
         let elapsed = news.job.elapsed_seconds(now());
         !(news.is_over || news.job.status.is_terminal())
             && options.interval.is_none()
             && news.last_error.is_none()
-            && self.core.known_schedule(&news.job).is_worth_a_last_look(news.last_look, elapsed)
+            && self.core.known_schedule(&news.job).is_worth_a_last_check(news.last_check, elapsed)
     }
 
-    fn as_remembered(&self, job: Job, bill: Bill, is_first_sight: bool) -> Waited {
+    fn as_remembered(&self, job: Job, charge: Charge, is_first_sight: bool) -> Waited {
         let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {
-            WaitEnd::Pending { retry_after: self.next_look_in(&job) }
+            WaitEnd::Pending { retry_after: self.next_check_in(&job) }
         };
-        Waited { job, end, source: Source::Cache, bill, last_error: None, is_first_sight }
+        Waited { job, end, source: Source::Cache, charge, last_error: None, is_first_sight }
     }
 
     fn one_look(&self, checked: Checked) -> Waited {
@@ -189,7 +190,7 @@ impl Jobs {
         let mut waited = finished(checked);
         if !waited.job.status.is_terminal() {
             waited.end =
-                WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_look_in(&waited.job)) };
+                WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_check_in(&waited.job)) };
         }
         waited
     }
@@ -242,7 +243,7 @@ fn finished(checked: Checked) -> Waited {
         job: checked.job,
         end: WaitEnd::Finished,
         source: checked.source,
-        bill: checked.bill,
+        charge: checked.charge,
         last_error: None,
         is_first_sight: checked.is_first_sight,
     }

@@ -1,4 +1,4 @@
-//! The tools about jobs, files and the catalogue: declared once, dispatched in one `match`.
+//! The tools about jobs, files and the catalog: declared once, dispatched in one `match`.
 //!
 //! What lives here: [`JobTool`], the declarations in [`ALL`], and [`call`], which turns typed arguments into a use
 //! case. What never does: protocol types, or text for an agent beyond the descriptions.
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::app::{App, Caller, SubmitRequest};
-use crate::catalogue::arguments::{Arguments, read_params};
-use crate::catalogue::{Operation, Param, ParamKind, nearest};
+use crate::catalog::arguments::{Arguments, read_params};
+use crate::catalog::{Operation, Param, ParamKind, nearest};
 use crate::error::{Error, Result};
 use crate::jobs::JobStatus;
 
@@ -428,15 +428,15 @@ fn in_options(tool: &JobTool, error: Error) -> Error {
     if tool.case != Case::Submit || !error.message().contains("has no argument") {
         return error;
     }
-    let hint = format!("{} Arguments of the operation itself go into `options`.", error.hint());
+    let hint = error.hint().clone().and(" Arguments of the operation itself go into `options`.");
     error.with_hint(hint)
 }
 
 /// Nobody answers to `name`: an error that names who nearly would.
 pub fn unknown_tool(name: &str) -> String {
-    let names = ALL.iter().map(|tool| tool.name).chain(crate::catalogue::all().map(|operation| operation.name));
+    let names = ALL.iter().map(|tool| tool.name).chain(crate::catalog::all().map(|operation| operation.name));
     let near = nearest(name, names, 3);
-    let shown = crate::catalogue::shorten(name, 60);
+    let shown = crate::catalog::shorten(name, 60);
     if near.is_empty() {
         format!("There is no tool named `{shown}`.")
     } else {
@@ -462,7 +462,7 @@ mod tests {
     fn no_tool_and_no_operation_share_a_name() {
         for tool in ALL {
             for name in std::iter::once(&tool.name).chain(tool.aliases) {
-                assert!(!crate::catalogue::all().any(|operation| operation.answers_to(name)), "{name}");
+                assert!(!crate::catalog::all().any(|operation| operation.answers_to(name)), "{name}");
                 assert_eq!(
                     ALL.iter().filter(|other| other.name == *name || other.aliases.contains(name)).count(),
                     1,

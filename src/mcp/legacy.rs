@@ -14,8 +14,8 @@ use super::server::Server;
 use super::tools::{self, Found};
 use super::{present, tasks};
 use crate::answer::{TaskView, rfc3339};
-use crate::app::{Caller, Takes};
-use crate::catalogue::{Operation, Run};
+use crate::app::{Caller, ResponseMode};
+use crate::catalog::{Operation, Run};
 use crate::error::{Error, Kind};
 use crate::jobs::TaskStatus;
 use crate::mcp::job_tools::Case;
@@ -97,8 +97,8 @@ async fn tools_call(
             None,
         ));
     }
-    let takes = Takes::OnlyTasks { ttl };
-    let answer = server.called(found, &request.name, given, context, takes).await;
+    let response_mode = ResponseMode::TaskOnly { ttl };
+    let answer = server.called(found, &request.name, given, context, response_mode).await;
     let view = match &answer.task {
         Some(view) => {
             let caller = server.asking(context)?;
@@ -107,7 +107,7 @@ async fn tools_call(
         }
         // The call had nothing to wait for: its task has ended already.
         None => {
-            let caller = Caller { takes, ..server.asking(context)? };
+            let caller = Caller { response_mode, ..server.asking(context)? };
             let payload = Value::Object(tasks::as_object(&present::result(&answer)));
             server
                 .app()

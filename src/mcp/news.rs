@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::tasks;
 use crate::answer::TaskView;
 use crate::app::{App, Caller, HEARD_WITHIN};
-use crate::jobs::ledger::now;
+use crate::clock::now;
 use crate::jobs::{Job, Millis, TaskStatus};
 
 /// Jobs that a listener remembers the state of; then it starts anew, and may tell something twice.

@@ -24,7 +24,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Takes note of what happens.
+    /// ResponseMode note of what happens.
     pub fn note(&self, event: Event) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), event));
     }

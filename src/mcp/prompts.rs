@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::JobView;
 use crate::app::{App, Caller};
-use crate::catalogue;
+use crate::catalog;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::ledger::now;
 
 /// Name of the prompt about one job.
 const POSTMORTEM: &str = "jobs_postmortem";
@@ -86,7 +86,7 @@ pub async fn complete(app: &App, caller: Result<Caller>, argument: &str, typed: 
         }
         ("operation", _) => {
             let typed = typed.to_lowercase().replace('-', "_");
-            catalogue::all().map(|operation| operation.name.to_owned()).filter(|name| name.contains(&typed)).collect()
+            catalog::all().map(|operation| operation.name.to_owned()).filter(|name| name.contains(&typed)).collect()
         }
         _ => Vec::new(),
     };

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::answer::JobView;
 use crate::app::{App, Caller};
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::ledger::now;
 
 /// Jobs on one page.
 const PAGE: u32 = 50;

@@ -24,10 +24,11 @@ use super::progress::Progress;
 use super::tools::{self, Found};
 use super::{icon, job_tools, legacy, listen, present, prompts, resources, tasks};
 use crate::answer::Answer;
-use crate::app::{App, Caller, Takes};
+use crate::app::{App, Caller, ResponseMode};
 use crate::config::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
+use crate::next_step::Audience;
 use crate::secret::ApiKey;
 
 /// Calls that run at once; more wait for their turn.
@@ -134,7 +135,7 @@ impl Server {
         key: Option<&str>,
         context: &RequestContext<RoleServer>,
         progress: &Progress,
-        takes: Takes,
+        response_mode: ResponseMode,
     ) -> Result<Caller> {
         let header = header_key(context)?;
         let key = match key.or(header) {
@@ -149,9 +150,9 @@ impl Server {
             key,
             sandbox: Arc::clone(&self.shared.sandbox),
             max_wait: Some(self.shared.app.config.max_wait),
-            takes,
+            response_mode,
             cancel: context.ct.child_token(),
-            told: Arc::new(move |event| progress.note(event)),
+            on_event: Arc::new(move |event| progress.note(event)),
         })
     }
 
@@ -160,7 +161,7 @@ impl Server {
     /// # Errors
     /// The protocol's, without a usable key.
     pub fn asking(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-        self.caller(None, context, &Progress::default(), Takes::Answers).map_err(protocol_error)
+        self.caller(None, context, &Progress::default(), ResponseMode::Inline).map_err(protocol_error)
     }
 
     /// Calls a tool: counts it, and makes an answer of an error. A task that comes of it is attended to.
@@ -170,10 +171,10 @@ impl Server {
         name: &str,
         given: Map<String, Value>,
         context: &RequestContext<RoleServer>,
-        takes: Takes,
+        response_mode: ResponseMode,
     ) -> Answer {
         let started = std::time::Instant::now();
-        let outcome = self.call(found, given, context, takes).await;
+        let outcome = self.call(found, given, context, response_mode).await;
         count(found, outcome.as_ref().is_ok_and(|answer| !answer.is_error), started.elapsed());
         match outcome {
             Ok(answer) => answer,
@@ -189,7 +190,7 @@ impl Server {
         found: Found,
         mut given: Map<String, Value>,
         context: &RequestContext<RoleServer>,
-        takes: Takes,
+        response_mode: ResponseMode,
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only && found.spends_or_writes() {
@@ -201,9 +202,9 @@ impl Server {
         let key = take_key(&mut given)?;
         let progress = Progress::default();
         // Whoever asks for the task later has only the key of the connection.
-        let takes = if key.is_some() { Takes::Answers } else { takes };
-        // What needs no key answers without one: the catalogue can be read before an account is there.
-        let caller = match (found, self.caller(key.as_deref(), context, &progress, takes)) {
+        let response_mode = if key.is_some() { ResponseMode::Inline } else { response_mode };
+        // What needs no key answers without one: the catalog can be read before an account is there.
+        let caller = match (found, self.caller(key.as_deref(), context, &progress, response_mode)) {
             (Found::Job(tool), Err(_))
                 if tool.case == job_tools::Case::Operations || tool.case == job_tools::Case::Describe =>
             {
@@ -250,7 +251,7 @@ impl Server {
 
 /// The key that came with an HTTP request.
 ///
-/// One that cannot be read is refused: falling back to the server's own key would bill the wrong account.
+/// One that cannot be read is refused: falling back to the server's own key would charge the wrong account.
 fn header_key(context: &RequestContext<RoleServer>) -> Result<Option<&str>> {
     let Some(head) = context.extensions.get::<http::request::Parts>() else { return Ok(None) };
     let mut given = head.headers.get_all("x-api-key").iter();
@@ -275,7 +276,7 @@ fn take_key(given: &mut Map<String, Value>) -> Result<Option<String>> {
 }
 
 fn keyless(app: &App, tool: &'static job_tools::JobTool, given: Map<String, Value>) -> Result<Answer> {
-    let arguments = crate::catalogue::arguments::read_params(tool.name, tool.params.iter(), given)?;
+    let arguments = crate::catalog::arguments::read_params(tool.name, tool.params.iter(), given)?;
     let text = |name: &str| arguments.body.get(name).and_then(Value::as_str);
     match text("operation") {
         Some(operation) => app.describe(operation),
@@ -327,9 +328,10 @@ impl ServerHandler for Server {
             let Some(found) = tools::find(&request.name) else {
                 return Err(ErrorData::invalid_params(job_tools::unknown_tool(&request.name), None));
             };
-            let takes = if tasks::are_declared(&context) { Takes::Tasks } else { Takes::Answers };
+            let response_mode =
+                if tasks::are_declared(&context) { ResponseMode::PreferTask } else { ResponseMode::Inline };
             let answer =
-                self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, takes).await;
+                self.called(found, &request.name, request.arguments.unwrap_or_default(), &context, response_mode).await;
             if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
                 // There is a new job in the list. Newer revisions hear of it if they listen.
                 let _ = Box::pin(context.peer.notify_resource_list_changed()).await;
@@ -348,7 +350,7 @@ impl ServerHandler for Server {
     ) -> impl Future<Output = Result<ListResourcesResult, ErrorData>> + Send {
         Box::pin(async move {
             // Without a key there are no jobs to list, and a client that lists at start must not see an error.
-            let Ok(caller) = self.caller(None, &context, &Progress::default(), Takes::Answers) else {
+            let Ok(caller) = self.caller(None, &context, &Progress::default(), ResponseMode::Inline) else {
                 return Ok(ListResourcesResult::with_all_items(Vec::new()));
             };
             let cursor = request.and_then(|request| request.cursor);
@@ -371,7 +373,8 @@ impl ServerHandler for Server {
     ) -> impl Future<Output = Result<ReadResourceResponse, ErrorData>> + Send {
         Box::pin(async move {
             let unknown = || resources::unknown(&request.uri);
-            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers).map_err(|_| unknown())?;
+            let caller =
+                self.caller(None, &context, &Progress::default(), ResponseMode::Inline).map_err(|_| unknown())?;
             match Box::pin(resources::read(&self.shared.app, &caller, &request.uri)).await {
                 Ok(result) => Ok(result.into()),
                 Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Err(unknown()),
@@ -395,7 +398,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<GetPromptResponse, ErrorData>> + Send {
         Box::pin(async move {
-            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
+            let caller = self.caller(None, &context, &Progress::default(), ResponseMode::Inline);
             let given = request.arguments.unwrap_or_default();
             let prompt = prompts::get(&self.shared.app, caller, &request.name, &given).await.map_err(protocol_error)?;
             Ok(prompt.into())
@@ -408,7 +411,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<CompleteResult, ErrorData>> + Send {
         Box::pin(async move {
-            let caller = self.caller(None, &context, &Progress::default(), Takes::Answers);
+            let caller = self.caller(None, &context, &Progress::default(), ResponseMode::Inline);
             let (name, typed) = (&request.argument.name, &request.argument.value);
             let values = prompts::complete(&self.shared.app, caller, name, typed).await.map_err(protocol_error)?;
             let values =
@@ -539,7 +542,7 @@ fn count(found: Found, is_success: bool, took: std::time::Duration) {
 
 /// An error of a request that is no tool call.
 pub fn protocol_error(error: Error) -> ErrorData {
-    let message = format!("{} {}", error.message(), error.hint());
+    let message = format!("{} {}", error.message(), error.hint().text(Audience::Agent));
     match error.kind() {
         Kind::InvalidArgument | Kind::NotFound => ErrorData::invalid_params(message, None),
         Kind::Auth

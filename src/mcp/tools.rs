@@ -9,8 +9,8 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::job_tools::{self, Case, Hints, JobTool};
-use crate::catalogue::schema::{Detail, of_params};
-use crate::catalogue::{self, Effect, Operation, Param, ParamKind};
+use crate::catalog::schema::{Detail, of_params};
+use crate::catalog::{self, Effect, Operation, Param, ParamKind};
 use crate::config::Config;
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ pub const JOB_HEADER: &str = "JobId";
 /// A tool by name.
 #[derive(Clone, Copy, Debug)]
 pub enum Found {
-    /// About jobs, files or the catalogue.
+    /// About jobs, files or the catalog.
     Job(&'static JobTool),
     /// An operation of the service.
     Operation(&'static Operation),
@@ -61,7 +61,7 @@ pub fn find(name: &str) -> Option<Found> {
     if let Some(tool) = job_tools::find(name) {
         return Some(Found::Job(tool));
     }
-    catalogue::all().find(|operation| operation.answers_to(name)).map(Found::Operation)
+    catalog::all().find(|operation| operation.answers_to(name)).map(Found::Operation)
 }
 
 /// The tools that are shown under these settings, in a fixed order.
@@ -69,13 +69,13 @@ pub fn find(name: &str) -> Option<Found> {
 /// # Errors
 /// `invalid_argument` for a toolset that there is none of.
 pub fn list(config: &Config) -> Result<Vec<Tool>> {
-    let toolsets = catalogue::toolsets(&config.toolsets)?;
+    let toolsets = catalog::toolsets(&config.toolsets)?;
     let key = if config.no_key_argument { &[] } else { API_KEY };
     let jobs = job_tools::ALL
         .iter()
         .filter(|tool| !(config.read_only && Found::Job(tool).spends_or_writes()))
         .map(|tool| job_tool(tool, key));
-    let operations = catalogue::all()
+    let operations = catalog::all()
         .filter(|operation| toolsets.contains(&operation.toolset))
         .filter(|operation| !(config.read_only && Found::Operation(operation).spends_or_writes()))
         .map(|operation| operation_tool(operation, key));

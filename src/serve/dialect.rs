@@ -32,7 +32,7 @@ pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
     }
 }
 
-/// Takes the newer tasks out of a handshake, which leads to a session that has none of them, and adds the ones of
+/// ResponseMode the newer tasks out of a handshake, which leads to a session that has none of them, and adds the ones of
 /// 2025-11-25 where they are spoken.
 pub fn outgoing(message: &mut Value) {
     let Some(result) = message.get_mut("result") else { return };

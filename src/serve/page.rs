@@ -39,6 +39,7 @@ use super::allowed_hosts::{AllowedHosts, host};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::icon;
+use crate::next_step::Audience;
 use crate::secret::ApiKey;
 
 /// Jobs on one page.
@@ -136,8 +137,9 @@ impl Page {
             let words = "This server has no key of its own: give your PDF.co API key.";
             return self.server().ok_or_else(|| (StatusCode::FORBIDDEN, words.to_owned()));
         }
-        let key = ApiKey::new(&given.key)
-            .map_err(|error| (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint())))?;
+        let key = ApiKey::new(&given.key).map_err(|error| {
+            (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint().text(Audience::Shell)))
+        })?;
         let is_server = self.app.config.key().is_ok_and(|own| own.fingerprint() == key.fingerprint());
         Ok(Viewer { caller: key.fingerprint().clone(), is_server })
     }
@@ -168,7 +170,7 @@ async fn home(State(page): State<Arc<Page>>, Query(asked): Query<Asked>, headers
                 _ => StatusCode::SERVICE_UNAVAILABLE,
             };
             tracing::warn!(%error, "the page of jobs could not be put together");
-            (status, Html(view::trouble(error.message(), error.hint()))).into_response()
+            (status, Html(view::trouble(error.message(), &error.hint().text(Audience::Shell)))).into_response()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys, their credits and their pace.
 //!
 //! What lives here: which keys exist (any that starts with `sim_`), what they may spend and how fast they may ask.
-//! What never does: prices (the catalogue) and when they fall due (`jobs.rs`).
+//! What never does: prices (the catalog) and when they fall due (`jobs.rs`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -73,7 +73,7 @@ impl Accounts {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Takes `price` credits (gives them back when negative) and returns the balance.
+    /// ResponseMode `price` credits (gives them back when negative) and returns the balance.
     ///
     /// # Errors
     /// 402 when the balance does not suffice; then nothing is taken.

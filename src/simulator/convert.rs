@@ -10,7 +10,7 @@ use super::pdf::Pdf;
 use super::reply::Refusal;
 use super::work::{Source, ending_of};
 use super::{edit, pages, samples, text};
-use crate::catalogue::{Operation, Output};
+use crate::catalog::{Operation, Output};
 
 /// Files that one operation may make.
 const FILES_MAX: usize = 500;

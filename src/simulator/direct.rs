@@ -14,9 +14,9 @@ use super::reply::{Refusal, json_reply};
 use super::work::{clean_name, mime_of};
 use super::world::World;
 use super::{samples, work};
-use crate::catalogue::{Operation, Run};
+use crate::catalog::{Operation, Run};
 
-/// What a presigned link costs; it is the one paid path without a row in the catalogue.
+/// What a presigned link costs; it is the one paid path without a row in the catalog.
 const PRESIGNED_CREDITS: i64 = 7;
 /// How long a presigned upload is taken, as in the samples.
 const PRESIGNED_SECONDS: u64 = 900;

@@ -1,7 +1,7 @@
 //! What happens to a request, from the port to an answer.
 //!
 //! What lives here: the order of things (write down, go wrong on request, key, pace, route) and the routes, made from
-//! the catalogue. What never does: the work of any one operation.
+//! the catalog. What never does: the work of any one operation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::listener::Shears;
 use super::reply::{Refusal, json_reply};
 use super::world::World;
 use super::{direct, faults, jobs, link, stored};
-use crate::catalogue::{self, Operation};
+use crate::catalog::{self, Operation};
 use crate::secret::ApiKey;
 
 /// Largest request, as documented: 4 MB.
@@ -204,7 +204,7 @@ async fn control(world: &World, arrival: Arrival) -> Response {
     }
 }
 
-/// The paths of the catalogue.
+/// The paths of the catalog.
 pub(super) struct Routes {
     exact: HashMap<&'static str, Vec<&'static Operation>>,
     patterns: Vec<&'static Operation>,
@@ -217,9 +217,9 @@ struct Found {
 }
 
 impl Routes {
-    pub(super) fn from_catalogue() -> Routes {
+    pub(super) fn from_catalog() -> Routes {
         let mut routes = Routes { exact: HashMap::new(), patterns: Vec::new() };
-        for operation in catalogue::all() {
+        for operation in catalog::all() {
             if operation.path.contains('{') {
                 routes.patterns.push(operation);
             } else {
@@ -238,19 +238,19 @@ impl Routes {
                 .find_map(|operation| {
                     Some(Found { operations: vec![operation], placeholders: fill(operation.path, path)? })
                 })
-                .ok_or_else(|| Refusal::new(404, format!("Not found: {}", catalogue::shorten(path, 80))))?,
+                .ok_or_else(|| Refusal::new(404, format!("Not found: {}", catalog::shorten(path, 80))))?,
         };
         // Official samples upload a link with GET.
-        let lenient = path == "/v1/file/upload/url";
-        found.operations.retain(|operation| lenient || fits(operation.method, method));
+        let json_ext = path == "/v1/file/upload/url";
+        found.operations.retain(|operation| json_ext || fits(operation.method, method));
         if found.operations.is_empty() { Err(Refusal::new(405, "Method not allowed.")) } else { Ok(found) }
     }
 }
 
-fn fits(declared: catalogue::Method, method: &Method) -> bool {
+fn fits(declared: catalog::Method, method: &Method) -> bool {
     match declared {
-        catalogue::Method::Get => *method == Method::GET,
-        catalogue::Method::Post => *method == Method::POST,
+        catalog::Method::Get => *method == Method::GET,
+        catalog::Method::Post => *method == Method::POST,
     }
 }
 

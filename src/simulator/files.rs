@@ -109,7 +109,7 @@ impl Files {
         }
     }
 
-    /// Takes over the content type that an upload came with.
+    /// ResponseMode over the content type that an upload came with.
     pub(super) fn set_mime(&self, id: &str, mime: Option<&str>) {
         if let (Some(entry), Some(mime)) = (lock(&self.known).get_mut(id), mime) {
             entry.mime = mime.to_owned();

@@ -20,7 +20,7 @@ use super::life::life;
 use super::reply::{Refusal, json_reply};
 use super::work::{self, Finished, Place};
 use super::world::{World, lock, random_name};
-use crate::catalogue::{Operation, Price, Run};
+use crate::catalog::{Operation, Price, Run};
 
 /// Jobs remembered; the oldest go.
 const JOBS_MAX: usize = 100_000;
@@ -90,7 +90,7 @@ impl Jobs {
     }
 }
 
-/// Takes an operation: as a job when the request wants one, at once otherwise.
+/// ResponseMode an operation: as a job when the request wants one, at once otherwise.
 pub(super) async fn submit(world: &Arc<World>, operation: &'static Operation, call: Call) -> Result<Response, Refusal> {
     let price = PagePrice::of(operation);
     let in_background = match operation.run {

@@ -2,7 +2,7 @@
 //!
 //! What lives here: keys, credits, rate limit, job life, presigned uploads and result links as the service has them
 //! (`pdfco-api.md`), real work on real bytes for text, info, split, merge, rotate and delete-pages, samples that say
-//! that they are samples for everything else, and faults on request. Routes come from the catalogue's rows, so every
+//! that they are samples for everything else, and faults on request. Routes come from the catalog's rows, so every
 //! operation has one. What never does: anything of `jobs`, `api` or `mcp`. A fake that shares code with the client
 //! agrees with its bugs.
 //!

@@ -14,7 +14,7 @@ use super::link;
 use super::pdf::{self, Pdf};
 use super::reply::Refusal;
 use super::world::World;
-use crate::catalogue::{Operation, Output};
+use crate::catalog::{Operation, Output};
 
 /// Why a source cannot be had.
 pub(super) const OFFLINE: &str = "The simulator works offline and can fetch only files uploaded to it.";

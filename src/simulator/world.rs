@@ -44,7 +44,7 @@ impl World {
         Ok(World {
             life: options.life,
             link_seconds: options.link_seconds,
-            routes: Routes::from_catalogue(),
+            routes: Routes::from_catalog(),
             accounts: Accounts::new(options.credits, options.requests_per_second),
             jobs: Jobs::default(),
             files: Files::new(&options.directory, base.clone())?,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use pdfco::answer::Answer;
 use pdfco::api::Timeouts;
-use pdfco::app::{App, Caller, SubmitRequest, Takes};
+use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
 use pdfco::error::{Kind, Result};
 use pdfco::files::Sandbox;
 use pdfco::simulator::{self, FaultKind, Handle, Options};
@@ -130,9 +130,9 @@ impl Cell {
             key: app.config.key().unwrap().clone(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
             max_wait: None,
-            takes: Takes::Answers,
+            response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),
-            told: Arc::new(|_| {}),
+            on_event: Arc::new(|_| {}),
         };
         let mut cell = Cell { service, app, caller, folder, job: None };
         if row.is_clock() {
@@ -255,7 +255,12 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
             assert!(matches!(answer.status.as_str(), "queued" | "working"), "{answer:?}");
             let error = last_error(answer).unwrap_or_else(|| panic!("no last error: {answer:?}"));
             assert_eq!(error["kind"], kind.as_str(), "{answer:?}");
-            assert!(answer.tips.as_ref().is_some_and(|tips| tips.contains(cell.job.as_ref().unwrap())), "{answer:?}");
+            assert!(
+                answer.tips.as_ref().is_some_and(|tips| tips
+                    .text(pdfco::next_step::Audience::Agent)
+                    .contains(cell.job.as_ref().unwrap())),
+                "{answer:?}"
+            );
         }
         (Ends(kind), Err(error)) => {
             assert_eq!(error.kind(), kind, "{error:?}");
@@ -263,7 +268,11 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
         }
         (Unclear(kind), Err(error)) => {
             assert_eq!(error.kind(), kind, "{error:?}");
-            assert!(error.message().contains("charged") && error.hint().contains("get_credit_balance"), "{error:?}");
+            assert!(
+                error.message().contains("charged")
+                    && error.hint().text(pdfco::next_step::Audience::Agent).contains("get_credit_balance"),
+                "{error:?}"
+            );
             assert!(!error.is_retryable(), "an agent would repeat it: {error:?}");
         }
         (expected, outcome) => panic!("expected {expected:?}: {outcome:?}"),
@@ -396,7 +405,7 @@ async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_acc
     for number in 0..8 {
         match submit(number).await {
             Ok(answer) => {
-                spent += answer.credits_used.unwrap();
+                spent += answer.charge.credits.unwrap();
                 accepted.push(answer.job.unwrap().job_id);
             }
             Err(error) => {
@@ -412,7 +421,7 @@ async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_acc
     for id in &accepted {
         let began = Instant::now();
         match product.app.wait(&product.caller, id, Some(Duration::from_secs(5)), None).await {
-            Ok(answer) => spent += answer.credits_used.unwrap_or_default(),
+            Ok(answer) => spent += answer.charge.credits.unwrap_or_default(),
             Err(error) => {
                 assert_eq!(error.kind(), InsufficientCredits, "{error:?}");
                 assert!(began.elapsed() < Duration::from_secs(2));

@@ -73,7 +73,7 @@ fn story(report: &str, read: u32) -> Value {
 }
 
 /// What a tool meets where its links have died: the look for fresh ones meets the same fault.
-fn with_fresh_look(met: Meets, row: &Row) -> Meets {
+fn with_fresh_check(met: Meets, row: &Row) -> Meets {
     if met == Ends(LinkExpired) { row.check } else { met }
 }
 
@@ -96,8 +96,8 @@ fn calls(row: &Row, jobs: &Jobs, door: &Door) -> Vec<Ask> {
         call("get_job_check", json!({"job_id": jobs.slow, "force": true}), met(row.check)),
         call("wait_job_completion", json!({"job_id": jobs.slow, "timeout": 9, "interval": 0.5}), met(row.wait)),
         call("upload_file", json!({"file_path": door.report()}), met(row.ask)),
-        call("download_result", json!({"job_id": jobs.done}), met(with_fresh_look(row.download, row))),
-        call("read_result", json!({"job_id": jobs.done}), met(with_fresh_look(row.read, row))),
+        call("download_result", json!({"job_id": jobs.done}), met(with_fresh_check(row.download, row))),
+        call("read_result", json!({"job_id": jobs.done}), met(with_fresh_check(row.read, row))),
         call("get_credit_balance", json!({}), met(row.balance)),
         call("html_templates_list", json!({}), met(row.account)),
         // What our own memory knows.
@@ -117,7 +117,7 @@ fn calls(row: &Row, jobs: &Jobs, door: &Door) -> Vec<Ask> {
         method: "resources/read",
         tool: "job result",
         params: json!({"uri": format!("{uri}/result")}),
-        judge: Judge::Resource(with_fresh_look(row.read, row)),
+        judge: Judge::Resource(with_fresh_check(row.read, row)),
     });
     let mut promised = call("wait_job_completion", json!({"job_id": jobs.promised, "timeout": 5}), Judge::Promised);
     door.wants_a_task(&mut promised.params);

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pdfco::app::{Caller, Takes};
-use pdfco::config::LedgerPlace;
+use pdfco::app::{Caller, ResponseMode};
+use pdfco::config::LedgerLocation;
 use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Handle};
@@ -110,8 +110,8 @@ impl Crowd {
         let hears = Arc::clone(&heard);
         let caller = Caller {
             max_wait: None,
-            takes: Takes::Answers,
-            told: Arc::new(move |event| {
+            response_mode: ResponseMode::Inline,
+            on_event: Arc::new(move |event| {
                 if let pdfco::app::Event::Job { job_id, checks_made, .. } = event {
                     let mut heard = hears.lock().unwrap();
                     let looks = heard.entry(job_id).or_default();
@@ -282,7 +282,7 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
 
 /// The ledger's jobs by `client_request_id`: id and state.
 async fn jobs_of(path: &str) -> HashMap<String, (String, JobStatus)> {
-    let ledger = Ledger::new(LedgerPlace::File(path.into()), LEASE * 2_880);
+    let ledger = Ledger::new(LedgerLocation::File(path.into()), LEASE * 2_880);
     let key = ApiKey::new("sim_wire").unwrap();
     let page = ledger.list(key.fingerprint(), None, 10_000, None).await.unwrap();
     ledger.close().await;

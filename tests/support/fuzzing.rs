@@ -18,8 +18,8 @@ use std::time::Duration;
 use pdfco::answer::{Answer, JobView, tips};
 use pdfco::api::{About, Client, Pace, Timeouts, reply};
 use pdfco::app::App;
-use pdfco::catalogue::{self, Param, ParamKind, arguments};
-use pdfco::config::{Folders, LedgerPlace, Values, merge};
+use pdfco::catalog::{self, Param, ParamKind, arguments};
+use pdfco::config::{Folders, LedgerLocation, Values, merge};
 use pdfco::error::{Error, Kind};
 use pdfco::files::{Hosts, Sandbox, is_local, is_private, numbered, safe_file_name};
 use pdfco::jobs::job::{links_expire_at, without_links};
@@ -89,7 +89,7 @@ pub fn job_bodies(data: &[u8]) {
 pub fn tool_arguments(data: &[u8]) {
     let [tool, given @ ..] = data else { return };
     let Ok(Value::Object(given)) = serde_json::from_slice::<Value>(given) else { return };
-    let operations: Vec<_> = catalogue::all().collect();
+    let operations: Vec<_> = catalog::all().collect();
     let at = usize::from(*tool) % (operations.len() + job_tools::ALL.len());
     let Some(operation) = operations.get(at).copied() else {
         let tool = &job_tools::ALL[at - operations.len()];
@@ -129,7 +129,11 @@ pub fn tool_arguments(data: &[u8]) {
 fn told(error: &Error) {
     assert_eq!(error.kind(), Kind::InvalidArgument, "{error}");
     assert!(!error.message().is_empty() && error.message().chars().count() < 1_000, "{error}");
-    assert!(!error.hint().is_empty() && error.hint().chars().count() < 2_000, "{}", error.hint());
+    assert!(
+        !error.hint().is_empty() && error.hint().text(pdfco::next_step::Audience::Agent).chars().count() < 2_000,
+        "{}",
+        error.hint().text(pdfco::next_step::Audience::Agent)
+    );
 }
 
 /// What a tool is handed has the types and bounds that its declaration promises, and nothing else is in it.
@@ -186,7 +190,7 @@ pub fn page_ranges(data: &[u8]) {
 
 /// The client's own door: `pages` of an operation with this base, in the spellings that assistants use.
 fn page_list_goes_out(text: &str, base: u32, count: u32) {
-    let operation = catalogue::find(if base == 0 { "pdf_to_text" } else { "pdf_delete_pages" }).unwrap();
+    let operation = catalog::find(if base == 0 { "pdf_to_text" } else { "pdf_delete_pages" }).unwrap();
     let pages = operation.param("pages").unwrap();
     let as_json = serde_json::from_str::<Value>(text).ok();
     for (name, given) in [("pages", Some(json!(text))), ("Pages", as_json)] {
@@ -376,7 +380,7 @@ pub fn ledger_rows(data: &[u8]) {
         for _ in 0..24 {
             let before = ledger.get(caller, "local-row").await.unwrap().unwrap();
             // What the doors make of it must hold together too.
-            let _ = (jobs.progress(&before), jobs.next_look_in(&before), tips(&before, None), before.credits_total());
+            let _ = (jobs.progress(&before), jobs.next_check_in(&before), tips(&before, None), before.credits_total());
             let view = JobView::new(&before, "cache", jobs.progress(&before), tape.whole());
             assert!(serde_json::to_string(&view).is_ok());
             if tape.is_over() {
@@ -498,7 +502,7 @@ impl Shelf {
             let path = folder.path().join("ledger.sqlite");
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             // Nothing is ever too old to be kept here.
-            let ledger = Arc::new(Ledger::new(LedgerPlace::File(path.clone()), Duration::from_secs(1 << 40)));
+            let ledger = Arc::new(Ledger::new(LedgerLocation::File(path.clone()), Duration::from_secs(1 << 40)));
             let service = url::Url::parse("http://127.0.0.1:9").unwrap();
             let _inside = runtime.enter();
             let client = Client::new(service, Pace::Off, Timeouts::default(), None).unwrap();

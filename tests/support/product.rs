@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pdfco::app::{App, Caller, Event, SubmitRequest, Takes};
+use pdfco::app::{App, Caller, Event, ResponseMode, SubmitRequest};
 use pdfco::config::{Config, Folders, Values, merge};
 use pdfco::files::Sandbox;
 use serde_json::{Value, json};
@@ -59,9 +59,9 @@ impl Product {
             key: app.config.key().unwrap().clone(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
             max_wait: Some(app.config.max_wait),
-            takes: Takes::Answers,
+            response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),
-            told: Arc::new(move |event| hears.lock().unwrap().push(event)),
+            on_event: Arc::new(move |event| hears.lock().unwrap().push(event)),
         };
         Product { app: Arc::new(app), caller, heard, folder }
     }

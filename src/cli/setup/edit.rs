@@ -71,7 +71,7 @@ impl Splice {
         Splice { start: at, end: at, text: text.into() }
     }
 
-    /// Takes bytes out.
+    /// ResponseMode bytes out.
     pub fn cut(start: usize, end: usize) -> Splice {
         Splice { start, end, text: String::new() }
     }

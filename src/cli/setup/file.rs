@@ -130,7 +130,7 @@ fn still_as(path: &Path, found: &Found) -> Result<()> {
     }
 }
 
-/// Takes the file away.
+/// ResponseMode the file away.
 ///
 /// # Errors
 /// `file_access`.

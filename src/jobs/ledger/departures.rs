@@ -28,7 +28,7 @@ impl Ledger {
         Ok(left.rows_affected() == 1 || store.is_in_refuge())
     }
 
-    /// Takes an intention back whose request has not left. `false` when it has: then nothing is changed.
+    /// ResponseMode an intention back whose request has not left. `false` when it has: then nothing is changed.
     pub async fn take_back(&self, intent_id: &str) -> Result<bool> {
         let taken = sqlx::query(
             "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND submitted_at IS NULL AND problem IS NULL",

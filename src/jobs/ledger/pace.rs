@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sqlx::Row;
 
-use super::{Ledger, Millis, failed, now};
+use super::{Ledger, Millis, failed};
+use crate::clock::now;
 use crate::error::Result;
 use crate::secret::Fingerprint;
 
@@ -22,7 +23,7 @@ const PACE_LATE: Millis = 10;
 const PACE_AHEAD: Millis = 10_000;
 
 impl Ledger {
-    /// Takes one of the `limit` places that a key has in `window`, over all processes. `Some` is how long to wait
+    /// ResponseMode one of the `limit` places that a key has in `window`, over all processes. `Some` is how long to wait
     /// before asking again.
     pub async fn reserve(
         &self,

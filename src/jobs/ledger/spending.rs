@@ -15,7 +15,7 @@ use crate::secret::Fingerprint;
 pub struct Spending {
     /// `2026-11-21`, UTC.
     pub day: String,
-    /// Catalogue name, or `job_check`.
+    /// Catalog name, or `job_check`.
     pub operation: String,
     /// Requests that reported credits.
     pub requests: i64,

@@ -17,8 +17,9 @@ use sqlx::{AssertSqlSafe, Connection, Either, Execute, Executor, SqlStr};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
+use super::Millis;
 use super::file::{open_file, open_memory};
-use super::{Millis, now};
+use crate::clock::now;
 use crate::error::Result;
 
 /// A file that failed is tried again after this long.

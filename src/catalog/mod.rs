@@ -290,7 +290,7 @@ impl Param {
         self
     }
 
-    /// Takes back [`Param::advanced`], for one operation that needs it.
+    /// ResponseMode back [`Param::advanced`], for one operation that needs it.
     pub const fn shown(mut self) -> Param {
         self.advanced = false;
         self
@@ -520,7 +520,11 @@ mod tests {
     fn an_unknown_operation_gets_the_nearest_names() {
         let error = find("pdf-to-txt").unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
-        assert!(error.hint().contains("pdf_to_text"), "{}", error.hint());
+        assert!(
+            error.hint().text(crate::next_step::Audience::Agent).contains("pdf_to_text"),
+            "{}",
+            error.hint().text(crate::next_step::Audience::Agent)
+        );
         assert!(find("PDF-To-Text").is_ok());
     }
 }

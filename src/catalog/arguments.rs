@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::{Operation, Param, ParamKind, nearest, same_name, shorten};
 use crate::error::{Error, Result};
-use crate::lenient::{truth, whole_number};
+use crate::json_ext::{truth, whole_number};
 use crate::secret::without_link_secrets;
 
 /// Arguments that old clients send and that mean nothing any more.
@@ -268,14 +268,14 @@ pub fn coerce(kind: &ParamKind, value: &Value) -> Result<Value, String> {
             number.map(Value::Number).ok_or_else(|| "a number".to_owned())
         }
         ParamKind::Boolean => {
-            let lenient = match value {
+            let json_ext = match value {
                 Value::Number(number) if number.as_i64() == Some(1) => Some(true),
                 Value::Number(number) if number.as_i64() == Some(0) => Some(false),
                 Value::String(text) if matches!(text.trim(), "1" | "yes" | "on") => Some(true),
                 Value::String(text) if matches!(text.trim(), "0" | "no" | "off") => Some(false),
                 other => truth(other),
             };
-            lenient.map(Value::Bool).ok_or_else(|| "true or false".to_owned())
+            json_ext.map(Value::Bool).ok_or_else(|| "true or false".to_owned())
         }
         ParamKind::Choice(words) => {
             let said = text(value).unwrap_or_default();
@@ -346,7 +346,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalogue::{all, find};
+    use crate::catalog::{all, find};
     use crate::error::Kind;
 
     fn of(operation: &str, given: Value) -> Result<Arguments> {
@@ -365,7 +365,11 @@ mod tests {
     fn unknown_and_doubled_arguments_are_refused_with_advice() {
         let error = of("pdf_to_text", json!({"url": "u", "page": "1"})).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument);
-        assert!(error.hint().contains("`pages`"), "{}", error.hint());
+        assert!(
+            error.hint().text(crate::next_step::Audience::Agent).contains("`pages`"),
+            "{}",
+            error.hint().text(crate::next_step::Audience::Agent)
+        );
         assert!(of("pdf_to_text", json!({"url": "u", "pages": "1", "Pages": "2"})).is_err());
         assert!(of("pdf_to_text", json!({"pages": "1"})).unwrap_err().message().contains("`url`"));
         assert!(

@@ -1,10 +1,10 @@
 //! What the past says about a job's duration.
 //!
-//! What lives here: [`Learned`], the fading sums of `ln(seconds)` that the ledger keeps for each operation and size,
-//! how an observation enters them, and how they become a [`Belief`]. What never does: I/O, or the schedule made from it.
-//! Source: `waiting-cost.md`, "Belief".
+//! What lives here: [`DurationStats`], the fading sums of `ln(seconds)` that the ledger keeps for each operation and size,
+//! how an observation enters them, and how they become a [`DurationEstimate`]. What never does: I/O, or the schedule made from it.
+//! Source: `waiting-cost.md`, "DurationEstimate".
 
-use super::schedule::{Belief, LogNormal};
+use super::schedule::{DurationEstimate, LogNormal};
 
 /// About this many observations count; older ones fade.
 const MEMORY: f64 = 50.0;
@@ -12,7 +12,7 @@ const MEMORY: f64 = 50.0;
 /// because a wrong guess of the median costs more than a small sample does; and it is half of what a single guess for
 /// all jobs should weigh, because which kind they are of is learned apart.
 const PRIOR_WEIGHT: f64 = 1.5;
-/// How much wider the belief is than the sample while the sample is small.
+/// How much wider the estimate is than the sample while the sample is small.
 const WIDENING: f64 = 0.15;
 /// The sample counts as small up to about this many observations.
 const FEW: f64 = 20.0;
@@ -25,7 +25,7 @@ const GAP_MAX: f64 = 90.0;
 
 /// Fading sums of `ln(seconds)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Learned {
+pub struct DurationStats {
     /// Observations, faded.
     pub weight: f64,
     /// Their mean.
@@ -34,10 +34,10 @@ pub struct Learned {
     pub squares: f64,
 }
 
-impl Learned {
+impl DurationStats {
     /// The sums with one more duration in them.
     #[must_use]
-    pub fn with(self, seconds: f64) -> Learned {
+    pub fn with(self, seconds: f64) -> DurationStats {
         if !seconds.is_finite() {
             return self;
         }
@@ -46,16 +46,16 @@ impl Learned {
         let weight = self.weight * fade + 1.0;
         let deviation = x - self.mean;
         let mean = self.mean + deviation / weight;
-        Learned { weight, mean, squares: self.squares * fade + deviation * (x - mean) }
+        DurationStats { weight, mean, squares: self.squares * fade + deviation * (x - mean) }
     }
 
     /// What they make one believe: which of the prior's kinds it was, and how long that takes. After many
     /// observations both kinds say the same, which is what was observed.
-    pub fn belief(&self) -> Belief {
-        let prior = Belief::PRIOR;
+    pub fn estimate(&self) -> DurationEstimate {
+        let prior = DurationEstimate::PRIOR;
         let odds = prior.slow_share / (1.0 - prior.slow_share);
         let log_odds = odds.ln() + self.log_likelihood(prior.slow) - self.log_likelihood(prior.quick);
-        Belief {
+        DurationEstimate {
             quick: self.blended(prior.quick),
             slow: self.blended(prior.slow),
             slow_share: 1.0 / (1.0 + (-log_odds).exp()),
@@ -117,21 +117,21 @@ pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::schedule::Schedule;
-    use crate::jobs::simulation::{TABLE, best_fixed, cost, lognormal, quantiles, with_median};
+    use crate::jobs::polling::schedule::Schedule;
+    use crate::jobs::polling::simulation::{TABLE, best_fixed, cost, lognormal, quantiles, with_median};
 
     #[test]
     fn nothing_learned_is_the_prior() {
-        let (belief, prior) = (Learned::default().belief(), Belief::PRIOR);
-        for (kind, meant) in [(belief.quick, prior.quick), (belief.slow, prior.slow)] {
-            assert!((kind.mu - meant.mu).abs() < 1e-9 && (kind.sigma - meant.sigma).abs() < 1e-9, "{belief:?}");
+        let (estimate, prior) = (DurationStats::default().estimate(), DurationEstimate::PRIOR);
+        for (kind, meant) in [(estimate.quick, prior.quick), (estimate.slow, prior.slow)] {
+            assert!((kind.mu - meant.mu).abs() < 1e-9 && (kind.sigma - meant.sigma).abs() < 1e-9, "{estimate:?}");
         }
-        assert!((belief.slow_share - prior.slow_share).abs() < 1e-9, "{belief:?}");
+        assert!((estimate.slow_share - prior.slow_share).abs() < 1e-9, "{estimate:?}");
     }
 
     #[test]
     fn the_kind_is_known_after_a_job_or_two() {
-        let after = |seconds: f64| Learned::default().with(seconds).with(seconds).belief().slow_share;
+        let after = |seconds: f64| DurationStats::default().with(seconds).with(seconds).estimate().slow_share;
         assert!(after(2.0) < 0.1 && after(120.0) > 0.99, "{} {}", after(2.0), after(120.0));
     }
 
@@ -141,9 +141,10 @@ mod tests {
         let histories = 60;
         let sum = (0..histories)
             .map(|_| {
-                let history = (0..count).fold(Learned::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
-                let schedule = Schedule::new(history.belief(), 2.0);
-                cost(jobs, 2.0, |t| schedule.next_look(t)).j
+                let history =
+                    (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
+                let schedule = Schedule::new(history.estimate(), 2.0);
+                cost(jobs, 2.0, |t| schedule.next_check(t)).j
             })
             .sum::<f64>();
         sum / f64::from(histories)
@@ -157,7 +158,7 @@ mod tests {
             let truth = with_median(median, sigma);
             let jobs = quantiles(truth, 400);
             let best = Schedule::new(truth, 2.0);
-            let best = cost(&jobs, 2.0, |t| best.next_look(t)).j;
+            let best = cost(&jobs, 2.0, |t| best.next_check(t)).j;
             let fixed = best_fixed(&jobs, 2.0);
             let after = [0, 1, 3, 5, 20].map(|count| j_after(count, truth, &jobs));
             let told =
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn old_durations_fade() {
-        let old = (0..200).fold(Learned::default(), |sums, _| sums.with(100.0));
+        let old = (0..200).fold(DurationStats::default(), |sums, _| sums.with(100.0));
         let new = (0..150).fold(old, |sums, _| sums.with(1.0));
         assert!(old.weight <= MEMORY && new.mean.exp() < 1.5, "{new:?}");
     }
@@ -212,11 +213,11 @@ mod tests {
 
     #[test]
     fn nonsense_teaches_nothing_bad() {
-        let sums = Learned::default().with(f64::NAN).with(-5.0).with(f64::INFINITY).with(1e300);
-        let belief = sums.belief();
-        for kind in [belief.quick, belief.slow] {
-            assert!(kind.mu.is_finite() && kind.sigma.is_finite() && kind.sigma > 0.0, "{belief:?}");
+        let sums = DurationStats::default().with(f64::NAN).with(-5.0).with(f64::INFINITY).with(1e300);
+        let estimate = sums.estimate();
+        for kind in [estimate.quick, estimate.slow] {
+            assert!(kind.mu.is_finite() && kind.sigma.is_finite() && kind.sigma > 0.0, "{estimate:?}");
         }
-        assert!((0.0..=1.0).contains(&belief.slow_share), "{belief:?}");
+        assert!((0.0..=1.0).contains(&estimate.slow_share), "{estimate:?}");
     }
 }

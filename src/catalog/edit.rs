@@ -419,7 +419,7 @@ pub static OPERATIONS: &[Operation] = &[
         name: "pdf_compress_v2",
         aliases: &["pdf_compress"],
         title: "Compress a PDF",
-        description: "Make a PDF smaller by reducing its images and cleaning the file. Takes the place of \
+        description: "Make a PDF smaller by reducing its images and cleaning the file. ResponseMode the place of \
             pdf_optimize. Without settings, colour and grey images above 225 ppi go to 150 ppi, at JPEG quality 60. \
             About 35 credits a page.",
         method: Method::Post,

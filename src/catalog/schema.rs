@@ -81,7 +81,7 @@ fn nested(fields: &'static [Param], detail: Detail) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::all;
+    use crate::catalog::all;
 
     /// The rules of `clients-and-conventions.md` §1.6.
     fn lint(at: &str, schema: &Value) {

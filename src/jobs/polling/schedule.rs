@@ -1,6 +1,6 @@
 //! When to look next: a pure function of what is believed about a job's duration, no clock and no I/O.
 //!
-//! What lives here: [`Belief`], the guess of how long a job takes, a mixture of two [`LogNormal`]s, and [`Schedule`],
+//! What lives here: [`DurationEstimate`], the guess of how long a job takes, a mixture of two [`LogNormal`]s, and [`Schedule`],
 //! the looks that cost least under it. What never does: sleeping or asking. Source of objective, numbers and limits:
 //! `waiting-cost.md`.
 //!
@@ -14,9 +14,9 @@ use std::time::Duration;
 const FIRST_LOOK: f64 = 0.5;
 /// Shortest gap between two looks that the schedule chooses by itself, in seconds.
 const GAP_MIN: f64 = 0.5;
-/// Longest gap while the belief speaks of seconds.
+/// Longest gap while the estimate speaks of seconds.
 const GAP_MAX_SHORT: f64 = 15.0;
-/// Longest gap when the belief speaks of minutes.
+/// Longest gap when the estimate speaks of minutes.
 const GAP_MAX_LONG: f64 = 60.0;
 /// From here on a duration counts as minutes, in seconds.
 const MINUTES_FROM: f64 = 60.0;
@@ -73,7 +73,7 @@ impl LogNormal {
 
 /// What is believed about a duration: the job is of a quick kind or of a slow one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Belief {
+pub struct DurationEstimate {
     /// How long it takes if it is of the quick kind.
     pub quick: LogNormal,
     /// How long it takes if it is of the slow kind.
@@ -82,14 +82,14 @@ pub struct Belief {
     pub slow_share: f64,
 }
 
-impl From<LogNormal> for Belief {
+impl From<LogNormal> for DurationEstimate {
     /// A distribution that is known: there is only one kind.
     fn from(known: LogNormal) -> Self {
-        Belief { quick: known, slow: known, slow_share: 0.0 }
+        DurationEstimate { quick: known, slow: known, slow_share: 0.0 }
     }
 }
 
-impl Belief {
+impl DurationEstimate {
     /// With nothing known: three jobs of four are quick, half of them within 2.5 s (σ 0.8); the fourth may take any
     /// time, half of those within 20 s (σ 1.4).
     ///
@@ -98,7 +98,7 @@ impl Belief {
     /// 1 s to 5 min more than 15 % (mean over σ) above one log-normal of 6 s, σ 1.2. It is not made for those five
     /// distributions: what it costs for others, and why no guess can win at all five, is in `docs/PERFORMANCE.md`;
     /// the tests below and in `simulation.rs` recompute it.
-    pub const PRIOR: Belief = Belief {
+    pub const PRIOR: DurationEstimate = DurationEstimate {
         quick: LogNormal { mu: 0.916_290_731_874_155, sigma: 0.8 },
         slow: LogNormal { mu: 2.995_732_273_553_991, sigma: 1.4 },
         slow_share: 0.25,
@@ -141,11 +141,11 @@ impl Belief {
     }
 }
 
-/// The looks that cost least under a belief.
+/// The looks that cost least under a estimate.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    made_from: Belief,
-    belief: Belief,
+    made_from: DurationEstimate,
+    estimate: DurationEstimate,
     median: f64,
     worth: f64,
     grid: Vec<Point>,
@@ -160,10 +160,10 @@ struct Point {
 }
 
 impl Schedule {
-    /// The schedule for `belief`, when a check is worth `worth` seconds of waiting.
-    pub fn new(belief: impl Into<Belief>, worth: f64) -> Self {
-        let made_from = belief.into();
-        let belief = Belief {
+    /// The schedule for `estimate`, when a check is worth `worth` seconds of waiting.
+    pub fn new(estimate: impl Into<DurationEstimate>, worth: f64) -> Self {
+        let made_from = estimate.into();
+        let estimate = DurationEstimate {
             quick: made_from.quick.clamped(),
             slow: made_from.slow.clamped(),
             slow_share: made_from.slow_share.clamp(0.0, 1.0),
@@ -173,34 +173,34 @@ impl Schedule {
         let mut grid: Vec<Point> = (0..GRID_POINTS)
             .map(|index| {
                 let at = FIRST_LOOK * (step * index as f64).exp();
-                Point { at, integral: belief.done_integral(at), running: belief.running_at(at), to_go: worth }
+                Point { at, integral: estimate.done_integral(at), running: estimate.running_at(at), to_go: worth }
             })
             .collect();
         for index in (0..GRID_POINTS).rev() {
             let (before, later) = grid.split_at_mut(index + 1);
             if let Some(point) = before.last_mut() {
-                let best = best_look(&belief, worth, point.at, point.integral, point.running, later);
+                let best = best_check(&estimate, worth, point.at, point.integral, point.running, later);
                 point.to_go = best.map_or(worth, |(_, cost)| cost);
             }
         }
-        Schedule { made_from, belief, median: belief.seconds_until(0.5), worth, grid }
+        Schedule { made_from, estimate, median: estimate.seconds_until(0.5), worth, grid }
     }
 
-    /// The belief that it was made from.
-    pub fn made_from(&self) -> Belief {
+    /// The estimate that it was made from.
+    pub fn made_from(&self) -> DurationEstimate {
         self.made_from
     }
 
     /// When to look next, in seconds since the submit, for a job not done at `elapsed` seconds.
-    pub fn next_look(&self, elapsed: f64) -> f64 {
+    pub fn next_check(&self, elapsed: f64) -> f64 {
         let elapsed = if elapsed.is_finite() { elapsed.max(0.0) } else { 0.0 };
-        let running = self.belief.running_at(elapsed);
+        let running = self.estimate.running_at(elapsed);
         let start = self.grid.partition_point(|point| point.at < elapsed + GAP_MIN);
         let later = self.grid.get(start..).unwrap_or_default();
         let cheapest = if running < TAIL {
             None
         } else {
-            best_look(&self.belief, self.worth, elapsed, self.belief.done_integral(elapsed), running, later)
+            best_check(&self.estimate, self.worth, elapsed, self.estimate.done_integral(elapsed), running, later)
         };
         let at = cheapest.map_or(elapsed * TAIL_GROWTH, |(at, _)| at);
         at.clamp(elapsed + GAP_MIN, elapsed + self.gap_max(elapsed)).max(FIRST_LOOK)
@@ -209,28 +209,28 @@ impl Schedule {
     /// When to look first for a job whose end will be told: only when nearly all such jobs are done, in seconds since
     /// the submit.
     pub fn safety_net(&self) -> f64 {
-        self.belief.seconds_until(NEARLY_ALL)
+        self.estimate.seconds_until(NEARLY_ALL)
     }
 
-    /// Whether one more look at `deadline` is worth its price for a job not done at `last_look`.
-    pub fn is_worth_a_last_look(&self, last_look: f64, deadline: f64) -> bool {
-        deadline - last_look >= GAP_MIN && self.belief.chance(last_look.max(0.0), deadline) >= LAST_LOOK_CHANCE
+    /// Whether one more look at `deadline` is worth its price for a job not done at `last_check`.
+    pub fn is_worth_a_last_check(&self, last_check: f64, deadline: f64) -> bool {
+        deadline - last_check >= GAP_MIN && self.estimate.chance(last_check.max(0.0), deadline) >= LAST_LOOK_CHANCE
     }
 
     /// An estimate of progress between 0 and 1 for a job that runs: the share of such jobs that are done by now.
     pub fn progress(&self, elapsed: f64) -> f64 {
-        self.belief.done_by(elapsed).clamp(0.0, 0.99)
+        self.estimate.done_by(elapsed).clamp(0.0, 0.99)
     }
 
-    /// 15 s while jobs take seconds, 60 s once they take minutes: by belief, or because this one already does.
+    /// 15 s while jobs take seconds, 60 s once they take minutes: by estimate, or because this one already does.
     fn gap_max(&self, elapsed: f64) -> f64 {
         if self.median.max(elapsed) < MINUTES_FROM { GAP_MAX_SHORT } else { GAP_MAX_LONG }
     }
 }
 
 /// The cheapest of the `later` points for a job not done at `from`: when, and what it costs in all.
-fn best_look(
-    belief: &Belief,
+fn best_check(
+    estimate: &DurationEstimate,
     worth: f64,
     from: f64,
     integral: f64,
@@ -240,7 +240,7 @@ fn best_look(
     if running < TAIL {
         return None;
     }
-    let done = belief.done_by(from);
+    let done = estimate.done_by(from);
     let mut best: Option<(f64, f64)> = None;
     for point in later {
         let delay = ((point.integral - integral - done * (point.at - from)) / running).max(0.0);
@@ -276,7 +276,7 @@ mod tests {
         for (median, sigma, best) in TABLE {
             let truth = with_median(median, sigma);
             let schedule = Schedule::new(truth, 2.0);
-            let j = cost(&quantiles(truth, 4_000), 2.0, |t| schedule.next_look(t)).j;
+            let j = cost(&quantiles(truth, 4_000), 2.0, |t| schedule.next_check(t)).j;
             assert!(j <= best * 1.05, "median {median}: J {j:.2}, best {best}");
         }
     }
@@ -284,10 +284,10 @@ mod tests {
     /// The demand of DESIGN §9. `simulation.rs` shows that nothing could win at all five.
     #[test]
     fn with_nothing_known_the_cost_is_below_every_fixed_schedule_from_medians_of_4_s_on() {
-        let schedule = Schedule::new(Belief::PRIOR, 2.0);
+        let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
         for (median, sigma, _) in TABLE.into_iter().filter(|row| row.0 > 2.0) {
             let jobs = quantiles(with_median(median, sigma), 4_000);
-            let ours = cost(&jobs, 2.0, |t| schedule.next_look(t)).j;
+            let ours = cost(&jobs, 2.0, |t| schedule.next_check(t)).j;
             for (name, next) in FIXED {
                 let theirs = cost(&jobs, 2.0, next).j;
                 assert!(ours < theirs, "median {median}: ours {ours:.2}, {name} {theirs:.2}");
@@ -297,24 +297,24 @@ mod tests {
 
     #[test]
     fn with_nothing_known_jobs_of_2_s_cost_little_more_than_under_their_best_fixed_schedule() {
-        let schedule = Schedule::new(Belief::PRIOR, 2.0);
+        let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
         let jobs = quantiles(with_median(2.0, 0.4), 4_000);
-        let ours = cost(&jobs, 2.0, |t| schedule.next_look(t)).j;
+        let ours = cost(&jobs, 2.0, |t| schedule.next_check(t)).j;
         assert!(ours <= best_fixed(&jobs, 2.0) * 1.15, "{ours}");
     }
 
     /// The prior is not made for five distributions only.
     #[test]
     fn with_nothing_known_no_jobs_cost_twice_the_best_possible() {
-        let unlearned = Schedule::new(Belief::PRIOR, 2.0);
+        let unlearned = Schedule::new(DurationEstimate::PRIOR, 2.0);
         let (mut sum, mut count) = (0.0, 0.0);
         for median in [1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0] {
             for sigma in [0.3, 0.5, 0.7, 1.0] {
                 let truth = with_median(median, sigma);
                 let jobs = quantiles(truth, 500);
                 let best = Schedule::new(truth, 2.0);
-                let best = cost(&jobs, 2.0, |t| best.next_look(t)).j;
-                let ours = cost(&jobs, 2.0, |t| unlearned.next_look(t)).j;
+                let best = cost(&jobs, 2.0, |t| best.next_check(t)).j;
+                let ours = cost(&jobs, 2.0, |t| unlearned.next_check(t)).j;
                 assert!(ours <= best * 2.0, "median {median}, σ {sigma}: {ours:.2}, best {best:.2}");
                 (sum, count) = (sum + ours / best, count + 1.0);
             }
@@ -326,8 +326,8 @@ mod tests {
     fn the_safety_net_begins_when_nearly_all_are_done() {
         let known = Schedule::new(with_median(10.0, 0.5), 2.0);
         assert!((known.safety_net() - 10.0 * f64::exp(0.5 * 1.644_853_627)).abs() < 1e-3, "{}", known.safety_net());
-        let unknown = Schedule::new(Belief::PRIOR, 2.0).safety_net();
-        assert!((Belief::PRIOR.done_by(unknown) - 0.95).abs() < 1e-6, "{unknown}");
+        let unknown = Schedule::new(DurationEstimate::PRIOR, 2.0).safety_net();
+        assert!((DurationEstimate::PRIOR.done_by(unknown) - 0.95).abs() < 1e-6, "{unknown}");
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
                     let schedule = Schedule::new(with_median(median, sigma), worth);
                     let mut t = 0.0;
                     for _ in 0..200 {
-                        let next = schedule.next_look(t);
+                        let next = schedule.next_check(t);
                         assert!(
                             next >= FIRST_LOOK && next >= t + GAP_MIN - 1e-9 && next - t <= GAP_MAX_LONG + 1e-9,
                             "{median} {sigma} {worth}: {t} {next}"
@@ -353,10 +353,10 @@ mod tests {
     #[test]
     fn patience_buys_fewer_looks() {
         let looks = |worth: f64| {
-            let schedule = Schedule::new(Belief::PRIOR, worth);
+            let schedule = Schedule::new(DurationEstimate::PRIOR, worth);
             let (mut t, mut looks) = (0.0, 0);
             while t < 60.0 {
-                t = schedule.next_look(t);
+                t = schedule.next_check(t);
                 looks += 1;
             }
             looks
@@ -367,8 +367,8 @@ mod tests {
     #[test]
     fn a_last_look_is_taken_when_it_has_a_chance() {
         let schedule = Schedule::new(with_median(10.0, 0.5), 2.0);
-        assert!(schedule.is_worth_a_last_look(6.0, 10.0));
-        assert!(!schedule.is_worth_a_last_look(2.0, 3.0));
-        assert!(!schedule.is_worth_a_last_look(9.9, 10.0));
+        assert!(schedule.is_worth_a_last_check(6.0, 10.0));
+        assert!(!schedule.is_worth_a_last_check(2.0, 3.0));
+        assert!(!schedule.is_worth_a_last_check(9.9, 10.0));
     }
 }

@@ -1,7 +1,7 @@
-//! The whole catalogue, row by row, none skipped: what a tool looks like, what goes out for it, what comes back, and
+//! The whole catalog, row by row, none skipped: what a tool looks like, what goes out for it, what comes back, and
 //! that it takes the place of the official Python server's tool of the same name.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test catalogue` writes `fixtures/operations/*/request.json` (the arguments of an
+//! `UPDATE_FIXTURES=1 cargo test --test catalog` writes `fixtures/operations/*/request.json` (the arguments of an
 //! existing file are kept, the rest follows from them) and `fixtures/tools/*.json`; tests that read meanwhile may fail, so
 //! run again without it. Read the difference before it is committed: a changed request or description is a changed
 //! product.
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use pdfco::app::{App, Caller, SubmitRequest, Takes};
-use pdfco::catalogue::{self, Method, Operation, Output, Param, ParamKind, Price, Run, arguments};
+use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
+use pdfco::catalog::{self, Method, Operation, Output, Param, ParamKind, Price, Run, arguments};
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
 use pdfco::jobs::Results;
@@ -163,7 +163,7 @@ fn lint(at: &str, schema: &Value) {
 async fn every_tool_can_be_taken_by_every_client() {
     let tools = listed(&[("PDFCO_TOOLSETS", "all")]).await;
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    for operation in catalogue::all() {
+    for operation in catalog::all() {
         assert!(names.contains(&operation.name), "{} is not listed", operation.name);
     }
     let clashes = ["list_directory", "list_allowed_directories", "read_multiple_files"];
@@ -188,7 +188,7 @@ async fn every_tool_can_be_taken_by_every_client() {
         assert!(schema.to_string().len() < 14_000, "{name}: {} bytes", schema.to_string().len());
         assert!(schema["properties"].get("api_key").is_some(), "{name} takes a key of its own");
         // A description speaks only of arguments that are shown.
-        let operation = catalogue::all().find(|operation| operation.name == name);
+        let operation = catalog::all().find(|operation| operation.name == name);
         for param in operation.into_iter().flat_map(Operation::params) {
             if description.contains(&format!("`{}`", param.name)) {
                 assert!(schema["properties"].get(param.name).is_some(), "{name} hides `{}`", param.name);
@@ -264,7 +264,7 @@ async fn a_stranger_learns_when_to_use_a_tool_what_instead_and_what_it_costs() {
 
 #[test]
 fn a_description_names_the_price_that_is_declared_and_no_other() {
-    for operation in catalogue::all() {
+    for operation in catalog::all() {
         let (name, text) = (operation.name, operation.description);
         let told: Vec<&str> =
             text.match_indices(" credits a ").map(|(at, _)| text[..at].rsplit(' ').next().unwrap()).collect();
@@ -399,9 +399,9 @@ fn caller(key: &str, sandbox: Sandbox) -> Caller {
         key: ApiKey::new(key).unwrap(),
         sandbox: Arc::new(sandbox),
         max_wait: None,
-        takes: Takes::Answers,
+        response_mode: ResponseMode::Inline,
         cancel: CancellationToken::new(),
-        told: Arc::new(|_| {}),
+        on_event: Arc::new(|_| {}),
     }
 }
 
@@ -441,7 +441,7 @@ async fn request_of(operation: &'static Operation, arguments: &Map<String, Value
 
 #[tokio::test]
 async fn every_operation_sends_what_its_fixture_says() {
-    for operation in catalogue::all() {
+    for operation in catalog::all() {
         let arguments = full_arguments(operation);
         assert_complete(operation.name, &operation.params().collect::<Vec<_>>(), &arguments);
         let request = request_of(operation, &arguments).await;
@@ -458,7 +458,7 @@ async fn every_operation_sends_what_its_fixture_says() {
         assert!(body.and_then(|body| body.get("profiles")).is_none_or(Value::is_string), "{}", operation.name);
     }
     let stored = std::fs::read_dir(fixture("operations")).unwrap().count();
-    assert_eq!(stored, catalogue::all().count(), "a fixture belongs to no operation");
+    assert_eq!(stored, catalog::all().count(), "a fixture belongs to no operation");
 }
 
 /// Assistants send everything as text, scripts write the service's own names: the same request goes out.
@@ -470,7 +470,7 @@ fn every_operation_takes_its_arguments_in_every_dress() {
             other => json!(other.to_string()),
         }
     }
-    for operation in catalogue::all() {
+    for operation in catalog::all() {
         let given = full_arguments(operation);
         let plain = arguments::read(operation, given.clone()).unwrap();
         let words = given.iter().map(|(name, value)| (name.clone(), in_words(value))).collect();
@@ -596,7 +596,7 @@ impl Bench {
             assert_eq!(shown.matches(link.expose()).count(), 1, "{name}: {shown}");
         }
         // The next step that the answer names can be taken.
-        let tips = answer.tips.clone().unwrap_or_default();
+        let tips = answer.tips.clone().unwrap_or_default().text(pdfco::next_step::Audience::Agent);
         let (says_read, says_save) = (tips.contains("read_result"), tips.contains("download_result"));
         match operation.output {
             Output::Text(_) => {
@@ -636,9 +636,9 @@ impl Bench {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_comes_back_with_something_to_read_or_to_save() {
     let bench = &Bench::new(&[]).await;
-    let trips = catalogue::all().map(|operation| bench.round_trip(operation));
+    let trips = catalog::all().map(|operation| bench.round_trip(operation));
     let done = futures_util::stream::iter(trips).buffer_unordered(AT_ONCE).count().await;
-    assert_eq!(done, catalogue::all().count());
+    assert_eq!(done, catalog::all().count());
 }
 
 // In place of the official server.
@@ -663,7 +663,7 @@ fn official_operations() -> Vec<(&'static str, &'static Operation, Value)> {
             continue;
         }
         for name in std::iter::once(name).chain(words(&tool["aliases"])) {
-            let operation = catalogue::find(name).unwrap();
+            let operation = catalog::find(name).unwrap();
             assert_eq!(operation.path, tool["path"].as_str().unwrap(), "{name}");
             found.push((&*name.to_owned().leak(), operation, tool.clone()));
         }
@@ -787,7 +787,7 @@ async fn what_the_official_server_loses_on_the_way_arrives() {
         arguments.insert("api_key".into(), json!(key));
         let answer = assistant.call(name, Value::Object(arguments)).await.unwrap();
         assert_eq!(answer["status"], "success", "{name}: {answer}");
-        let request = request_with(bench, &key, catalogue::find(name).unwrap());
+        let request = request_with(bench, &key, catalog::find(name).unwrap());
         let mut body = object(request.body.unwrap());
         body.retain(|name, _| name != "url" && name != "async");
         assert_eq!(Value::Object(body), expected, "{name}");
@@ -832,7 +832,7 @@ async fn a_read_only_server_shows_and_does_nothing_that_spends_or_writes() {
     }
     let mut refused = 0;
     let job_tools = ["submit_job", "upload_file", "download_result", "cancel_job"];
-    for name in catalogue::all().map(|operation| operation.name).chain(job_tools) {
+    for name in catalog::all().map(|operation| operation.name).chain(job_tools) {
         let spends = tools::find(name).unwrap().spends_or_writes();
         assert_eq!(listed.iter().any(|shown| shown == name), !spends, "{name}");
         if spends {

@@ -1,6 +1,6 @@
 //! What a look needs: the client, the ledger, and what durations taught. Shared with the poller's tasks.
 //!
-//! What lives here: [`Core`], which asks about a job once and puts the answer into the ledger, books what it cost and
+//! What lives here: [`CheckService`], which asks about a job once and puts the answer into the ledger, books what it cost and
 //! learns from it. What never does: deciding when to look, or who waits.
 
 use std::collections::HashMap;
@@ -8,46 +8,47 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::belief::{self, Learned};
-use super::ledger::now;
-use super::poller::{Bill, By, Looked, Service};
-use super::{Belief, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
+use super::poller::{By, CheckOutcome, Service};
+use super::{DurationEstimate, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, About, Call, Client};
-use crate::catalogue::Method;
+use crate::catalog::Method;
+use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::Result;
+use crate::jobs::polling::duration_model::{self, DurationStats};
 use crate::secret::{ApiKey, Fingerprint};
 
 /// What checks need: shared with the poller's tasks.
-pub(super) struct Core {
+pub(super) struct CheckService {
     pub(super) client: Client,
     pub(super) ledger: Arc<Ledger>,
     pub(super) settings: Settings,
-    /// Schedules by operation and size class: as many as the catalogue has, no more.
+    /// Schedules by operation and size class: as many as the catalog has, no more.
     pub(super) schedules: Mutex<HashMap<(String, i64), Arc<Schedule>>>,
     /// This process, in leases.
     pub(super) holder: String,
 }
 
-impl Core {
+impl CheckService {
     /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
-    pub(super) async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<Looked> {
+    pub(super) async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<CheckOutcome> {
         let reply = self.client.send(key, &check_call(job, force || job.is_unknown_here())).await?;
         self.looked(key, job, &reply, |_| {}).await
     }
 
-    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply, paid: impl Fn(Bill)) -> Result<Looked> {
-        let (credits, credits_remaining) = (reply.credits(), reply.credits_remaining());
+    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply, paid: impl Fn(Charge)) -> Result<CheckOutcome> {
+        let charge = reply.charge();
         metrics::counter!("pdfco_checks_total").increment(1);
         let seen = match Observation::read(reply, now()) {
             Ok(seen) => seen,
             Err(error) => {
                 // An answer without a state still says what it cost: it goes along with the error.
-                self.charge(key.fingerprint(), "job_check", credits, credits_remaining).await;
+                self.book(key.fingerprint(), "job_check", charge).await;
                 return Err(error);
             }
         };
-        paid(counted(credits, credits_remaining));
-        let before = job.last_look_seconds();
+        paid(counted(charge));
+        let before = job.last_check_seconds();
         let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
             // What the service said, and was paid for, is told even when it cannot be kept.
             tracing::warn!(%error, "the answer to a check could not be recorded");
@@ -56,7 +57,7 @@ impl Core {
         if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
             self.learn(&job, Some(before)).await;
         }
-        Ok(Looked { job, credits, credits_remaining, by: By::Us })
+        Ok(CheckOutcome { job, charge, by: By::Us })
     }
 
     /// Lets a finished job teach how long such jobs take: in its size class and in general. `before` is when it was
@@ -66,11 +67,11 @@ impl Core {
             return;
         }
         let at = job.elapsed_seconds(now());
-        let Some(seconds) = belief::duration(job.job_duration_ms, at, before) else { return };
-        let mut buckets = vec![0, belief::page_bucket(job.page_count)];
+        let Some(seconds) = duration_model::duration(job.job_duration_ms, at, before) else { return };
+        let mut buckets = vec![0, duration_model::page_bucket(job.page_count)];
         buckets.dedup();
         for bucket in buckets {
-            let learnt = match self.ledger.learned(&job.operation, bucket).await {
+            let learnt = match self.ledger.duration_stats(&job.operation, bucket).await {
                 Ok(learned) => self.ledger.learn(&job.operation, bucket, learned.with(seconds)).await,
                 Err(error) => Err(error),
             };
@@ -82,18 +83,18 @@ impl Core {
 
     /// The schedule for a job: from the durations of its operation, in its size class where there are any.
     pub(super) async fn schedule_for(&self, job: &Job) -> Arc<Schedule> {
-        let mut learned = Learned::default();
-        for bucket in [belief::page_bucket(job.page_count), 0] {
+        let mut learned = DurationStats::default();
+        for bucket in [duration_model::page_bucket(job.page_count), 0] {
             if learned.weight == 0.0 && !job.operation.is_empty() {
                 // Without the past the prior will do.
-                learned = self.ledger.learned(&job.operation, bucket).await.unwrap_or_default();
+                learned = self.ledger.duration_stats(&job.operation, bucket).await.unwrap_or_default();
             }
         }
-        let belief = learned.belief();
+        let estimate = learned.estimate();
         let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(belief));
-        if known.made_from() != belief {
-            *known = self.schedule(belief);
+        let known = schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(estimate));
+        if known.made_from() != estimate {
+            *known = self.schedule(estimate);
         }
         Arc::clone(known)
     }
@@ -101,46 +102,40 @@ impl Core {
     /// The schedule that was last used for such a job; the prior's when there was none yet.
     pub(super) fn known_schedule(&self, job: &Job) -> Arc<Schedule> {
         let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(Learned::default().belief())))
+        Arc::clone(
+            schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(DurationStats::default().estimate())),
+        )
     }
 
     /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    pub(super) async fn charge(
-        &self,
-        caller: &Fingerprint,
-        operation: &str,
-        credits: Option<i64>,
-        remaining: Option<i64>,
-    ) -> Bill {
-        if let Some(credits) = credits
+    pub(super) async fn book(&self, caller: &Fingerprint, operation: &str, charge: Charge) -> Charge {
+        if let Some(credits) = charge.credits
             && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
         {
             tracing::warn!(%error, "spending could not be booked");
         }
-        counted(credits, remaining)
+        counted(charge)
     }
 
-    fn schedule(&self, belief: Belief) -> Arc<Schedule> {
-        Arc::new(Schedule::new(belief, self.settings.check_worth_seconds))
+    fn schedule(&self, estimate: DurationEstimate) -> Arc<Schedule> {
+        Arc::new(Schedule::new(estimate, self.settings.check_worth_seconds))
     }
 }
 
 /// Counts what a request cost, for `/metrics` and for whoever pays.
-fn counted(credits: Option<i64>, remaining: Option<i64>) -> Bill {
-    if let Some(credits) = credits {
+fn counted(charge: Charge) -> Charge {
+    if let Some(credits) = charge.credits {
         // Refunds make this fall, so it is no counter.
         metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
     }
-    let mut bill = Bill::default();
-    bill.add(credits, remaining);
-    bill
+    charge
 }
 
 fn schedule_key(job: &Job) -> (String, i64) {
-    (job.operation.clone(), belief::page_bucket(job.page_count))
+    (job.operation.clone(), duration_model::page_bucket(job.page_count))
 }
 
-impl Service for Core {
+impl Service for CheckService {
     type Turn = api::rate_limit::Permit;
 
     async fn turn(&self, key: &ApiKey) -> Self::Turn {
@@ -156,8 +151,8 @@ impl Service for Core {
         key: &ApiKey,
         turn: Self::Turn,
         job: &Job,
-        paid: impl Fn(Bill) + Send + Sync,
-    ) -> Result<Looked> {
+        paid: impl Fn(Charge) + Send + Sync,
+    ) -> Result<CheckOutcome> {
         let is_shared = self.ledger.is_shared();
         let claimed = match is_shared {
             true => self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await,
@@ -168,7 +163,7 @@ impl Service for Core {
             turn.give_back();
             let is_news = theirs.status.is_terminal() || theirs.last_checked_at > job.last_checked_at;
             let by = if is_news { By::Others } else { By::OthersSoon };
-            return Ok(Looked { job: theirs, credits: None, credits_remaining: None, by });
+            return Ok(CheckOutcome { job: theirs, charge: Charge::NONE, by });
         }
         let reply = self.client.send_in_turn(key, &check_call(job, job.is_unknown_here()), turn).await;
         let looked = match reply {

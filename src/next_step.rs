@@ -1,0 +1,211 @@
+//! What to do next: a typed hint that each interface renders in its own words.
+//!
+//! An error or an answer says what to do without knowing who reads it. An assistant has tools, a person has commands, a
+//! reader of the page of jobs has links; [`Hint::text`] gives each theirs.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// Who reads a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// An assistant, which calls tools.
+    Agent,
+    /// A person or a script, who run commands.
+    Shell,
+}
+
+/// Something the reader can do or set, named by each interface in its own way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextStep {
+    /// Submit an operation.
+    Submit,
+    /// Wait until this job has ended.
+    WaitFor(String),
+    /// Check this job once, for a charge.
+    Check(String),
+    /// Check this job once although an end state is recorded.
+    CheckAgain(String),
+    /// Show what is recorded of this job, for nothing.
+    Show(String),
+    /// Read the text of this job's result, from a character on.
+    Read {
+        /// The job.
+        job_id: String,
+        /// The first character; none for the beginning.
+        offset: Option<u64>,
+    },
+    /// Save the result of this job.
+    Download {
+        /// The job.
+        job_id: String,
+        /// Where to, if that is known.
+        save_to: Option<String>,
+    },
+    /// Stop tracking this job.
+    Cancel(String),
+    /// List the jobs of this key.
+    ListJobs,
+    /// Show the balance of the account.
+    Balance,
+    /// Upload a file.
+    Upload,
+    /// List the operations, or those that match some words.
+    ListOperations,
+    /// Show the arguments of this operation.
+    Describe(String),
+    /// Give this argument.
+    Argument(Cow<'static, str>),
+    /// Turn this argument on.
+    Switch(Cow<'static, str>),
+}
+
+impl NextStep {
+    /// The words of `audience` for this step: a noun phrase that fits into a sentence.
+    pub fn text(&self, audience: Audience) -> String {
+        match audience {
+            Audience::Agent => self.for_agent(),
+            Audience::Shell => self.for_shell(),
+        }
+    }
+
+    fn for_agent(&self) -> String {
+        match self {
+            NextStep::Submit => "submit_job".to_owned(),
+            NextStep::WaitFor(id) => format!("wait_job_completion {id}"),
+            NextStep::Check(id) | NextStep::Show(id) => format!("get_job_check {id}"),
+            NextStep::CheckAgain(id) => format!("get_job_check {id} with force: true"),
+            NextStep::Read { job_id, offset: None } => format!("read_result {job_id}"),
+            NextStep::Read { job_id, offset: Some(offset) } => format!("read_result {job_id} with offset {offset}"),
+            NextStep::Download { job_id, save_to: None } => format!("download_result {job_id}"),
+            NextStep::Download { job_id, save_to: Some(path) } => {
+                format!("download_result {job_id} with save_to `{path}`")
+            }
+            NextStep::Cancel(id) => format!("cancel_job {id}"),
+            NextStep::ListJobs => "list_jobs".to_owned(),
+            NextStep::Balance => "get_credit_balance".to_owned(),
+            NextStep::Upload => "upload_file".to_owned(),
+            NextStep::ListOperations => "list_operations".to_owned(),
+            NextStep::Describe(operation) => format!("describe_operation {operation}"),
+            NextStep::Argument(name) => format!("`{name}`"),
+            NextStep::Switch(name) => format!("`{name}: true`"),
+        }
+    }
+
+    fn for_shell(&self) -> String {
+        match self {
+            NextStep::Submit => "`pdfco call`".to_owned(),
+            NextStep::WaitFor(id) => format!("`pdfco jobs wait {id}`"),
+            NextStep::Check(id) | NextStep::Show(id) => format!("`pdfco jobs show {id}`"),
+            NextStep::CheckAgain(id) => format!("`pdfco jobs show {id} --force`"),
+            NextStep::Read { job_id, offset: None } => format!("`pdfco jobs read {job_id}`"),
+            NextStep::Read { job_id, offset: Some(offset) } => format!("`pdfco jobs read {job_id} --offset {offset}`"),
+            NextStep::Download { job_id, save_to: None } => format!("`pdfco jobs download {job_id}`"),
+            NextStep::Download { job_id, save_to: Some(path) } => {
+                format!("`pdfco jobs download {job_id} --save-to {path}`")
+            }
+            NextStep::Cancel(id) => format!("`pdfco jobs cancel {id}`"),
+            NextStep::ListJobs => "`pdfco jobs list`".to_owned(),
+            NextStep::Balance => "`pdfco credits`".to_owned(),
+            NextStep::Upload => "`pdfco files upload`".to_owned(),
+            NextStep::ListOperations => "`pdfco operations`".to_owned(),
+            NextStep::Describe(operation) => format!("`pdfco call {} --help`", operation.replace('_', "-")),
+            NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", name.replace('_', "-")),
+        }
+    }
+}
+
+/// Sentences with steps in them. Made with [`hint!`](crate::hint), or from plain text that names no step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Text(Cow<'static, str>),
+    Step(NextStep),
+}
+
+impl Hint {
+    /// A hint without a word.
+    pub const fn empty() -> Hint {
+        Hint(Vec::new())
+    }
+
+    /// Adds text or a step.
+    #[must_use]
+    pub fn and(mut self, part: impl Into<Hint>) -> Hint {
+        self.0.extend(part.into().0);
+        self
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The whole hint in the words of `audience`.
+    pub fn text(&self, audience: Audience) -> String {
+        self.0
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => text.to_string(),
+                Part::Step(step) => step.text(audience),
+            })
+            .collect()
+    }
+}
+
+impl From<&'static str> for Hint {
+    fn from(text: &'static str) -> Hint {
+        Hint(vec![Part::Text(Cow::Borrowed(text))])
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Hint {
+        Hint(vec![Part::Text(Cow::Owned(text))])
+    }
+}
+
+impl From<NextStep> for Hint {
+    fn from(step: NextStep) -> Hint {
+        Hint(vec![Part::Step(step)])
+    }
+}
+
+/// A [`Hint`] from its parts, in order: text and steps.
+///
+/// ```
+/// use pdfco::{hint, next_step::{Audience, NextStep}};
+///
+/// let hint = hint!["Try again, or see ", NextStep::ListJobs, "."];
+/// assert_eq!(hint.text(Audience::Shell), "Try again, or see `pdfco jobs list`.");
+/// ```
+#[macro_export]
+macro_rules! hint {
+    ($($part:expr),+ $(,)?) => {
+        $crate::next_step::Hint::empty()$(.and($part))+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_audience_reads_its_own_words() {
+        let hint = hint!["Call ", NextStep::WaitFor("job-1".into()), " with ", NextStep::Switch("force".into()), "."];
+        assert_eq!(hint.text(Audience::Agent), "Call wait_job_completion job-1 with `force: true`.");
+        assert_eq!(hint.text(Audience::Shell), "Call `pdfco jobs wait job-1` with --force.");
+    }
+
+    #[test]
+    fn hints_survive_being_stored() {
+        let hint = hint!["See ", NextStep::Read { job_id: "j".into(), offset: Some(4) }, "."];
+        let stored = serde_json::to_string(&hint).unwrap();
+        assert_eq!(serde_json::from_str::<Hint>(&stored).unwrap(), hint);
+    }
+}
