@@ -75,7 +75,7 @@ fn shown(given: &Value) -> String {
 
 /// Short, and nothing that a terminal would obey.
 fn presentable(tool: &str, given: &Value, error: &Error) {
-    for text in [error.message(), error.hint()] {
+    for text in [error.message().to_owned(), error.hint().text(pdfco::next_step::Audience::Agent)] {
         let odd = text.chars().find(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(c));
         assert_eq!(odd, None, "{tool} {}: {text:?}", shown(given));
         assert!(!text.is_empty() && text.chars().count() <= 2_000, "{tool} {}: {text}", shown(given));

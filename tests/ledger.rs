@@ -753,6 +753,6 @@ async fn a_row_that_is_gone_is_an_error_and_no_panic() {
     let ledger = Ledger::new(LedgerLocation::Memory, FOR_EVER);
     let error = ledger.observe("local-nobody", &seen(JobStatus::Success, now())).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Internal);
-    let _: Value = error.to_json();
+    let _: Value = error.to_json(pdfco::next_step::Audience::Agent);
     assert!(places(Path::new("/dev/null/ledger.sqlite")).await.starts_with("in memory"));
 }

@@ -129,7 +129,7 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
         assert_eq!(job.unrecognized_status.as_deref(), row.new_word, "{name}");
         assert_eq!(
             (answer.charge.credits, answer.charge.remaining),
-            (row.charge.credits, row.credits_remaining),
+            (row.credits_used, row.credits_remaining),
             "{name}"
         );
         assert_eq!(answer.content, fixture_json(&format!("job_check/{name}.json")), "{name}: the service's own JSON");
@@ -159,7 +159,7 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
         assert_eq!(answer.is_error, matches!(row.status, "failed" | "aborted"), "{name}: who waits wants the outcome");
         if row.is_terminal {
             assert!(took < budget, "{name}: {took:?}");
-            assert_eq!(answer.charge.credits, row.charge.credits, "{name}");
+            assert_eq!(answer.charge.credits, row.credits_used, "{name}");
         } else {
             assert!(took >= budget, "{name}: {took:?}");
             assert!(
@@ -180,7 +180,7 @@ async fn a_check_without_a_state_is_an_upstream_error_that_shows_what_it_cost() 
         let product = Product::new(&server.uri(), KEY);
         let error = product.app.check(&product.caller, JOB, false).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Upstream, "{name}");
-        assert_eq!(pdfco::answer::Answer::from_error(&error).credits_used, *credits, "{name}");
+        assert_eq!(pdfco::answer::Answer::from_error(&error).charge.credits, *credits, "{name}");
     }
 }
 

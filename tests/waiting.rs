@@ -419,7 +419,7 @@ async fn secrets_stay_out_of_ledger_errors_and_lists() {
     ] {
         service.fault(fault("/v1/pdf/convert/to/text", 1, kind.clone()));
         let error = product.app.submit(&product.caller, submit()).await.unwrap_err();
-        assert_clean("Display", &format!("{error} {}", error.hint()));
+        assert_clean("Display", &format!("{error} {}", error.hint().text(pdfco::next_step::Audience::Agent)));
         assert_clean("Debug", &format!("{error:?}"));
         let answer = pdfco::answer::Answer::from_error(&error);
         assert_clean("the answer", &serde_json::to_string(&answer).unwrap());
