@@ -28,7 +28,7 @@ pub fn measure(table: &mut Table) {
         let ours = learned(20, truth, &jobs, 2.0);
         let best = with(truth, &jobs, 2.0);
         let fixed = best_fixed(&jobs, 2.0);
-        let unlearned = with(DurationStats::default().belief(), &jobs, 2.0).j;
+        let unlearned = with(DurationStats::default().estimate(), &jobs, 2.0).j;
         let soon = learned(3, truth, &jobs, 2.0).j;
         let name = format!("looks at a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
         table.add(name, ours.looks, best.looks, "", Rule::AtMost(1.1));
@@ -52,7 +52,7 @@ pub fn details() {
             numbers(name, |jobs, _| cost(jobs, worth, next));
         }
         numbers("best possible, distribution known", |jobs, truth| with(truth, jobs, worth));
-        numbers("ours, nothing known", |jobs, _| with(DurationStats::default().belief(), jobs, worth));
+        numbers("ours, nothing known", |jobs, _| with(DurationStats::default().estimate(), jobs, worth));
         for count in [1, 3, 5, 20, 50] {
             numbers(&format!("ours, jobs seen before: {count}"), |jobs, truth| learned(count, truth, jobs, worth));
         }
@@ -79,7 +79,7 @@ pub fn details() {
         for sigma in [0.3, 0.6, 1.0] {
             let cells = OTHER_MEDIANS.map(|median| {
                 let (truth, jobs) = jobs(median, sigma);
-                let ours = with(DurationStats::default().belief(), &jobs, worth).j;
+                let ours = with(DurationStats::default().estimate(), &jobs, worth).j;
                 format!("{:>8.2}", ours / with(truth, &jobs, worth).j)
             });
             println!("{:<42}{}", format!("σ {sigma}"), cells.concat());
@@ -87,7 +87,7 @@ pub fn details() {
     }
     let began = Instant::now();
     for index in 0..100 {
-        black_box(Schedule::new(DurationStats::default().with(f64::from(index)).belief(), 2.0));
+        black_box(Schedule::new(DurationStats::default().with(f64::from(index)).estimate(), 2.0));
     }
     println!("\none schedule is made in {:.0} µs", began.elapsed().as_secs_f64() * 1e4);
     println!("all of this took {:.1} s", start.elapsed().as_secs_f64());
@@ -109,7 +109,7 @@ fn learned(count: u32, truth: LogNormal, jobs: &[f64], worth: f64) -> Cost {
     let mut sum = Cost::default();
     for _ in 0..HISTORIES {
         let history = (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
-        let one = with(history.belief(), jobs, worth);
+        let one = with(history.estimate(), jobs, worth);
         sum = Cost { j: sum.j + one.j, looks: sum.looks + one.looks, delay: sum.delay + one.delay };
     }
     let count = f64::from(HISTORIES);
