@@ -33,7 +33,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Hosts, Sandbox, Text, is_local, is_private, upload};
-use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Submission, WaitEnd, WaitOptions, hash_of_request};
+use crate::jobs::{Job, JobStatus, Jobs, Ledger, Outgoing, Preparation, Settings, WaitEnd, WaitOptions};
 use crate::next_step::{Audience, Hint};
 use crate::secret::ApiKey;
 
@@ -187,42 +187,30 @@ impl App {
         let began = Instant::now();
         let operation = catalog::find(&request.operation)?;
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
-        if let Some(id) = &request.client_request_id
-            && let Some(job) = or_cancelled(&caller.cancel, self.jobs.earlier(&caller.key, id)).await?
-        {
-            if job.request_hash != hash_of_request(operation, &arguments.identity()) {
-                return Err(Error::invalid(
-                    format!(
-                        "The client_request_id `{id}` belongs to another request: job {} ({}).",
-                        job.id(),
-                        job.operation
-                    ),
-                    "Give each request an id of its own. Nothing was submitted.",
-                ));
-            }
-            let note =
-                "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
-            return self.after_submit(caller, &request, began, job, Charge::NONE, Some(note.to_owned())).await;
-        }
+        let (public, identity) = (arguments.public(), arguments.identity());
+        let client_request_id = request.client_request_id.clone();
+        let preparing = self.jobs.prepare(&caller.key, operation, &identity, client_request_id.as_deref());
         // Whatever can be refused is refused before anything is paid for.
-        self.jobs.refuse_beyond_budget(operation).await?;
+        let prepared = match or_cancelled(&caller.cancel, preparing).await? {
+            Preparation::Prepared(prepared) => prepared,
+            Preparation::Repeat(job) => {
+                let note =
+                    "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
+                return self.after_submit(caller, &request, began, *job, Charge::NONE, Some(note.to_owned())).await;
+            }
+        };
         if let Some(save_to) = &request.save_to {
             caller.sandbox.target(Some(save_to), operation.name, false)?;
         }
-        let (public, identity) = (arguments.public(), arguments.identity());
         let (body, charge) =
             Box::pin(self.with_sources_uploaded(caller, operation, arguments.body, arguments.sources)).await?;
-        let submission = Submission {
-            operation,
+        let outgoing = Outgoing {
             body: Value::Object(body),
             secrets: arguments.secrets,
             public_arguments: public,
-            identity,
-            client_request_id: request.client_request_id.as_deref(),
             cancel: caller.cancel.clone(),
         };
-        let submitted =
-            Box::pin(self.jobs.submit(&caller.key, submission)).await.map_err(|error| error.with_charge(charge))?;
+        let submitted = Box::pin(prepared.send(outgoing)).await.map_err(|error| error.with_charge(charge))?;
         let mut charge = charge;
         charge.add(submitted.charge);
         let note = match (&submitted.twin, submitted.is_repeat) {

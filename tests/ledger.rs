@@ -2,6 +2,8 @@
 //! whatever comes in whatever order.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/product.rs"]
+mod product;
 #[path = "support/wire.rs"]
 mod wire;
 
@@ -9,19 +11,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use pdfco::catalog;
 use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::Intent;
-use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Task, TaskStatus};
+use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Outgoing, Preparation, Task, TaskStatus};
 use pdfco::secret::{ApiKey, Fingerprint};
 use pdfco::simulator::{self, Fault, FaultKind};
+use product::Product;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use wire::{Wire, ledger_in};
 
 const DAY: u64 = 86_400;
@@ -510,6 +515,37 @@ async fn more_links_than_one_batch_are_all_taken_out() {
     file.execute(AssertSqlSafe(sql)).await.unwrap();
     open(&path).health().await.unwrap();
     assert_eq!(rows(&mut file, "jobs WHERE content LIKE '%canary%'", &["intent_id".into()]).await.len(), 0);
+}
+
+// One client_request_id, several submits at once
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_submits_under_one_id_never_share_a_job() {
+    let service = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let product = Product::new(service.url(), "sim_race");
+    let (jobs, key) = (product.app.jobs(), &product.caller.key);
+    let operation = catalog::find("html_to_pdf").unwrap();
+    let prepare = async |text: &str| {
+        let identity = json!({"html": text});
+        let preparation = jobs.prepare(key, operation, &identity, Some("mine")).await.unwrap();
+        let Preparation::Prepared(prepared) = preparation else { panic!("{preparation:?}") };
+        let outgoing = Outgoing {
+            body: identity.clone(),
+            secrets: Vec::new(),
+            public_arguments: identity,
+            cancel: CancellationToken::new(),
+        };
+        (prepared, outgoing)
+    };
+    // All three are prepared before the first is sent, as when each uploads a file in between.
+    let (first, same, other) = (prepare("a").await, prepare("a").await, prepare("b").await);
+    let first = first.0.send(first.1).await.unwrap();
+    let same = same.0.send(same.1).await.unwrap();
+    assert_eq!((same.is_repeat, same.job.id()), (true, first.job.id()));
+    let refused = other.0.send(other.1).await.unwrap_err();
+    assert_eq!(refused.kind(), Kind::InvalidArgument, "{refused}");
+    assert!(refused.message().contains(first.job.id()), "{refused}");
+    assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
 }
 
 // Leases

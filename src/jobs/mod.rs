@@ -4,7 +4,7 @@
 //! waits for them on behalf of many, and remembers them. What never does: who is waiting (doors), files, or HTTP
 //! (`api/`).
 //!
-//! Start at [`Jobs::submit`], then [`Jobs::wait`].
+//! Start at [`Jobs::prepare`], then [`Jobs::wait`].
 
 mod check;
 pub mod job;
@@ -35,7 +35,7 @@ pub use job::{Job, Millis, Observation, Results};
 pub use ledger::{Ledger, Page, Spending};
 pub use polling::schedule::{DurationEstimate, LogNormal, Schedule};
 pub use status::JobStatus;
-pub use submit::{Submission, Submitted, call_for, hash_of_request};
+pub use submit::{Outgoing, Preparation, Prepared, Submitted, call_for, hash_of_request};
 pub use task::{Task, TaskStatus};
 pub use wait::{WaitEnd, WaitOptions, Waited};
 

@@ -1,6 +1,6 @@
 //! The way in: an intention on disk, one request, and what became of it.
 //!
-//! What lives here: [`Jobs::submit`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
+//! What lives here: [`Jobs::prepare`] and [`Prepared::send`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
 //! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`check.rs`).
 
 use std::sync::Arc;
@@ -33,22 +33,40 @@ const EARLIER_EVERY: Duration = Duration::from_millis(200);
 /// How often a `client_request_id` is tried when its earlier owner vanishes.
 const INTEND_TRIES: u32 = 3;
 
-/// What to submit.
+/// What [`Jobs::prepare`] found.
 #[derive(Debug)]
-pub struct Submission<'a> {
-    /// The catalog row.
-    pub operation: &'static Operation,
+pub enum Preparation<'a> {
+    /// The same request was submitted before under this `client_request_id`: here is its job.
+    Repeat(Box<Job>),
+    /// Nothing stands in the way: upload what the request needs, then [`Prepared::send`] it.
+    Prepared(Prepared<'a>),
+}
+
+/// A submit that was admitted and has not been sent.
+pub struct Prepared<'a> {
+    jobs: &'a Jobs,
+    key: &'a ApiKey,
+    operation: &'static Operation,
+    request_hash: String,
+    client_request_id: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("operation", &self.operation.name).finish_non_exhaustive()
+    }
+}
+
+/// The request of a prepared submit.
+#[derive(Debug)]
+pub struct Outgoing {
     /// The body that goes out, without `async`.
     pub body: Value,
     /// Values of the body that must not be quoted or kept (passwords).
     pub secrets: Vec<String>,
     /// What the ledger may keep of the request.
     pub public_arguments: Value,
-    /// What makes two requests the same one; compared, never stored.
-    pub identity: Value,
-    /// The caller's own id for "never twice".
-    pub client_request_id: Option<&'a str>,
-    /// Gives the submit up as long as it has not left.
+    /// Gives the submit up as long as it has not been sent.
     pub cancel: CancellationToken,
 }
 
@@ -66,20 +84,54 @@ pub struct Submitted {
 }
 
 impl Jobs {
-    /// Starts an operation. The intention is in the ledger before the request leaves.
+    /// Judges a submit before anything is paid for, uploads included: its `client_request_id` and the budget.
+    /// `identity` is what makes two requests the same one; it is compared as a hash and never stored.
     ///
     /// # Errors
-    /// As `Client::send`; `insufficient_credits` when the day's budget is spent; `invalid_argument` for an id that
-    /// cannot be one.
-    pub async fn submit(&self, key: &ApiKey, submission: Submission<'_>) -> Result<Submitted> {
-        let Submission { operation, mut body, mut secrets, public_arguments, identity, client_request_id, cancel } =
-            submission;
-        // Whoever shuts the process down waits for this: what has left must be written down.
-        let _under_way = self.submits.token();
+    /// `invalid_argument` for an id that cannot be one or that belongs to another request; `insufficient_credits` when
+    /// the day's budget is spent.
+    pub async fn prepare<'a>(
+        &'a self,
+        key: &'a ApiKey,
+        operation: &'static Operation,
+        identity: &Value,
+        client_request_id: Option<&'a str>,
+    ) -> Result<Preparation<'a>> {
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
+        let request_hash = hash_of_request(operation, identity);
+        if let Some(id) = client_request_id
+            && let Some(job) = self.repeat_of(key, id, &request_hash).await?
+        {
+            return Ok(Preparation::Repeat(Box::new(job)));
+        }
+        self.refuse_beyond_budget(operation).await?;
+        Ok(Preparation::Prepared(Prepared { jobs: self, key, operation, request_hash, client_request_id }))
+    }
+
+    /// The job that has this `client_request_id`, if its request was the same one.
+    async fn repeat_of(&self, key: &ApiKey, client_request_id: &str, request_hash: &str) -> Result<Option<Job>> {
+        let Some(job) = self.earlier(key, client_request_id).await? else { return Ok(None) };
+        if job.request_hash == request_hash {
+            return Ok(Some(job));
+        }
+        Err(Error::invalid(
+            format!(
+                "The client_request_id `{client_request_id}` belongs to another request: job {} ({}).",
+                job.id(),
+                job.operation
+            ),
+            "Give each request an id of its own. Nothing was submitted.",
+        ))
+    }
+
+    /// Starts an operation. The intent is in the ledger before the request leaves.
+    async fn send(&self, prepared: Prepared<'_>, outgoing: Outgoing) -> Result<Submitted> {
+        let Prepared { jobs: _, key, operation, request_hash, client_request_id } = prepared;
+        let Outgoing { mut body, mut secrets, public_arguments, cancel } = outgoing;
+        // The end of the process waits for this: what was sent must be recorded.
+        let _under_way = self.submits.token();
         let caller = key.fingerprint();
         let intent_id = new_intent_id();
-        let request_hash = hash_of_request(operation, &identity);
         let at = now();
         self.refuse_beyond_budget(operation).await?;
         let callback = self.callback_for(operation, &body);
@@ -95,14 +147,15 @@ impl Jobs {
         };
         let mut tries = 0;
         while let Some(job) = self.core.ledger.intend(&intent).await? {
+            // Another submit took the id while this one uploaded its files: the same rule decides as in `prepare`.
             let earlier = match client_request_id {
-                Some(id) => self.earlier(key, id).await?,
+                Some(id) => self.repeat_of(key, id, &request_hash).await?,
                 None => Some(job),
             };
             tries += 1;
             match earlier {
                 Some(job) => return Ok(Submitted { job, charge: Charge::NONE, is_repeat: true, twin: None }),
-                // The earlier one was refused meanwhile and left nothing behind: the id is free again.
+                // The earlier one was refused meanwhile and left no row: the id is free again.
                 None if tries < INTEND_TRIES => {}
                 None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
             }
@@ -235,8 +288,7 @@ impl Jobs {
 
     /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
     /// another process, is waited for a little, because its answer says more.
-    pub async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
-        let client_request_id = valid_id(client_request_id, "client_request_id")?;
+    async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
         let started = tokio::time::Instant::now();
         loop {
             let job = self.core.ledger.by_client_request_id(key.fingerprint(), client_request_id).await?;
@@ -249,6 +301,17 @@ impl Jobs {
             }
             tokio::time::sleep(EARLIER_EVERY).await;
         }
+    }
+}
+
+impl Prepared<'_> {
+    /// Sends the request, once its intent is in the ledger. A submit that took the same `client_request_id` since
+    /// [`Jobs::prepare`] is answered with its job if it is the same request.
+    ///
+    /// # Errors
+    /// As [`Jobs::prepare`] and `Client::send`.
+    pub async fn send(self, outgoing: Outgoing) -> Result<Submitted> {
+        self.jobs.send(self, outgoing).await
     }
 }
 
