@@ -35,7 +35,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{Hosts, Sandbox, Text, is_local, is_private, upload};
 use crate::jobs::{Job, JobStatus, Jobs, Ledger, Outgoing, Preparation, Settings, WaitEnd, WaitOptions};
 use crate::next_step::{Audience, Hint};
-use crate::secret::ApiKey;
+use crate::tenant::Owner;
 
 /// How long a job is waited for when a call says nothing.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
@@ -50,8 +50,8 @@ const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
 /// Who is asking, and how to reach them.
 #[derive(Clone)]
 pub struct Caller {
-    /// Their key.
-    pub key: ApiKey,
+    /// Whose jobs, and the key that pays.
+    pub owner: Owner,
     /// Which of this machine's files they may use.
     pub sandbox: Arc<Sandbox>,
     /// Longest wait in one call; `None` is no limit.
@@ -189,7 +189,7 @@ impl App {
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         let (public, identity) = (arguments.public(), arguments.identity());
         let client_request_id = request.client_request_id.clone();
-        let preparing = self.jobs.prepare(&caller.key, operation, &identity, client_request_id.as_deref());
+        let preparing = self.jobs.prepare(&caller.owner, operation, &identity, client_request_id.as_deref());
         // Whatever can be refused is refused before anything is paid for.
         let prepared = match or_cancelled(&caller.cancel, preparing).await? {
             Preparation::Prepared(prepared) => prepared,
@@ -353,7 +353,7 @@ impl App {
                         &self.jobs,
                         &self.client,
                         &self.hosts,
-                        &caller.key,
+                        &caller.owner,
                         &file,
                         None,
                         self.config.max_file_bytes,
@@ -374,7 +374,7 @@ impl App {
     /// # Errors
     /// As `Jobs::check`.
     pub async fn check(&self, caller: &Caller, job_id: &str, force: bool) -> Result<Answer> {
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, force)).await?;
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, force)).await?;
         let mut answer = self.job_answer(&checked.job, checked.source.as_str(), checked.charge);
         let retry_after = checked.retry_after.map(round_seconds);
         if let Some(view) = &mut answer.job {
@@ -412,7 +412,7 @@ impl App {
     async fn promised(&self, caller: &Caller, job_id: &str, interval: Option<Duration>) -> Result<Option<Answer>> {
         let ledger = self.jobs.ledger();
         let mut charge = Charge::NONE;
-        if ledger.get(caller.key.fingerprint(), job_id).await?.is_none() {
+        if ledger.get(&caller.owner.tenant, job_id).await?.is_none() {
             // An id from elsewhere: one look tells whether there is such a job at all.
             let (answer, job) = Box::pin(self.waited(caller, job_id, Duration::ZERO, None, None)).await?;
             if job.status.is_terminal() {
@@ -420,7 +420,7 @@ impl App {
             }
             charge.add(answer.charge);
         }
-        match ledger.get(caller.key.fingerprint(), job_id).await? {
+        match ledger.get(&caller.owner.tenant, job_id).await? {
             Some(job) if job.job_id.is_some() && !job.status.is_terminal() => {
                 let follow_up = tasks::after_wait(interval);
                 self.promise(caller, "wait_job_completion", &job, follow_up, charge).await.map(Some)
@@ -439,7 +439,7 @@ impl App {
     ) -> Result<(Answer, Job)> {
         let budget = max.map_or(asked, |max| asked.min(max));
         let options = WaitOptions { budget, interval, cancel: caller.cancel.clone() };
-        let waited = self.jobs.wait(&caller.key, job_id, &options, |job| self.tell(caller, job)).await?;
+        let waited = self.jobs.wait(&caller.owner, job_id, &options, |job| self.tell(caller, job)).await?;
         let mut answer = self.job_answer(&waited.job, waited.source.as_str(), waited.charge);
         let retry_after = match waited.end {
             WaitEnd::Finished => None,
@@ -478,7 +478,7 @@ impl App {
                 format!("It is one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }
-        let page = self.jobs.ledger().list(caller.key.fingerprint(), status, limit, cursor).await?;
+        let page = self.jobs.ledger().list(&caller.owner.tenant, status, limit, cursor).await?;
         let items: Vec<Value> = page.jobs.iter().map(job_line).collect();
         let content = json!({"items": items, "total": page.total, "next_cursor": page.next_cursor});
         Ok(Answer::new("success", content, Charge::NONE))
@@ -493,7 +493,7 @@ impl App {
             let hint = crate::jobs::unknown_job(job_id).hint().clone();
             Ok(Answer::new("unknown", json!({"outcome": "not_found"}), Charge::NONE).with_tips(hint))
         };
-        let (job, changed) = match self.jobs.cancel(&caller.key, job_id).await {
+        let (job, changed) = match self.jobs.cancel(&caller.owner, job_id).await {
             Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
             Ok(outcome) => outcome,
             Err(error) if error.kind() == Kind::NotFound => return not_found(),
@@ -514,7 +514,7 @@ impl App {
         self.jobs.refuse_beyond_budget(catalog::find("file_upload_url")?).await?;
         (caller.on_event)(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
         let uploading =
-            upload(&self.jobs, &self.client, &self.hosts, &caller.key, &file, name, self.config.max_file_bytes);
+            upload(&self.jobs, &self.client, &self.hosts, &caller.owner, &file, name, self.config.max_file_bytes);
         let uploaded = or_cancelled(&caller.cancel, uploading).await?;
         let tips = "Pass content.url as `url` of a call. The file is kept for an hour.";
         Ok(Answer::new("success", uploaded.content, uploaded.charge).with_tips(tips))
@@ -528,7 +528,7 @@ impl App {
         let operation = catalog::find("account_balance")?;
         let call = crate::jobs::call_for(operation, json!({}), Vec::new());
         let (content, charge) =
-            or_cancelled(&caller.cancel, self.jobs.direct(&caller.key, &call, operation.name)).await?;
+            or_cancelled(&caller.cancel, self.jobs.direct(&caller.owner, &call, operation.name)).await?;
         if charge.remaining.is_none() {
             return Err(Error::new(
                 Kind::Upstream,
@@ -544,7 +544,7 @@ impl App {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn spending(&self, caller: &Caller, limit: u32) -> Result<Value> {
-        let rows = self.jobs.ledger().spending(caller.key.fingerprint(), limit).await?;
+        let rows = self.jobs.ledger().spending(&caller.owner.tenant, limit).await?;
         Ok(json!(rows.iter().map(|row| json!({"day": row.day, "operation": row.operation, "requests": row.requests, "credits": row.credits})).collect::<Vec<_>>()))
     }
 

@@ -44,3 +44,4 @@ pub mod serve;
 pub mod signals;
 pub mod simulator;
 pub mod telemetry;
+pub mod tenant;

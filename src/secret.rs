@@ -67,11 +67,6 @@ impl fmt::Debug for ApiKey {
 pub struct Fingerprint(std::sync::Arc<str>);
 
 impl Fingerprint {
-    /// A fingerprint read back from the ledger.
-    pub(crate) fn stored(hex: String) -> Self {
-        Fingerprint(hex.into())
-    }
-
     /// The hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -424,7 +424,7 @@ async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_on
     let intend = async |intent_id: &str, client_request_id: &str| {
         let intent = Intent {
             intent_id,
-            caller: key.fingerprint(),
+            tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
             operation: "pdf_to_text",
             arguments: &json!({}),
             request_hash: "h",
@@ -448,7 +448,7 @@ async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_on
     assert!(!ours.leaves("local-3", now()).await.unwrap(), "it was put aside");
 
     assert!(intend("local-4", "batch-b-2").await && intend("local-5", "batch-bb-1").await);
-    let found = theirs.generations(key.fingerprint(), "batch-b").await.unwrap();
+    let found = theirs.generations(&pdfco::tenant::Tenant::of_account(key.fingerprint()), "batch-b").await.unwrap();
     let ids: Vec<&str> = found.iter().map(|job| job.intent_id.as_str()).collect();
     assert_eq!(ids, ["local-3", "local-4"]);
 }

@@ -396,7 +396,7 @@ fn full_arguments(operation: &'static Operation) -> Map<String, Value> {
 
 fn caller(key: &str, sandbox: Sandbox) -> Caller {
     Caller {
-        key: ApiKey::new(key).unwrap(),
+        owner: ApiKey::new(key).unwrap().into(),
         sandbox: Arc::new(sandbox),
         max_wait: None,
         response_mode: ResponseMode::Inline,

@@ -508,7 +508,9 @@ async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_conne
     let file = Sandbox::folders(vec![place.folder.clone()], place.folder.clone()).readable("my report.pdf").unwrap();
     let (client, key) = (storage.client(), ApiKey::new("canary-key").unwrap());
     let uploaded =
-        files::upload(&engine(&client), &client, &storage.hosts(), &key, &file, None, 1 << 30).await.unwrap();
+        files::upload(&engine(&client), &client, &storage.hosts(), &key.clone().into(), &file, None, 1 << 30)
+            .await
+            .unwrap();
     assert_eq!((uploaded.name.as_str(), uploaded.bytes), ("report.pdf", 200_000));
     assert_eq!((uploaded.charge.credits, uploaded.charge.remaining), (Some(7), Some(93)));
     assert_eq!(uploaded.link.expose(), "https://files.test/A/report.pdf?sig=b");
@@ -538,7 +540,9 @@ async fn an_upload_goes_only_to_known_hosts_and_only_as_the_file_was_judged() {
     let file = Sandbox::person(place.folder.clone()).readable(path.to_str().unwrap()).unwrap();
     let (client, key) = (storage.client(), ApiKey::new("canary-key").unwrap());
     let send = async |file: &files::LocalFile, max_bytes| {
-        files::upload(&engine(&client), &client, &storage.hosts(), &key, file, Some("b"), max_bytes).await.unwrap_err()
+        files::upload(&engine(&client), &client, &storage.hosts(), &key.clone().into(), file, Some("b"), max_bytes)
+            .await
+            .unwrap_err()
     };
     let error = send(&file, 100).await;
     assert_eq!(error.kind(), Kind::InvalidArgument);

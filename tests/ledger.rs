@@ -17,8 +17,9 @@ use pdfco::config::LedgerLocation;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Outgoing, Preparation, Task, TaskStatus};
-use pdfco::secret::{ApiKey, Fingerprint};
+use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind};
+use pdfco::tenant::Tenant;
 use product::Product;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -35,8 +36,8 @@ const FOR_EVER: Duration = Duration::from_secs(36_500 * DAY);
 /// 2100-01-01, in milliseconds.
 const FAR_AWAY: i64 = 4_102_444_800_000;
 
-fn caller() -> Fingerprint {
-    ApiKey::new("sim_ledger").unwrap().fingerprint().clone()
+fn caller() -> Tenant {
+    Tenant::of_account(ApiKey::new("sim_ledger").unwrap().fingerprint())
 }
 
 fn open(path: &Path) -> Ledger {
@@ -61,7 +62,7 @@ async fn accepted(ledger: &Ledger, id: &str) -> Job {
     let (caller, intent_id) = (caller(), format!("local-{id}"));
     let intent = Intent {
         intent_id: &intent_id,
-        caller: &caller,
+        tenant: &caller,
         operation: "pdf_to_text",
         arguments: &json!({}),
         request_hash: id,
@@ -494,8 +495,17 @@ async fn a_task_that_has_ended_is_never_moved_again() {
     let other = ApiKey::new("sim_other").unwrap();
     let (tasks, _) = ledger.tasks(&caller(), 100, None, at).await.unwrap();
     assert_eq!(tasks.len(), 25);
-    assert_eq!(ledger.tasks(other.fingerprint(), 100, None, at).await.unwrap().0, []);
-    assert!(ledger.task(other.fingerprint(), &tasks[0].task_id, at).await.unwrap().is_none());
+    assert_eq!(
+        ledger.tasks(&pdfco::tenant::Tenant::of_account(other.fingerprint()), 100, None, at).await.unwrap().0,
+        []
+    );
+    assert!(
+        ledger
+            .task(&pdfco::tenant::Tenant::of_account(other.fingerprint()), &tasks[0].task_id, at)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -523,7 +533,7 @@ async fn more_links_than_one_batch_are_all_taken_out() {
 async fn racing_submits_under_one_id_never_share_a_job() {
     let service = simulator::spawn(simulator::Options::default()).await.unwrap();
     let product = Product::new(service.url(), "sim_race");
-    let (jobs, key) = (product.app.jobs(), &product.caller.key);
+    let (jobs, key) = (product.app.jobs(), &product.caller.owner);
     let operation = catalog::find("html_to_pdf").unwrap();
     let prepare = async |text: &str| {
         let identity = json!({"html": text});
@@ -593,7 +603,8 @@ async fn a_lease_or_a_place_taken_under_another_clock_blocks_nobody() {
     assert!(claim("one", at - hour).await, "and the clock was set back");
 
     let window = Duration::from_secs(1);
-    let reserve = async |at: i64| ledger.reserve(&caller(), 2, window, at).await.unwrap();
+    let reserve =
+        async |at: i64| ledger.reserve(ApiKey::new("sim_ledger").unwrap().fingerprint(), 2, window, at).await.unwrap();
     assert_eq!((reserve(at + hour).await, reserve(at + hour).await), (None, None));
     assert!(reserve(at + hour).await.is_some());
     assert_eq!((reserve(at).await, reserve(at).await), (None, None), "the clock was set back");

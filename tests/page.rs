@@ -131,7 +131,7 @@ impl Door {
 
     fn caller(&self, key: &str) -> Caller {
         Caller {
-            key: ApiKey::new(key).unwrap(),
+            owner: ApiKey::new(key).unwrap().into(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
             max_wait: None,
             response_mode: ResponseMode::Inline,
@@ -162,7 +162,7 @@ impl Door {
         let intent_id = format!("local_{}", uuid::Uuid::new_v4().simple());
         let intent = Intent {
             intent_id: &intent_id,
-            caller: key.fingerprint(),
+            tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
             operation,
             arguments: &json!({}),
             request_hash: &intent_id,

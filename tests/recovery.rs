@@ -129,7 +129,7 @@ async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
     let request_hash = hash_of_request(operation, &arguments.identity());
     let intent = Intent {
         intent_id: "local-0123456789abcdef",
-        caller: key.fingerprint(),
+        tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
         operation: "html_to_pdf",
         arguments: &json!({"html": "<p>a</p>"}),
         request_hash: &request_hash,

@@ -663,14 +663,14 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         }
         at(&server, CHECK, ResponseTemplate::new(200).set_body_json(&end)).await;
         let product = Product::new(&server.uri(), KEY);
-        let (jobs, key) = (product.app.jobs(), &product.caller.key);
+        let (jobs, key) = (product.app.jobs(), &product.caller.owner);
         let submitted_at = now() - past.ago * 1_000;
         let secret = format!("secret-{number}");
         let callback_hash: String =
             Sha256::digest(format!("pdfco callback v1\0{secret}")).iter().map(|byte| format!("{byte:02x}")).collect();
         let intent = Intent {
             intent_id: "local-1",
-            caller: key.fingerprint(),
+            tenant: &key.tenant,
             operation: "pdf_to_text",
             arguments: &json!({}),
             request_hash: "",

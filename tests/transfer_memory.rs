@@ -78,7 +78,7 @@ async fn a_gigabyte_travels_in_constant_memory() {
         ledger,
         Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None },
     );
-    files::upload(&jobs, &client, &hosts, &key, &file, None, BYTES).await.unwrap();
+    files::upload(&jobs, &client, &hosts, &key.into(), &file, None, BYTES).await.unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status
         .lines()

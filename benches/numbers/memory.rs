@@ -185,7 +185,7 @@ async fn product_up(base: &Url, bytes: u64, file: &Path) {
     let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
     let jobs = Jobs::new(client.clone(), ledger, settings);
     let key = ApiKey::new(KEY).unwrap();
-    files::upload(&jobs, &client, &Hosts::new(&[], base), &key, &readable, None, bytes).await.unwrap();
+    files::upload(&jobs, &client, &Hosts::new(&[], base), &key.into(), &readable, None, bytes).await.unwrap();
 }
 
 fn bare_client() -> reqwest::Client {

@@ -109,7 +109,7 @@ impl App {
     /// When the ledger cannot be read.
     pub async fn prior(&self, caller: &Caller, input: &Input, resume: bool) -> Result<(Prior, usize)> {
         let ledger = self.jobs.ledger();
-        let mut jobs = ledger.generations(caller.key.fingerprint(), &input.base).await?;
+        let mut jobs = ledger.generations(&caller.owner.tenant, &input.base).await?;
         if let Some(last) = jobs.last()
             && resume
             && last.job_id.is_none()

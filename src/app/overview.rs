@@ -8,7 +8,7 @@ use crate::answer::{JobView, rfc3339};
 use crate::clock::now;
 use crate::error::Result;
 use crate::jobs::Job;
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
 const SPENDING_ROWS: u32 = 500;
@@ -73,14 +73,14 @@ impl App {
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours; `internal` when the ledger cannot be read.
-    pub async fn overview(&self, caller: &Fingerprint, limit: u32, cursor: Option<&str>) -> Result<Overview> {
+    pub async fn overview(&self, tenant: &Tenant, limit: u32, cursor: Option<&str>) -> Result<Overview> {
         let ledger = self.jobs.ledger();
         let at = now();
-        let page = ledger.list(caller, None, limit, cursor).await?;
-        let balance = ledger.last_balance(caller).await?;
+        let page = ledger.list(tenant, None, limit, cursor).await?;
+        let balance = ledger.last_balance(tenant).await?;
         let time = rfc3339(at);
         let today = time.split('T').next().unwrap_or_default();
-        let spending = ledger.spending(caller, SPENDING_ROWS).await?;
+        let spending = ledger.spending(tenant, SPENDING_ROWS).await?;
         let spent_today = spending.iter().filter(|row| row.day == today).map(|row| row.credits).sum();
         Ok(Overview {
             jobs: page.jobs.iter().map(|job| Glance::new(job, at)).collect(),

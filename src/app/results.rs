@@ -177,7 +177,7 @@ impl App {
 
     /// A job that can be read or saved; if it is not known to be finished, one look is taken.
     async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job_id, false)).await?;
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, false)).await?;
         let job = checked.job;
         match &job.status {
             JobStatus::Success => Ok((job, checked.charge)),
@@ -211,7 +211,7 @@ impl App {
         if job.job_id.is_none() {
             return Err(error);
         }
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.key, job.id(), true)).await?;
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job.id(), true)).await?;
         charge.add(checked.charge);
         if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
             Ok(checked.job)

@@ -63,7 +63,7 @@ impl App {
         charge: Charge,
     ) -> Result<Answer> {
         let mut task =
-            Task::new(caller.key.fingerprint().clone(), tool, self.task_ttl(caller), now()).waiting_for(job, follow_up);
+            Task::new(caller.owner.tenant.clone(), tool, self.task_ttl(caller), now()).waiting_for(job, follow_up);
         if let Some(used) = charge.credits {
             // What this very call paid belongs to the task's own charge.
             task.credits_before -= used;
@@ -82,7 +82,7 @@ impl App {
         let task = Task {
             status,
             payload: Some(payload),
-            ..Task::new(caller.key.fingerprint().clone(), tool, self.task_ttl(caller), now())
+            ..Task::new(caller.owner.tenant.clone(), tool, self.task_ttl(caller), now())
         };
         self.jobs.ledger().promise(&task).await?;
         Ok(self.view(task, None))
@@ -136,7 +136,7 @@ impl App {
 
     /// The caller's task, and the job that it waits for, if it waits for one.
     async fn task_and_job(&self, caller: &Caller, task_id: &str) -> Result<(Task, Option<Job>)> {
-        let task = self.jobs.ledger().task(caller.key.fingerprint(), task_id, now()).await?;
+        let task = self.jobs.ledger().task(&caller.owner.tenant, task_id, now()).await?;
         let task = task.ok_or_else(|| unknown_task(task_id))?;
         let job = self.job_behind(caller, &task).await?;
         if task.intent_id.is_some() && job.is_none() {
@@ -149,7 +149,7 @@ impl App {
     /// their own age, and without its job there is nothing to tell of a task.
     async fn job_behind(&self, caller: &Caller, task: &Task) -> Result<Option<Job>> {
         match &task.intent_id {
-            Some(intent_id) => self.jobs.ledger().get(caller.key.fingerprint(), intent_id).await,
+            Some(intent_id) => self.jobs.ledger().get(&caller.owner.tenant, intent_id).await,
             None => Ok(None),
         }
     }
@@ -251,7 +251,7 @@ impl App {
         let interval = task.follow_up.get("interval").and_then(Value::as_f64).map(Duration::from_secs_f64);
         let options = WaitOptions { budget: ATTENDANT_MAX, interval, cancel: caller.cancel.clone() };
         // Dropping the wait ends the looking, unless somebody else waits.
-        let wait = self.jobs.wait(&caller.key, job_id, &options, |_| {});
+        let wait = self.jobs.wait(&caller.owner, job_id, &options, |_| {});
         tokio::pin!(wait);
         let waited = loop {
             tokio::select! {
@@ -316,7 +316,7 @@ impl App {
             return Ok((self.task(caller, task_id).await?, false));
         }
         if let (Some(intent_id), true) = (&view.task.intent_id, view.task.follow_up.get("read").is_some()) {
-            self.jobs.cancel(&caller.key, intent_id).await?;
+            self.jobs.cancel(&caller.owner, intent_id).await?;
         }
         if let Some((_, leave)) = lock(&self.attended).open.get(task_id) {
             leave.cancel();
@@ -330,7 +330,7 @@ impl App {
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
     pub async fn tasks(&self, caller: &Caller, cursor: Option<&str>) -> Result<(Vec<TaskView>, Option<String>)> {
-        let (tasks, next) = self.jobs.ledger().tasks(caller.key.fingerprint(), PAGE, cursor, now()).await?;
+        let (tasks, next) = self.jobs.ledger().tasks(&caller.owner.tenant, PAGE, cursor, now()).await?;
         let mut views = Vec::with_capacity(tasks.len());
         for task in tasks {
             match self.job_behind(caller, &task).await? {

@@ -347,7 +347,7 @@ impl Running<'_> {
             Err(error) => {
                 // An interrupted wait has a job; an error before the submit has none.
                 if let Some(id) = client_request_id.as_deref() {
-                    outcome.job = app.jobs().ledger().by_client_request_id(caller.key.fingerprint(), id).await?;
+                    outcome.job = app.jobs().ledger().by_client_request_id(&caller.owner.tenant, id).await?;
                 }
                 return Err(error);
             }

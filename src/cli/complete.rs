@@ -76,8 +76,9 @@ fn job_ids() -> Vec<CompletionCandidate> {
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
+    let tenant = crate::tenant::Tenant::of_account(key.fingerprint());
     let listed = runtime.block_on(async {
-        let listed = ledger.list(key.fingerprint(), None, JOBS_OFFERED, None);
+        let listed = ledger.list(&tenant, None, JOBS_OFFERED, None);
         tokio::time::timeout(PATIENCE, listed).await.ok()?.ok()
     });
     let jobs = listed.map(|page| page.jobs).unwrap_or_default();

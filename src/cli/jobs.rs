@@ -18,7 +18,7 @@ use crate::catalog::{self, shorten};
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Examples of `jobs --help`.
 pub const EXAMPLES: &str = "Examples:
@@ -297,7 +297,7 @@ impl Found {
 
 async fn find(session: &Session, caller: &Caller, target: &Target) -> Result<Found> {
     let ledger = session.app.jobs().ledger();
-    let caller = caller.key.fingerprint();
+    let caller = &caller.owner.tenant;
     let Some(id) = target.job_id.as_deref() else {
         let operation = target.operation.as_deref().map(catalog::find).transpose()?.map(|operation| operation.name);
         let latest = ledger.latest(caller, operation).await?;
@@ -334,7 +334,7 @@ pub async fn find_all(session: &Session, caller: &Caller, targets: &Targets) -> 
     }
     let mut all: Vec<Found> = Vec::new();
     for id in &targets.job_ids {
-        let found = find_by_id(session, caller.key.fingerprint(), id).await?;
+        let found = find_by_id(session, &caller.owner.tenant, id).await?;
         if !all.iter().any(|other| other.id() == found.id()) {
             all.push(found);
         }
@@ -350,7 +350,7 @@ pub async fn find_running(session: &Session, caller: &Caller, targets: &Targets)
     let operation = targets.operation.as_deref().map(catalog::find).transpose()?.map(|operation| operation.name);
     let mut running = Vec::new();
     for status in ["queued", "working"] {
-        let page = session.app.jobs().ledger().list(caller.key.fingerprint(), Some(status), JOBS_MAX, None).await?;
+        let page = session.app.jobs().ledger().list(&caller.owner.tenant, Some(status), JOBS_MAX, None).await?;
         // What the service never confirmed cannot be looked at.
         running.extend(page.jobs.into_iter().filter(|job| job.job_id.is_some()));
     }
@@ -359,7 +359,7 @@ pub async fn find_running(session: &Session, caller: &Caller, targets: &Targets)
     Ok(running.into_iter().map(|job| Found::Known(Box::new(job))).collect())
 }
 
-async fn find_by_id(session: &Session, caller: &Fingerprint, id: &str) -> Result<Found> {
+async fn find_by_id(session: &Session, tenant: &Tenant, id: &str) -> Result<Found> {
     let ledger = session.app.jobs().ledger();
     let id = id.trim();
     if id.is_empty() {
@@ -368,10 +368,10 @@ async fn find_by_id(session: &Session, caller: &Fingerprint, id: &str) -> Result
             "Pass an id or the beginning of one; `pdfco jobs list` shows them.",
         ));
     }
-    if let Some(job) = ledger.get(caller, id).await? {
+    if let Some(job) = ledger.get(tenant, id).await? {
         return Ok(Found::Known(Box::new(job)));
     }
-    let mut jobs = ledger.by_prefix(caller, id).await?;
+    let mut jobs = ledger.by_prefix(tenant, id).await?;
     match (jobs.len(), jobs.pop()) {
         (1, Some(job)) => Ok(Found::Known(Box::new(job))),
         (0, _) if id.chars().count() >= WHOLE_ID_CHARS => Ok(Found::Stranger(id.to_owned())),

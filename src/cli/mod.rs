@@ -403,7 +403,7 @@ impl Session {
             None => Sandbox::person(downloads),
         };
         Ok(Caller {
-            key: config.key()?.clone(),
+            owner: config.key()?.clone().into(),
             sandbox: Arc::new(sandbox.with_max_bytes(config.max_file_bytes)),
             max_wait: None,
             response_mode: ResponseMode::Inline,

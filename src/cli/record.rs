@@ -25,7 +25,7 @@ const NONE: &str = "(none)";
 /// When the ledger cannot be read.
 pub async fn job_of(session: &Session, caller: &Caller, answer: &Answer) -> Result<Job> {
     let view = answer.job.as_ref().ok_or_else(|| Error::internal("An answer about a job came without one."))?;
-    session.app.jobs().get(&caller.key, &view.job_id).await
+    session.app.jobs().get(&caller.owner, &view.job_id).await
 }
 
 /// How a job stands that was asked for its outcome; a job that is not done ran out of `timeout`.
@@ -217,7 +217,7 @@ mod tests {
         Job {
             intent_id: "local-1".into(),
             job_id: Some("J1".into()),
-            caller: ApiKey::new("k").unwrap().fingerprint().clone(),
+            tenant: crate::tenant::Tenant::of_account(ApiKey::new("k").unwrap().fingerprint()),
             operation: "pdf_to_text".into(),
             arguments: json!({}),
             request_hash: String::new(),

@@ -21,7 +21,8 @@ use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Jobs;
 use crate::json_ext::field;
-use crate::secret::{ApiKey, PresignedUrl};
+use crate::secret::PresignedUrl;
+use crate::tenant::Owner;
 
 /// Most times the bytes are sent. The link is paid for, and sending the same bytes again does no harm.
 const SENDS_MAX: u32 = 3;
@@ -52,7 +53,7 @@ pub async fn upload(
     jobs: &Jobs,
     client: &Client,
     hosts: &Hosts,
-    key: &ApiKey,
+    owner: &Owner,
     file: &LocalFile,
     name: Option<&str>,
     max_bytes: u64,
@@ -83,7 +84,7 @@ pub async fn upload(
         departure: None,
     };
     let started = tokio::time::Instant::now();
-    let (mut content, charge) = jobs.direct(key, &call, "file_upload").await?;
+    let (mut content, charge) = jobs.direct(owner, &call, "file_upload").await?;
     let link_in = |name: &str| {
         field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
     };

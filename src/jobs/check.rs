@@ -16,7 +16,7 @@ use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::Result;
 use crate::jobs::polling::duration_model::{self, DurationStats};
-use crate::secret::{ApiKey, Fingerprint};
+use crate::tenant::{Owner, Tenant};
 
 /// What checks need: shared with the poller's tasks.
 pub(super) struct CheckService {
@@ -31,19 +31,25 @@ pub(super) struct CheckService {
 
 impl CheckService {
     /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
-    pub(super) async fn ask(&self, key: &ApiKey, job: &Job, force: bool) -> Result<CheckOutcome> {
-        let reply = self.client.send(key, &check_call(job, force || job.is_unknown_here())).await?;
-        self.looked(key, job, &reply, |_| {}).await
+    pub(super) async fn ask(&self, owner: &Owner, job: &Job, force: bool) -> Result<CheckOutcome> {
+        let reply = self.client.send(&owner.key, &check_call(job, force || job.is_unknown_here())).await?;
+        self.looked(owner, job, &reply, |_| {}).await
     }
 
-    async fn looked(&self, key: &ApiKey, job: &Job, reply: &api::Reply, paid: impl Fn(Charge)) -> Result<CheckOutcome> {
+    async fn looked(
+        &self,
+        owner: &Owner,
+        job: &Job,
+        reply: &api::Reply,
+        paid: impl Fn(Charge),
+    ) -> Result<CheckOutcome> {
         let charge = reply.charge();
         metrics::counter!("pdfco_checks_total").increment(1);
         let seen = match Observation::read(reply, now()) {
             Ok(seen) => seen,
             Err(error) => {
                 // An answer without a state still says what it cost: it goes along with the error.
-                self.book(key.fingerprint(), "job_check", charge).await;
+                self.book(&owner.tenant, "job_check", charge).await;
                 return Err(error);
             }
         };
@@ -108,9 +114,9 @@ impl CheckService {
     }
 
     /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    pub(super) async fn book(&self, caller: &Fingerprint, operation: &str, charge: Charge) -> Charge {
+    pub(super) async fn book(&self, tenant: &Tenant, operation: &str, charge: Charge) -> Charge {
         if let Some(credits) = charge.credits
-            && let Err(error) = self.ledger.spent(caller, operation, credits, now()).await
+            && let Err(error) = self.ledger.spent(tenant, operation, credits, now()).await
         {
             tracing::warn!(%error, "spending could not be booked");
         }
@@ -138,8 +144,8 @@ fn schedule_key(job: &Job) -> (String, i64) {
 impl Service for CheckService {
     type Turn = api::rate_limit::Permit;
 
-    async fn turn(&self, key: &ApiKey) -> Self::Turn {
-        self.client.turn(key).await
+    async fn turn(&self, owner: &Owner) -> Self::Turn {
+        self.client.turn(&owner.key).await
     }
 
     fn give_back(&self, turn: Self::Turn) {
@@ -148,7 +154,7 @@ impl Service for CheckService {
 
     async fn check(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         turn: Self::Turn,
         job: &Job,
         paid: impl Fn(Charge) + Send + Sync,
@@ -165,9 +171,9 @@ impl Service for CheckService {
             let by = if is_news { By::Others } else { By::OthersSoon };
             return Ok(CheckOutcome { job: theirs, charge: Charge::NONE, by });
         }
-        let reply = self.client.send_in_turn(key, &check_call(job, job.is_unknown_here()), turn).await;
+        let reply = self.client.send_in_turn(&owner.key, &check_call(job, job.is_unknown_here()), turn).await;
         let looked = match reply {
-            Ok(reply) => self.looked(key, job, &reply, paid).await,
+            Ok(reply) => self.looked(owner, job, &reply, paid).await,
             Err(error) => Err(error),
         };
         if is_shared
@@ -183,8 +189,8 @@ impl Service for CheckService {
         self.ledger.is_shared()
     }
 
-    async fn changed(&self, key: &ApiKey, since: Millis) -> Vec<Job> {
-        self.ledger.changed_since(key.fingerprint(), since).await.unwrap_or_else(|error| {
+    async fn changed(&self, owner: &Owner, since: Millis) -> Vec<Job> {
+        self.ledger.changed_since(&owner.tenant, since).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "other processes' news could not be read");
             Vec::new()
         })

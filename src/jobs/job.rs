@@ -10,7 +10,8 @@ use crate::api::Reply;
 use crate::catalog::{self, Operation};
 pub use crate::clock::Millis;
 use crate::json_ext::{field, whole_number};
-use crate::secret::{Fingerprint, PresignedUrl, without_link_secrets};
+use crate::secret::{PresignedUrl, without_link_secrets};
+use crate::tenant::Tenant;
 
 /// Longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 600;
@@ -23,7 +24,7 @@ pub struct Job {
     /// The service's id, once it accepted the job.
     pub job_id: Option<String>,
     /// Whose job it is.
-    pub caller: Fingerprint,
+    pub tenant: Tenant,
     /// Catalog name; empty for a job seen first by its id.
     pub operation: String,
     /// What was asked, without secrets.

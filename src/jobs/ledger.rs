@@ -43,7 +43,7 @@ use crate::config::LedgerLocation;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::polling::duration_model::DurationStats;
 use crate::next_step::Audience;
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 pub use spending::Spending;
 
@@ -60,7 +60,7 @@ pub struct Intent<'a> {
     /// Ours, random.
     pub intent_id: &'a str,
     /// Whose job.
-    pub caller: &'a Fingerprint,
+    pub tenant: &'a Tenant,
     /// Catalog name.
     pub operation: &'a str,
     /// Arguments without secrets.
@@ -86,7 +86,7 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// The ledger: jobs of every caller, in one file or in memory.
+/// The ledger: jobs of every tenant, in one file or in memory.
 pub struct Ledger {
     place: LedgerLocation,
     keep: Duration,
@@ -146,12 +146,12 @@ impl Ledger {
     /// was used before; then nothing is written.
     pub async fn intend(&self, intent: &Intent<'_>) -> Result<Option<Job>> {
         let written = sqlx::query(
-            "INSERT INTO jobs (intent_id, caller, operation, arguments, request_hash, client_request_id, callback_hash, status, created_at)
+            "INSERT INTO jobs (intent_id, tenant, operation, arguments, request_hash, client_request_id, callback_hash, status, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8)
              ON CONFLICT DO NOTHING",
         )
         .bind(intent.intent_id)
-        .bind(intent.caller.as_str())
+        .bind(intent.tenant.as_str())
         .bind(intent.operation)
         .bind(intent.arguments.to_string())
         .bind(intent.request_hash)
@@ -165,7 +165,7 @@ impl Ledger {
             return Ok(None);
         }
         let earlier = match intent.client_request_id {
-            Some(id) => self.by_client_request_id(intent.caller, id).await?,
+            Some(id) => self.by_client_request_id(intent.tenant, id).await?,
             None => None,
         };
         match earlier {
@@ -253,14 +253,14 @@ impl Ledger {
     }
 
     /// The caller's job with this id: the service's or ours.
-    pub async fn get(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
-        self.lookups.find(self.pool().await?, caller, id).await
+    pub async fn get(&self, tenant: &Tenant, id: &str) -> Result<Option<Job>> {
+        self.lookups.find(self.pool().await?, tenant, id).await
     }
 
     /// The caller's job under the caller's own id.
-    pub async fn by_client_request_id(&self, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
+    pub async fn by_client_request_id(&self, tenant: &Tenant, id: &str) -> Result<Option<Job>> {
         let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND client_request_id = $2")
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(id)
             .fetch_optional(self.pool().await?)
             .await
@@ -279,20 +279,20 @@ impl Ledger {
     }
 
     /// ResponseMode note of a job that this ledger did not submit.
-    pub async fn adopt(&self, caller: &Fingerprint, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
+    pub async fn adopt(&self, tenant: &Tenant, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
         sqlx::query(
-            "INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, status, created_at)
+            "INSERT INTO jobs (intent_id, job_id, tenant, operation, arguments, request_hash, status, created_at)
              VALUES ($1, $2, $3, '', '{}', '', 'working', $4)
              ON CONFLICT DO NOTHING",
         )
         .bind(intent_id)
         .bind(job_id)
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .bind(at)
         .execute(self.pool().await?)
         .await
         .map_err(failed)?;
-        self.get(caller, job_id).await?.ok_or_else(|| Error::internal("An adopted job is not in the ledger."))
+        self.get(tenant, job_id).await?.ok_or_else(|| Error::internal("An adopted job is not in the ledger."))
     }
 
     /// Puts a live answer into the job's row, and what a look cost onto the day's spending; the row says afterwards what
@@ -346,10 +346,10 @@ impl Ledger {
     }
 
     /// The caller's jobs that changed at or after `since`, at most a thousand.
-    pub async fn changed_since(&self, caller: &Fingerprint, since: Millis) -> Result<Vec<Job>> {
+    pub async fn changed_since(&self, tenant: &Tenant, since: Millis) -> Result<Vec<Job>> {
         let rows =
             sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND changed_at >= $2 ORDER BY changed_at LIMIT 1000")
-                .bind(caller.as_str())
+                .bind(tenant.as_str())
                 .bind(since)
                 .fetch_all(self.pool().await?)
                 .await
@@ -435,13 +435,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
-    pub async fn list(
-        &self,
-        caller: &Fingerprint,
-        status: Option<&str>,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page> {
+    pub async fn list(&self, tenant: &Tenant, status: Option<&str>, limit: u32, cursor: Option<&str>) -> Result<Page> {
         let (before_at, before_id) = match cursor {
             // After every time and every id.
             None => (i64::MAX, char::MAX.to_string()),
@@ -456,7 +450,7 @@ impl Ledger {
                  AND (created_at < $3 OR (created_at = $3 AND intent_id < $4))
              ORDER BY created_at DESC, intent_id DESC LIMIT $5",
         )
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .bind(status)
         .bind(before_at)
         .bind(&before_id)
@@ -465,7 +459,7 @@ impl Ledger {
         .await
         .map_err(failed)?;
         let total: i64 = sqlx::query("SELECT COUNT(*) FROM jobs WHERE caller = $1 AND (status = $2 OR $2 IS NULL AND NOT (status = 'unknown' AND operation = ''))")
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(status)
             .fetch_one(self.pool().await?)
             .await
@@ -479,9 +473,9 @@ impl Ledger {
     }
 
     /// The caller's newest job, of one operation or of any.
-    pub async fn latest(&self, caller: &Fingerprint, operation: Option<&str>) -> Result<Option<Job>> {
+    pub async fn latest(&self, tenant: &Tenant, operation: Option<&str>) -> Result<Option<Job>> {
         let row = sqlx::query("SELECT * FROM jobs WHERE caller = $1 AND ($2 IS NULL OR operation = $2) ORDER BY created_at DESC, rowid DESC LIMIT 1")
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(operation)
             .fetch_optional(self.pool().await?)
             .await
@@ -490,11 +484,11 @@ impl Ledger {
     }
 
     /// The caller's jobs whose id starts with `prefix`, at most two: enough to know whether it is unique.
-    pub async fn by_prefix(&self, caller: &Fingerprint, prefix: &str) -> Result<Vec<Job>> {
+    pub async fn by_prefix(&self, tenant: &Tenant, prefix: &str) -> Result<Vec<Job>> {
         let rows = sqlx::query(
             "SELECT * FROM jobs WHERE caller = $1 AND (substr(job_id, 1, length($2)) = $2 OR substr(intent_id, 1, length($2)) = $2) LIMIT 2",
         )
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .bind(prefix)
         .fetch_all(self.pool().await?)
         .await
@@ -505,7 +499,7 @@ impl Ledger {
     /// The same request by the same caller since `since`, other than `intent_id`.
     pub async fn same_request(
         &self,
-        caller: &Fingerprint,
+        tenant: &Tenant,
         request_hash: &str,
         intent_id: &str,
         since: Millis,
@@ -513,7 +507,7 @@ impl Ledger {
         let row = sqlx::query(
             "SELECT * FROM jobs WHERE caller = $1 AND request_hash = $2 AND intent_id <> $3 AND created_at >= $4 ORDER BY created_at DESC LIMIT 1",
         )
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .bind(request_hash)
         .bind(intent_id)
         .bind(since)
@@ -561,7 +555,7 @@ fn read_job(row: &SqliteRow) -> sqlx::Result<Job> {
         intent_id: row.try_get("intent_id")?,
         job_id: row.try_get("job_id")?,
         request_hash: row.try_get("request_hash")?,
-        caller: Fingerprint::stored(row.try_get::<String, _>("caller")?),
+        tenant: Tenant::stored(row.try_get::<String, _>("caller")?),
         operation: row.try_get("operation")?,
         arguments: json("arguments")?.unwrap_or_default(),
         client_request_id: row.try_get("client_request_id")?,

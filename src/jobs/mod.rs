@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::{Call, Client};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::secret::ApiKey;
+use crate::tenant::Owner;
 use url::Url;
 
 pub use job::{Job, Millis, Observation, Results};
@@ -155,9 +155,9 @@ impl Jobs {
     ///
     /// # Errors
     /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
-    pub async fn check(&self, key: &ApiKey, id: &str, force: bool) -> Result<Checked> {
+    pub async fn check(&self, owner: &Owner, id: &str, force: bool) -> Result<Checked> {
         let asked = Instant::now();
-        let (mut job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        let (mut job, is_first_sight) = self.known_or_adopted(owner, id).await?;
         if let Some(answer) = from_ledger(&job, force, is_first_sight) {
             return Ok(answer);
         }
@@ -165,14 +165,14 @@ impl Jobs {
         let mut looked = turn.lock().await;
         if looked.max(forgotten).is_some_and(|at| at >= asked) {
             // Somebody has looked since.
-            job = Box::pin(self.core.ledger.get(key.fingerprint(), job.id())).await?.unwrap_or(job);
+            job = Box::pin(self.core.ledger.get(&owner.tenant, job.id())).await?.unwrap_or(job);
             if let Some(answer) = from_ledger(&job, force, is_first_sight) {
                 return Ok(answer);
             }
         }
-        let (core, own_key) = (Arc::clone(&self.core), key.clone());
+        let (core, own) = (Arc::clone(&self.core), owner.clone());
         // On its own: the look that sees the end may charge all pages, and its answer must not be lost with its caller.
-        let look = tokio::spawn(async move { core.ask(&own_key, &job, force).await });
+        let look = tokio::spawn(async move { core.ask(&own, &job, force).await });
         let outcome = look.await.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
         *looked = Some(Instant::now());
         drop(looked);
@@ -185,11 +185,11 @@ impl Jobs {
     }
 
     /// The job with this id, and whether this ledger sees it for the first time.
-    async fn known_or_adopted(&self, key: &ApiKey, id: &str) -> Result<(Job, bool)> {
+    async fn known_or_adopted(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
         let id = valid_id(id, "job_id")?;
-        match self.core.ledger.get(key.fingerprint(), id).await? {
+        match self.core.ledger.get(&owner.tenant, id).await? {
             Some(job) => Ok((job, false)),
-            None => Ok((Box::pin(self.adopt(key, id)).await?, true)),
+            None => Ok((Box::pin(self.adopt(owner, id)).await?, true)),
         }
     }
 
@@ -204,24 +204,24 @@ impl Jobs {
     }
 
     /// The job as the ledger has it, for nothing.
-    pub async fn get(&self, key: &ApiKey, id: &str) -> Result<Job> {
+    pub async fn get(&self, owner: &Owner, id: &str) -> Result<Job> {
         let id = valid_id(id, "job_id")?;
-        self.core.ledger.get(key.fingerprint(), id).await?.ok_or_else(|| unknown_job(id))
+        self.core.ledger.get(&owner.tenant, id).await?.ok_or_else(|| unknown_job(id))
     }
 
-    async fn adopt(&self, key: &ApiKey, id: &str) -> Result<Job> {
+    async fn adopt(&self, owner: &Owner, id: &str) -> Result<Job> {
         if id.starts_with(INTENT_PREFIX) {
             return Err(unknown_job(id));
         }
-        self.core.ledger.adopt(key.fingerprint(), id, &new_intent_id(), now()).await
+        self.core.ledger.adopt(&owner.tenant, id, &new_intent_id(), now()).await
     }
 
     /// Stops tracking a job. Gives it back as it is now, and whether this call changed it.
     ///
     /// # Errors
     /// `not_found` when the ledger does not know it.
-    pub async fn cancel(&self, key: &ApiKey, id: &str) -> Result<(Job, bool)> {
-        let job = self.get(key, id).await?;
+    pub async fn cancel(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
+        let job = self.get(owner, id).await?;
         let (job, changed) = self.core.ledger.cancel(&job.intent_id, now()).await?;
         // Whoever waits for it hears of it at once.
         self.poller.hear(&job);
@@ -250,12 +250,13 @@ impl Jobs {
     ///
     /// # Errors
     /// As `Client::send`.
-    pub async fn direct(&self, key: &ApiKey, call: &Call, operation: &str) -> Result<(Value, Charge)> {
-        let (core, key, call, operation) = (Arc::clone(&self.core), key.clone(), call.clone(), operation.to_owned());
+    pub async fn direct(&self, owner: &Owner, call: &Call, operation: &str) -> Result<(Value, Charge)> {
+        let (core, owner, call, operation) =
+            (Arc::clone(&self.core), owner.clone(), call.clone(), operation.to_owned());
         // On its own, so that a caller who leaves does not tear an exchange that may have been charged.
         let exchange = tokio::spawn(async move {
-            let reply = core.client.send(&key, &call).await?;
-            let charge = core.book(key.fingerprint(), &operation, reply.charge()).await;
+            let reply = core.client.send(&owner.key, &call).await?;
+            let charge = core.book(&owner.tenant, &operation, reply.charge()).await;
             Ok((reply.body, charge))
         });
         exchange.await.unwrap_or_else(|_| Err(Error::internal("A request stopped in the middle.")))

@@ -22,7 +22,7 @@ use crate::charge::Charge;
 use crate::clock::now as wall_now;
 use crate::error::{Error, Kind};
 use crate::jobs::polling::schedule::{Schedule, seconds};
-use crate::secret::{ApiKey, Fingerprint};
+use crate::tenant::{Owner, Tenant};
 
 /// Checks of one key that are on the way at once.
 const IN_FLIGHT_MAX: usize = 4;
@@ -38,7 +38,7 @@ pub trait Service: Send + Sync + 'static {
     /// Leave to send one request.
     type Turn: Send + 'static;
     /// Waits for a turn of this key.
-    fn turn(&self, key: &ApiKey) -> impl Future<Output = Self::Turn> + Send;
+    fn turn(&self, owner: &Owner) -> impl Future<Output = Self::Turn> + Send;
     /// Gives a turn back that was not used.
     fn give_back(&self, turn: Self::Turn);
     /// Looks at a job once: asks the service and puts the answer into the ledger. What `job` knew of
@@ -48,7 +48,7 @@ pub trait Service: Send + Sync + 'static {
     /// on the charge yet.
     fn check(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         turn: Self::Turn,
         job: &Job,
         paid: impl Fn(Charge) + Send + Sync,
@@ -56,7 +56,7 @@ pub trait Service: Send + Sync + 'static {
     /// Whether other processes may look at the same jobs.
     fn is_shared(&self) -> bool;
     /// The key's jobs that changed in the ledger at or after `since`.
-    fn changed(&self, key: &ApiKey, since: Millis) -> impl Future<Output = Vec<Job>> + Send;
+    fn changed(&self, owner: &Owner, since: Millis) -> impl Future<Output = Vec<Job>> + Send;
 }
 
 /// One look: the job as it is now, and what the look cost.
@@ -103,11 +103,11 @@ pub struct Poller<S: Service> {
 
 struct Shared<S> {
     service: Arc<S>,
-    keys: Mutex<HashMap<Fingerprint, Arc<KeyPoller>>>,
+    keys: Mutex<HashMap<Tenant, Arc<KeyPoller>>>,
 }
 
 struct KeyPoller {
-    key: ApiKey,
+    owner: Owner,
     jobs: Mutex<Watched>,
     changed: Notify,
     in_flight: Semaphore,
@@ -229,7 +229,7 @@ impl<S: Service> Poller<S> {
     /// Joins those who wait for `job`. `interval` replaces the schedule for as long as this watcher stays.
     pub fn watch(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         job: Arc<Job>,
         schedule: Arc<Schedule>,
         interval: Option<Duration>,
@@ -237,9 +237,9 @@ impl<S: Service> Poller<S> {
     ) -> Watch {
         // Held until the job is entered, so that the key's poller is not forgotten in between.
         let mut keys = lock(&self.shared.keys);
-        let poller = Arc::clone(keys.entry(key.fingerprint().clone()).or_insert_with(|| {
+        let poller = Arc::clone(keys.entry(owner.tenant.clone()).or_insert_with(|| {
             Arc::new(KeyPoller {
-                key: key.clone(),
+                owner: owner.clone(),
                 jobs: Mutex::default(),
                 changed: Notify::new(),
                 in_flight: Semaphore::new(IN_FLIGHT_MAX),
@@ -267,7 +267,7 @@ impl<S: Service> Poller<S> {
 
     /// ResponseMode note of a job that this process changed by other means than a look of the poller.
     pub fn hear(&self, job: &Job) {
-        let poller = lock(&self.shared.keys).get(&job.caller).map(Arc::clone);
+        let poller = lock(&self.shared.keys).get(&job.tenant).map(Arc::clone);
         if let Some(poller) = poller {
             poller.hear(job.clone());
         }
@@ -347,7 +347,7 @@ async fn take_looks<S: Service>(shared: &Arc<Shared<S>>, poller: &Arc<KeyPoller>
                 let mut jobs = lock(&poller.jobs);
                 if !woken && jobs.entries.is_empty() {
                     jobs.is_running = false;
-                    keys.remove(poller.key.fingerprint());
+                    keys.remove(&poller.owner.tenant);
                     return;
                 }
             }
@@ -359,7 +359,7 @@ async fn take_looks<S: Service>(shared: &Arc<Shared<S>>, poller: &Arc<KeyPoller>
             }
             Some(_) => {
                 let Ok(place) = poller.in_flight.acquire().await else { return };
-                let turn = shared.service.turn(&poller.key).await;
+                let turn = shared.service.turn(&poller.owner).await;
                 let Some((intent_id, job)) = take_due(poller) else {
                     shared.service.give_back(turn);
                     continue;
@@ -383,7 +383,7 @@ async fn hear_others<S: Service>(shared: &Shared<S>, poller: &KeyPoller) {
             continue;
         }
         let started = wall_now();
-        for job in shared.service.changed(&poller.key, since).await {
+        for job in shared.service.changed(&poller.owner, since).await {
             poller.hear(job);
         }
         // Clocks of processes on one machine agree, but a write may land a moment after the time in it.
@@ -449,7 +449,7 @@ async fn look<S: Service>(
 ) {
     let paid = |charge| poller.charge(&intent_id, charge);
     // A panic must not keep the place in flight, nor leave waiters without an answer.
-    let outcome = AssertUnwindSafe(shared.service.check(&poller.key, turn, &job, paid)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(shared.service.check(&poller.owner, turn, &job, paid)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("A look at a job stopped in the middle.")));
     poller.in_flight.add_permits(1);
     let mut jobs = lock(&poller.jobs);
@@ -584,7 +584,7 @@ mod tests {
     impl Service for Fake {
         type Turn = ();
 
-        async fn turn(&self, _: &ApiKey) {
+        async fn turn(&self, _: &Owner) {
             let mut next = self.next_turn.lock().await;
             if let Some(at) = *next {
                 tokio::time::sleep_until(at).await;
@@ -598,7 +598,7 @@ mod tests {
 
         async fn check(
             &self,
-            _: &ApiKey,
+            _: &Owner,
             (): (),
             job: &Job,
             paid: impl Fn(Charge) + Send + Sync,
@@ -622,20 +622,20 @@ mod tests {
             false
         }
 
-        async fn changed(&self, _: &ApiKey, _: Millis) -> Vec<Job> {
+        async fn changed(&self, _: &Owner, _: Millis) -> Vec<Job> {
             Vec::new()
         }
     }
 
-    fn key() -> ApiKey {
-        ApiKey::new("key").unwrap()
+    fn owner() -> Owner {
+        crate::secret::ApiKey::new("key").unwrap().into()
     }
 
     fn job(id: &str) -> Arc<Job> {
         Arc::new(Job {
             intent_id: format!("local-{id}"),
             job_id: Some(id.to_owned()),
-            caller: key().fingerprint().clone(),
+            tenant: owner().tenant,
             operation: "pdf_to_text".into(),
             arguments: json!({}),
             request_hash: String::new(),
@@ -668,7 +668,7 @@ mod tests {
 
     fn watch(poller: &Poller<Fake>, id: &str, interval: Option<u64>) -> Watch {
         let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
-        poller.watch(&key(), job(id), schedule, interval.map(Duration::from_secs), 0)
+        poller.watch(&owner(), job(id), schedule, interval.map(Duration::from_secs), 0)
     }
 
     /// The news with which looking ended.
@@ -928,7 +928,7 @@ mod tests {
         let (fake, poller) = poller(Fake::done_after(20.0));
         let tomorrow = Job { last_checked_at: Some(86_400_000), ..Job::clone(&job("a")) };
         let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
-        let mut watch = poller.watch(&key(), Arc::new(tomorrow.clone()), schedule, None, 0);
+        let mut watch = poller.watch(&owner(), Arc::new(tomorrow.clone()), schedule, None, 0);
         seconds_pass(1).await;
         poller.hear(&Job { last_checked_at: Some(86_400_001), ..tomorrow });
         assert_eq!(end(&mut watch).await.job.status, JobStatus::Success);
@@ -940,7 +940,7 @@ mod tests {
         let (_fake, poller) = poller(Fake::done_after(1_000.0));
         let known = Job { status: JobStatus::Working, last_checked_at: Some(9), ..Job::clone(&job("a")) };
         let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
-        let watch = poller.watch(&key(), Arc::new(known.clone()), schedule, None, 10_000);
+        let watch = poller.watch(&owner(), Arc::new(known.clone()), schedule, None, 10_000);
         poller.hear(&Job { status: JobStatus::Queued, last_checked_at: None, ..known });
         assert_eq!(watch.news.borrow().job.status, JobStatus::Working);
     }

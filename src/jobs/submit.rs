@@ -20,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::json_ext;
 use crate::next_step::NextStep;
-use crate::secret::ApiKey;
+use crate::tenant::Owner;
 
 /// The same request by the same caller within this time is told about.
 const SAME_REQUEST_WITHIN: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ pub enum Preparation<'a> {
 /// A submit that was admitted and has not been sent.
 pub struct Prepared<'a> {
     jobs: &'a Jobs,
-    key: &'a ApiKey,
+    owner: &'a Owner,
     operation: &'static Operation,
     request_hash: String,
     client_request_id: Option<&'a str>,
@@ -92,7 +92,7 @@ impl Jobs {
     /// the day's budget is spent.
     pub async fn prepare<'a>(
         &'a self,
-        key: &'a ApiKey,
+        owner: &'a Owner,
         operation: &'static Operation,
         identity: &Value,
         client_request_id: Option<&'a str>,
@@ -100,17 +100,17 @@ impl Jobs {
         let client_request_id = client_request_id.map(|id| valid_id(id, "client_request_id")).transpose()?;
         let request_hash = hash_of_request(operation, identity);
         if let Some(id) = client_request_id
-            && let Some(job) = self.repeat_of(key, id, &request_hash).await?
+            && let Some(job) = self.repeat_of(owner, id, &request_hash).await?
         {
             return Ok(Preparation::Repeat(Box::new(job)));
         }
         self.refuse_beyond_budget(operation).await?;
-        Ok(Preparation::Prepared(Prepared { jobs: self, key, operation, request_hash, client_request_id }))
+        Ok(Preparation::Prepared(Prepared { jobs: self, owner, operation, request_hash, client_request_id }))
     }
 
     /// The job that has this `client_request_id`, if its request was the same one.
-    async fn repeat_of(&self, key: &ApiKey, client_request_id: &str, request_hash: &str) -> Result<Option<Job>> {
-        let Some(job) = self.earlier(key, client_request_id).await? else { return Ok(None) };
+    async fn repeat_of(&self, owner: &Owner, client_request_id: &str, request_hash: &str) -> Result<Option<Job>> {
+        let Some(job) = self.earlier(owner, client_request_id).await? else { return Ok(None) };
         if job.request_hash == request_hash {
             return Ok(Some(job));
         }
@@ -126,18 +126,18 @@ impl Jobs {
 
     /// Starts an operation. The intent is in the ledger before the request leaves.
     async fn send(&self, prepared: Prepared<'_>, outgoing: Outgoing) -> Result<Submitted> {
-        let Prepared { jobs: _, key, operation, request_hash, client_request_id } = prepared;
+        let Prepared { jobs: _, owner, operation, request_hash, client_request_id } = prepared;
         let Outgoing { mut body, mut secrets, public_arguments, cancel } = outgoing;
         // The end of the process waits for this: what was sent must be recorded.
         let _under_way = self.submits.token();
-        let caller = key.fingerprint();
+        let tenant = &owner.tenant;
         let intent_id = new_intent_id();
         let at = now();
         self.refuse_beyond_budget(operation).await?;
         let callback = self.callback_for(operation, &body);
         let intent = Intent {
             intent_id: &intent_id,
-            caller,
+            tenant,
             operation: operation.name,
             arguments: &public_arguments,
             request_hash: &request_hash,
@@ -149,7 +149,7 @@ impl Jobs {
         while let Some(job) = self.core.ledger.intend(&intent).await? {
             // Another submit took the id while this one uploaded its files: the same rule decides as in `prepare`.
             let earlier = match client_request_id {
-                Some(id) => self.repeat_of(key, id, &request_hash).await?,
+                Some(id) => self.repeat_of(owner, id, &request_hash).await?,
                 None => Some(job),
             };
             tries += 1;
@@ -161,7 +161,7 @@ impl Jobs {
             }
         }
         let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
-        let twin = self.core.ledger.same_request(caller, &request_hash, &intent_id, since).await?;
+        let twin = self.core.ledger.same_request(tenant, &request_hash, &intent_id, since).await?;
 
         if let Some(body) = body.as_object_mut() {
             if operation.run == Run::Job {
@@ -174,9 +174,9 @@ impl Jobs {
         }
         let call =
             Call { cancel, departure: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
-        match self.core.client.send(key, &call).await {
+        match self.core.client.send(&owner.key, &call).await {
             Ok(reply) => {
-                let charge = self.core.book(caller, operation.name, reply.charge()).await;
+                let charge = self.core.book(tenant, operation.name, reply.charge()).await;
                 let (credits, remaining) = (reply.credits(), reply.credits_remaining());
                 let job_id = reply.job_id();
                 let recorded = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
@@ -198,7 +198,7 @@ impl Jobs {
             }
             Err(error) => {
                 if let Some(credits) = error.upstream().and_then(|body| api::reply::credits_in(body, "credits")) {
-                    self.core.book(caller, operation.name, Charge::new(Some(credits), None)).await;
+                    self.core.book(tenant, operation.name, Charge::new(Some(credits), None)).await;
                 }
                 self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                 Err(error)
@@ -255,7 +255,7 @@ impl Jobs {
         let kept = tokio::spawn(async move {
             let job = core.ledger.observe(&job.intent_id, &seen).await?;
             if job.completed_at == Some(seen.at) {
-                core.book(&job.caller, &job.operation, Charge::new(seen.credits, None)).await;
+                core.book(&job.tenant, &job.operation, Charge::new(seen.credits, None)).await;
                 if seen.status == JobStatus::Success {
                     core.learn(&job, None).await;
                 }
@@ -288,10 +288,10 @@ impl Jobs {
 
     /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
     /// another process, is waited for a little, because its answer says more.
-    async fn earlier(&self, key: &ApiKey, client_request_id: &str) -> Result<Option<Job>> {
+    async fn earlier(&self, owner: &Owner, client_request_id: &str) -> Result<Option<Job>> {
         let started = tokio::time::Instant::now();
         loop {
-            let job = self.core.ledger.by_client_request_id(key.fingerprint(), client_request_id).await?;
+            let job = self.core.ledger.by_client_request_id(&owner.tenant, client_request_id).await?;
             let is_on_its_way = job.as_ref().is_some_and(|job| {
                 let age = now().saturating_sub(job.created_at);
                 job.job_id.is_none() && job.problem.is_none() && !job.status.is_terminal() && age < SUBMIT_MILLIS_MAX

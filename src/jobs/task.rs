@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::job::{Job, Millis};
 use super::status::JobStatus;
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// A task's state, in the protocol's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Task {
     /// Ours: 128 random bits, because whoever knows it and has the key may ask for the outcome.
     pub task_id: String,
     /// Whose.
-    pub caller: Fingerprint,
+    pub tenant: Tenant,
     /// The tool that was called.
     pub tool: String,
     /// The job whose end is the task's; `None` for a task without a job.
@@ -98,10 +98,10 @@ pub struct Task {
 
 impl Task {
     /// A new task, at work.
-    pub fn new(caller: Fingerprint, tool: impl Into<String>, ttl: Duration, at: Millis) -> Task {
+    pub fn new(tenant: Tenant, tool: impl Into<String>, ttl: Duration, at: Millis) -> Task {
         Task {
             task_id: new_task_id(),
-            caller,
+            tenant,
             tool: tool.into(),
             intent_id: None,
             follow_up: Value::Null,

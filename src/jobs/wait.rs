@@ -13,7 +13,7 @@ use super::{Checked, Job, Jobs, Schedule, Source};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::secret::ApiKey;
+use crate::tenant::Owner;
 
 /// How long past its deadline a wait may go on for a last look that is worth its price.
 const LAST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,13 +74,13 @@ impl Jobs {
     /// here; passing failures of looks are in `last_error`.
     pub async fn wait(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         id: &str,
         options: &WaitOptions,
         mut told: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
         let deadline = Instant::now() + options.budget;
-        let begun = self.begin(key, id, options, &mut told).await?;
+        let begun = self.begin(owner, id, options, &mut told).await?;
         let (mut watch, is_first_sight) = match begun {
             Begun::Over(waited) => return Ok(*waited),
             Begun::Watching(watch, is_first_sight) => (watch, is_first_sight),
@@ -97,7 +97,7 @@ impl Jobs {
         if let (Some(error), true) = (&news.last_error, news.is_over) {
             return Err(error.share().with_charge(charge));
         }
-        let job = self.whole(key, &news.job).await;
+        let job = self.whole(owner, &news.job).await;
         let end = if job.status.is_terminal() {
             WaitEnd::Finished
         } else {
@@ -118,12 +118,12 @@ impl Jobs {
     }
 
     /// The job with all that is known of it, which is not kept while it is waited for.
-    async fn whole(&self, key: &ApiKey, waited_for: &Job) -> Job {
+    async fn whole(&self, owner: &Owner, waited_for: &Job) -> Job {
         if waited_for.status.is_terminal() {
             return waited_for.clone();
         }
         let _turn = self.at_the_ledger.acquire().await;
-        match Box::pin(self.core.ledger.get(key.fingerprint(), waited_for.id())).await {
+        match Box::pin(self.core.ledger.get(&owner.tenant, waited_for.id())).await {
             Ok(Some(job)) => job,
             Ok(None) | Err(_) => waited_for.clone(),
         }
@@ -131,7 +131,7 @@ impl Jobs {
 
     async fn begin(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         id: &str,
         options: &WaitOptions,
         told: &mut (impl FnMut(&Job) + Send),
@@ -139,7 +139,7 @@ impl Jobs {
         // Many waits may begin at once, and what it takes to begin is far larger than what a wait keeps: it is in a
         // place of its own, and there are few of those.
         let turn = self.at_the_ledger.acquire().await;
-        let found = Box::pin(self.find_for_wait(key, id, options)).await;
+        let found = Box::pin(self.find_for_wait(owner, id, options)).await;
         drop(turn);
         let (job, is_first_sight, schedule) = found?;
         if job.status.is_terminal() || job.job_id.is_none() {
@@ -147,21 +147,21 @@ impl Jobs {
         }
         told(&job);
         let Some(schedule) = schedule else {
-            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(key, id, false))).await?;
+            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(owner, id, false))).await?;
             return Ok(Begun::Over(Box::new(self.one_look(checked))));
         };
         let watched = Arc::new(job.while_waiting());
-        Ok(Begun::Watching(self.poller.watch(key, watched, schedule, options.interval, now()), is_first_sight))
+        Ok(Begun::Watching(self.poller.watch(owner, watched, schedule, options.interval, now()), is_first_sight))
     }
 
     /// The job, whether this ledger sees it for the first time, and its schedule if there is time for more than a look.
     async fn find_for_wait(
         &self,
-        key: &ApiKey,
+        owner: &Owner,
         id: &str,
         options: &WaitOptions,
     ) -> Result<(Job, bool, Option<Arc<Schedule>>)> {
-        let (job, is_first_sight) = self.known_or_adopted(key, id).await?;
+        let (job, is_first_sight) = self.known_or_adopted(owner, id).await?;
         let is_waited_for = !(options.budget.is_zero() || job.status.is_terminal());
         let schedule = if is_waited_for { Some(self.core.schedule_for(&job).await) } else { None };
         Ok((job, is_first_sight, schedule))

@@ -154,7 +154,7 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
 }
 
 async fn news(app: &Arc<App>, caller: &Caller, since: Millis) -> crate::error::Result<(Vec<Job>, bool)> {
-    let (ledger, caller) = (app.jobs().ledger(), caller.key.fingerprint());
+    let (ledger, caller) = (app.jobs().ledger(), &caller.owner.tenant);
     Ok((ledger.changed_since(caller, since).await?, ledger.tasks_changed_since(caller, since).await?))
 }
 

@@ -55,7 +55,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
     let text = match name {
         POSTMORTEM => {
             let (job_id, caller) = (argument("job_id")?, caller?);
-            let job = app.jobs().get(&caller.key, job_id).await?;
+            let job = app.jobs().get(&caller.owner, job_id).await?;
             let view = JobView::new(&job, "cache", app.jobs().progress(&job), now());
             let record =
                 json!({"status": job.status.as_str(), "arguments": job.arguments, "content": job.content, "job": view});
@@ -81,7 +81,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
 pub async fn complete(app: &App, caller: Result<Caller>, argument: &str, typed: &str) -> Result<Vec<String>> {
     let mut values: Vec<String> = match (argument, caller) {
         ("job_id", Ok(caller)) => {
-            let page = app.jobs().ledger().list(caller.key.fingerprint(), None, JOBS_LOOKED_AT, None).await?;
+            let page = app.jobs().ledger().list(&caller.owner.tenant, None, JOBS_LOOKED_AT, None).await?;
             page.jobs.iter().map(|job| job.id().to_owned()).filter(|id| id.starts_with(typed)).collect()
         }
         ("operation", _) => {

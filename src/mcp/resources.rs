@@ -22,7 +22,7 @@ const PAGE: u32 = 50;
 /// # Errors
 /// `invalid_argument` for a cursor that is none of ours.
 pub async fn list(app: &App, caller: &Caller, cursor: Option<&str>) -> Result<ListResourcesResult> {
-    let page = app.jobs().ledger().list(caller.key.fingerprint(), None, PAGE, cursor).await?;
+    let page = app.jobs().ledger().list(&caller.owner.tenant, None, PAGE, cursor).await?;
     let resources = page
         .jobs
         .iter()
@@ -58,7 +58,7 @@ pub fn templates() -> ListResourceTemplatesResult {
 /// When the ledger cannot be read.
 pub async fn exists(app: &App, caller: &Caller, uri: &str) -> Result<bool> {
     let Some(id) = uri.strip_prefix("job://") else { return Ok(false) };
-    match app.jobs().get(&caller.key, id.strip_suffix("/result").unwrap_or(id)).await {
+    match app.jobs().get(&caller.owner, id.strip_suffix("/result").unwrap_or(id)).await {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Ok(false),
         Err(error) => Err(error),
@@ -83,7 +83,7 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
         let text = answer.output.map(|output| output.text).unwrap_or_default();
         return Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type("text/plain")]));
     }
-    let job = app.jobs().get(&caller.key, id).await?;
+    let job = app.jobs().get(&caller.owner, id).await?;
     let view = JobView::new(&job, "cache", app.jobs().progress(&job), now());
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
     Ok(ReadResourceResult::new(vec![

@@ -147,7 +147,7 @@ impl Server {
         };
         let progress = progress.clone();
         Ok(Caller {
-            key,
+            owner: key.into(),
             sandbox: Arc::clone(&self.shared.sandbox),
             max_wait: Some(self.shared.app.config.max_wait),
             response_mode,

@@ -41,6 +41,7 @@ use crate::error::{Error, Kind, Result};
 use crate::mcp::icon;
 use crate::next_step::Audience;
 use crate::secret::ApiKey;
+use crate::tenant::Tenant;
 
 /// Jobs on one page.
 const JOBS_SHOWN: u32 = 50;
@@ -114,7 +115,7 @@ impl Page {
     /// The server's own key as a viewer.
     fn server(&self) -> Option<Viewer> {
         let key = self.app.config.key().ok()?;
-        Some(Viewer { caller: key.fingerprint().clone(), is_server: true })
+        Some(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server: true })
     }
 
     /// Judges what the form sent.
@@ -141,7 +142,7 @@ impl Page {
             (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint().text(Audience::Shell)))
         })?;
         let is_server = self.app.config.key().is_ok_and(|own| own.fingerprint() == key.fingerprint());
-        Ok(Viewer { caller: key.fingerprint().clone(), is_server })
+        Ok(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server })
     }
 
     fn form(&self, message: Option<&str>) -> Html<String> {
@@ -151,7 +152,7 @@ impl Page {
 
     async fn overview(&self, viewer: &Viewer, after: Option<&str>) -> Result<String> {
         let _place = self.places.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
-        let overview = self.app.overview(&viewer.caller, JOBS_SHOWN, after).await?;
+        let overview = self.app.overview(&viewer.tenant, JOBS_SHOWN, after).await?;
         let is_open_to_all = self.token.is_none() && viewer.is_server;
         Ok(view::jobs(
             &overview,

@@ -127,7 +127,7 @@ impl Cell {
         let timeouts = if stalls { TIMEOUTS } else { Timeouts::default() };
         let app = App::with_timeouts(config(service.url(), "sim_canary-key", &more), timeouts).unwrap();
         let caller = Caller {
-            key: app.config.key().unwrap().clone(),
+            owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
             max_wait: None,
             response_mode: ResponseMode::Inline,
@@ -283,13 +283,13 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
             Ends(_) => assert!(jobs.is_empty(), "a refusal leaves no job: {jobs:?}"),
             Unclear(kind) => {
                 assert_eq!((jobs.len(), &jobs[0]["status"]), (1, &json!("queued")), "{jobs:?}");
-                let trace = cell.app.jobs().get(&cell.caller.key, jobs[0]["job_id"].as_str().unwrap()).await.unwrap();
+                let trace = cell.app.jobs().get(&cell.caller.owner, jobs[0]["job_id"].as_str().unwrap()).await.unwrap();
                 assert_eq!(trace.problem.as_ref().map(|problem| &problem["kind"]), Some(&json!(kind.as_str())));
             }
             Fine | Waits(_) => assert_eq!(jobs.len(), 1),
         },
         Op::Check | Op::Wait | Op::Download | Op::Read => {
-            let job = cell.app.jobs().get(&cell.caller.key, cell.job.as_ref().unwrap()).await.unwrap();
+            let job = cell.app.jobs().get(&cell.caller.owner, cell.job.as_ref().unwrap()).await.unwrap();
             let is_finished = matches!(op, Op::Download | Op::Read);
             assert!(!is_finished || job.status.as_str() == "success", "{job:?}");
             assert!(expected == Fine || is_finished || !job.status.is_terminal(), "{job:?}");
@@ -380,7 +380,7 @@ async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
     ] {
         let outcome = cell.app.submit(&cell.caller, request("html_to_pdf", arguments, Duration::ZERO)).await;
         let job = outcome.as_ref().unwrap().job.as_ref().unwrap().job_id.clone();
-        let kept = cell.app.jobs().get(&cell.caller.key, &job).await.unwrap();
+        let kept = cell.app.jobs().get(&cell.caller.owner, &job).await.unwrap();
         assert!(kept.arguments.to_string().contains(canary), "{kept:?}");
         assert!(contains(&cell.ledger_bytes(), canary), "the ledger's files are looked at wholly");
         assert!(leak(&cell.ledger_bytes(), true).is_some());
@@ -425,7 +425,7 @@ async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_acc
             Err(error) => {
                 assert_eq!(error.kind(), InsufficientCredits, "{error:?}");
                 assert!(began.elapsed() < Duration::from_secs(2));
-                assert!(!product.app.jobs().get(&product.caller.key, id).await.unwrap().status.is_terminal());
+                assert!(!product.app.jobs().get(&product.caller.owner, id).await.unwrap().status.is_terminal());
             }
         }
     }

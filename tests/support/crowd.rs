@@ -284,7 +284,7 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
 async fn jobs_of(path: &str) -> HashMap<String, (String, JobStatus)> {
     let ledger = Ledger::new(LedgerLocation::File(path.into()), LEASE * 2_880);
     let key = ApiKey::new("sim_wire").unwrap();
-    let page = ledger.list(key.fingerprint(), None, 10_000, None).await.unwrap();
+    let page = ledger.list(&pdfco::tenant::Tenant::of_account(key.fingerprint()), None, 10_000, None).await.unwrap();
     ledger.close().await;
     let named = page.jobs.into_iter().filter_map(|job| {
         let id = job.id().to_owned();

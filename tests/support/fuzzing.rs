@@ -360,11 +360,11 @@ pub fn ledger_rows(data: &[u8]) {
     let mut tape = Tape(data);
     runtime.block_on(async {
         sqlx::query("DELETE FROM jobs").execute(&mut *raw).await.unwrap();
-        let caller = key.fingerprint();
+        let tenant = &pdfco::tenant::Tenant::of_account(key.fingerprint());
         let arguments = json!({});
         let intent = Intent {
             intent_id: "local-row",
-            caller,
+            tenant,
             operation: "pdf_to_text",
             arguments: &arguments,
             request_hash: "0",
@@ -378,7 +378,7 @@ pub fn ledger_rows(data: &[u8]) {
         }
         let mut settled: Option<JobStatus> = None;
         for _ in 0..24 {
-            let before = ledger.get(caller, "local-row").await.unwrap().unwrap();
+            let before = ledger.get(tenant, "local-row").await.unwrap().unwrap();
             // What the doors make of it must hold together too.
             let _ = (jobs.progress(&before), jobs.next_check_in(&before), tips(&before, None), before.credits_total());
             let view = JobView::new(&before, "cache", jobs.progress(&before), tape.whole());
@@ -395,12 +395,12 @@ pub fn ledger_rows(data: &[u8]) {
                 }
                 2 => {
                     let _ = ledger.claim("local-row", "other", before.last_checked_at, tape.whole()).await.unwrap();
-                    ledger.get(caller, "local-row").await.unwrap().unwrap()
+                    ledger.get(tenant, "local-row").await.unwrap().unwrap()
                 }
                 3 => {
-                    let listed = ledger.list(caller, None, 10, None).await.unwrap();
+                    let listed = ledger.list(tenant, None, 10, None).await.unwrap();
                     assert_eq!(listed.jobs.len() as i64, listed.total);
-                    let _ = ledger.changed_since(caller, tape.whole()).await.unwrap();
+                    let _ = ledger.changed_since(tenant, tape.whole()).await.unwrap();
                     before.clone()
                 }
                 _ => observed(&mut tape, ledger, &before).await,
@@ -510,7 +510,7 @@ impl Shelf {
             let jobs = Jobs::new(client.clone(), Arc::clone(&ledger), settings);
             let key = ApiKey::new("sim_shelf").unwrap();
             let raw = runtime.block_on(async {
-                ledger.list(key.fingerprint(), None, 1, None).await.unwrap();
+                ledger.list(&pdfco::tenant::Tenant::of_account(key.fingerprint()), None, 1, None).await.unwrap();
                 sqlx::sqlite::SqliteConnectOptions::new()
                     .filename(&path)
                     .pragma("synchronous", "OFF")

@@ -56,7 +56,7 @@ impl Product {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&heard);
         let caller = Caller {
-            key: app.config.key().unwrap().clone(),
+            owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
             max_wait: Some(app.config.max_wait),
             response_mode: ResponseMode::Inline,

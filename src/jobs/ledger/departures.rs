@@ -6,7 +6,7 @@
 use super::{Ledger, failed, job};
 use crate::error::Result;
 use crate::jobs::{Job, Millis};
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Most generations of one input that are looked at.
 const GENERATIONS_MAX: i64 = 1_000;
@@ -41,12 +41,12 @@ impl Ledger {
     }
 
     /// The caller's jobs whose `client_request_id` is `base` and a number, oldest first.
-    pub async fn generations(&self, caller: &Fingerprint, base: &str) -> Result<Vec<Job>> {
+    pub async fn generations(&self, tenant: &Tenant, base: &str) -> Result<Vec<Job>> {
         let rows = sqlx::query(
             "SELECT * FROM jobs WHERE caller = $1 AND client_request_id >= $2 AND client_request_id < $3
              ORDER BY created_at, rowid LIMIT $4",
         )
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         // Between the two stand the ids that begin with `base-` and nothing else: '.' comes after '-'.
         .bind(format!("{base}-"))
         .bind(format!("{base}."))

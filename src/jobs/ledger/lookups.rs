@@ -12,7 +12,7 @@ use super::store::Store;
 use super::{failed, job};
 use crate::error::Result;
 use crate::jobs::job::Job;
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Parameters of one question.
 const PARAMETERS: usize = 3;
@@ -20,7 +20,7 @@ const PARAMETERS: usize = 3;
 static STATEMENT: LazyLock<Sized> = LazyLock::new(|| Sized::new(statement));
 
 /// Whose job, and its id: the service's or ours.
-type Question = (Fingerprint, String);
+type Question = (Tenant, String);
 
 /// See the head of this file.
 #[derive(Default)]
@@ -28,9 +28,9 @@ pub(super) struct Lookups(Group<Question, Result<Option<Job>>>);
 
 impl Lookups {
     /// The caller's job with this id.
-    pub(super) async fn find(&self, store: &Store, caller: &Fingerprint, id: &str) -> Result<Option<Job>> {
+    pub(super) async fn find(&self, store: &Store, tenant: &Tenant, id: &str) -> Result<Option<Job>> {
         loop {
-            let question = (caller.clone(), id.to_owned());
+            let question = (tenant.clone(), id.to_owned());
             // Whoever asked for all of us may have left in the middle: reading again harms nobody.
             if let Some(found) = self.0.ask(question, || |_: &Question| true, |group| find(store, group)).await {
                 return found;
@@ -43,8 +43,8 @@ async fn find(store: &Store, group: Vec<Waiting<Question, Result<Option<Job>>>>)
     let (text, rows) = STATEMENT.at_least(group.len());
     let mut query = sqlx::query(text);
     for (number, one) in (0i64..).zip(&group) {
-        let (caller, id) = &one.asked;
-        query = query.bind(number).bind(caller.as_str()).bind(id);
+        let (tenant, id) = &one.asked;
+        query = query.bind(number).bind(tenant.as_str()).bind(id);
     }
     // The rest of the statement's rows ask for nothing.
     for _ in group.len() * PARAMETERS..rows * PARAMETERS {

@@ -98,11 +98,11 @@ fn statement(size: usize) -> String {
     format!(
         "BEGIN IMMEDIATE;
          WITH paid (id, day, is_check, credits) AS (VALUES {paid})
-         INSERT INTO spending (day, caller, operation, requests, credits)
+         INSERT INTO spending (day, tenant, operation, requests, credits)
              SELECT day, COALESCE(jobs.caller, '') AS whose, 'job_check', COUNT(*), SUM(credits)
              FROM paid LEFT JOIN jobs ON jobs.intent_id = paid.id
              WHERE is_check = 1 AND credits IS NOT NULL GROUP BY day, whose
-         ON CONFLICT (day, caller, operation) DO UPDATE SET
+         ON CONFLICT (day, tenant, operation) DO UPDATE SET
              requests = spending.requests + excluded.requests, credits = spending.credits + excluded.credits;
          WITH seen (id, word, unrecognized, body, links_till, at, is_end, duration, pages, is_check, paid, remaining)
              AS (VALUES {seen}),

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Ledger, Millis, failed};
 use crate::error::Result;
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Spending of one operation on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub struct Spending {
 
 impl Ledger {
     /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::observe`].
-    pub async fn spent(&self, caller: &Fingerprint, operation: &str, credits: i64, at: Millis) -> Result<()> {
+    pub async fn spent(&self, tenant: &Tenant, operation: &str, credits: i64, at: Millis) -> Result<()> {
         sqlx::query(
-            "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
-             ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
+            "INSERT INTO spending (day, tenant, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
+             ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
         )
         .bind(day(at))
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .bind(operation)
         .bind(credits)
         .execute(self.pool().await?)
@@ -51,9 +51,9 @@ impl Ledger {
     }
 
     /// The caller's spending, newest day first, at most `limit` rows.
-    pub async fn spending(&self, caller: &Fingerprint, limit: u32) -> Result<Vec<Spending>> {
+    pub async fn spending(&self, tenant: &Tenant, limit: u32) -> Result<Vec<Spending>> {
         let rows = sqlx::query("SELECT day, operation, requests, credits FROM spending WHERE caller = $1 ORDER BY day DESC, credits DESC LIMIT $2")
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(i64::from(limit))
             .fetch_all(self.pool().await?)
             .await
@@ -69,8 +69,8 @@ impl Ledger {
         rows.iter().map(|row| read(row).map_err(failed)).collect()
     }
 
-    /// The balance that was reported last beside a job of the caller, and when.
-    pub async fn last_balance(&self, caller: &Fingerprint) -> Result<Option<(i64, Millis)>> {
+    /// The balance that was reported last beside a job of the tenant, and when.
+    pub async fn last_balance(&self, tenant: &Tenant) -> Result<Option<(i64, Millis)>> {
         // Not every change of a row brings a balance, so a few of the latest are compared by when they were told one.
         let row = sqlx::query(
             "SELECT credits_remaining, told_at FROM (
@@ -78,7 +78,7 @@ impl Ledger {
                  WHERE caller = $1 AND credits_remaining IS NOT NULL ORDER BY changed_at DESC LIMIT 50) AS latest
              ORDER BY told_at DESC LIMIT 1",
         )
-        .bind(caller.as_str())
+        .bind(tenant.as_str())
         .fetch_optional(self.pool().await?)
         .await
         .map_err(failed)?;

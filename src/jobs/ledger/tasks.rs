@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{Ledger, Millis, failed};
 use crate::error::{Error, Result};
 use crate::jobs::task::{Task, TaskStatus};
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 use serde_json::Value;
 
 /// Rows that are expired are not found, whether they were tidied up or not.
@@ -21,11 +21,11 @@ impl Ledger {
     /// Writes a task down, before the client hears of it.
     pub async fn promise(&self, task: &Task) -> Result<()> {
         sqlx::query(
-            "INSERT INTO tasks (task_id, caller, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
+            "INSERT INTO tasks (task_id, tenant, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&task.task_id)
-        .bind(task.caller.as_str())
+        .bind(task.tenant.as_str())
         .bind(&task.tool)
         .bind(&task.intent_id)
         .bind(task.follow_up.to_string())
@@ -43,10 +43,10 @@ impl Ledger {
     }
 
     /// The caller's task with this id, unless its time is over at `at`.
-    pub async fn task(&self, caller: &Fingerprint, task_id: &str, at: Millis) -> Result<Option<Task>> {
+    pub async fn task(&self, tenant: &Tenant, task_id: &str, at: Millis) -> Result<Option<Task>> {
         let statement = format!("SELECT * FROM tasks WHERE caller = $1 AND {ALIVE} AND task_id = $3");
         let row = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(at)
             .bind(task_id)
             .fetch_optional(self.pool().await?)
@@ -85,7 +85,7 @@ impl Ledger {
     /// `invalid_argument` for a cursor that is none of ours.
     pub async fn tasks(
         &self,
-        caller: &Fingerprint,
+        tenant: &Tenant,
         limit: u32,
         cursor: Option<&str>,
         at: Millis,
@@ -102,7 +102,7 @@ impl Ledger {
              ORDER BY created_at DESC, task_id DESC LIMIT $5"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(at)
             .bind(before_at)
             .bind(before_id)
@@ -118,9 +118,9 @@ impl Ledger {
     }
 
     /// Whether any task of the caller changed by itself at or after `since`.
-    pub async fn tasks_changed_since(&self, caller: &Fingerprint, since: Millis) -> Result<bool> {
+    pub async fn tasks_changed_since(&self, tenant: &Tenant, since: Millis) -> Result<bool> {
         let row = sqlx::query("SELECT 1 FROM tasks WHERE caller = $1 AND changed_at >= $2 LIMIT 1")
-            .bind(caller.as_str())
+            .bind(tenant.as_str())
             .bind(since)
             .fetch_optional(self.pool().await?)
             .await
@@ -134,7 +134,7 @@ fn read(row: &SqliteRow) -> sqlx::Result<Task> {
     let ttl: i64 = row.try_get("ttl")?;
     Ok(Task {
         task_id: row.try_get("task_id")?,
-        caller: Fingerprint::stored(row.try_get::<String, _>("caller")?),
+        tenant: Tenant::stored(row.try_get::<String, _>("caller")?),
         tool: row.try_get("tool")?,
         intent_id: row.try_get("intent_id")?,
         follow_up: json(row.try_get("follow_up")?).unwrap_or_default(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// Wrong tokens count for this long.
 const WRONG_WINDOW: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewer {
     /// Of this key.
-    pub caller: Fingerprint,
+    pub tenant: Tenant,
     /// Whether that is the server's own key.
     pub is_server: bool,
 }
@@ -141,7 +141,7 @@ mod tests {
     use crate::secret::ApiKey;
 
     fn viewer(key: &str) -> Viewer {
-        Viewer { caller: ApiKey::new(key).unwrap().fingerprint().clone(), is_server: false }
+        Viewer { tenant: Tenant::of_account(ApiKey::new(key).unwrap().fingerprint()), is_server: false }
     }
 
     fn after(start: Instant, seconds: u64) -> Instant {
