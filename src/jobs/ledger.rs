@@ -146,7 +146,7 @@ impl Ledger {
     /// was used before; then nothing is written.
     pub async fn intend(&self, intent: &Intent<'_>) -> Result<Option<Job>> {
         let written = sqlx::query(
-            "INSERT INTO jobs (intent_id, tenant, operation, arguments, request_hash, client_request_id, callback_hash, status, created_at)
+            "INSERT INTO jobs (intent_id, caller, operation, arguments, request_hash, client_request_id, callback_hash, status, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8)
              ON CONFLICT DO NOTHING",
         )
@@ -281,7 +281,7 @@ impl Ledger {
     /// ResponseMode note of a job that this ledger did not submit.
     pub async fn adopt(&self, tenant: &Tenant, job_id: &str, intent_id: &str, at: Millis) -> Result<Job> {
         sqlx::query(
-            "INSERT INTO jobs (intent_id, job_id, tenant, operation, arguments, request_hash, status, created_at)
+            "INSERT INTO jobs (intent_id, job_id, caller, operation, arguments, request_hash, status, created_at)
              VALUES ($1, $2, $3, '', '{}', '', 'working', $4)
              ON CONFLICT DO NOTHING",
         )

@@ -98,7 +98,7 @@ fn statement(size: usize) -> String {
     format!(
         "BEGIN IMMEDIATE;
          WITH paid (id, day, is_check, credits) AS (VALUES {paid})
-         INSERT INTO spending (day, tenant, operation, requests, credits)
+         INSERT INTO spending (day, caller, operation, requests, credits)
              SELECT day, COALESCE(jobs.caller, '') AS whose, 'job_check', COUNT(*), SUM(credits)
              FROM paid LEFT JOIN jobs ON jobs.intent_id = paid.id
              WHERE is_check = 1 AND credits IS NOT NULL GROUP BY day, whose

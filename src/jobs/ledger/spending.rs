@@ -27,7 +27,7 @@ impl Ledger {
     /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::observe`].
     pub async fn spent(&self, tenant: &Tenant, operation: &str, credits: i64, at: Millis) -> Result<()> {
         sqlx::query(
-            "INSERT INTO spending (day, tenant, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
+            "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
              ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
         )
         .bind(day(at))

@@ -21,7 +21,7 @@ impl Ledger {
     /// Writes a task down, before the client hears of it.
     pub async fn promise(&self, task: &Task) -> Result<()> {
         sqlx::query(
-            "INSERT INTO tasks (task_id, tenant, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
+            "INSERT INTO tasks (task_id, caller, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&task.task_id)
