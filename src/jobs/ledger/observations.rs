@@ -102,7 +102,7 @@ fn statement(size: usize) -> String {
              SELECT day, COALESCE(jobs.caller, '') AS whose, 'job_check', COUNT(*), SUM(credits)
              FROM paid LEFT JOIN jobs ON jobs.intent_id = paid.id
              WHERE is_check = 1 AND credits IS NOT NULL GROUP BY day, whose
-         ON CONFLICT (day, tenant, operation) DO UPDATE SET
+         ON CONFLICT (day, caller, operation) DO UPDATE SET
              requests = spending.requests + excluded.requests, credits = spending.credits + excluded.credits;
          WITH seen (id, word, unrecognized, body, links_till, at, is_end, duration, pages, is_check, paid, remaining)
              AS (VALUES {seen}),

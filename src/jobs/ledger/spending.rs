@@ -28,7 +28,7 @@ impl Ledger {
     pub async fn spent(&self, tenant: &Tenant, operation: &str, credits: i64, at: Millis) -> Result<()> {
         sqlx::query(
             "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
-             ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
+             ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
         )
         .bind(day(at))
         .bind(tenant.as_str())
