@@ -115,7 +115,7 @@ fn variables(wanted: &dyn Fn(&str) -> bool) -> Value {
                 variable["isRequired"] = true.into();
                 variable["isSecret"] = true.into();
             }
-            if matches!(setting.default, "true" | "false") {
+            if setting.is_switch() {
                 variable["format"] = "boolean".into();
             }
             if !setting.default.is_empty() {

@@ -29,7 +29,9 @@ use crate::catalog::Method;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, Fingerprint};
 
-pub use rate_limit::{Pace, RateLimiter};
+pub use rate_limit::RateLimiter;
+
+pub use crate::config::Pace;
 pub use reply::{About, Reply};
 pub use retry::Repeat;
 pub use transport::Timeouts;

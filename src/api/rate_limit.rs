@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config::Pace;
 use crate::secret::Fingerprint;
 
 /// The service counts requests within a second. Ours is a little longer, because requests need different times to
@@ -36,15 +37,6 @@ const PAUSE_SEEN_EVERY: Duration = Duration::from_millis(250);
 
 /// From this many keys on, idle ones are forgotten.
 const KEYS_KEPT: usize = 1_024;
-
-/// The configured pace.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// At most this many requests in a second, at least 1.
-    PerSecond(u32),
-    /// No limit of ours; refusals still slow a key down.
-    Off,
-}
 
 /// Paces all requests of all keys.
 pub struct RateLimiter {

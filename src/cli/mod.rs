@@ -397,7 +397,7 @@ impl Session {
     pub fn caller(&self) -> Result<Caller> {
         let config = &self.app.config;
         // A person expects files where they stand.
-        let downloads = if config.download_dir_is_set { config.download_dir.clone() } else { PathBuf::from(".") };
+        let downloads = if config.download_dir_is_set() { config.download_dir.clone() } else { PathBuf::from(".") };
         let sandbox = match &config.files {
             Some(folders) => Sandbox::folders(folders.clone(), downloads),
             None => Sandbox::person(downloads),

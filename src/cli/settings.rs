@@ -30,15 +30,11 @@ fn flag(setting: &'static Setting) -> Arg {
         .help(format!("{help} [{}{default}]", setting.variable))
         .help_heading("Settings")
         .hide_short_help(!SHOWN.contains(&setting.variable));
-    if is_switch(setting) {
+    if setting.is_switch() {
         arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
     } else {
         arg.value_name("VALUE")
     }
-}
-
-fn is_switch(setting: &Setting) -> bool {
-    matches!(setting.default, "true" | "false")
 }
 
 fn long_name(setting: &Setting) -> String {

@@ -1,0 +1,304 @@
+//! Settings: one table, one rank of sources (flag, environment, `.env`, default), and the values that follow.
+//!
+//! A new setting is a row of `settings.rs`. [`load`] is the only reader of the process environment and of files of
+//! settings, together with [`Machine`]. `.env.example` is made from the table.
+
+mod allowed;
+mod env_file;
+mod machine;
+pub mod paths;
+mod settings;
+mod sources;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::{Hint, NextStep};
+use crate::secret::{ApiKey, without_query};
+
+pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
+pub use machine::Machine;
+pub use paths::Folders;
+pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS, Setting, SettingKind, Trust};
+pub use sources::{EnvFile, Origin, Values};
+pub use value::{LedgerLocation, Pace};
+
+use sources::{Environment, Ranks, set_value};
+use value::{Value, without_credentials};
+
+/// How many seconds of waiting a simulated check is worth.
+const SIMULATED_CHECK_WORTH_SECONDS: f64 = 0.05;
+
+impl Config {
+    /// Where the value of `variable` came from.
+    pub fn origin(&self, variable: &str) -> Origin {
+        self.sources.get(variable).map_or(Origin::Default, |(origin, _)| *origin)
+    }
+
+    /// Where the value of `variable` came from, for people: a file by its path.
+    pub fn source(&self, variable: &str) -> String {
+        let origin = self.origin(variable);
+        match self.env_files.iter().find(|file| file.origin == origin) {
+            Some(file) => file.path.display().to_string(),
+            None => origin.to_string(),
+        }
+    }
+
+    /// Every setting with its origin and its value as text; secrets only say that they are set.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, Origin, &str)> {
+        SETTINGS.iter().map(|setting| {
+            let (origin, text) =
+                self.sources.get(setting.variable).map_or((Origin::Default, ""), |(origin, text)| (*origin, text));
+            (setting.variable, origin, text)
+        })
+    }
+
+    /// The files that settings came from, or were to come from.
+    pub fn env_files(&self) -> &[EnvFile] {
+        &self.env_files
+    }
+
+    /// What could not be used of the sources, one sentence each: unknown variables, values that are not UTF-8,
+    /// placeholders that were not filled in, files and lines that cannot be read.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let of_file = |file: &EnvFile| {
+            let path = file.path.display().to_string();
+            file.problems.iter().map(move |problem| format!("`{path}` {problem}.")).collect::<Vec<_>>()
+        };
+        self.notes.iter().cloned().chain(self.env_files.iter().flat_map(of_file))
+    }
+
+    /// Whether `PDFCO_DOWNLOAD_DIR` was set.
+    pub fn download_dir_is_set(&self) -> bool {
+        self.origin("PDFCO_DOWNLOAD_DIR") != Origin::Default
+    }
+
+    /// The configured key.
+    ///
+    /// # Errors
+    /// `auth` when there is none, naming every way to give one; or when the `.env` of an allowed folder would send a
+    /// key that it does not hold itself to a service of its own choice.
+    pub fn key(&self) -> Result<&ApiKey> {
+        let key = self.api_key.as_ref().ok_or_else(|| self.no_key())?;
+        self.may_be_given(self.origin("PDFCO_API_KEY"))?;
+        Ok(key)
+    }
+
+    /// Whether the service may be given a key that came from `origin`; a key of a request counts as a flag.
+    ///
+    /// # Errors
+    /// `auth` when the `.env` of an allowed folder names the service and does not hold the key.
+    pub fn may_be_given(&self, origin: Origin) -> Result<()> {
+        if self.origin("PDFCO_BASE_URL") != Origin::AllowedEnvFile || origin == Origin::AllowedEnvFile {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Auth,
+            format!(
+                "The key is not sent to {}: that address stands in a `.env` file, the key does not.",
+                without_query(self.base_url.as_str())
+            ),
+            "Set PDFCO_BASE_URL in the environment or with --base-url if you trust that service.",
+        ))
+    }
+
+    /// Whether a key is configured.
+    pub fn has_key(&self) -> bool {
+        self.api_key.is_some()
+    }
+
+    fn no_key(&self) -> Error {
+        let unread = self.notes().collect::<Vec<_>>().join(" ");
+        let message = if unread.is_empty() {
+            "No PDF.co API key is set.".to_owned()
+        } else {
+            format!("No PDF.co API key is set. {unread}")
+        };
+        let here = offered_env_file(&Folders::this_user());
+        let offered: Hint = match here {
+            Some(found) if found.decision == EnvDecision::Changed => {
+                "The `.env` of this folder holds a key, but has changed since it was allowed: `pdfco env allow` allows it anew. Or get".into()
+            }
+            Some(_) => {
+                "The `.env` of this folder holds a key and is not read by itself, because it may have come with the folder: pass `--env-file .env`, or run `pdfco env allow` once. Or get".into()
+            }
+            None => "Get".into(),
+        };
+        let argument: Hint = if self.no_key_argument {
+            " or pass it with --api-key".into()
+        } else {
+            hint![" or pass it: ", NextStep::Argument("api_key".into()), " in a call, --api-key on the command line"]
+        };
+        Error::new(
+            Kind::Auth,
+            message,
+            hint![
+                offered,
+                " a key at https://app.pdf.co, then set PDFCO_API_KEY (or X_API_KEY) in the environment, or name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+                argument,
+                ". To try without a key, use `--simulate`."
+            ],
+        )
+    }
+
+    /// The same settings for a simulator at `url`: its address, its key unless one was given as a flag, a ledger that
+    /// is not mixed with real jobs, and links on this machine.
+    ///
+    /// # Errors
+    /// `internal` when `url` or `key` cannot be parsed.
+    pub fn simulated(mut self, url: &str, key: &str) -> Result<Config> {
+        self.base_url = Url::parse(url)
+            .map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
+        self.sources.insert("PDFCO_BASE_URL", (Origin::Flag, url.to_owned()));
+        if self.origin("PDFCO_API_KEY") != Origin::Flag {
+            self.api_key = Some(ApiKey::new(key)?);
+            self.sources.insert("PDFCO_API_KEY", (Origin::Flag, "the simulator's".to_owned()));
+        }
+        if self.origin("PDFCO_LEDGER") == Origin::Default {
+            self.ledger = LedgerLocation::Memory;
+        }
+        if self.origin("PDFCO_RATE_LIMIT") == Origin::Default {
+            self.pace = Pace::Off;
+        }
+        if self.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
+            // A simulated check costs no credits, a person's time still counts.
+            self.check_worth_seconds = SIMULATED_CHECK_WORTH_SECONDS;
+        }
+        Ok(self)
+    }
+}
+
+/// Settings from three ranks, the earlier one winning; `env_file` holds what a file that was asked for says. Empty
+/// values, and placeholders that were not filled in, count as not set.
+///
+/// # Errors
+/// `invalid_argument` that names the variable, where it was set, and what it takes.
+pub fn merge(flags: &Values, environment: &Values, env_file: &Values, folders: &Folders) -> Result<Config> {
+    let ranks = [(Origin::Flag, flags), (Origin::Environment, environment), (Origin::EnvFile, env_file)];
+    resolve(&Ranks(ranks.map(|(origin, values)| (origin, values.clone())).into()), folders)
+}
+
+fn resolve(ranks: &Ranks, folders: &Folders) -> Result<Config> {
+    let key_origin = Setting::named("PDFCO_API_KEY").and_then(|setting| ranks.get(setting));
+    if let Some(setting) = ranks.untrusted(key_origin.map_or(Origin::Default, |(origin, ..)| origin)) {
+        return Err(Error::invalid(
+            format!("{} stands in a `.env` file that does not hold the key it would be used with.", setting.variable),
+            "Such a file may have come with its folder. Set it in the environment or with its flag, or put the key into the same `.env` if it is yours.",
+        ));
+    }
+    let mut sources = std::collections::BTreeMap::new();
+    let config = Config::from_values(|setting| {
+        let (origin, name, text) =
+            ranks.get(&setting).unwrap_or((Origin::Default, setting.variable, setting.default.to_owned()));
+        let shown = match setting.is_secret() && !text.is_empty() {
+            true => "set".to_owned(),
+            false => without_credentials(&text),
+        };
+        sources.insert(setting.variable, (origin, shown));
+        Value { setting, name, origin, text, folders }
+    })?;
+    let notes = ranks
+        .placeholders()
+        .map(|name| format!("{name} holds a placeholder that was not filled in, and counts as not set."))
+        .collect();
+    Ok(Config { sources, notes, ..config })
+}
+
+/// Reads the process environment, and the file of settings that was asked for: with `--env-file` or `PDFCO_ENV_FILE`,
+/// or else `.env` of the current folder if it was allowed, and `.env` in this user's configuration folder. Then merges.
+///
+/// # Errors
+/// As [`merge`]; `invalid_argument` when `--env-file` names no readable file. Every other file that cannot be read is
+/// named by [`Config::notes`] and stops nothing.
+pub fn load(flags: &Values) -> Result<Config> {
+    load_for(flags, &Folders::this_user(), std::env::vars_os())
+}
+
+fn load_for(
+    flags: &Values,
+    folders: &Folders,
+    variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+) -> Result<Config> {
+    let environment = Environment::read(variables);
+    let notes = environment.notes();
+    let mut files = env_files(flags, &environment.values, folders)?;
+    let mut ranks = vec![(Origin::Flag, flags.clone()), (Origin::Environment, environment.values)];
+    for (file, values) in &mut files {
+        ranks.push((file.origin, std::mem::take(values)));
+    }
+    let mut config = resolve(&Ranks(ranks), folders)?;
+    config.notes.splice(0..0, notes);
+    config.env_files = files.into_iter().map(|(file, _)| file).collect();
+    Ok(config)
+}
+
+/// The files of settings that were asked for, the stronger one first, with what they say.
+fn env_files(flags: &Values, environment: &Values, folders: &Folders) -> Result<Vec<(EnvFile, Values)>> {
+    let by_flag = set_value(flags, "PDFCO_ENV_FILE");
+    let is_flag = by_flag.is_some();
+    if let Some(named) = by_flag.or_else(|| set_value(environment, "PDFCO_ENV_FILE")) {
+        let path = paths::below_home(&named, folders.home.as_deref()).unwrap_or_else(|| PathBuf::from(&named));
+        return match env_file::read(&path) {
+            Ok(bytes) => Ok(vec![parsed(path, Origin::EnvFile, &bytes)]),
+            Err(reason) if is_flag => Err(Error::invalid(
+                format!("`{}` cannot be read: {reason}.", path.display()),
+                "--env-file takes a file with one NAME=value a line.",
+            )),
+            Err(reason) => Ok(vec![unreadable(path, Origin::EnvFile, &reason)]),
+        };
+    }
+    let allowed = AllowedFolders::of(folders)
+        .and_then(|list| list.look_up(Path::new(".")))
+        .filter(|found| found.decision == EnvDecision::Allowed)
+        .map(|found| parsed(found.path, Origin::AllowedEnvFile, &found.bytes));
+    let own = folders.config.as_ref().map(|folder| folder.join(".env")).and_then(|path| match env_file::read(&path) {
+        Ok(bytes) => Some(parsed(path, Origin::OwnEnvFile, &bytes)),
+        Err(_) if std::fs::symlink_metadata(&path).is_err() => None,
+        Err(reason) => Some(unreadable(path, Origin::OwnEnvFile, &reason)),
+    });
+    Ok(allowed.into_iter().chain(own).collect())
+}
+
+fn parsed(path: PathBuf, origin: Origin, bytes: &[u8]) -> (EnvFile, Values) {
+    let parsed = env_file::parse(bytes, origin);
+    (EnvFile { path, origin, problems: parsed.problems }, parsed.values)
+}
+
+fn unreadable(path: PathBuf, origin: Origin, reason: &str) -> (EnvFile, Values) {
+    (EnvFile { path, origin, problems: vec![format!("cannot be read: {reason}")] }, Values::new())
+}
+
+/// The `.env` of the current folder, if it holds a key and was neither allowed nor denied as it is.
+pub fn offered_env_file(folders: &Folders) -> Option<FoundEnv> {
+    let found = AllowedFolders::of(folders)?.look_up(Path::new("."))?;
+    let is_open = matches!(found.decision, EnvDecision::Unknown | EnvDecision::Changed);
+    (is_open && found.has_key()).then_some(found)
+}
+
+/// Flags with more folders in `PDFCO_FILES`, beside those that it already has.
+///
+/// # Errors
+/// `invalid_argument` when a name holds the separator of `PATH`.
+pub fn with_folders(mut flags: Values, folders: &[String]) -> Result<Values> {
+    let named = set_value(&flags, "PDFCO_FILES").unwrap_or_default();
+    let more = folders.iter().filter(|folder| !folder.is_empty() && !paths::is_placeholder(folder)).map(PathBuf::from);
+    let all: Vec<PathBuf> =
+        std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).chain(more).collect();
+    if !all.is_empty() {
+        let joined = std::env::join_paths(&all).ok().and_then(|joined| joined.into_string().ok()).ok_or_else(|| {
+            Error::invalid(
+                "The name of a folder holds the character that separates folders.",
+                "Name the folder above it.",
+            )
+        })?;
+        flags.insert("PDFCO_FILES".to_owned(), joined);
+    }
+    Ok(flags)
+}

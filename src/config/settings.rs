@@ -1,0 +1,293 @@
+//! The table of settings: one row each, from which flags, documents and the fields of [`Config`] are made.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::sources::{EnvFile, Origin};
+use super::value::{FromValue, LedgerLocation, Pace, Value};
+use crate::error::Result;
+use crate::secret::ApiKey;
+
+/// The service's public address.
+pub const BASE_URL_DEFAULT: &str = "https://api.pdf.co";
+
+/// One setting: the variable that holds it, what it takes, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
+    /// Name in the environment and in `.env`. The flag is the rest in lower case: `PDFCO_BASE_URL` is `--base-url`.
+    pub variable: &'static str,
+    /// A second name, read where the first one is not set.
+    pub alias: Option<&'static str>,
+    /// What its text means, and in which bounds.
+    pub kind: SettingKind,
+    /// Default, as it would be written; empty when there is none.
+    pub default: &'static str,
+    /// Who may set it.
+    pub trust: Trust,
+    /// One or two sentences for `.env.example`, `--help` and `doctor`.
+    pub help: &'static str,
+}
+
+/// What a setting's text means, and in which bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SettingKind {
+    /// A key or a token: never shown.
+    Secret,
+    /// `true` or `false`.
+    Switch,
+    /// Seconds, with fractions.
+    Seconds {
+        /// Fewest.
+        min: f64,
+        /// Most.
+        max: f64,
+    },
+    /// Days, with fractions.
+    Days {
+        /// Fewest.
+        min: f64,
+        /// Most.
+        max: f64,
+    },
+    /// A number, with fractions.
+    Number {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// Requests per second, or `off`.
+    Rate,
+    /// Any words, separated by commas.
+    Words,
+    /// Hosts, separated by commas.
+    Hosts,
+    /// Folders, separated like `PATH`.
+    Folders,
+    /// A folder; this user's download folder where none is named.
+    DownloadFolder,
+    /// A file or folder.
+    Path,
+    /// Where the ledger is.
+    Ledger,
+    /// The address of the service.
+    ServiceUrl,
+    /// The address under which the service reaches this server.
+    CallbackUrl,
+    /// An address and a port to listen on.
+    Socket,
+    /// Any text.
+    Text,
+}
+
+/// Who may set a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Every source.
+    Any,
+    /// It widens what may be touched or who is told: the `.env` of a folder that was allowed may set it only where
+    /// it also holds the key.
+    WithKey,
+    /// It decides which file is read: no file may set it.
+    NotInFiles,
+}
+
+/// What most settings are.
+const PLAIN: Setting =
+    Setting { variable: "", alias: None, kind: SettingKind::Text, default: "", trust: Trust::Any, help: "" };
+
+impl Setting {
+    /// The row of a variable.
+    pub fn named(variable: &str) -> Option<&'static Setting> {
+        SETTINGS.iter().find(|setting| setting.variable == variable)
+    }
+
+    /// Its names, the first one first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [Some(self.variable), self.alias].into_iter().flatten()
+    }
+
+    /// Whether its flag needs no value.
+    pub fn is_switch(&self) -> bool {
+        self.kind == SettingKind::Switch
+    }
+
+    /// Whether its value is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.kind == SettingKind::Secret
+    }
+
+    /// Whether its value is a path or a list of paths, in which `~` stands for the home folder.
+    pub fn is_path(&self) -> bool {
+        matches!(
+            self.kind,
+            SettingKind::Folders | SettingKind::DownloadFolder | SettingKind::Path | SettingKind::Ledger
+        )
+    }
+}
+
+/// Makes [`SETTINGS`], [`Config`] and its reader from one table. A row is the field's documentation, which is the
+/// setting's help text too, the field, its type, and what differs from [`PLAIN`].
+macro_rules! settings {
+    ($(#[doc = $help:literal] $vis:vis $field:ident: $type:ty => $row:expr;)+) => {
+        /// Every setting, in the order of the documentation.
+        pub const SETTINGS: &[Setting] = &[$(Setting { help: $help.trim_ascii_start(), ..$row }),+];
+
+        /// Every setting with its value.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $(#[doc = $help] $vis $field: $type,)+
+            /// Where each value came from, and its text; secrets only say that they are set.
+            pub(super) sources: BTreeMap<&'static str, (Origin, String)>,
+            /// The files that settings came from, or were to come from.
+            pub(super) env_files: Vec<EnvFile>,
+            /// What `doctor` has to say about the sources.
+            pub(super) notes: Vec<String>,
+        }
+
+        impl Config {
+            /// Reads every field from the value of its row.
+            ///
+            /// # Errors
+            /// `invalid_argument` that names the variable, where it was set, and what it takes.
+            pub(super) fn from_values<'a>(mut value: impl FnMut(Setting) -> Value<'a>) -> Result<Config> {
+                Ok(Config {
+                    $($field: FromValue::from_value(&value($row))?,)+
+                    sources: BTreeMap::new(),
+                    env_files: Vec::new(),
+                    notes: Vec::new(),
+                })
+            }
+        }
+    };
+}
+
+settings! {
+    /// Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it.
+    pub(super) api_key: Option<ApiKey> => Setting {
+        variable: "PDFCO_API_KEY", alias: Some("X_API_KEY"), kind: SettingKind::Secret, ..PLAIN
+    };
+
+    /// File to read settings from, written like this one. Without it, `.env` in this user's configuration folder of pdfco is read, and that of the current folder only after `pdfco env allow`.
+    pub env_file: Option<PathBuf> => Setting {
+        variable: "PDFCO_ENV_FILE", kind: SettingKind::Path, trust: Trust::NotInFiles, ..PLAIN
+    };
+
+    /// Address of the service: https, or plain http on this machine.
+    pub base_url: Url => Setting {
+        variable: "PDFCO_BASE_URL", kind: SettingKind::ServiceUrl, default: BASE_URL_DEFAULT, ..PLAIN
+    };
+
+    /// Use the built-in simulator instead of the service: no key, no credits, no network.
+    pub simulate: bool => Setting {
+        variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", ..PLAIN
+    };
+
+    /// File that remembers jobs, or `memory`. Default: ledger.sqlite in this user's data folder.
+    pub ledger: LedgerLocation => Setting {
+        variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Days after which finished jobs are forgotten.
+    pub ledger_keep: Duration => Setting {
+        variable: "PDFCO_LEDGER_KEEP_DAYS", kind: SettingKind::Days { min: 1.0, max: 36_500.0 }, default: "30",
+        trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Tool groups that assistants see, separated by commas: core, convert_from_pdf, convert_to_pdf, spreadsheets, edit, forms, search, extract, security, account, all.
+    pub toolsets: Vec<String> => Setting {
+        variable: "PDFCO_TOOLSETS", kind: SettingKind::Words, default: "core", ..PLAIN
+    };
+
+    /// Hide whatever spends credits or writes files.
+    pub read_only: bool => Setting {
+        variable: "PDFCO_READ_ONLY", kind: SettingKind::Switch, default: "false", ..PLAIN
+    };
+
+    /// Leave the `api_key` argument out of the tools.
+    pub no_key_argument: bool => Setting {
+        variable: "PDFCO_NO_KEY_ARGUMENT", kind: SettingKind::Switch, default: "false", ..PLAIN
+    };
+
+    /// Longest wait within one tool call. Several assistants give a call up after 60 s.
+    pub max_wait: Duration => Setting {
+        variable: "PDFCO_MAX_WAIT_SECONDS", kind: SettingKind::Seconds { min: 1.0, max: 86_400.0 }, default: "45",
+        ..PLAIN
+    };
+
+    /// How many seconds of waiting one paid check is worth: 0.2 is impatient, 10 saves credits.
+    pub check_worth_seconds: f64 => Setting {
+        variable: "PDFCO_CHECK_WORTH_SECONDS", kind: SettingKind::Number { min: 0.01, max: 3_600.0 }, default: "2",
+        ..PLAIN
+    };
+
+    /// Requests a second and key: 2 on the free plan, 10 on paid ones, or `off`. Refusals lower it by themselves.
+    pub pace: Pace => Setting {
+        variable: "PDFCO_RATE_LIMIT", kind: SettingKind::Rate, default: "2", ..PLAIN
+    };
+
+    /// Folders that assistants may read and write, separated like PATH. Default: the download folder alone.
+    pub files: Option<Vec<PathBuf>> => Setting {
+        variable: "PDFCO_FILES", kind: SettingKind::Folders, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Where results are saved. Default: pdfco in this user's download folder.
+    pub download_dir: PathBuf => Setting {
+        variable: "PDFCO_DOWNLOAD_DIR", kind: SettingKind::DownloadFolder, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Largest file that is uploaded or downloaded.
+    pub max_file_bytes: u64 => Setting {
+        variable: "PDFCO_MAX_FILE_BYTES", kind: SettingKind::Integer { min: 1, max: 1_000_000_000_000_000 },
+        default: "2147483648", trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Hosts that results are downloaded from, separated by commas; `*.` stands for any subdomain.
+    pub download_hosts: Vec<String> => Setting {
+        variable: "PDFCO_DOWNLOAD_HOSTS", kind: SettingKind::Hosts,
+        default: "pdf-temp-files.s3.us-west-2.amazonaws.com,pdf-temp-files.s3-us-west-2.amazonaws.com,pdf-temp-files.s3.amazonaws.com,*.pdf.co",
+        trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget.
+    pub credit_budget: Option<i64> => Setting {
+        variable: "PDFCO_CREDIT_BUDGET", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 }, ..PLAIN
+    };
+
+    /// Public address of the HTTP server. With it the service calls back when a job ends, and checks become the exception.
+    pub callback_url: Option<Url> => Setting {
+        variable: "PDFCO_CALLBACK_URL", kind: SettingKind::CallbackUrl, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Address that `pdfco serve` listens on over HTTP, such as 127.0.0.1:8911, instead of stdio.
+    pub http: Option<SocketAddr> => Setting {
+        variable: "PDFCO_HTTP", kind: SettingKind::Socket, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Bearer token that HTTP callers must send. Required unless the address is on this machine.
+    pub http_token: Option<SecretString> => Setting {
+        variable: "PDFCO_HTTP_TOKEN", kind: SettingKind::Secret, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Host names under which HTTP callers reach the server, separated by commas. This machine's are always allowed.
+    pub http_hosts: Vec<String> => Setting {
+        variable: "PDFCO_HTTP_HOSTS", kind: SettingKind::Hosts, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.
+    pub log: String => Setting {
+        variable: "PDFCO_LOG", default: "warn", ..PLAIN
+    };
+}

@@ -1,0 +1,218 @@
+//! From the text of a setting to its value, within the bounds of its row.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::paths::{Folders, folder_list, setting_path};
+use super::settings::{Setting, SettingKind};
+use super::sources::Origin;
+use crate::catalog::shorten;
+use crate::error::{Error, Result};
+use crate::secret::{ApiKey, without_query};
+
+/// Longest part of a refused value that a message quotes.
+const SHOWN_CHARS: usize = 60;
+/// Seconds of a day.
+const DAY_SECONDS: f64 = 86_400.0;
+
+/// How many requests a second a key may make.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// At most this many requests in a second, at least 1.
+    PerSecond(u32),
+    /// No limit of ours; refusals still slow a key down.
+    Off,
+}
+
+/// Where the ledger is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerLocation {
+    /// For the life of the process.
+    Memory,
+    /// In a file.
+    File(PathBuf),
+}
+
+/// The text of one setting, before it is understood.
+pub(super) struct Value<'a> {
+    pub setting: Setting,
+    /// The name under which it was set.
+    pub name: &'static str,
+    pub origin: Origin,
+    pub text: String,
+    pub folders: &'a Folders,
+}
+
+/// A type that the text of a setting is read into.
+pub(super) trait FromValue: Sized {
+    /// # Errors
+    /// `invalid_argument` that names the variable, where it was set, and what it takes.
+    fn from_value(value: &Value<'_>) -> Result<Self>;
+}
+
+impl Value<'_> {
+    fn refused(&self, takes: &str) -> Error {
+        let is = if self.setting.is_secret() {
+            "has a value".to_owned()
+        } else {
+            format!("is `{}`", shorten(&without_credentials(&self.text), SHOWN_CHARS))
+        };
+        Error::invalid(format!("{} ({}) {is}, which it cannot be.", self.name, self.origin), format!("It takes {takes}."))
+    }
+
+    /// The number within the bounds of the row; without bounds, any.
+    fn number(&self) -> Result<f64> {
+        let (min, max) = match self.setting.kind {
+            SettingKind::Seconds { min, max } | SettingKind::Days { min, max } | SettingKind::Number { min, max } => {
+                (min, max)
+            }
+            _ => (f64::MIN, f64::MAX),
+        };
+        let number = self.text.parse::<f64>().ok().filter(|number| number.is_finite() && (min..=max).contains(number));
+        number.ok_or_else(|| self.refused(&format!("a number from {min} to {max}")))
+    }
+
+    fn path(&self, text: &str) -> Result<PathBuf> {
+        setting_path(text, self.folders.home.as_deref()).map_err(|takes| self.refused(takes))
+    }
+}
+
+/// A value as it may be shown: an address may hold a password.
+pub(super) fn without_credentials(text: &str) -> String {
+    if text.contains("://") { without_query(text) } else { text.to_owned() }
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        if value.text.is_empty() { Ok(None) } else { T::from_value(value).map(Some) }
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        match value.text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(value.refused("true or false")),
+        }
+    }
+}
+
+impl FromValue for f64 {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        value.number()
+    }
+}
+
+impl FromValue for Duration {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        let unit = if matches!(value.setting.kind, SettingKind::Days { .. }) { DAY_SECONDS } else { 1.0 };
+        Duration::try_from_secs_f64(value.number()? * unit).map_err(|_| value.refused("a shorter time"))
+    }
+}
+
+impl FromValue for u64 {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        let (min, max) = match value.setting.kind {
+            SettingKind::Integer { min, max } => (min, max),
+            _ => (0, u64::MAX),
+        };
+        let number = value.text.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
+        number.ok_or_else(|| value.refused(&format!("a whole number from {min} to {max}")))
+    }
+}
+
+impl FromValue for i64 {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        i64::try_from(u64::from_value(value)?).map_err(|_| value.refused("a smaller number"))
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        Ok(value.text.clone())
+    }
+}
+
+impl FromValue for Vec<String> {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        Ok(value.text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
+    }
+}
+
+impl FromValue for Vec<PathBuf> {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        folder_list(&value.text, value.folders.home.as_deref()).map_err(|takes| value.refused(takes))
+    }
+}
+
+impl FromValue for PathBuf {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        match value.text.as_str() {
+            "" => Ok(value.folders.download_folder()),
+            text => value.path(text),
+        }
+    }
+}
+
+impl FromValue for LedgerLocation {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        Ok(match value.text.as_str() {
+            "memory" => LedgerLocation::Memory,
+            "" => match &value.folders.data {
+                Some(data) => LedgerLocation::File(data.join("ledger.sqlite")),
+                None => LedgerLocation::Memory,
+            },
+            path => LedgerLocation::File(value.path(path)?),
+        })
+    }
+}
+
+impl FromValue for Pace {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        match value.text.to_ascii_lowercase().as_str() {
+            "off" => Ok(Pace::Off),
+            text => match text.parse::<u32>() {
+                Ok(limit) if (1..=10_000).contains(&limit) => Ok(Pace::PerSecond(limit)),
+                _ => Err(value.refused("a whole number from 1 to 10000, or `off`")),
+            },
+        }
+    }
+}
+
+impl FromValue for Url {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        let url = Url::parse(&value.text);
+        match value.setting.kind {
+            SettingKind::CallbackUrl => match url {
+                Ok(url) if matches!(url.scheme(), "https" | "http") && url.query().is_none() => Ok(url),
+                _ => Err(value.refused("an http or https address that the service can reach")),
+            },
+            _ => url.map_err(|_| value.refused("an address such as https://api.pdf.co")),
+        }
+    }
+}
+
+impl FromValue for SocketAddr {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        value.text.parse().map_err(|_| value.refused("an address and a port, such as 127.0.0.1:8911"))
+    }
+}
+
+impl FromValue for SecretString {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        Ok(SecretString::from(value.text.clone()))
+    }
+}
+
+impl FromValue for ApiKey {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        ApiKey::new(&value.text).map_err(|error| {
+            Error::invalid(format!("{} ({}): {}", value.name, value.origin, error.message()), error.hint().clone())
+        })
+    }
+}
