@@ -62,7 +62,9 @@ pub(super) fn parse(bytes: &[u8], origin: Origin) -> Parsed {
             continue;
         }
         if origin == Origin::AllowedEnvFile && !name.starts_with("PDFCO_") {
-            parsed.problems.push(format!("has {name}, which is not read from a folder's file: other programs use that name too"));
+            parsed
+                .problems
+                .push(format!("has {name}, which is not read from a folder's file: other programs use that name too"));
             continue;
         }
         match value_of(value) {

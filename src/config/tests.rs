@@ -238,7 +238,8 @@ fn what_cannot_be_used_of_the_sources_is_noted_and_stops_nothing() {
     ];
     let config = loaded(&[], &environment, &Folders::default()).unwrap();
     let notes: Vec<String> = config.notes().collect();
-    for word in ["PDFCO_FILES?", "PDFCO_API_KEY?", "PDFCO_DOWNLOAD_DIR holds a placeholder", "missing` cannot be read"] {
+    for word in ["PDFCO_FILES?", "PDFCO_API_KEY?", "PDFCO_DOWNLOAD_DIR holds a placeholder", "missing` cannot be read"]
+    {
         assert!(notes.iter().any(|note| note.contains(word)), "{word}: {notes:?}");
     }
     assert!(!notes.concat().contains("canary") && notes.len() == 4, "{notes:?}");

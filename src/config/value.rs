@@ -61,7 +61,10 @@ impl Value<'_> {
         } else {
             format!("is `{}`", shorten(&without_credentials(&self.text), SHOWN_CHARS))
         };
-        Error::invalid(format!("{} ({}) {is}, which it cannot be.", self.name, self.origin), format!("It takes {takes}."))
+        Error::invalid(
+            format!("{} ({}) {is}, which it cannot be.", self.name, self.origin),
+            format!("It takes {takes}."),
+        )
     }
 
     /// The number within the bounds of the row; without bounds, any.
