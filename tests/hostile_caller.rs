@@ -12,7 +12,7 @@ use pdfco::answer::Answer;
 use pdfco::app::Caller;
 use pdfco::catalog;
 use pdfco::error::{Error, Kind, Result};
-use pdfco::mcp::job_tools;
+use pdfco::mcp::tools::{self, Found};
 use pdfco::simulator::{self, Handle, Options};
 use product::Product;
 use proptest::prelude::*;
@@ -47,9 +47,9 @@ impl World {
         let (app, caller) = (&self.product.app, &self.caller);
         let given: Map<String, Value> = given.as_object().unwrap().clone();
         let call = async {
-            match job_tools::find(tool) {
-                Some(tool) => job_tools::call(app, caller, tool, given).await,
-                None => job_tools::call_operation(app, caller, catalog::find(tool)?, given).await,
+            match tools::find(tool) {
+                Some(found) => tools::call(app, caller, found, given).await,
+                None => Err(catalog::find(tool).unwrap_err()),
             }
         };
         let timed = async { tokio::time::timeout(Duration::from_secs(30), call).await };
@@ -282,7 +282,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// Tools and operations that can be called here by the hundred.
 fn any_tool() -> impl Strategy<Value = &'static str> {
     let operations = catalog::all().map(|operation| operation.name);
-    let tools = job_tools::ALL.iter().map(|tool| tool.name);
+    let tools = tools::ALL.iter().map(|tool| tool.name);
     prop::sample::select(tools.chain(operations).collect::<Vec<_>>())
 }
 
@@ -291,9 +291,9 @@ proptest! {
 
     #[test]
     fn no_arguments_upset_a_tool(tool in any_tool(), values in prop::collection::vec((0_usize..12, any_json()), 0..5)) {
-        let params: Vec<&'static str> = match job_tools::find(tool) {
-            Some(tool) => tool.params.iter().map(|param| param.name).collect(),
-            None => catalog::find(tool).unwrap().params().map(|param| param.name).collect(),
+        let params: Vec<&'static str> = match tools::find(tool).unwrap() {
+            Found::Job(tool) => tool.params.iter().map(|param| param.name).collect(),
+            Found::Operation(operation) => operation.params().map(|param| param.name).collect(),
         };
         let mut given = Map::new();
         for (pick, value) in values {
@@ -302,7 +302,7 @@ proptest! {
             }
         }
         // Nobody waits here.
-        if tool == "submit_job" || job_tools::find(tool).is_none() {
+        if tools::find(tool).is_some_and(Found::submits) {
             given.insert("wait".to_owned(), json!(0));
         }
         let given = Value::Object(given);

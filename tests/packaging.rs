@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pdfco::config::SETTINGS;
-use pdfco::mcp::job_tools::ALL;
+use pdfco::mcp::tools::ALL;
 use serde_json::{Value, json};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

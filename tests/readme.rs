@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use pdfco::mcp::job_tools::ALL;
+use pdfco::mcp::tools::ALL;
 
 const START: &str = "<!-- tools: made from the declarations; run `UPDATE_FIXTURES=1 cargo test --test readme` -->\n";
 const END: &str = "<!-- /tools -->";

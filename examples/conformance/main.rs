@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pdfco::app::App;
 use pdfco::config::{Folders, Values, merge};
-use pdfco::mcp::{Server, legacy};
+use pdfco::mcp::{Server, tasks_2025_11_25};
 use pdfco::serve::http;
 use pdfco::simulator;
 use rmcp::model::*;
@@ -261,7 +261,7 @@ impl ServerHandler for Fixtures {
 
     async fn on_custom_request(&self, request: CustomRequest, context: Context) -> Result<CustomResult, ErrorData> {
         // How the list of tools arrives in the revision 2025-11-25, which tells of each whether it can be a task.
-        let is_list = request.method.strip_prefix(legacy::PREFIX) == Some("tools/list");
+        let is_list = request.method.strip_prefix(tasks_2025_11_25::PREFIX) == Some("tools/list");
         let mut answer = self.product.on_custom_request(request, context).await?;
         if let (true, Some(Value::Array(listed))) = (is_list, answer.0.get_mut("tools")) {
             listed.splice(0..0, self.tools().into_iter().map(|tool| json!(tool)));

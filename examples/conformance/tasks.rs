@@ -52,7 +52,7 @@ async fn move_task(ledger: &Ledger, id: &str, status: TaskStatus, payload: Optio
 
 impl Work {
     async fn to(&self, status: TaskStatus, payload: Option<Value>) {
-        move_task(self.product.app().jobs().ledger(), &self.id, status, payload).await;
+        move_task(self.product.context().app().jobs().ledger(), &self.id, status, payload).await;
     }
 
     /// Puts the task into `input_required` until all of this is answered. It is asked as the protocol's types have it.
@@ -83,16 +83,16 @@ impl Tasks {
     pub async fn update(&self, request: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
         // One at a time: each reads what is open and writes what is left.
         let at_work = self.at_work.lock().await;
-        let (id, caller) = (request.task_id.clone(), self.product.asking(&context)?);
+        let (id, caller) = (request.task_id.clone(), self.product.context().asking(&context)?);
         let given = request.input_responses.clone();
         // Whose task it is, is the product's to check.
         self.product.update_task(request, context).await?;
-        let Ok(view) = self.product.app().glance_at_task(&caller, &id).await else { return Ok(()) };
+        let Ok(view) = self.product.context().app().glance_at_task(&caller, &id).await else { return Ok(()) };
         let (TaskStatus::InputRequired, Some(Value::Object(mut open))) = (view.status, view.task.payload) else {
             return Ok(());
         };
         let answered: Vec<_> = given.into_iter().filter(|(key, _)| open.shift_remove(key).is_some()).collect();
-        let ledger = self.product.app().jobs().ledger();
+        let ledger = self.product.context().app().jobs().ledger();
         match open.is_empty() {
             true => move_task(ledger, &id, TaskStatus::Working, None).await,
             false => move_task(ledger, &id, TaskStatus::InputRequired, Some(Value::Object(open))).await,
@@ -130,8 +130,8 @@ impl Tasks {
             let required = ClientCapabilities::builder().enable_tasks().build();
             return Err(ErrorData::missing_required_client_capability(required));
         }
-        let caller = self.product.asking(context)?;
-        let kept = self.product.app().keep(&caller, tool, TaskStatus::Working, Value::Null).await;
+        let caller = self.product.context().asking(context)?;
+        let kept = self.product.context().app().keep(&caller, tool, TaskStatus::Working, Value::Null).await;
         let task = detailed(&kept.map_err(|error| ErrorData::internal_error(error.to_string(), None))?).task;
         let ((answers, receiver), over) = (mpsc::channel(ANSWERS_MAX), CancellationToken::new());
         self.at_work.lock().await.insert(task.task_id.clone(), Reins { answers, over: over.clone() });

@@ -1,24 +1,23 @@
-//! The agent's door: the Model Context Protocol over the use cases of `app.rs`.
+//! The MCP server, over the use cases of `app`.
 //!
-//! What lives here: the server (`server.rs`), what tools there are (`tools.rs`, `job_tools.rs`), how an answer looks to
-//! an agent (`present.rs`), tasks in both dialects (`tasks.rs`, `legacy.rs`), who listens to what (`listen.rs`)
-//! and what is told then (`news.rs`), progress, resources, prompts, the icon, and the client side that `demo` uses. With `serve/`
-//! this is the only room that knows rmcp. What never does: deciding anything about jobs, files or credits.
-//!
-//! Start at `server.rs`.
+//! `server.rs` answers the SDK's methods from a [`ServerContext`]; a tool is a file in `tools/`. With `serve/` this is
+//! the only module that knows the SDK.
 
 pub mod client;
+mod context;
 pub mod icon;
-pub mod job_tools;
-pub mod legacy;
-pub mod listen;
-pub mod news;
-pub mod present;
-pub mod progress;
-pub mod prompts;
-pub mod resources;
-pub mod server;
+mod instructions;
+pub mod operation_tools;
+mod present;
+mod progress;
+mod prompts;
+mod resources;
+mod server;
+pub mod subscriptions;
 pub mod tasks;
+pub mod tasks_2025_11_25;
 pub mod tools;
+mod updates;
 
+pub use context::ServerContext;
 pub use server::Server;

@@ -1,6 +1,4 @@
 //! Progress notifications while a call runs: about every three seconds, strictly increasing, never after the result.
-//!
-//! What lives here: [`Progress`]. What never does: asking the service anything; it tells what the jobs engine said last.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,26 +15,26 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Time between notifications.
 const EVERY: Duration = Duration::from_secs(3);
 
-/// What there is to tell.
+/// What happened last, for notifications.
 #[derive(Clone, Default)]
 pub struct Progress {
     last: Arc<Mutex<Option<(Instant, Event)>>>,
 }
 
 impl Progress {
-    /// ResponseMode note of what happens.
-    pub fn note(&self, event: Event) {
+    /// Records what happened last.
+    pub fn record(&self, event: Event) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), event));
     }
 
-    /// The last of it in words, as of now: a job grows older between looks.
+    /// The last event in words, with the time since the submit as of now.
     fn words(&self) -> Option<String> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (heard, event) = last.as_ref()?;
+        let (recorded, event) = last.as_ref()?;
         Some(match event {
             Event::Uploading { name, bytes } => format!("uploading {name} ({bytes} bytes)"),
             Event::Job { status, elapsed_seconds, checks_made, .. } => {
-                let elapsed = elapsed_seconds + heard.elapsed().as_secs_f64();
+                let elapsed = elapsed_seconds + recorded.elapsed().as_secs_f64();
                 let times = if *checks_made == 1 { "once".to_owned() } else { format!("{checks_made} times") };
                 format!("{status}, {elapsed:.0} s since the submit, checked {times}")
             }
@@ -47,9 +45,9 @@ impl Progress {
         })
     }
 
-    /// Runs `work`, and tells the peer how it goes for as long as it runs. Without a token nothing is sent.
+    /// Runs `work`, and notifies the peer of its progress meanwhile. Without a token nothing is sent.
     ///
-    /// Sending is awaited here, in the same task that hands over the result: none can come after it.
+    /// Sending is awaited in the task that returns the result, so no notification comes after it.
     pub async fn beside<T>(
         &self,
         peer: Peer<RoleServer>,

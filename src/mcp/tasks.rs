@@ -1,38 +1,24 @@
-//! Tasks in the protocol's words, as the extension of 2026-07-28 has them.
-//!
-//! What lives here: who takes tasks ([`are_declared`]), and a [`TaskView`] in the protocol's types, for answers and for
-//! notifications. What never does: the dialect of 2025-11-25 (`legacy.rs`), or anything that a task does (`app/tasks.rs`).
+//! Tasks in the protocol's types, as the extension of 2026-07-28 has them.
 
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, CreateTaskResult, DetailedTask, JsonObject, TaskPayload};
 use rmcp::service::RequestContext;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::present;
 use crate::answer::{Answer, TaskView, rfc3339};
 use crate::jobs::TaskStatus;
 
-/// Where a text goes that the model may read while the task is open.
-pub const IMMEDIATE: &str = "io.modelcontextprotocol/model-immediate-response";
-
 /// Whether the client can take a task as the result of this very request. In a session it cannot, whatever it declared
-/// when the session began: the results of older revisions have no types, and clients take a task for an empty result.
+/// when the session began: results of older revisions have no types, and clients read a task as an empty result.
 pub fn are_declared(context: &RequestContext<RoleServer>) -> bool {
     context.meta.protocol_version().is_some()
         && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
-/// The first word about a task. `answer` is what is known of the job so far.
-pub fn created(view: &TaskView, answer: &Answer) -> CreateTaskResult {
-    let mut meta = rmcp::model::MetaObject::default();
-    meta.insert(IMMEDIATE.into(), json!(immediate(answer)));
-    CreateTaskResult::new(task(view)).with_meta(meta)
-}
-
-/// What the model may read while the task is open.
-pub fn immediate(answer: &Answer) -> String {
-    let id = answer.job.as_ref().map_or("", |job| job.job_id.as_str());
-    format!("Job {id} is at work; its outcome will come as the result of this call. Do not submit it again.")
+/// The answer to a call that goes on as a task.
+pub fn created(view: &TaskView) -> CreateTaskResult {
+    CreateTaskResult::new(task(view))
 }
 
 /// The task with everything that its state brings.

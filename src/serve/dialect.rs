@@ -7,7 +7,7 @@
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
-use crate::mcp::{legacy, listen};
+use crate::mcp::{subscriptions, tasks_2025_11_25};
 
 /// Renames what a client of `revision` sends; `None` when none was negotiated yet. Says whether anything was renamed.
 pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
@@ -25,7 +25,7 @@ pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
         "tools/call" => message.pointer("/params/task").is_some_and(|task| !task.is_null()),
         _ => false,
     };
-    let renamed = format!("{}{method}", legacy::PREFIX);
+    let renamed = format!("{}{method}", tasks_2025_11_25::PREFIX);
     match message.as_object_mut() {
         Some(message) if is_tasks => message.insert("method".into(), Value::String(renamed)).is_some(),
         _ => false,
@@ -56,7 +56,7 @@ pub fn outgoing(message: &mut Value) {
 fn rename_wishes(message: &mut Value) -> bool {
     let Some(params) = message.get_mut("params").and_then(Value::as_object_mut) else { return false };
     let Some(wishes) = params.shift_remove("notifications") else { return false };
-    params.insert(listen::RENAMED.into(), wishes);
+    params.insert(subscriptions::RENAMED.into(), wishes);
     true
 }
 
@@ -88,7 +88,7 @@ mod tests {
         for (method, params, is_renamed) in table {
             let before = call(method, params);
             let after = through(before.clone(), Some("2025-11-25"));
-            let expected = if is_renamed { format!("{}{method}", legacy::PREFIX) } else { method.to_owned() };
+            let expected = if is_renamed { format!("{}{method}", tasks_2025_11_25::PREFIX) } else { method.to_owned() };
             assert_eq!(after["method"], expected, "{before}");
             assert_eq!(after["params"], before["params"]);
             for revision in [None, Some("2024-11-05"), Some("2025-03-26"), Some("2025-06-18"), Some("2026-07-28")] {
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(through(plain.clone(), None), plain);
         let after = through(listen(json!({"taskIds": ["a"], "resourcesListChanged": true})), None);
         assert_eq!(after["method"], "subscriptions/listen");
-        assert_eq!(after["params"][listen::RENAMED], json!({"taskIds": ["a"], "resourcesListChanged": true}));
+        assert_eq!(after["params"][subscriptions::RENAMED], json!({"taskIds": ["a"], "resourcesListChanged": true}));
         assert!(after["params"].get("notifications").is_none());
     }
 

@@ -17,7 +17,7 @@ use super::dialect;
 
 /// Largest request. Documents never travel inline.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Where a client of 2026-07-28 repeats which job a call is about (`mcp/tools.rs`).
+/// Where a client of 2026-07-28 repeats which job a call is about (`mcp/operation_tools.rs`).
 const JOB_HEADER: &str = "mcp-param-jobid";
 /// How long a request's body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(60);

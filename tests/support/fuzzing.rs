@@ -25,7 +25,7 @@ use pdfco::files::{Hosts, Sandbox, is_local, is_private, numbered, safe_file_nam
 use pdfco::jobs::job::{links_expire_at, without_links};
 use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Job, JobStatus, Jobs, Ledger, Observation, Results, Settings, call_for, hash_of_request};
-use pdfco::mcp::job_tools;
+use pdfco::mcp::tools;
 use pdfco::secret::{ApiKey, PresignedUrl, without_link_secrets};
 use pdfco::serve::stdio;
 use pdfco::simulator;
@@ -90,9 +90,9 @@ pub fn tool_arguments(data: &[u8]) {
     let [tool, given @ ..] = data else { return };
     let Ok(Value::Object(given)) = serde_json::from_slice::<Value>(given) else { return };
     let operations: Vec<_> = catalog::all().collect();
-    let at = usize::from(*tool) % (operations.len() + job_tools::ALL.len());
+    let at = usize::from(*tool) % (operations.len() + tools::ALL.len());
     let Some(operation) = operations.get(at).copied() else {
-        let tool = &job_tools::ALL[at - operations.len()];
+        let tool = &tools::ALL[at - operations.len()];
         match arguments::read_params(tool.name, tool.params.iter(), given) {
             Ok(read) => typed_as_declared(tool, &read),
             Err(error) => told(&error),
@@ -137,7 +137,7 @@ fn told(error: &Error) {
 }
 
 /// What a tool is handed has the types and bounds that its declaration promises, and nothing else is in it.
-fn typed_as_declared(tool: &job_tools::JobTool, read: &arguments::Arguments) {
+fn typed_as_declared(tool: &tools::JobTool, read: &arguments::Arguments) {
     for (name, value) in &read.body {
         let param = tool.params.iter().find(|param| param.wire == name.as_str());
         let param = param.unwrap_or_else(|| panic!("{}: `{name}` is nowhere declared", tool.name));

@@ -1,8 +1,7 @@
-//! News for clients that listen: tasks, resources, and the list of resources.
+//! Updates for subscribed clients: tasks, resources, and the list of resources.
 //!
-//! What lives here: [`follow`], which reads the ledger every now and then for one listener, and the three ways to reach
-//! one. Listening to a job's resource never costs a credit: it tells what others learned. Listening to a task is
-//! waiting for it. What never does: looking at a job, or ruling on who may listen (`listen.rs`).
+//! [`follow`] reads the ledger at intervals for one subscription. A subscription to a job's resource never costs a
+//! credit: it passes on what other calls learned. A subscription to a task counts as a wait for its job.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,23 +17,23 @@ use crate::app::{App, Caller, HEARD_WITHIN};
 use crate::clock::now;
 use crate::jobs::{Job, Millis, TaskStatus};
 
-/// Jobs that a listener remembers the state of; then it starts anew, and may tell something twice.
+/// Job states that one subscription remembers; beyond that it starts anew and may send an update twice.
 const KNOWN_MAX: usize = 10_000;
-/// Open tasks are asked about at least once in so many rounds: somebody waits for them.
-const ASKED_EVERY: u32 = 5;
+/// Open tasks are read at least once in so many rounds, because their client waits for them.
+const TASKS_EVERY: u32 = 5;
 
-/// What a listener wants to hear of.
+/// What a client subscribed to.
 #[derive(Clone, Default)]
 pub struct Filter {
     /// Ids of tasks.
     pub tasks: Vec<String>,
-    /// Addresses of resources; may change while the listener listens.
+    /// Resources; may change while the subscription lasts.
     pub uris: Arc<Mutex<Vec<String>>>,
-    /// New jobs.
+    /// Whether new jobs are announced.
     pub is_list: bool,
 }
 
-/// How a listener is reached.
+/// How a subscribed client is reached.
 pub enum Listener {
     /// A session of a revision with sessions.
     Session(Peer<RoleServer>),
@@ -72,7 +71,7 @@ impl Listener {
         self.custom("notifications/tasks", json!(tasks::detailed(view))).await
     }
 
-    /// Says which of the wishes are granted. Comes before everything else.
+    /// Sends which part of the filter is granted. Comes before all updates.
     pub async fn acknowledge(&self, granted: Value) -> bool {
         self.custom("notifications/subscriptions/acknowledged", json!({"notifications": granted})).await
     }
@@ -87,10 +86,10 @@ impl Listener {
     }
 }
 
-/// What is compared to know whether a job has changed.
+/// What is compared to see whether a job has changed.
 type Stamp = (String, Option<Millis>, Option<Millis>, usize);
 
-/// Tells a listener what happens, until it cannot be reached any more. Ends by being dropped, otherwise.
+/// Sends updates until the client cannot be reached any more, or until dropped.
 pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: Listener) {
     let mut open: HashMap<String, Option<(TaskStatus, Option<String>)>> =
         filter.tasks.iter().map(|id| (id.clone(), None)).collect();
@@ -99,10 +98,10 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
     let (mut since, mut round) = (began, 0_u32);
     loop {
         let started = now();
-        let (jobs, is_task_moved) = match news(app, caller, since).await {
-            Ok(news) => news,
+        let (jobs, is_task_changed) = match changes(app, caller, since).await {
+            Ok(changes) => changes,
             Err(error) => {
-                tracing::warn!(%error, "news for a listener could not be read");
+                tracing::warn!(%error, "failed to read updates for a subscription");
                 (Vec::new(), false)
             }
         };
@@ -126,16 +125,16 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
             return;
         }
         for job in &changed {
-            for uri in addressed(job, &filter.uris) {
+            for uri in resources_of(job, &filter.uris) {
                 if !listener.resource(&uri).await {
                     return;
                 }
             }
         }
-        if !changed.is_empty() || is_task_moved || round.is_multiple_of(ASKED_EVERY) {
+        if !changed.is_empty() || is_task_changed || round.is_multiple_of(TASKS_EVERY) {
             let ids: Vec<String> = open.keys().cloned().collect();
             for id in ids {
-                // An id that is none of the caller's is never heard of, like one that does not exist.
+                // An id that is not the caller's gets no updates, like one that does not exist.
                 let Ok(view) = app.task(caller, &id).await else { continue };
                 let state = Some((view.status, view.message.clone()));
                 if open.get(&id) != Some(&state) && !listener.task(&view).await {
@@ -153,18 +152,18 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
     }
 }
 
-async fn news(app: &Arc<App>, caller: &Caller, since: Millis) -> crate::error::Result<(Vec<Job>, bool)> {
+async fn changes(app: &Arc<App>, caller: &Caller, since: Millis) -> crate::error::Result<(Vec<Job>, bool)> {
     let (ledger, caller) = (app.jobs().ledger(), &caller.owner.tenant);
     Ok((ledger.changed_since(caller, since).await?, ledger.tasks_changed_since(caller, since).await?))
 }
 
-/// The addresses of this job that the listener wants to hear of.
-fn addressed(job: &Job, uris: &Mutex<Vec<String>>) -> Vec<String> {
+/// The resources of this job that the client subscribed to.
+fn resources_of(job: &Job, uris: &Mutex<Vec<String>>) -> Vec<String> {
     let uris = uris.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_meant = |uri: &&String| {
+    let is_of_job = |uri: &&String| {
         let id = uri.strip_prefix("job://").unwrap_or_default();
         let id = id.strip_suffix("/result").unwrap_or(id);
         Some(id) == job.job_id.as_deref() || id == job.intent_id
     };
-    uris.iter().filter(is_meant).cloned().collect()
+    uris.iter().filter(is_of_job).cloned().collect()
 }

@@ -1,7 +1,7 @@
-//! Tasks as the revision 2025-11-25 has them: the client asks for one by `task` on the call.
+//! Tasks of the revision 2025-11-25, where the client asks for one by `task` on the call.
 //!
-//! What lives here: the methods that the layer at the door (`serve/dialect.rs`) renames so that they arrive as custom
-//! requests, over the same tasks as the newer dialect. What never does: anything for other revisions.
+//! The transport renames that revision's methods, so that they arrive here as custom requests; they work on the same
+//! rows as the tasks of 2026-07-28.
 
 use std::time::Duration;
 
@@ -10,63 +10,56 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
 
-use super::server::Server;
-use super::tools::{self, Found};
-use super::{present, tasks};
-use crate::answer::{TaskView, rfc3339};
+use super::context::{ServerContext, protocol_error};
+use super::{present, tasks, tools};
+use crate::answer::{Answer, TaskView, rfc3339};
 use crate::app::{Caller, ResponseMode};
-use crate::catalog::{Operation, Run};
 use crate::error::{Error, Kind};
 use crate::jobs::TaskStatus;
-use crate::mcp::job_tools::Case;
 
-/// What stands before the methods that the layer at the door renames.
+/// The prefix of the methods that the transport renames.
 pub const PREFIX: &str = "pdfco.2025-11-25/";
-/// Names a result's task.
+/// The key of a text that the model may read while the task is open.
+const IMMEDIATE: &str = "io.modelcontextprotocol/model-immediate-response";
+/// The key that names a result's task.
 const RELATED: &str = "io.modelcontextprotocol/related-task";
-/// A client of this revision is asked not to come back sooner.
+/// The shortest interval that clients of this revision are asked to poll at.
 const POLL_MIN: Duration = Duration::from_secs(5);
-/// How long a session hears of a task without asking.
-const TOLD_FOR: Duration = Duration::from_secs(3_600);
-
-/// Whether a tool may be called as a task: those that may wait for a job.
-pub fn takes_tasks(found: Found) -> bool {
-    match found {
-        Found::Job(tool) => matches!(tool.case, Case::Submit | Case::Wait),
-        Found::Operation(Operation { run, .. }) => *run == Run::Job,
-    }
-}
+/// How long a session is notified of a task's states.
+const NOTIFIED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Answers one of the renamed methods; `None` for a method that is none of them.
 pub async fn answer(
-    server: &Server,
+    context: &ServerContext,
     method: &str,
     params: Option<Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Option<Result<Value, ErrorData>> {
     let params = match params {
         Some(Value::Object(params)) => params,
         _ => Map::new(),
     };
     Some(match method.strip_prefix(PREFIX)? {
-        "tools/list" => tools_list(server),
-        "tools/call" => tools_call(server, params, context).await,
-        "tasks/get" => tasks_get(server, &params, context).await,
-        "tasks/result" => tasks_result(server, &params, context).await,
-        "tasks/list" => tasks_list(server, &params, context).await,
-        "tasks/cancel" => tasks_cancel(server, &params, context).await,
+        "tools/list" => tools_list(context),
+        "tools/call" => tools_call(context, params, request).await,
+        "tasks/get" => tasks_get(context, &params, request).await,
+        "tasks/result" => tasks_result(context, &params, request).await,
+        "tasks/list" => tasks_list(context, &params, request).await,
+        "tasks/cancel" => tasks_cancel(context, &params, request).await,
         other => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, other.to_owned(), None)),
     })
 }
 
 /// The list of tools, each with whether it may be called as a task.
-fn tools_list(server: &Server) -> Result<Value, ErrorData> {
-    let listed = server.tools().map_err(super::server::protocol_error)?;
+fn tools_list(context: &ServerContext) -> Result<Value, ErrorData> {
+    let listed = context.listed_tools().map_err(protocol_error)?;
     let tools: Vec<Value> = listed
         .iter()
         .map(|tool| {
             let mut shown = json!(tool);
-            if let (true, Some(shown)) = (tools::find(&tool.name).is_some_and(takes_tasks), shown.as_object_mut()) {
+            if let (true, Some(shown)) =
+                (tools::find(&tool.name).is_some_and(tools::Found::takes_tasks), shown.as_object_mut())
+            {
                 shown.insert("execution".into(), json!({"taskSupport": "optional"}));
             }
             shown
@@ -76,21 +69,21 @@ fn tools_list(server: &Server) -> Result<Value, ErrorData> {
 }
 
 async fn tools_call(
-    server: &Server,
+    context: &ServerContext,
     mut params: Map<String, Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Result<Value, ErrorData> {
     let wanted = params.remove("task").unwrap_or_default();
-    let request: CallToolRequestParams = serde_json::from_value(Value::Object(params))
+    let call: CallToolRequestParams = serde_json::from_value(Value::Object(params))
         .map_err(|_| ErrorData::invalid_params("The parameters of tools/call do not have the right shape.", None))?;
-    let found = tools::find(&request.name)
-        .ok_or_else(|| ErrorData::invalid_params(super::job_tools::unknown_tool(&request.name), None))?;
-    if !takes_tasks(found) {
-        let what = format!("{} does not support task-augmented execution", request.name);
+    let found =
+        tools::find(&call.name).ok_or_else(|| ErrorData::invalid_params(tools::unknown_tool(&call.name), None))?;
+    if !found.takes_tasks() {
+        let what = format!("{} does not support task-augmented execution", call.name);
         return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, what, None));
     }
     let ttl = wanted.get("ttl").and_then(Value::as_u64).map(Duration::from_millis);
-    let given = request.arguments.unwrap_or_default();
+    let given = call.arguments.unwrap_or_default();
     if given.get("api_key").and_then(Value::as_str).is_some_and(|key| !key.trim().is_empty()) {
         return Err(ErrorData::invalid_params(
             "A task is kept for the key that will ask for it: send the key as x-api-key or set PDFCO_API_KEY instead of passing api_key.",
@@ -98,52 +91,48 @@ async fn tools_call(
         ));
     }
     let response_mode = ResponseMode::TaskOnly { ttl };
-    let answer = server.called(found, &request.name, given, context, response_mode).await;
+    let answer = context.call_tool(found, given, request, response_mode).await;
     let view = match &answer.task {
         Some(view) => {
-            let caller = server.asking(context)?;
-            tell(server, &caller, view, context);
+            let caller = context.asking(request)?;
+            notify(context, &caller, view, request);
             TaskView::clone(view)
         }
         // The call had nothing to wait for: its task has ended already.
         None => {
-            let caller = Caller { response_mode, ..server.asking(context)? };
+            let caller = Caller { response_mode, ..context.asking(request)? };
             let payload = Value::Object(tasks::as_object(&present::result(&answer)));
-            server
-                .app()
-                .keep(&caller, &request.name, TaskStatus::Completed, payload)
-                .await
-                .map_err(super::server::protocol_error)?
+            context.app().keep(&caller, &call.name, TaskStatus::Completed, payload).await.map_err(protocol_error)?
         }
     };
     let mut meta = json!({RELATED: {"taskId": view.task.task_id}});
     if let (Some(_), Some(meta)) = (&answer.task, meta.as_object_mut()) {
-        meta.insert(tasks::IMMEDIATE.into(), json!(tasks::immediate(&answer)));
+        meta.insert(IMMEDIATE.into(), json!(immediate(&answer)));
     }
     Ok(json!({"task": shown(&view), "_meta": meta}))
 }
 
 async fn tasks_get(
-    server: &Server,
+    context: &ServerContext,
     params: &Map<String, Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Result<Value, ErrorData> {
-    let caller = server.asking(context)?;
-    let view = server.app().task(&caller, task_id(params)?).await.map_err(task_error)?;
+    let caller = context.asking(request)?;
+    let view = context.app().task(&caller, task_id(params)?).await.map_err(task_error)?;
     Ok(shown(&view))
 }
 
-/// Waits for the end, however long the client does, and gives the result that the call would have had.
+/// Waits until the task has ended or the client gives up, and returns the result that the call would have had.
 async fn tasks_result(
-    server: &Server,
+    context: &ServerContext,
     params: &Map<String, Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Result<Value, ErrorData> {
-    let caller = server.asking(context)?;
-    let ended = server.app().ended_task(&caller, task_id(params)?);
+    let caller = context.asking(request)?;
+    let ended = context.app().ended_task(&caller, task_id(params)?);
     let view = tokio::select! {
         ended = ended => ended.map_err(task_error)?,
-        () = server.gone().cancelled() => return Err(ErrorData::internal_error("The client has left.", None)),
+        () = context.gone().cancelled() => return Err(ErrorData::internal_error("The client has disconnected.", None)),
     };
     let mut result = match view.status {
         TaskStatus::Failed => {
@@ -162,19 +151,19 @@ async fn tasks_result(
 }
 
 async fn tasks_list(
-    server: &Server,
+    context: &ServerContext,
     params: &Map<String, Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Result<Value, ErrorData> {
-    let caller = server.asking(context)?;
+    let caller = context.asking(request)?;
     let cursor = match params.get("cursor") {
         None | Some(Value::Null) => None,
         Some(Value::String(cursor)) => Some(cursor.as_str()),
         Some(_) => return Err(ErrorData::invalid_params("Invalid cursor", None)),
     };
-    let (views, next) = server.app().tasks(&caller, cursor).await.map_err(|error| match error.kind() {
+    let (views, next) = context.app().tasks(&caller, cursor).await.map_err(|error| match error.kind() {
         Kind::InvalidArgument => ErrorData::invalid_params("Invalid cursor", None),
-        _ => super::server::protocol_error(error),
+        _ => protocol_error(error),
     })?;
     let mut listed = json!({"tasks": views.iter().map(shown).collect::<Vec<_>>()});
     if let (Some(next), Some(listed)) = (next, listed.as_object_mut()) {
@@ -184,12 +173,12 @@ async fn tasks_list(
 }
 
 async fn tasks_cancel(
-    server: &Server,
+    context: &ServerContext,
     params: &Map<String, Value>,
-    context: &RequestContext<RoleServer>,
+    request: &RequestContext<RoleServer>,
 ) -> Result<Value, ErrorData> {
-    let caller = server.asking(context)?;
-    let (view, was_open) = server.app().cancel_task(&caller, task_id(params)?).await.map_err(task_error)?;
+    let caller = context.asking(request)?;
+    let (view, was_open) = context.app().cancel_task(&caller, task_id(params)?).await.map_err(task_error)?;
     if !was_open {
         let what = format!("Cannot cancel task in terminal state '{}'", view.status.as_str());
         return Err(ErrorData::invalid_params(what, None));
@@ -205,8 +194,14 @@ fn task_id(params: &Map<String, Value>) -> Result<&str, ErrorData> {
 fn task_error(error: Error) -> ErrorData {
     match error.kind() {
         Kind::NotFound => ErrorData::invalid_params(error.message().to_owned(), None),
-        _ => super::server::protocol_error(error),
+        _ => protocol_error(error),
     }
+}
+
+/// What the model may read while the task is open.
+fn immediate(answer: &Answer) -> String {
+    let id = answer.job.as_ref().map_or("", |job| job.job_id.as_str());
+    format!("Job {id} is running; its outcome will be the result of this call. Do not submit it again.")
 }
 
 /// A task in the shape of this revision.
@@ -223,21 +218,22 @@ fn shown(view: &TaskView) -> Value {
     })
 }
 
-/// Tells the session about a task's states until it ends, from the ledger alone: this costs nothing.
-fn tell(server: &Server, caller: &Caller, view: &TaskView, context: &RequestContext<RoleServer>) {
-    let (app, caller, peer, gone) = (server.app().clone(), caller.clone(), context.peer.clone(), server.gone().clone());
-    let (task_id, mut told) = (view.task.task_id.clone(), (view.status, view.message.clone()));
-    let telling = async move {
+/// Notifies the session of a task's states until it ends. Reads the ledger alone, so this costs nothing.
+fn notify(context: &ServerContext, caller: &Caller, view: &TaskView, request: &RequestContext<RoleServer>) {
+    let (app, caller, peer, gone) =
+        (context.app().clone(), caller.clone(), request.peer.clone(), context.gone().clone());
+    let (task_id, mut notified) = (view.task.task_id.clone(), (view.status, view.message.clone()));
+    let notifying = async move {
         loop {
             tokio::time::sleep(crate::app::HEARD_WITHIN).await;
             let Ok(view) = app.glance_at_task(&caller, &task_id).await else { return };
             let state = (view.status, view.message.clone());
-            if state != told {
+            if state != notified {
                 let note = CustomNotification::new("notifications/tasks/status", Some(shown(&view)));
                 if peer.send_notification(ServerNotification::CustomNotification(note)).await.is_err() {
                     return;
                 }
-                told = state;
+                notified = state;
             }
             if view.status.is_terminal() {
                 return;
@@ -246,8 +242,8 @@ fn tell(server: &Server, caller: &Caller, view: &TaskView, context: &RequestCont
     };
     tokio::spawn(async move {
         tokio::select! {
-            () = telling => {}
-            () = tokio::time::sleep(TOLD_FOR) => {}
+            () = notifying => {}
+            () = tokio::time::sleep(NOTIFIED_FOR) => {}
             () = gone.cancelled() => {}
         }
     });

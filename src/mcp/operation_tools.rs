@@ -1,0 +1,95 @@
+//! The list of tools, and the tools named after operations.
+//!
+//! The job tools are always listed, operations by toolset, and on a read-only server nothing that spends or writes. A
+//! tool that is not listed still answers, unless the server is read-only.
+
+use std::sync::Arc;
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+use super::tools::{ALL, Found, Hints, JobTool, Shape};
+use crate::catalog::schema::{Detail, of_params};
+use crate::catalog::{self, Effect, Operation, Param, ParamKind};
+use crate::config::Config;
+use crate::error::Result;
+
+/// The key, for callers who bring their own.
+const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, else the server's.").secret()];
+
+/// The header `Mcp-Param-JobId` says which job a call is about.
+const JOB_HEADER: &str = "JobId";
+
+/// The tools that are listed under these settings, in a fixed order.
+///
+/// # Errors
+/// `invalid_argument` for an unknown toolset.
+pub fn list(config: &Config) -> Result<Vec<Tool>> {
+    let toolsets = catalog::toolsets(&config.toolsets)?;
+    let key = if config.no_key_argument { &[] } else { API_KEY };
+    let is_listed = |found: Found| !(config.read_only && found.spends_or_writes());
+    let jobs = ALL.iter().filter(|tool| is_listed(Found::Job(tool))).map(|tool| job_tool(tool, config.read_only, key));
+    let operations = catalog::all()
+        .filter(|operation| toolsets.contains(&operation.toolset) && is_listed(Found::Operation(operation)))
+        .map(|operation| operation_tool(operation, key));
+    Ok(jobs.chain(operations).collect())
+}
+
+/// Lets clients of 2026-07-28 say in a header which job a call is about, so that a balancer can send calls about one job
+/// to one replica, where they share checks.
+pub fn name_job_in_header(tool: &mut Tool) {
+    let mut schema = JsonObject::clone(&tool.input_schema);
+    if let Some(job_id) = schema.get_mut("properties").and_then(|properties| properties.get_mut("job_id"))
+        && let Some(job_id) = job_id.as_object_mut()
+    {
+        job_id.insert("x-mcp-header".into(), json!(JOB_HEADER));
+        tool.input_schema = Arc::new(schema);
+    }
+}
+
+fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static [Param]) -> Tool {
+    let shown = tool.params.iter().filter(|param| !(is_read_only && tool.not_read_only.contains(&param.name)));
+    let schema = of_params(shown.chain(key), Detail::Brief);
+    let declared = declared(tool.name, tool.title, tool.description, schema, tool.hints);
+    match tool.shape {
+        Shape::Described => declared.with_raw_output_schema(output_schema()),
+        Shape::Structured => declared,
+    }
+}
+
+fn operation_tool(operation: &'static Operation, key: &'static [Param]) -> Tool {
+    let schema = of_params(operation.params().chain(key), Detail::Brief);
+    declared(operation.name, operation.title, operation.description, schema, hints(operation.effect))
+}
+
+fn hints(effect: Effect) -> Hints {
+    match effect {
+        Effect::ReadsAccount => Hints { read_only: true, destructive: false, idempotent: true, open_world: true },
+        Effect::MakesDocument | Effect::StoresFile | Effect::SendsMail => {
+            Hints { read_only: false, destructive: false, idempotent: false, open_world: true }
+        }
+        Effect::DeletesFile => Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
+    }
+}
+
+fn declared(name: &'static str, title: &str, description: &'static str, schema: Value, hints: Hints) -> Tool {
+    let annotations = ToolAnnotations::new()
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(hints.open_world);
+    Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)
+}
+
+/// The schema of every answer. It is not published with each operation, where it would cost its tokens again.
+fn output_schema() -> Arc<JsonObject> {
+    static SCHEMA: std::sync::OnceLock<Arc<JsonObject>> = std::sync::OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| Arc::new(object(crate::answer::schema()))))
+}
+
+fn object(schema: Value) -> JsonObject {
+    match schema {
+        Value::Object(map) => map,
+        other => json!({"type": "object", "description": other.to_string()}).as_object().cloned().unwrap_or_default(),
+    }
+}

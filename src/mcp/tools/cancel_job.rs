@@ -1,0 +1,46 @@
+//! `cancel_job`: stops tracking a job. Free; changes the record.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::declaration::{Handler, Hints, JOB_ID, JobTool, Shape, parse};
+use crate::answer::Answer;
+use crate::app::{App, Caller};
+use crate::error::Result;
+
+/// The tool.
+pub static TOOL: JobTool = JobTool {
+    name: "cancel_job",
+    aliases: &["kill_job"],
+    title: "Stop tracking a job",
+    description: "Stop tracking a job: its state becomes cancelled, and waits and tasks for it end. Use it for a \
+        job that nobody needs any more; a wait can be given up without it. PDF.co itself cannot be told to stop: \
+        the work may still finish and be charged. content.outcome is cancelled, already_terminal (it had ended, \
+        nothing changed) or not_found (not among the jobs of list_jobs); none of them is an error. Free; \
+        get_job_check with `force` looks at a cancelled job once more, and takes up its end if there is one.",
+    params: &[JOB_ID],
+    not_read_only: &[],
+    hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: false },
+    spends_or_writes: true,
+    submits: false,
+    takes_tasks: false,
+    shape: Shape::Described,
+    handler: Handler::Keyed(run),
+};
+
+#[derive(Deserialize)]
+struct Arguments {
+    job_id: String,
+}
+
+fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
+    async move {
+        let Arguments { job_id } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        app.cancel(caller, &job_id).await
+    }
+    .boxed()
+}

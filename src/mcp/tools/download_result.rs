@@ -1,0 +1,58 @@
+//! `download_result`: saves the files of a result. Writes to disk; free once the job is known to have succeeded.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::declaration::{Handler, Hints, JOB_ID, JobTool, Shape, parse};
+use crate::answer::Answer;
+use crate::app::{App, Caller};
+use crate::catalog::{Param, ParamKind};
+use crate::error::Result;
+
+const SAVE_TO: Param = Param::new(
+    "save_to",
+    ParamKind::Text,
+    "File, or folder for several files, below the allowed folders. Default: the download folder.",
+);
+const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace files that exist.").default("false");
+
+/// The tool.
+pub static TOOL: JobTool = JobTool {
+    name: "download_result",
+    aliases: &[],
+    title: "Save a result to disk",
+    description: "Save the files of a finished job to disk and return path, size and SHA-256 of each. Wait for \
+        the job with wait_job_completion first; to look at text use read_result instead. It writes only below \
+        the server's allowed folders and creates missing ones; a file that exists is an error unless `overwrite` \
+        is true, which replaces it for good. A cut download is resumed, and a file appears only when it is \
+        complete. Free for a job known to have succeeded; otherwise, or when a link has expired, it looks once \
+        as get_job_check does. Links live for an hour unless `expiration` said otherwise: after that the error \
+        is link_expired and the operation has to run again.",
+    params: &[JOB_ID, SAVE_TO, OVERWRITE],
+    not_read_only: &[],
+    hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
+    spends_or_writes: true,
+    submits: false,
+    takes_tasks: false,
+    shape: Shape::Described,
+    handler: Handler::Keyed(run),
+};
+
+#[derive(Deserialize)]
+struct Arguments {
+    job_id: String,
+    save_to: Option<String>,
+    overwrite: bool,
+}
+
+fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
+    async move {
+        let Arguments { job_id, save_to, overwrite } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        app.download(caller, &job_id, save_to.as_deref(), overwrite).await
+    }
+    .boxed()
+}

@@ -1,0 +1,159 @@
+//! The tools about jobs, files and the catalog: one file each, with schema, defaults, description and handler.
+//!
+//! A new tool is a file here, its `mod` line and its row in [`ALL`].
+
+mod cancel_job;
+mod declaration;
+mod describe_operation;
+mod download_result;
+mod get_credit_balance;
+mod get_job_check;
+mod list_jobs;
+mod list_operations;
+mod read_result;
+mod submit_job;
+mod upload_file;
+mod wait_job_completion;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use declaration::{Handler, Hints, JobTool, Shape};
+
+use crate::answer::Answer;
+use crate::app::{App, Caller};
+use crate::catalog::{self, Effect, Operation, Run, nearest};
+use crate::error::Result;
+
+/// Every job tool, in the order in which they are listed.
+pub static ALL: &[&JobTool] = &[
+    &submit_job::TOOL,
+    &wait_job_completion::TOOL,
+    &get_job_check::TOOL,
+    &read_result::TOOL,
+    &download_result::TOOL,
+    &upload_file::TOOL,
+    &list_jobs::TOOL,
+    &cancel_job::TOOL,
+    &list_operations::TOOL,
+    &describe_operation::TOOL,
+    &get_credit_balance::TOOL,
+];
+
+/// A tool by name: one of [`ALL`], or an operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Found {
+    /// About jobs, files or the catalog.
+    Job(&'static JobTool),
+    /// An operation of the service.
+    Operation(&'static Operation),
+}
+
+impl Found {
+    /// The name in the list, whatever alias was used.
+    pub fn name(self) -> &'static str {
+        match self {
+            Found::Job(tool) => tool.name,
+            Found::Operation(operation) => operation.name,
+        }
+    }
+
+    /// Whether a call may create a job.
+    pub fn submits(self) -> bool {
+        match self {
+            Found::Job(tool) => tool.submits,
+            Found::Operation(_) => true,
+        }
+    }
+
+    /// Whether a call may wait for a job, and so be answered with a task.
+    pub fn takes_tasks(self) -> bool {
+        match self {
+            Found::Job(tool) => tool.takes_tasks,
+            Found::Operation(operation) => operation.run == Run::Job,
+        }
+    }
+
+    /// Whether a read-only server refuses it.
+    pub fn spends_or_writes(self) -> bool {
+        match self {
+            Found::Job(tool) => tool.spends_or_writes,
+            Found::Operation(operation) => operation.effect != Effect::ReadsAccount,
+        }
+    }
+}
+
+/// The tool that answers to `name`, listed or not.
+pub fn find(name: &str) -> Option<Found> {
+    let job_tool = ALL.iter().find(|tool| tool.name == name || tool.aliases.contains(&name));
+    match job_tool {
+        Some(tool) => Some(Found::Job(tool)),
+        None => catalog::all().find(|operation| operation.answers_to(name)).map(Found::Operation),
+    }
+}
+
+/// Calls a tool. An operation takes its own arguments, and those of submit_job about waiting, reading and saving.
+///
+/// # Errors
+/// What the use case says.
+pub async fn call(app: &Arc<App>, caller: &Caller, found: Found, given: Map<String, Value>) -> Result<Answer> {
+    match found {
+        Found::Job(JobTool { handler: Handler::Keyless(run), .. }) => run(app, given),
+        Found::Job(JobTool { handler: Handler::Keyed(run), .. }) => run(app, caller, given).await,
+        Found::Operation(operation) => submit_job::run_operation(app, caller, operation, given).await,
+    }
+}
+
+/// The message for a name that no tool answers to, with the nearest names.
+pub fn unknown_tool(name: &str) -> String {
+    let names = ALL.iter().map(|tool| tool.name).chain(catalog::all().map(|operation| operation.name));
+    let near = nearest(name, names, 3);
+    let shown = catalog::shorten(name, 60);
+    if near.is_empty() {
+        format!("There is no tool named `{shown}`.")
+    } else {
+        format!("There is no tool named `{shown}`. Did you mean {}?", near.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::arguments::coerce;
+
+    #[test]
+    fn every_tool_is_described_in_full() {
+        assert!(ALL.len() <= 12);
+        for tool in ALL {
+            assert!(tool.description.len() <= 1_200 && tool.description.ends_with('.'), "{}", tool.name);
+            assert!(!tool.title.is_empty() && tool.name.len() <= 40, "{}", tool.name);
+            assert!(!(tool.hints.read_only && (tool.hints.destructive || tool.spends_or_writes)), "{}", tool.name);
+            for name in tool.not_read_only {
+                assert!(tool.params.iter().any(|param| param.name == *name), "{}: {name}", tool.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_has_its_arguments_type() {
+        for param in ALL.iter().flat_map(|tool| tool.params) {
+            if let Some(default) = param.default {
+                assert!(coerce(&param.kind, &json!(default)).is_ok(), "{}: {default}", param.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_tool_and_no_operation_share_a_name() {
+        for tool in ALL {
+            for name in std::iter::once(&tool.name).chain(tool.aliases) {
+                assert!(!catalog::all().any(|operation| operation.answers_to(name)), "{name}");
+                let answering = ALL.iter().filter(|other| other.name == *name || other.aliases.contains(name));
+                assert_eq!(answering.count(), 1, "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `submit_job`: runs any operation of the catalog. Spends credits, and writes where `save_to` says.
+
+use std::sync::Arc;
+
+use const_format::concatcp;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::declaration::{Handler, Hints, JobTool, Shape, TIMEOUT_SECONDS_MAX, duration, parse};
+use crate::answer::Answer;
+use crate::app::{App, Caller, PAGE_MAX, READ_DEFAULT, SUBMIT_WAIT_DEFAULT, SubmitRequest};
+use crate::catalog::{self, Operation, Param, ParamKind};
+use crate::error::{Error, Result};
+
+const OPERATION: Param = Param::new("operation", ParamKind::Text, "Operation name, e.g. `pdf_to_text`.").required();
+// Text or a list, as it was given: only the operation knows whether a comma separates documents or stands in a name.
+const URL: Param = Param::new(
+    "url",
+    ParamKind::JsonText,
+    "Document: http(s) link, `filetoken://…` or local path; several for merging and image_to_pdf, separated by commas. Left out where an operation takes none.",
+)
+.aliases(&["urls", "file_path", "input"]);
+const OPTIONS: Param = Param::new(
+    "options",
+    ParamKind::Object(&[
+        Param::new(
+            "pages",
+            ParamKind::Text,
+            "Pages, e.g. `0,2-5,7-`; counted from 0, in pdf_split and pdf_delete_pages from 1. Default: all.",
+        ),
+        Param::new("name", ParamKind::Text, "Output file name. Default: after the source."),
+        Param::new("password", ParamKind::Text, "Password that opens the PDF."),
+    ]),
+    "Arguments of the operation besides `url`: these and others, as describe_operation lists them.",
+)
+.aliases(&["arguments", "params"]);
+const WAIT: Param = Param::new(
+    "wait",
+    ParamKind::Number,
+    "Seconds to wait for the end; the server caps it (45 by default); 0 returns at once. Clients that take tasks may get a task instead of a wait.",
+)
+.default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
+const READ: Param = Param::new(
+    "read",
+    ParamKind::Integer { min: 0, max: PAGE_MAX as i64 },
+    "Characters of a text result to include; 0 for none. read_result gives the rest.",
+)
+.default(concatcp!(READ_DEFAULT));
+const SAVE_TO: Param = Param::new(
+    "save_to",
+    ParamKind::Text,
+    "File or folder, below the allowed folders, to save the result to if it ends within `wait`. Existing files are kept.",
+);
+const CLIENT_REQUEST_ID: Param = Param::new(
+    "client_request_id",
+    ParamKind::Text,
+    "Your own unique id for this request, up to 200 characters without spaces.",
+);
+
+/// The arguments about waiting, reading and saving, which a tool named after an operation takes too.
+static EXTRAS: &[Param] = &[WAIT, READ, SAVE_TO, CLIENT_REQUEST_ID];
+
+/// The tool.
+pub static TOOL: JobTool = JobTool {
+    name: "submit_job",
+    aliases: &[],
+    title: "Run a PDF operation",
+    description: "Run any PDF.co operation (pdf_to_text, pdf_merge, html_to_pdf…) on a document, wait for it up \
+        to `wait` seconds and return the finished job with the start of its text or the links of its files. \
+        list_operations finds the name, describe_operation the arguments. If the job has not ended by then, the \
+        answer is a normal one with status `working` or `queued` and the job_id: go on with wait_job_completion \
+        and do not submit again, which starts and charges a second job. A job that failed or was aborted has \
+        that status, and the reason in content. Spends what the operation costs, mostly per page, 2 credits for \
+        each check while it waits, and 7 for each local file, which is uploaded first. Pass client_request_id to \
+        make a repeat safe: the same id with the same arguments returns the same job instead of a second one.",
+    params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, CLIENT_REQUEST_ID],
+    not_read_only: &[],
+    hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
+    spends_or_writes: true,
+    submits: true,
+    takes_tasks: true,
+    shape: Shape::Described,
+    handler: Handler::Keyed(run),
+};
+
+#[derive(Deserialize)]
+struct Arguments {
+    operation: String,
+    url: Option<String>,
+    #[serde(default)]
+    options: Map<String, Value>,
+    #[serde(flatten)]
+    extras: Extras,
+}
+
+#[derive(Deserialize)]
+struct Extras {
+    wait: f64,
+    read: u64,
+    save_to: Option<String>,
+    client_request_id: Option<String>,
+}
+
+fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, mut given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
+    async move {
+        let beside = operation_arguments_beside_options(&mut given);
+        let Arguments { operation, url, options, extras } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        let mut arguments = options;
+        let url = url.map(|url| ("url".to_owned(), Value::String(url)));
+        for (name, value) in beside.into_iter().chain(url) {
+            if arguments.contains_key(&name) {
+                return Err(Error::invalid(
+                    format!("`{name}` is given twice: beside `options` and in it."),
+                    "Give it once.",
+                ));
+            }
+            arguments.insert(name, value);
+        }
+        app.submit(caller, extras.request(operation, arguments)?).await
+    }
+    .boxed()
+}
+
+/// Runs an operation under its own name, with the official server's arguments. Ours for waiting, reading and saving are
+/// taken too, where the operation has none of that name.
+///
+/// # Errors
+/// What the use case says.
+pub async fn run_operation(
+    app: &Arc<App>,
+    caller: &Caller,
+    operation: &'static Operation,
+    mut given: Map<String, Value>,
+) -> Result<Answer> {
+    let mut ours = Map::new();
+    for param in EXTRAS {
+        if operation.param(param.name).is_none()
+            && let Some(value) = given.shift_remove(param.name)
+        {
+            ours.insert(param.name.to_owned(), value);
+        }
+    }
+    let extras: Extras = parse(operation.name, EXTRAS.iter(), ours)?;
+    Box::pin(app.submit(caller, extras.request(operation.name.to_owned(), given)?)).await
+}
+
+impl Extras {
+    fn request(self, operation: String, arguments: Map<String, Value>) -> Result<SubmitRequest> {
+        Ok(SubmitRequest {
+            operation,
+            arguments,
+            wait: Some(duration("wait", self.wait, 0.0, TIMEOUT_SECONDS_MAX)?),
+            read: Some(self.read),
+            save_to: self.save_to,
+            client_request_id: self.client_request_id,
+        })
+    }
+}
+
+/// Takes out of `given` what can only be meant for `options`: arguments that the operation has and this tool has not.
+fn operation_arguments_beside_options(given: &mut Map<String, Value>) -> Map<String, Value> {
+    let named = given.iter().find(|(name, _)| OPERATION.answers_to(name)).and_then(|(_, value)| value.as_str());
+    let Some(operation) = named.and_then(|name| catalog::find(name).ok()) else { return Map::new() };
+    let is_beside = |name: &str| {
+        !TOOL.params.iter().any(|param| param.answers_to(name))
+            && operation.params().any(|param| param.answers_to(name))
+    };
+    let (beside, rest) = std::mem::take(given).into_iter().partition(|(name, _)| is_beside(name));
+    *given = rest;
+    beside
+}
