@@ -1,8 +1,7 @@
-//! What a shell offers while a line is typed: commands and flags from the tree that parses, operations from the
-//! catalog, job ids from the ledger.
+//! What a shell offers while a line is typed: commands and flags from the tree that parses, operations from the catalog,
+//! job ids from the ledger, file names from the current folder.
 //!
-//! What lives here: the answer to the script that `pdfco completions` prints. What never does: the network, a word on
-//! stderr, or waiting: a ledger that cannot be read quickly offers nothing.
+//! The network is not used, and a ledger that cannot be read quickly offers nothing.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -13,7 +12,9 @@ use clap::builder::StyledStr;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::{call, tree};
+use super::args::tree;
+use super::commands::call;
+use super::names::flag_name;
 use crate::catalog;
 use crate::config::{self, LedgerLocation, Values};
 use crate::jobs::Ledger;
@@ -44,7 +45,7 @@ fn offered(operation: Option<&str>) -> Command {
     let mut tree = tree(named.map(|(typed, operation)| call::Named { operation, typed }));
     tree = tree.mut_subcommand("call", |mut call| {
         for other in catalog::all().filter(|other| named.is_none_or(|(_, named)| named.name != other.name)) {
-            call = call.subcommand(Command::new(call::flag_name(other.name)).about(other.title));
+            call = call.subcommand(Command::new(flag_name(other.name)).about(other.title));
         }
         call
     });
@@ -62,7 +63,7 @@ fn offered(operation: Option<&str>) -> Command {
 fn operations() -> Vec<CompletionCandidate> {
     catalog::all()
         .map(|operation| {
-            CompletionCandidate::new(call::flag_name(operation.name)).help(Some(StyledStr::from(operation.title)))
+            CompletionCandidate::new(flag_name(operation.name)).help(Some(StyledStr::from(operation.title)))
         })
         .collect()
 }
@@ -91,21 +92,11 @@ fn job_ids() -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The script by which a shell asks, if there is one for it.
-pub fn script(shell: &str) -> Option<Vec<u8>> {
+/// The script by which `shell` asks, if there is one for it.
+pub fn script(shell: clap_complete::Shell) -> Option<Vec<u8>> {
     let shells = Shells::builtins();
     let mut script = Vec::new();
-    shells.completer(shell)?.write_registration(VARIABLE, "pdfco", "pdfco", "pdfco", &mut script).ok()?;
+    let completer = shells.completer(&shell.to_string())?;
+    completer.write_registration(VARIABLE, "pdfco", "pdfco", "pdfco", &mut script).ok()?;
     Some(script)
-}
-
-/// The word for a shell, as the scripts name it.
-pub fn shell_word(shell: clap_complete::Shell) -> &'static str {
-    match shell {
-        clap_complete::Shell::Bash => "bash",
-        clap_complete::Shell::Elvish => "elvish",
-        clap_complete::Shell::Fish => "fish",
-        clap_complete::Shell::PowerShell => "powershell",
-        _ => "zsh",
-    }
 }

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, Place, Road, Scope};
 use self::edit::{Problem, at};
 use self::file::Found;
-use super::output::Report;
+use crate::cli::report::Report;
 use crate::config::{Config, Machine};
 use crate::error::{Error, Kind, Result};
 

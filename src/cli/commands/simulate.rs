@@ -1,6 +1,4 @@
 //! `pdfco simulate`: the service, offline, on a port of this machine.
-//!
-//! What lives here: its flags and its first words. What never does: the service itself (`simulator/`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,9 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{Printer, SUCCESS};
-use super::{jobs, signalled};
 use crate::api::Pace;
+use crate::cli::exit_code::SUCCESS;
+use crate::cli::output::Printer;
+use crate::cli::session::signalled;
+use crate::cli::value_parsers::plain_seconds;
 use crate::config::{Config, Origin};
 use crate::error::Result;
 use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
@@ -47,7 +47,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "seconds")]
     checks: u32,
     /// Half of the jobs are done after so many seconds
-    #[arg(long, value_name = "MEDIAN", value_parser = jobs::plain_seconds)]
+    #[arg(long, value_name = "MEDIAN", value_parser = plain_seconds)]
     seconds: Option<Duration>,
 }
 

@@ -130,7 +130,7 @@ fn still_as(path: &Path, found: &Found) -> Result<()> {
     }
 }
 
-/// ResponseMode the file away.
+/// Takes the file away.
 ///
 /// # Errors
 /// `file_access`.

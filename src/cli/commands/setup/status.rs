@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::Seen;
 use super::clients::{CLIENTS, Client, Scope};
 use super::edit::at;
-use crate::cli::output::{Report, Table};
+use crate::cli::report::Report;
+use crate::cli::table::Table;
 use crate::config::Machine;
 use crate::error::Error;
 

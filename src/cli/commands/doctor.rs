@@ -1,19 +1,26 @@
 //! `pdfco doctor`: what is set up, what works, and what to do about the rest.
 //!
-//! What lives here: the checks, in the order in which a failure explains the ones after it. What never does: repairing
-//! anything.
+//! The checks run in the order in which a failure explains those after it. Nothing is repaired.
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::Session;
-use super::output::{Report, SUCCESS, Table, USAGE, exit_code};
 use super::setup;
 use crate::api::Pace;
+use crate::cli::exit_code::{SUCCESS, USAGE, of_error};
+use crate::cli::report::Report;
+use crate::cli::session::CliSession;
+use crate::cli::shell_words::in_shell_words;
+use crate::cli::table::Table;
 use crate::config::{LedgerLocation, Machine};
 use crate::error::{Error, Result};
 
 /// Examples of `doctor --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco doctor\n  pdfco doctor --simulate\n  pdfco doctor --json | jq '.data.items[] | select(.ok | not)'";
+
+/// Flags of `doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {}
 
 /// One line of the diagnosis.
 struct Finding {
@@ -30,8 +37,8 @@ impl Finding {
     }
 
     fn wrong(what: &'static str, error: &Error) -> Finding {
-        let hint = super::output::in_shell_words(error.hint());
-        Finding { what, ok: false, detail: error.message().to_owned(), hint, code: exit_code(error.kind()) }
+        let hint = in_shell_words(error.hint());
+        Finding { what, ok: false, detail: error.message().to_owned(), hint, code: of_error(error.kind()) }
     }
 
     fn line(&self) -> String {
@@ -41,11 +48,11 @@ impl Finding {
     }
 }
 
-/// Looks at everything once. The exit code is that of the first thing that is wrong.
+/// Checks everything once. The exit code is that of the first check that failed.
 ///
 /// # Errors
 /// None: what is wrong is in the report.
-pub async fn run(session: &Session) -> Result<Report> {
+pub async fn run(session: &CliSession, _args: &DoctorArgs) -> Result<Report> {
     let config = &session.app.config;
     let mut findings = vec![Finding::fine("version", env!("CARGO_PKG_VERSION"))];
     findings.push(match config.key() {
@@ -103,7 +110,7 @@ pub async fn run(session: &Session) -> Result<Report> {
 }
 
 /// Whether the service answers and takes the key: the balance is free to ask for.
-async fn service(session: &Session) -> Finding {
+async fn service(session: &CliSession) -> Finding {
     let address = crate::secret::without_query(session.app.config.base_url.as_str());
     let asked = match session.caller() {
         Ok(caller) => session.app.balance(&caller).await,
@@ -136,7 +143,7 @@ fn clients() -> Vec<Finding> {
             let path = status.path.display();
             match (&status.problem, &status.command) {
                 (Some(problem), _) => Finding {
-                    hint: super::output::in_shell_words(problem.hint()),
+                    hint: in_shell_words(problem.hint()),
                     ..Finding::fine(status.client.title, problem.message())
                 },
                 (None, Some(command)) if status.is_stale() => Finding {

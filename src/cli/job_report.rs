@@ -1,19 +1,19 @@
-//! A job as a person and a program see it.
-//!
-//! What lives here: the lines of `jobs show`, the `data` of the envelope, and what an outcome means for the exit code.
-//! What never does: asking for anything; every function takes what is known.
+//! A job as a person and a program see it: the lines of `jobs show`, the `data` of the envelope, and what an outcome
+//! means for the exit code. Nothing here asks for anything; every function takes what is known.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Session;
-use super::output::{Report, exit_code_of, in_shell_words, outcome_code};
-use super::progress_bar::counted;
-use crate::answer::{Answer, rfc3339};
+use super::exit_code::{of_error, of_outcome};
+use super::names::counted;
+use super::report::{Problem, Report};
+use super::session::CliSession;
+use super::shell_words::in_shell_words;
+use crate::answer::{Answer, JobView, rfc3339};
 use crate::app::Caller;
 use crate::clock::now;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
 
 /// What an absent value is shown as.
@@ -23,13 +23,13 @@ const NONE: &str = "(none)";
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn job_of(session: &Session, caller: &Caller, answer: &Answer) -> Result<Job> {
+pub async fn job_of(session: &CliSession, caller: &Caller, answer: &Answer) -> Result<Job> {
     let view = answer.job.as_ref().ok_or_else(|| Error::internal("An answer about a job came without one."))?;
     session.app.jobs().get(&caller.owner, &view.job_id).await
 }
 
-/// How a job stands that was asked for its outcome; a job that is not done ran out of `timeout`.
-pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration) -> Report {
+/// The outcome of a job that was waited for; one that still runs ran out of `timeout`.
+pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Duration) -> Report {
     let id = job.id();
     let message = match &job.status {
         JobStatus::Success => None,
@@ -39,7 +39,7 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
             job.reason().unwrap_or_else(|| "the service gave no reason".to_owned())
         )),
         JobStatus::Unknown => Some(format!("job '{id}' was not found")),
-        JobStatus::Cancelled => Some(format!("job {id} was cancelled: nobody follows it any more")),
+        JobStatus::Cancelled => Some(format!("job {id} was cancelled: it is not tracked any more")),
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(match broken_by(answer) {
             Some((_, error)) => format!("job {id} is {}, but it cannot be followed: {error}", status_word(job)),
             None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
@@ -48,9 +48,9 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
     let tips = in_shell_words(&answer.tips.clone().unwrap_or_default());
     let hint = match &job.status {
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
-            match last_error(answer) {
-                Some(error) if broken_by(answer).is_none() => {
-                    format!("The last look failed: {error} {}", session.how(&format!("pdfco jobs wait {id}")))
+            match answer.job.as_ref().and_then(last_check_error) {
+                Some((_, error)) if broken_by(answer).is_none() => {
+                    format!("The last check failed: {error} {}", session.how(&format!("pdfco jobs wait {id}")))
                 }
                 _ => session.how(&format!("pdfco jobs wait {id}")),
             }
@@ -59,29 +59,31 @@ pub fn outcome(session: &Session, answer: &Answer, job: &Job, timeout: Duration)
     };
     let summary = summary(answer, job);
     let code = match broken_by(answer) {
-        Some((kind, _)) if !job.status.is_terminal() => exit_code_of(kind),
-        _ => outcome_code(&job.status),
+        Some((kind, _)) if !job.status.is_terminal() => of_error(kind),
+        _ => of_outcome(&job.status),
     };
     Report {
         notes: if message.is_none() { vec![summary.clone()] } else { Vec::new() },
         summary,
         lines: Vec::new(),
         data: data(answer, job),
-        problem: message.map(|message| (message, hint)),
+        problem: message.map(|message| Problem { message, hint }),
         code,
         ..Report::default()
     }
 }
 
-fn last_error(answer: &Answer) -> Option<&str> {
-    answer.job.as_ref()?.last_check_error.as_ref()?.get("message")?.as_str()
+/// Kind and message of the error of the last check, when no later check succeeded.
+pub fn last_check_error(view: &JobView) -> Option<(Kind, &str)> {
+    let error = view.last_check_error.as_ref()?;
+    let word = error.get("kind")?.as_str()?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
+    Some((kind, error.get("message")?.as_str()?))
 }
 
-/// Kind and message of an error that ended the wait before its budget did: then no budget was applied.
-fn broken_by(answer: &Answer) -> Option<(&str, &str)> {
-    let view = answer.job.as_ref().filter(|view| view.timeout_applied.is_none())?;
-    let error = view.last_check_error.as_ref()?;
-    Some((error.get("kind")?.as_str()?, error.get("message")?.as_str()?))
+/// Kind and message of an error that ended the wait early; no timeout was applied then.
+fn broken_by(answer: &Answer) -> Option<(Kind, &str)> {
+    last_check_error(answer.job.as_ref().filter(|view| view.timeout_applied.is_none())?)
 }
 
 fn summary(answer: &Answer, job: &Job) -> String {
@@ -193,6 +195,11 @@ fn result(answer: &Answer, job: &Job) -> Value {
     json!({"urls": links, "value": results.inline, "expires_at": job.links_expire_at.map(rfc3339), "saved": saved})
 }
 
+/// What is said of a job that had ended before this command.
+pub fn already_completed(id: &str) -> String {
+    format!("job '{id}' is already completed")
+}
+
 /// One line for each saved file: path, bytes, digest.
 pub fn saved_lines(answer: &Answer) -> Vec<String> {
     let outputs = answer.job.iter().flat_map(|view| &view.outputs);
@@ -269,7 +276,7 @@ mod tests {
     #[test]
     fn data_has_both_shapes() {
         let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.txt?sig=1"}));
-        let answer = Answer::new("success", json!({}), Default::default()).with_tips("read_result J1 gives the text.");
+        let answer = Answer::new("success", json!({}), Default::default()).with_tips(crate::hint![crate::next_step::NextStep::Read { job_id: "J1".into(), offset: None }, " gives the text."]);
         let data = data(&answer, &done);
         assert_eq!(data["status"], "success");
         assert_eq!(
@@ -277,7 +284,7 @@ mod tests {
             (Some("J1"), Some("J1"), Some("local-1"))
         );
         assert_eq!(data["result"]["urls"][0], "https://h.test/a/report.txt?sig=1");
-        assert_eq!(data["tips"], "pdfco jobs read J1 gives the text.");
+        assert_eq!(data["tips"], "`pdfco jobs read J1` gives the text.");
         assert!(data.get("job").is_some());
     }
 }

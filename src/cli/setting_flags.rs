@@ -1,21 +1,63 @@
-//! Every setting as a flag, made from the table of `config.rs`.
+//! Every setting as a flag, made from the table of settings.
 //!
-//! What lives here: [`flags`] and [`values`], which carry flags to `config::load` under their variable's name. What
-//! never does: a default or a meaning; both stand in the table.
+//! All flags are accepted by every command, before and after its name. Help shows those that the command uses: a person
+//! who runs one operation is not shown the settings of the HTTP server.
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{SETTINGS, Setting, Values};
 
 /// Settings that short help (`-h`) shows; the others need `--help`.
-const SHOWN: &[&str] = &["PDFCO_API_KEY", "PDFCO_SIMULATE"];
+const SHORT: &[&str] = &["PDFCO_API_KEY", "PDFCO_SIMULATE"];
 
-/// The flag of every setting, usable before and after a command's name.
-pub fn flags() -> Vec<Arg> {
-    SETTINGS.iter().map(flag).collect()
+/// Settings of commands that talk to the service or read the ledger.
+const FOR_CALLS: &[&str] = &[
+    "PDFCO_API_KEY",
+    "PDFCO_BASE_URL",
+    "PDFCO_SIMULATE",
+    "PDFCO_LEDGER",
+    "PDFCO_RATE_LIMIT",
+    "PDFCO_CHECK_WORTH_SECONDS",
+    "PDFCO_CREDIT_BUDGET",
+    "PDFCO_CONFIRM_CREDITS",
+    "PDFCO_FILES",
+    "PDFCO_DOWNLOAD_DIR",
+    "PDFCO_DOWNLOAD_HOSTS",
+    "PDFCO_MAX_FILE_BYTES",
+    "PDFCO_ENV_FILE",
+    "PDFCO_LOG",
+];
+/// Settings of commands that need neither.
+const FOR_HELPERS: &[&str] = &["PDFCO_LOG"];
+/// Commands that need neither the service nor the ledger.
+const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "help"];
+/// Commands whose help shows every setting.
+const ALL_SETTINGS: &[&str] = &["serve", "doctor"];
+
+/// The tree with the flag of every setting on every command, hidden where the command does not use it.
+pub fn on_every_command(tree: Command) -> Command {
+    let names: Vec<String> = tree.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let tree = tree.args(SETTINGS.iter().map(|setting| flag(setting, is_shown(setting, FOR_CALLS))));
+    names.into_iter().fold(tree, |tree, name| {
+        let shown = match name.as_str() {
+            name if ALL_SETTINGS.contains(&name) => None,
+            name if HELPERS.contains(&name) => Some(FOR_HELPERS),
+            _ => Some(FOR_CALLS),
+        };
+        // A command's own copy outranks the inherited one, and its subcommands inherit it.
+        tree.mut_subcommand(name, |command| {
+            command.args(
+                SETTINGS.iter().map(|setting| flag(setting, shown.is_none_or(|shown| is_shown(setting, shown)))),
+            )
+        })
+    })
 }
 
-fn flag(setting: &'static Setting) -> Arg {
+fn is_shown(setting: &Setting, shown: &[&str]) -> bool {
+    shown.contains(&setting.variable)
+}
+
+fn flag(setting: &'static Setting, is_shown: bool) -> Arg {
     let help = match setting.variable {
         "PDFCO_API_KEY" => {
             format!("{} Other users of this machine can see a key on a command line; prefer the variable", setting.help)
@@ -29,7 +71,8 @@ fn flag(setting: &'static Setting) -> Arg {
         .action(ArgAction::Set)
         .help(format!("{help} [{}{default}]", setting.variable))
         .help_heading("Settings")
-        .hide_short_help(!SHOWN.contains(&setting.variable));
+        .hide(!is_shown)
+        .hide_short_help(!SHORT.contains(&setting.variable));
     if setting.is_switch() {
         arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
     } else {
@@ -50,12 +93,10 @@ pub fn values(matches: &ArgMatches) -> Values {
 
 #[cfg(test)]
 mod tests {
-    use clap::Command;
-
     use super::*;
 
     fn said(line: &str) -> Values {
-        let tree = Command::new("pdfco").args(flags()).subcommand(Command::new("go"));
+        let tree = on_every_command(Command::new("pdfco").subcommand(Command::new("go")));
         values(&tree.try_get_matches_from(line.split(' ')).unwrap())
     }
 
@@ -83,7 +124,7 @@ mod tests {
     #[test]
     fn every_setting_has_a_flag_with_help_that_names_its_variable() {
         for setting in SETTINGS {
-            let flag = flag(setting);
+            let flag = flag(setting, true);
             assert!(flag.get_help().unwrap().to_string().contains(setting.variable), "{}", setting.variable);
         }
     }

@@ -1,25 +1,29 @@
-//! `pdfco demo`: the whole story in a minute, without a key: a client in conversation with a server, over a simulator.
+//! `pdfco demo`: the whole story in a minute, without a key: an MCP client in conversation with a server, over a
+//! simulator.
 //!
-//! What lives here: the story. Each step is a tool call over the protocol, through the same bytes that an assistant
-//! would send (`mcp/client.rs`). What never does: a shortcut past the protocol, or anything outside this machine.
+//! Each step is a tool call over the protocol, through the same bytes that an assistant would send (`mcp/client.rs`).
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::output::{Printer, Report, SUCCESS};
-use super::progress_bar::Spinner;
 use crate::app::App;
+use crate::cli::output::Printer;
+use crate::cli::progress::Step;
+use crate::cli::report::Report;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::client::Assistant;
 use crate::serve::stdio;
 use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
 
+/// Examples of `demo --help`.
+pub const EXAMPLES: &str = "Examples:\n  pdfco demo\n  pdfco demo --quiet";
+
 /// The document of the story: `fixtures/documents/report.pdf`, inside the binary so that the demo runs anywhere.
-const DOCUMENT: &[u8] = include_bytes!("../../fixtures/documents/report.pdf");
+const DOCUMENT: &[u8] = include_bytes!("../../../fixtures/documents/report.pdf");
 /// Its name.
 const NAME: &str = "report.pdf";
 /// How long the simulator works on it, so that there is something to wait for.
@@ -27,11 +31,11 @@ const MEDIAN: Duration = Duration::from_secs(3);
 /// Characters of the text that are shown.
 const SHOWN_CHARS: u64 = 900;
 
-/// Tells the story and gives the exit code.
+/// Runs the story.
 ///
 /// # Errors
 /// Whatever step fails; nothing is left running then either.
-pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
+pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     let options = Options { life: Life::Time { median: MEDIAN, sigma: 0.2 }, ..Options::default() };
     let folder = work_folder(&options.directory)?;
     let simulator = spawn(options).await?;
@@ -42,19 +46,36 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
     config.files = Some(vec![folder.clone()]);
     config.download_dir.clone_from(&folder);
     let app = Arc::new(App::new(config)?);
-    let spinner = Spinner::new(*printer);
-    let hears = spinner.clone();
+    let waiting: Arc<Mutex<Option<Step>>> = Arc::default();
+    let shown = Arc::clone(&waiting);
     let (stream, server) = stdio::in_process(app);
-    let assistant = Assistant::start(stream, move |_, words| hears.tell(words)).await?;
-    let told = story(&assistant, &folder, printer, &spinner).await;
-    spinner.clear();
+    let assistant = Assistant::start(stream, move |_, words| {
+        if let Some(step) = shown.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            step.show(words);
+        }
+    })
+    .await?;
+    let report = story(&assistant, &folder, printer, &waiting).await;
+    end(&waiting);
     assistant.close().await;
     let _ = server.await;
     simulator.stop().await;
-    Ok(printer.finish("demo", Ok(told?)))
+    report
 }
 
-async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner: &Spinner) -> Result<Report> {
+/// Ends the step that is shown, if one is.
+fn end(step: &Mutex<Option<Step>>) {
+    if let Some(step) = step.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        step.end();
+    }
+}
+
+async fn story(
+    assistant: &Assistant,
+    folder: &Path,
+    printer: &Printer,
+    waiting: &Mutex<Option<Step>>,
+) -> Result<Report> {
     let document = folder.join(NAME);
     std::fs::write(&document, DOCUMENT).map_err(|error| unwritable(folder, error))?;
     let tools = assistant.tools().await?;
@@ -78,9 +99,9 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
         ),
     );
 
-    spinner.start("wait_job_completion");
+    *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Step::begin(*printer, "wait_job_completion"));
     let finished = call(assistant, "wait_job_completion", json!({"job_id": job_id, "timeout": 40})).await?;
-    spinner.clear();
+    end(waiting);
     step(
         printer,
         &format!(
@@ -121,7 +142,6 @@ async fn story(assistant: &Assistant, folder: &Path, printer: &Printer, spinner:
     Ok(Report {
         summary: format!("demo: {NAME} became text for {cost} simulated credits"),
         data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": page, "file": path, "sha256": sha256, "credits": cost, "simulated": true}),
-        code: SUCCESS,
         ..Report::default()
     })
 }

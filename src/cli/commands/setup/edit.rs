@@ -71,7 +71,7 @@ impl Splice {
         Splice { start: at, end: at, text: text.into() }
     }
 
-    /// ResponseMode bytes out.
+    /// Takes bytes out.
     pub fn cut(start: usize, end: usize) -> Splice {
         Splice { start, end, text: String::new() }
     }

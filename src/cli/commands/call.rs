@@ -1,0 +1,226 @@
+//! `pdfco call`: any operation, its parameters as flags.
+//!
+//! Arguments are checked and typed by `catalog/arguments.rs`, for the command line and the MCP server alike.
+
+mod arguments;
+mod flags;
+
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use self::arguments::{CallArgs, read};
+pub use self::flags::{Named, command};
+
+use self::flags::source_of;
+use super::batch::{self, Batch};
+use super::read::text_from;
+use crate::answer::Answer;
+use crate::app::{Caller, SubmitRequest};
+use crate::catalog::{Operation, Output, ParamKind};
+use crate::cli::exit_code::SUCCESS;
+use crate::cli::inputs::expanded;
+use crate::cli::job_report::{self, job_of};
+use crate::cli::report::Report;
+use crate::cli::session::CliSession;
+use crate::cli::stdin;
+use crate::cli::targets::{Target, scratch_folder};
+use crate::error::{Error, Result};
+use crate::jobs::{Job, JobStatus};
+
+/// Inputs of a batch that run at once, unless it says.
+const AT_ONCE: u16 = 4;
+
+/// Submits, waits, and prints or saves the result.
+///
+/// # Errors
+/// What ends the call before there is an outcome.
+pub async fn run(session: &CliSession, mut args: CallArgs) -> Result<Report> {
+    let piped = with_document_from_stdin(session, &mut args)?;
+    if let Some(batch) = with_inputs(&mut args)? {
+        return batch::run(session, batch).await;
+    }
+    let caller = session.caller_with_folder(piped.as_ref().map(TempDir::path))?;
+    let target = args.save_to.as_deref().map(|path| Target::parse(session, path)).transpose()?;
+    if let Some(target) = &target {
+        target.check_before_submit(&caller, args.operation, &args.arguments, args.overwrite)?;
+    }
+    session.progress.label(args.operation.name);
+    let request = request(session, &args);
+    let mut answer = session.app.submit(&caller, request).await?;
+    let job = job_of(session, &caller, &answer).await?;
+    let mut report = job_report::outcome(session, &answer, &job, args.timeout);
+    if args.background {
+        return Ok(in_background(session, report, &job));
+    }
+    match (&target, &job.status) {
+        (Some(target), JobStatus::Success) => {
+            let saved = save(session, &caller, &job, target, args.overwrite).await?;
+            report = job_report::outcome(session, &with_outputs(&mut answer, &saved), &job, args.timeout);
+            report.lines = if target.is_stdout() { Vec::new() } else { job_report::saved_lines(&saved) };
+        }
+        (None, JobStatus::Success) if session.printer.is_human() => {
+            show_result(session, &caller, args.operation, &job, args.read, &mut report).await?;
+        }
+        _ => {}
+    }
+    Ok(report)
+}
+
+fn request(session: &CliSession, args: &CallArgs) -> SubmitRequest {
+    SubmitRequest {
+        operation: args.operation.name.to_owned(),
+        arguments: args.arguments.clone(),
+        wait: Some(if args.background { Duration::ZERO } else { args.timeout }),
+        // A person's text is read below, where a failure to read is an error.
+        read: if session.printer.is_human() || args.save_to.is_some() { Some(0) } else { args.read },
+        client_request_id: args.client_request_id.clone(),
+        ..SubmitRequest::default()
+    }
+}
+
+/// The report of a job that is not waited for.
+fn in_background(session: &CliSession, mut report: Report, job: &Job) -> Report {
+    report.code = if job.status.is_terminal() { report.code } else { SUCCESS };
+    report.problem = report.problem.filter(|_| report.code != SUCCESS);
+    report.lines = job_report::head_lines(job);
+    report.lines.insert(1, format!("local id: {}", job.intent_id));
+    report.notes.push(session.how(&format!("pdfco jobs wait {}", job.id())));
+    report
+}
+
+async fn save(session: &CliSession, caller: &Caller, job: &Job, target: &Target, overwrite: bool) -> Result<Answer> {
+    session.progress.downloads(job.id());
+    let saved = target.save(session, caller, job, overwrite).await;
+    saved.map_err(|error| later(session, error, &format!("pdfco jobs download {}", job.id())))
+}
+
+/// The answer with the files of `saved`.
+fn with_outputs(answer: &mut Answer, saved: &Answer) -> Answer {
+    if let (Some(view), Some(files)) = (&mut answer.job, &saved.job) {
+        view.outputs.clone_from(&files.outputs);
+    }
+    answer.clone()
+}
+
+/// Copies a document that is named `-` from stdin into a folder of its own, which is returned.
+fn with_document_from_stdin(session: &CliSession, args: &mut CallArgs) -> Result<Option<TempDir>> {
+    let Some(param) =
+        args.operation.params().find(|param| matches!(param.kind, ParamKind::Source | ParamKind::Sources))
+    else {
+        return Ok(None);
+    };
+    let mut words = words_of(args, param.name);
+    if !words.iter().any(|word| word == "-") {
+        return Ok(None);
+    }
+    if words.iter().filter(|word| *word == "-").count() > 1 {
+        return Err(Error::invalid("`-` is named twice, and there is one stdin.", "Name it once."));
+    }
+    let folder = scratch_folder()?;
+    let path = stdin::document(folder.path(), session.app.config.max_file_bytes)?;
+    words.iter_mut().filter(|word| *word == "-").for_each(|word| *word = path.display().to_string());
+    args.arguments.insert(param.name.to_owned(), Value::from(words));
+    Ok(Some(folder))
+}
+
+/// The documents that the arguments name.
+fn words_of(args: &CallArgs, param: &str) -> Vec<String> {
+    match args.arguments.get(param) {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        // A list as JSON text is a list.
+        Some(Value::String(word)) => serde_json::from_str(word).unwrap_or_else(|_| vec![word.clone()]),
+        _ => Vec::new(),
+    }
+}
+
+/// Turns patterns into files. Returns a batch when there is more than one input for an operation that takes one.
+fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
+    let takes_one = source_of(args.operation);
+    let takes_many = args.operation.params().find(|param| param.kind == ParamKind::Sources);
+    let Some(param) = takes_one.or(takes_many) else { return Ok(None) };
+    let words = words_of(args, param.name);
+    if words.is_empty() {
+        return Ok(None);
+    }
+    if takes_one.is_none() {
+        // All of them are inputs of one job, as often as they are named.
+        let mut inputs = Vec::new();
+        for word in &words {
+            inputs.extend(expanded(std::slice::from_ref(word))?.0);
+        }
+        if inputs != words {
+            args.arguments.insert(param.name.to_owned(), Value::from(inputs));
+        }
+        return Ok(None);
+    }
+    let (inputs, had_pattern) = expanded(&words)?;
+    let is_batch = words.len() > 1 || had_pattern || args.resume || args.at_once.is_some();
+    if !is_batch {
+        return Ok(None);
+    }
+    if args.client_request_id.is_some() {
+        return Err(Error::invalid(
+            "--client-request-id is the id of one request, and a batch has several.",
+            "Leave it out: --resume finds what each input has been paid for.",
+        ));
+    }
+    if args.read.is_some() {
+        return Err(Error::invalid(
+            "--read shows the text of one result, and a batch has several.",
+            "Add --save-to with a folder, or read each with `pdfco jobs read`.",
+        ));
+    }
+    let mut arguments = args.arguments.clone();
+    arguments.shift_remove(param.name);
+    Ok(Some(Batch {
+        operation: args.operation,
+        param: param.name,
+        inputs,
+        arguments,
+        at_once: usize::from(args.at_once.unwrap_or(AT_ONCE)),
+        resume: args.resume,
+        background: args.background,
+        timeout: args.timeout,
+        save_to: args.save_to.clone(),
+        overwrite: args.overwrite,
+    }))
+}
+
+/// Shows a person the result: the text, else the links, else the service's own words.
+async fn show_result(
+    session: &CliSession,
+    caller: &Caller,
+    operation: &Operation,
+    job: &Job,
+    read: Option<u64>,
+    report: &mut Report,
+) -> Result<()> {
+    let results = job.results();
+    let is_text = matches!(operation.output, Output::Text(_) | Output::Inline)
+        && (!results.links.is_empty() || results.inline.is_some());
+    if is_text || (results.links.is_empty() && results.inline.is_some()) {
+        let text = text_from(session, caller, job.id(), 0, read, 0).await;
+        let (text, rest) = text.map_err(|error| later(session, error, &format!("pdfco jobs read {}", job.id())))?;
+        report.text = Some(text);
+        report.notes.extend(rest.map(|next| session.how(&format!("pdfco jobs read {} --offset {next}", job.id()))));
+    } else if results.links.is_empty() {
+        report.text = job.content.as_ref().map(|content| format!("{content:#}"));
+    } else {
+        report.lines = results.links.iter().map(|link| link.expose().to_owned()).collect();
+        report.notes.push(if session.is_simulated() {
+            "Add --save-to PATH to save the result.".to_owned()
+        } else {
+            session.how(&format!("pdfco jobs download {}", job.id()))
+        });
+    }
+    Ok(())
+}
+
+/// An error after the job succeeded, when only its result did not come: says how to get it without paying again.
+fn later(session: &CliSession, error: Error, command: &str) -> Error {
+    let hint = error.hint().clone().and(format!(" The job itself succeeded. {}", session.how(command)));
+    error.with_hint(hint)
+}

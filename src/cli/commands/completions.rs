@@ -1,0 +1,33 @@
+//! `pdfco completions`: the script by which a shell asks this program what could come next.
+
+use clap::Args;
+
+use crate::cli::complete;
+use crate::cli::report::Report;
+use crate::error::{Error, Result};
+
+/// Examples of `completions --help`.
+pub const EXAMPLES: &str = "Examples:\n  pdfco completions bash > ~/.local/share/bash-completion/completions/pdfco\n  pdfco completions zsh > ~/.zfunc/_pdfco";
+
+/// Flags of `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// The completion script of a shell. What it offers is decided in `cli/complete.rs`.
+///
+/// # Errors
+/// `internal` for a shell that there is no script for; all that can be named have one.
+pub fn run(args: &CompletionsArgs) -> Result<Report> {
+    let script = complete::script(args.shell)
+        .ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
+    let script = String::from_utf8_lossy(&script).trim().to_owned();
+    Ok(Report {
+        summary: format!("completion script for {}", args.shell),
+        data: script.clone().into(),
+        text: Some(script),
+        ..Report::default()
+    })
+}

@@ -1,0 +1,44 @@
+//! `pdfco jobs download`: saves the result of a job.
+
+use clap::Args;
+
+use crate::app::Caller;
+use crate::cli::job_report::{self, job_of};
+use crate::cli::job_selector::JobArg;
+use crate::cli::report::Report;
+use crate::cli::session::CliSession;
+use crate::error::Result;
+
+/// Examples of `jobs download --help`.
+pub const EXAMPLES: &str = "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite";
+
+/// Flags of `jobs download`.
+#[derive(Clone, Debug, Args)]
+pub struct DownloadArgs {
+    #[command(flatten)]
+    job: JobArg,
+    /// File or folder. Default: the result's own name, in this folder
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    save_to: Option<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Saves the files of the result; prints path, size and digest of each.
+///
+/// # Errors
+/// As `App::download`.
+pub async fn run(session: &CliSession, caller: &Caller, args: &DownloadArgs) -> Result<Report> {
+    let found = args.job.find(session, caller).await?;
+    session.progress.downloads(found.id());
+    let answer = session.app.download(caller, found.id(), args.save_to.as_deref(), args.overwrite).await?;
+    let job = job_of(session, caller, &answer).await?;
+    let lines = job_report::saved_lines(&answer);
+    Ok(Report {
+        summary: format!("saved {}", lines.len()),
+        lines,
+        data: job_report::data(&answer, &job),
+        ..Report::default()
+    })
+}

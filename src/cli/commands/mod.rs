@@ -1,0 +1,22 @@
+//! One file a command: its flags and its run.
+
+pub mod batch;
+pub mod call;
+pub mod cancel;
+pub mod completions;
+pub mod credits;
+pub mod demo;
+pub mod doctor;
+pub mod download;
+pub mod files;
+pub mod jobs;
+pub mod list;
+pub mod man;
+pub mod operations;
+pub mod read;
+pub mod serve;
+pub mod setup;
+pub mod show;
+pub mod simulate;
+pub mod wait;
+pub mod watch;

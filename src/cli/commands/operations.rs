@@ -1,0 +1,46 @@
+//! `pdfco operations`: the catalog.
+
+use clap::Args;
+
+use crate::catalog::shorten;
+use crate::cli::names::flag_name;
+use crate::cli::report::Report;
+use crate::cli::session::CliSession;
+use crate::cli::table::{Table, cell, listed};
+use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::NextStep;
+
+/// Examples of `operations --help`.
+pub const EXAMPLES: &str = "Examples:\n  pdfco operations\n  pdfco operations merge\n  pdfco call pdf-merge --help     what one operation takes";
+
+/// Flags of `operations`.
+#[derive(Clone, Debug, Args)]
+pub struct OperationsArgs {
+    /// Words to look for; all of them have to occur
+    query: Vec<String>,
+}
+
+/// The operations that match.
+///
+/// # Errors
+/// `not_found` when none does.
+pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
+    let query = args.query.join(" ");
+    let answer = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
+    let items = answer.content.get("items").and_then(|items| items.as_array()).cloned().unwrap_or_default();
+    let rows: Vec<Vec<String>> =
+        items.iter().map(|row| vec![flag_name(&cell(row, "name")), cell(row, "group"), cell(row, "title")]).collect();
+    if rows.is_empty() {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("No operation matches `{}`.", shorten(&query, 60)),
+            hint![NextStep::ListOperations, " lists all."],
+        ));
+    }
+    let total = rows.len();
+    let table = Table { header: vec!["operation", "group", "what it does"], rows, spare: &[] };
+    let mut report = listed(items, total, table, "", "operation");
+    report.notes = vec!["Run: pdfco call <operation> --help".to_owned()];
+    Ok(report)
+}

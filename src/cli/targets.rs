@@ -1,0 +1,198 @@
+//! Where a result is saved: a file, a folder, or stdout. Whatever can be known of it is checked before anything is paid
+//! for.
+
+use std::path::{MAIN_SEPARATOR, Path};
+
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::session::CliSession;
+use crate::answer::Answer;
+use crate::app::Caller;
+use crate::catalog::{Operation, Output, ParamKind};
+use crate::error::{Error, Kind, Result};
+use crate::jobs::Job;
+
+/// Stands for the result's name where a target is checked before there is a result.
+pub const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
+
+/// Extensions by media type, for results whose type the catalog declares.
+const EXTENSIONS: &[(&str, &str)] = &[
+    ("text/plain", "txt"),
+    ("text/csv", "csv"),
+    ("text/html", "html"),
+    ("text/xml", "xml"),
+    ("application/xml", "xml"),
+    ("application/json", "json"),
+    ("application/pdf", "pdf"),
+    ("application/vnd.ms-excel", "xls"),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    ("image/png", "png"),
+    ("image/jpeg", "jpg"),
+    ("image/tiff", "tif"),
+    ("image/webp", "webp"),
+];
+
+/// The extension that the one result file of an operation will have, where the catalog declares it.
+pub fn extension_of(operation: &Operation) -> Option<&'static str> {
+    match operation.output {
+        Output::Text(mime) | Output::Binary(mime) => {
+            EXTENSIONS.iter().find(|(known, _)| *known == mime).map(|(_, extension)| *extension)
+        }
+        Output::Many(_) | Output::Inline | Output::Nothing => None,
+    }
+}
+
+/// What `--save-to` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `-`: the bytes of the result go to stdout.
+    Stdout,
+    /// A file or a folder.
+    Path(String),
+}
+
+impl Target {
+    /// Reads the value of `--save-to`.
+    ///
+    /// # Errors
+    /// `invalid_argument` where stdout is asked for and already taken by JSON.
+    pub fn parse(session: &CliSession, path: &str) -> Result<Target> {
+        if path != "-" {
+            return Ok(Target::Path(path.to_owned()));
+        }
+        if !session.printer.is_human() {
+            return Err(Error::invalid(
+                "`--save-to -` prints the result, and stdout is taken by JSON.",
+                "Leave --json or --output out, or name a file. A file named `-` is ./-",
+            ));
+        }
+        Ok(Target::Stdout)
+    }
+
+    /// Whether the result goes to stdout.
+    pub fn is_stdout(&self) -> bool {
+        *self == Target::Stdout
+    }
+
+    /// Checks before the submit that the result can be saved there, as far as that can be known.
+    ///
+    /// # Errors
+    /// `file_access` for a target that cannot be written or exists already; `invalid_argument` for one file where the
+    /// operation gives several.
+    pub fn check_before_submit(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        arguments: &Map<String, Value>,
+        overwrite: bool,
+    ) -> Result<()> {
+        let gives_several = matches!(operation.output, Output::Many(_)) && !is_one_page(operation, arguments);
+        let Target::Path(path) = self else {
+            return if gives_several { Err(several_for_stdout()) } else { Ok(()) };
+        };
+        if gives_several && looks_like_file(path) {
+            return Err(Error::invalid(
+                format!("`{path}` names one file, and {} gives several.", operation.title),
+                format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
+            ));
+        }
+        caller.sandbox.target(Some(path), NOT_NAMED_YET, overwrite)?;
+        if is_folder(path)
+            && !gives_several
+            && let Some(name) = name_of_result(operation, arguments)
+        {
+            caller.sandbox.target(Some(path), &name, overwrite)?;
+        }
+        Ok(())
+    }
+
+    /// Saves or prints the result of a job that succeeded.
+    ///
+    /// # Errors
+    /// As `App::download`; `invalid_argument` for several files on stdout.
+    pub async fn save(&self, session: &CliSession, caller: &Caller, job: &Job, overwrite: bool) -> Result<Answer> {
+        match self {
+            Target::Path(path) => session.app.download(caller, job.id(), Some(path), overwrite).await,
+            Target::Stdout => print(session, job).await,
+        }
+    }
+}
+
+/// Prints the one file of a result. It is downloaded first, so that stdout gets all of it or nothing.
+async fn print(session: &CliSession, job: &Job) -> Result<Answer> {
+    if job.results().links.len() > 1 {
+        return Err(several_for_stdout());
+    }
+    let folder = scratch_folder()?;
+    let caller = session.caller_with_folder(Some(folder.path()))?;
+    let path = folder.path().join("result");
+    let answer = session.app.download(&caller, job.id(), path.to_str(), true).await?;
+    // The file is about to go: the ledger keeps what it knew before.
+    session.app.jobs().ledger().saved(&job.intent_id, &job.saved_to).await?;
+    let copied = std::fs::File::open(&path).and_then(|mut file| session.printer.copy(&mut file));
+    copied.map_err(|error| {
+        Error::new(
+            Kind::FileAccess,
+            format!("The result cannot be copied to stdout: {}.", error.kind()),
+            "Name a file: --save-to FILE",
+        )
+    })?;
+    Ok(answer)
+}
+
+fn several_for_stdout() -> Error {
+    Error::invalid("The result has several files, and there is one stdout.", "Name a folder: --save-to out/")
+}
+
+/// A folder among the temporary files, removed with the value.
+///
+/// # Errors
+/// `file_access` when there is no room for one.
+pub fn scratch_folder() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("pdfco-").tempdir().map_err(|error| {
+        Error::new(
+            Kind::FileAccess,
+            format!("There is no folder for temporary files: {}.", error.kind()),
+            "Make room among the temporary files (TMPDIR).",
+        )
+    })
+}
+
+fn is_folder(path: &str) -> bool {
+    path.ends_with(['/', MAIN_SEPARATOR]) || Path::new(path).is_dir()
+}
+
+/// Whether a path is meant as one file: it has an extension and is no folder.
+fn looks_like_file(path: &str) -> bool {
+    !is_folder(path) && Path::new(path).extension().is_some()
+}
+
+fn stem_of(path: &str) -> String {
+    Path::new(path).with_extension("").display().to_string()
+}
+
+/// Whether the arguments name a single page, so that even a splitting operation gives one file.
+fn is_one_page(operation: &Operation, arguments: &Map<String, Value>) -> bool {
+    let Some(pages) = operation.param("pages").and_then(|param| arguments.get(param.name)) else { return false };
+    let text = pages.as_str().map_or_else(|| pages.to_string(), str::to_owned);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The name that the result will have in a folder, where it is certain: the `name` argument, else that of the document,
+/// with the extension of the operation.
+fn name_of_result(operation: &Operation, arguments: &Map<String, Value>) -> Option<String> {
+    let extension = extension_of(operation)?;
+    let text = |name: &str| {
+        let param = operation.param(name)?;
+        arguments.get(param.name)?.as_str().map(str::to_owned)
+    };
+    if let Some(name) = text("name") {
+        let has_extension = Path::new(&name).extension().is_some();
+        return Some(if has_extension { name } else { format!("{name}.{extension}") });
+    }
+    let source = operation.params().find(|param| param.kind == ParamKind::Source)?;
+    let document = arguments.get(source.name)?.as_str()?;
+    let stem = super::inputs::stems(&[document.to_owned()]).pop()?;
+    Some(format!("{stem}.{extension}"))
+}
