@@ -156,7 +156,10 @@ async fn find_latest(session: &CliSession, caller: &Caller, operation: Option<&s
 
 async fn find_all(session: &CliSession, caller: &Caller, ids: &[String]) -> Result<Vec<FoundJob>> {
     if ids.len() > JOBS_MAX as usize {
-        return Err(Error::invalid(format!("{} jobs are more than {JOBS_MAX}.", ids.len()), "Wait for some of them first."));
+        return Err(Error::invalid(
+            format!("{} jobs are more than {JOBS_MAX}.", ids.len()),
+            "Wait for some of them first.",
+        ));
     }
     let mut all: Vec<FoundJob> = Vec::new();
     for id in ids {

@@ -28,9 +28,7 @@ pub mod value_parsers;
 pub use args::{Invocation, cannot_start, parse};
 
 use self::args::{Command, Work};
-use self::commands::{
-    call, completions, credits, demo, doctor, files, jobs, man, operations, serve, setup, simulate,
-};
+use self::commands::{call, completions, credits, demo, doctor, files, jobs, man, operations, serve, setup, simulate};
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
 use crate::error::Result;
@@ -66,9 +64,7 @@ pub async fn run(invocation: Invocation) -> u8 {
         Work::Command(Command::Doctor(args)) => {
             in_session(config, printer, &name, async |session| doctor::run(session, &args).await).await
         }
-        Work::Call(args) => {
-            in_session(config, printer, &name, async |session| call::run(session, *args).await).await
-        }
+        Work::Call(args) => in_session(config, printer, &name, async |session| call::run(session, *args).await).await,
     }
 }
 

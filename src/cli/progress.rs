@@ -396,7 +396,9 @@ mod tests {
 
     #[test]
     fn templates_are_valid() {
-        for template in ["{spinner} {prefix:28}  {elapsed:>4}  {bar:20.cyan/dim}  {wide_msg}", "{spinner} {prefix}  {msg}"] {
+        for template in
+            ["{spinner} {prefix:28}  {elapsed:>4}  {bar:20.cyan/dim}  {wide_msg}", "{spinner} {prefix}  {msg}"]
+        {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -118,9 +118,10 @@ impl CliSession {
         let (message, command) = match (running.as_slice(), last) {
             _ if self.is_simulated() => ("Interrupted.".to_owned(), String::new()),
             ([job], _) => (format!("Interrupted; job {job} goes on."), format!("pdfco jobs wait {job}")),
-            ([], Some(job)) if self.progress.was_downloading() => {
-                (format!("Interrupted; the result of job {job} is not saved yet."), format!("pdfco jobs download {job}"))
-            }
+            ([], Some(job)) if self.progress.was_downloading() => (
+                format!("Interrupted; the result of job {job} is not saved yet."),
+                format!("pdfco jobs download {job}"),
+            ),
             ([], Some(job)) => (format!("Interrupted; job {job} has ended."), format!("pdfco jobs show {job}")),
             ([], None) => return error,
             (jobs, _) => {

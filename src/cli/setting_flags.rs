@@ -46,9 +46,8 @@ pub fn on_every_command(tree: Command) -> Command {
         };
         // A command's own copy outranks the inherited one, and its subcommands inherit it.
         tree.mut_subcommand(name, |command| {
-            command.args(
-                SETTINGS.iter().map(|setting| flag(setting, shown.is_none_or(|shown| is_shown(setting, shown)))),
-            )
+            command
+                .args(SETTINGS.iter().map(|setting| flag(setting, shown.is_none_or(|shown| is_shown(setting, shown)))))
         })
     })
 }

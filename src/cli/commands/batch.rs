@@ -201,13 +201,7 @@ impl Running<'_> {
         self.submit(caller, index, request, outcome).await
     }
 
-    async fn submit(
-        &self,
-        caller: &Caller,
-        index: usize,
-        request: SubmitRequest,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
+    async fn submit(&self, caller: &Caller, index: usize, request: SubmitRequest, outcome: &mut Outcome) -> Result<()> {
         let (app, batch) = (&self.session.app, self.batch);
         let wait = Some(if batch.background { Duration::ZERO } else { batch.timeout });
         let request = SubmitRequest { wait, read: Some(0), ..request };

@@ -5,7 +5,6 @@
 mod arguments;
 mod flags;
 
-
 use std::time::Duration;
 
 use serde_json::Value;

@@ -10,7 +10,8 @@ use crate::cli::session::CliSession;
 use crate::error::Result;
 
 /// Examples of `jobs download --help`.
-pub const EXAMPLES: &str = "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite";
+pub const EXAMPLES: &str =
+    "Examples:\n  pdfco jobs download --latest\n  pdfco jobs download 7F3A --save-to report.pdf --overwrite";
 
 /// Flags of `jobs download`.
 #[derive(Clone, Debug, Args)]

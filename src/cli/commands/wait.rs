@@ -153,8 +153,7 @@ impl Sum {
                 self.charge.add(error.charge());
                 self.codes.push(of_error(error.kind()));
                 self.reasons.push(format!("{}: {}", waited.id, error.message()));
-                self.items
-                    .push(json!({"job_id": waited.id, "status": "error", "error": error_for_shell(&error)}));
+                self.items.push(json!({"job_id": waited.id, "status": "error", "error": error_for_shell(&error)}));
             }
             Ok((answer, job)) => {
                 self.charge.add(answer.charge);

@@ -141,12 +141,7 @@ mod tests {
             for param in operation.params() {
                 for name in hidden_names(param).into_iter().chain([flag_name(param.name)]) {
                     let flag = format!("--{name}=1");
-                    assert_eq!(
-                        arguments(&[operation.name, &flag]),
-                        expected(param),
-                        "{} {flag}",
-                        operation.name
-                    );
+                    assert_eq!(arguments(&[operation.name, &flag]), expected(param), "{} {flag}", operation.name);
                 }
             }
         }

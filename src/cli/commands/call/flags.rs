@@ -91,16 +91,22 @@ fn running() -> Vec<Arg> {
         flag("read", "Characters of a text result to show. Default: all, or 4000 with --json")
             .value_name("CHARS")
             .value_parser(value_parser!(u64)),
-        flag("save-to", "Save the result to this file or folder, or print it (-); results of many inputs need a folder")
-            .value_name("PATH")
-            .value_hint(ValueHint::AnyPath),
+        flag(
+            "save-to",
+            "Save the result to this file or folder, or print it (-); results of many inputs need a folder",
+        )
+        .value_name("PATH")
+        .value_hint(ValueHint::AnyPath),
         flag("overwrite", "Let --save-to replace a file").action(ArgAction::SetTrue).requires("save-to"),
         flag("client-request-id", "Your own id for this request; the same id is never paid for twice").value_name("ID"),
         flag("args-json", "Arguments as a JSON object; flags win over it").value_name("JSON"),
-        flag("args-file", "Arguments as a JSON object in a file, or on stdin (-); it wins over --args-json, flags win over it")
-            .value_name("FILE")
-            .value_hint(ValueHint::FilePath)
-            .value_parser(value_parser!(PathBuf)),
+        flag(
+            "args-file",
+            "Arguments as a JSON object in a file, or on stdin (-); it wins over --args-json, flags win over it",
+        )
+        .value_name("FILE")
+        .value_hint(ValueHint::FilePath)
+        .value_parser(value_parser!(PathBuf)),
     ]
 }
 
