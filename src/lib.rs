@@ -25,7 +25,6 @@
 //!
 //! Two walkthroughs, of a submit and of a wait, are in `docs/ARCHITECTURE.md`.
 
-pub mod answer;
 pub mod api;
 pub mod app;
 pub mod catalog;
@@ -45,3 +44,5 @@ pub mod signals;
 pub mod simulator;
 pub mod telemetry;
 pub mod tenant;
+
+pub use app::answer;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
+use pdfco::app::{App, Caller, ReadRequest, ResponseMode, SubmitRequest};
 use pdfco::catalog::{self, Method, Operation, Output, Param, ParamKind, Price, Run, arguments};
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
@@ -627,7 +627,7 @@ impl Bench {
     }
 
     async fn assert_readable(&self, operation: &Operation, job_id: &str) {
-        let read = self.app.read(&self.caller, job_id, 0, None, None, 0).await;
+        let read = self.app.read(&self.caller, &ReadRequest::of(job_id)).await;
         let read = read.unwrap_or_else(|error| panic!("{}: {error}", operation.name));
         assert!(!read.output.unwrap().text.trim().is_empty(), "{}", operation.name);
     }

@@ -196,7 +196,7 @@ async fn what_another_process_learned_is_seen_within_a_second_for_nothing() {
     assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
     assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
     let job = answer.job.unwrap();
-    assert_eq!((job.source, job.checks_made), ("cache", 1));
+    assert_eq!((job.source, job.checks_made), (pdfco::jobs::Source::Cache, 1));
     assert_eq!(place.service.count(CHECK), 1);
 }
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pdfco::app::{Caller, Event, SubmitRequest};
+use pdfco::app::{Caller, Event, ListRequest, SubmitRequest};
 use pdfco::error::Kind;
+use pdfco::jobs::{JobStatus, Source};
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
 use product::{Product, documents, invoice_text, request};
 use serde_json::{Value, json};
@@ -97,13 +98,13 @@ async fn one_call_uploads_submits_waits_and_reads() {
     let output = answer.output.unwrap();
     assert!(output.text.contains("Northwind Lantern Works") && output.untrusted && !output.truncated);
     let job = answer.job.unwrap();
-    assert_eq!((job.checks_made, job.progress), (2, 1.0));
+    assert_eq!((job.checks_made, job.progress), (2, Some(1.0)));
     let spent = 10_000 - service.credits("sim_one");
     assert_eq!(answer.charge.credits, Some(spent), "upload, work and looks, all of them on the bill");
     assert_eq!(answer.charge.remaining, Some(service.credits("sim_one")));
     let heard = product.heard.lock().unwrap();
     assert!(matches!(heard.first(), Some(Event::Uploading { name, .. }) if name == "invoice.pdf"), "{heard:?}");
-    assert!(heard.iter().any(|event| matches!(event, Event::Job { status, .. } if status == "success")), "{heard:?}");
+    assert!(heard.iter().any(|event| matches!(event, Event::Job { status: JobStatus::Success, .. })), "{heard:?}");
 }
 
 #[tokio::test]
@@ -152,7 +153,7 @@ async fn whatever_ends_a_job_during_a_wait_ends_the_wait_at_once() {
             assert_eq!(answer.content["message"], "Too large.", "the reason is in the service's own words");
         }
         let look = product.app.check(&product.caller, &id, false).await.unwrap();
-        assert_eq!((look.status.as_str(), look.is_error, look.job.unwrap().source), (outcome, false, "cache"));
+        assert_eq!((look.status.as_str(), look.is_error, look.job.unwrap().source), (outcome, false, Source::Cache));
     }
 }
 
@@ -328,10 +329,10 @@ async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
     assert_eq!((error.kind(), error.is_retryable()), (Kind::Network, false));
     assert!(error.message().contains("charged"), "{error}");
     assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
-    let jobs = product.app.list(&product.caller, Some("queued"), 10, None).await.unwrap();
-    let id = jobs.content["items"][0]["job_id"].as_str().unwrap().to_owned();
+    let jobs = product.app.list(&product.caller, &ListRequest { status: Some("queued".into()), ..ListRequest::default() }).await.unwrap();
+    let id = jobs.items[0].job_id.clone();
     let look = product.app.check(&product.caller, &id, false).await.unwrap();
-    assert_eq!((look.status.as_str(), look.job.unwrap().source), ("queued", "cache"));
+    assert_eq!((look.status.as_str(), look.job.unwrap().source), ("queued", Source::Cache));
     assert!(look.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains("get_credit_balance"));
     let waited = product.app.wait(&product.caller, &id, seconds(20.0), None).await.unwrap();
     assert_eq!(waited.status, "queued", "there is nothing to wait for, and that is said at once");
@@ -426,8 +427,8 @@ async fn secrets_stay_out_of_ledger_errors_and_lists() {
     }
     let answer = product.app.submit(&product.caller, SubmitRequest { wait: seconds(10.0), ..submit() }).await.unwrap();
     assert_clean("a failed job's answer", &serde_json::to_string(&answer).unwrap());
-    let jobs = product.app.list(&product.caller, None, 100, None).await.unwrap();
-    assert_eq!(jobs.content["total"], 4, "three of unknown fate and one that failed: {}", jobs.content);
+    let jobs = product.app.list(&product.caller, &ListRequest { limit: 100, ..ListRequest::default() }).await.unwrap();
+    assert_eq!(jobs.total, 4, "three of unknown fate and one that failed: {jobs:?}");
     assert_clean("list_jobs", &serde_json::to_string(&jobs).unwrap());
     assert_clean("the settings", &format!("{:?}", product.app.config));
     let mut files = 0;

@@ -87,7 +87,7 @@ impl Tasks {
         let given = request.input_responses.clone();
         // Whose task it is, is the product's to check.
         self.product.update_task(request, context).await?;
-        let Ok(view) = self.product.context().app().glance_at_task(&caller, &id).await else { return Ok(()) };
+        let Ok(view) = self.product.context().app().task_summary(&caller, &id).await else { return Ok(()) };
         let (TaskStatus::InputRequired, Some(Value::Object(mut open))) = (view.status, view.task.payload) else {
             return Ok(());
         };
@@ -131,7 +131,7 @@ impl Tasks {
             return Err(ErrorData::missing_required_client_capability(required));
         }
         let caller = self.product.context().asking(context)?;
-        let kept = self.product.context().app().keep(&caller, tool, TaskStatus::Working, Value::Null).await;
+        let kept = self.product.context().app().store_outcome(&caller, tool, TaskStatus::Working, Value::Null).await;
         let task = detailed(&kept.map_err(|error| ErrorData::internal_error(error.to_string(), None))?).task;
         let ((answers, receiver), over) = (mpsc::channel(ANSWERS_MAX), CancellationToken::new());
         self.at_work.lock().await.insert(task.task_id.clone(), Reins { answers, over: over.clone() });

@@ -1,8 +1,5 @@
 //! One operation on many inputs, resumable: which request an input is, and what the ledger knows of it.
 //!
-//! What lives here: the id under which the request of an input is kept, the same today and tomorrow, and [`Prior`], what
-//! became of it before. What never does: how many run at once and how it looks, which is the door's.
-//!
 //! An input is the same when the operation, its arguments, where it lies and (for a file) what is in it are the same.
 //! The link that an upload gave is not part of it: it is another one each time. Each time that the work is to be done
 //! anew is a generation with a number of its own, so that the guard of `client_request_id` holds within one, and a
@@ -37,7 +34,7 @@ pub enum Prior {
     Nothing,
     /// It succeeded.
     Done(Box<Job>),
-    /// It is under way, or nobody knows.
+    /// It is under way, or its fate is not known.
     Open(Box<Job>),
     /// It ended otherwise.
     Ended(Box<Job>),
@@ -75,10 +72,10 @@ impl App {
     ) -> Result<Input> {
         let (param, source) = source;
         let mut content = None;
-        let mut place = source.to_owned();
+        let mut located = source.to_owned();
         if is_local(source) {
             let file = caller.sandbox.readable(source)?;
-            place = file.path.to_str().map(str::to_owned).ok_or_else(|| {
+            located = file.path.to_str().map(str::to_owned).ok_or_else(|| {
                 Error::new(
                     Kind::FileAccess,
                     format!("The path of `{source}` is not UTF-8 text."),
@@ -88,7 +85,7 @@ impl App {
             let hashed = tokio::task::spawn_blocking(move || hash_of_file(&file)).await;
             content = Some(hashed.unwrap_or_else(|_| Err(Error::internal("A file could not be hashed.")))?);
         }
-        arguments.insert(param.to_owned(), json!(place));
+        arguments.insert(param.to_owned(), json!(located));
         let identity = arguments::read(operation, arguments.clone())?.identity();
         let digest = Sha256::new()
             .chain_update(b"pdfco batch v1\0")
@@ -102,8 +99,8 @@ impl App {
         Ok(Input { operation, arguments, base: format!("batch-{name}") })
     }
 
-    /// What the ledger knows of an input, and the number of its next generation. To `resume` takes an intention back
-    /// that never left: it was not charged. A success counts however many generations came after it.
+    /// What the ledger knows of an input, and the number of its next generation. With `resume` an intent
+    /// that was never sent is withdrawn: it was not charged. A success counts however many generations came after it.
     ///
     /// # Errors
     /// When the ledger cannot be read.

@@ -1,13 +1,12 @@
 //! A caller's jobs at a glance, from the ledger alone.
 //!
-//! What lives here: [`App::overview`], for doors that show jobs again and again. What never does: asking the service,
-//! so that looking costs nothing however often it happens; links, which are secrets.
+//! [`App::overview`] never asks the service, so that a page may read it again and again for free, and holds no links,
+//! which are secrets.
 
-use super::App;
-use crate::answer::{JobView, rfc3339};
+use super::{App, JobView, rfc3339};
 use crate::clock::now;
 use crate::error::Result;
-use crate::jobs::Job;
+use crate::jobs::{Job, Source};
 use crate::tenant::Tenant;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
@@ -47,9 +46,9 @@ pub struct Glance {
     pub submitted_at: String,
     /// Since the submit, until the end or now.
     pub elapsed_seconds: f64,
-    /// RFC 3339; none when it was never looked at.
+    /// RFC 3339; none when it was never checked.
     pub last_checked_at: Option<String>,
-    /// Paid looks so far.
+    /// Paid checks so far.
     pub checks_made: i64,
     /// All credits reported for it.
     pub credits_total: Option<i64>,
@@ -86,7 +85,7 @@ impl App {
             jobs: page.jobs.iter().map(|job| Glance::new(job, at)).collect(),
             total: page.total,
             next_cursor: page.next_cursor,
-            balance: balance.map(|(credits, told_at)| (credits, rfc3339(told_at))),
+            balance: balance.map(|(credits, reported_at)| (credits, rfc3339(reported_at))),
             spent_today,
         })
     }
@@ -94,7 +93,7 @@ impl App {
 
 impl Glance {
     fn new(job: &Job, at: i64) -> Glance {
-        let view = JobView::new(job, "cache", 0.0, at);
+        let view = JobView::new(job, Source::Cache, 0.0, at);
         // Where a result was saved is known for longer than the links live.
         let files = if view.outputs.is_empty() {
             job.saved_to.iter().map(|path| FileGlance { name: last_part(path), saved_to: Some(path.clone()) }).collect()

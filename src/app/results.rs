@@ -1,7 +1,4 @@
 //! Results: read as text page by page, or saved as files.
-//!
-//! What lives here: the second half of the use cases, from a finished job to its text or its files. What never does:
-//! submitting or waiting (`app.rs`), or how bytes travel (`files/`).
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{App, Caller, Event, or_cancelled, round_seconds};
-use crate::answer::{Answer, OutputView, TextOutput, rfc3339, tips};
+use super::{Answer, App, Caller, Event, OutputView, TextOutput, or_cancelled, rfc3339, round_seconds, tips};
 use crate::catalog::Output;
 use crate::charge::Charge;
 use crate::clock::now;
@@ -20,7 +16,7 @@ use crate::files::{
     Saved, Text, TextPage, download, fetch_links, fetch_text, numbered, page, safe_file_name, save_text, tail,
 };
 use crate::hint;
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobStatus, Source};
 use crate::next_step::{Hint, NextStep};
 use crate::secret::PresignedUrl;
 
@@ -41,20 +37,38 @@ const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Most files that one result may have.
 const OUTPUTS_MAX: usize = 2_000;
 
+/// What to read of a result.
+#[derive(Clone, Debug, Default)]
+pub struct ReadRequest {
+    /// The job.
+    pub job_id: String,
+    /// First character.
+    pub offset: u64,
+    /// Most characters. Default: [`PAGE_DEFAULT`].
+    pub limit: Option<u64>,
+    /// This many lines from the end instead of a page.
+    pub tail_lines: Option<u64>,
+    /// The places where this phrase occurs, instead of a page.
+    pub find: Option<String>,
+    /// Which file of the result, counted from 0.
+    pub index: usize,
+}
+
+impl ReadRequest {
+    /// The first page of a job's first file.
+    pub fn of(job_id: impl Into<String>) -> ReadRequest {
+        ReadRequest { job_id: job_id.into(), ..ReadRequest::default() }
+    }
+}
+
 impl App {
     /// Text of a finished job's result, a page of it.
     ///
     /// # Errors
     /// `invalid_argument` when it is not finished, not text, or has no such output; `link_expired` when it is gone.
-    pub async fn read(
-        &self,
-        caller: &Caller,
-        job_id: &str,
-        offset: u64,
-        limit: Option<u64>,
-        tail_lines: Option<u64>,
-        index: usize,
-    ) -> Result<Answer> {
+    pub async fn read(&self, caller: &Caller, request: &ReadRequest) -> Result<Answer> {
+        let ReadRequest { job_id, offset, limit, tail_lines, find: _, index } = request;
+        let (offset, index) = (*offset, *index);
         let (job, mut charge) = self.finished_job(caller, job_id).await?;
         let text = match or_cancelled(&caller.cancel, self.text_of(&job, index)).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
@@ -66,10 +80,10 @@ impl App {
         .map_err(|error| error.with_charge(charge))?;
         let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
         let shown = match tail_lines {
-            Some(lines) => tail(&text.text, lines, limit),
+            Some(lines) => tail(&text.text, *lines, limit),
             None => page(&text.text, offset, limit),
         };
-        let mut answer = self.job_answer(&job, "cache", charge);
+        let mut answer = self.job_answer(&job, Source::Cache, charge);
         answer.content = json!({"mime_type": text.mime_type, "index": index});
         answer.tips = shown.next_offset.map(|next| reads_on(&job, next));
         answer.output = Some(text_output(shown));
@@ -98,7 +112,7 @@ impl App {
             other => other,
         }
         .map_err(|error| error.with_charge(charge))?;
-        let mut answer = self.job_answer(&job, "cache", charge);
+        let mut answer = self.job_answer(&job, Source::Cache, charge);
         answer.content = json!({"files": saved.iter().map(saved_line).collect::<Vec<_>>()});
         answer.tips = None;
         show_saved(&mut answer, &saved);
@@ -138,6 +152,7 @@ impl App {
         caller: &Caller,
         job: &Job,
         save_to: &str,
+        overwrite: bool,
         until: Option<Instant>,
         answer: &mut Answer,
     ) {
@@ -150,7 +165,7 @@ impl App {
             on_event(event);
         });
         let caller = Caller { on_event: watched, ..caller.clone() };
-        match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), false, &mut saved)).await {
+        match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), overwrite, &mut saved)).await {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
                 // Of several files the first may be there: they are told, and not fetched again.
@@ -158,10 +173,10 @@ impl App {
                     self.remember_saved(job, &saved).await;
                     show_saved(answer, &saved);
                 }
-                let (part, overwrite) = if saved.is_empty() {
-                    ("its result was", "")
+                let (part, again) = if saved.is_empty() {
+                    ("its result was", Hint::empty())
                 } else {
-                    ("some of its files were", " with overwrite: true")
+                    ("some of its files were", hint![" with ", NextStep::Switch("overwrite".into())])
                 };
                 let step = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
                 answer.tips = Some(hint![
@@ -169,13 +184,14 @@ impl App {
                     error.hint().clone(),
                     " Then call ",
                     step,
-                    format!("{overwrite}.")
+                    again,
+                    "."
                 ]);
             }
         }
     }
 
-    /// A job that can be read or saved; if it is not known to be finished, one look is taken.
+    /// A job that can be read or saved; if it is not known to be finished, it is checked once.
     async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, false)).await?;
         let job = checked.job;
@@ -183,11 +199,10 @@ impl App {
             JobStatus::Success => Ok((job, checked.charge)),
             status => {
                 let hint = match status {
-                    JobStatus::Failed => format!(
-                        "get_job_check {} shows the reason. Change the arguments and submit it again.",
-                        job.id()
-                    )
-                    .into(),
+                    JobStatus::Failed => hint![
+                        NextStep::Show(job.id().to_owned()),
+                        " shows the reason. Change the arguments and submit it again."
+                    ],
                     _ => tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default(),
                 };
                 let kind = match status {
@@ -206,7 +221,7 @@ impl App {
         }
     }
 
-    /// One forced look for fresh links; if the service gives none, the first error stands.
+    /// One forced check for fresh links; if the service gives none, the first error stands.
     async fn with_fresh_links(&self, caller: &Caller, job: &Job, charge: &mut Charge, error: Error) -> Result<Job> {
         if job.job_id.is_none() {
             return Err(error);
@@ -229,7 +244,11 @@ impl App {
                     Some(at) if at > 0 => format!("The links of job {} expired at {}.", job.id(), rfc3339(at)),
                     _ => format!("The links of job {} have expired.", job.id()),
                 },
-                "Run the operation again; `expiration` makes links live longer on larger plans.",
+                hint![
+                    "Run the operation again; ",
+                    NextStep::Argument("expiration".into()),
+                    " makes links live longer on larger plans."
+                ],
             ));
         }
         let results = job.results();
@@ -254,14 +273,17 @@ impl App {
             (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
                 Error::invalid(
                     format!("Output {index} of job {} is not text.", job.id()),
-                    format!("download_result {} saves it to a file.", job.id()),
+                    hint![
+                        NextStep::Download { job_id: job.id().to_owned(), save_to: None },
+                        " saves it to a file."
+                    ],
                 )
             })?,
             (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
             (None, _) if links.is_empty() => {
                 return Err(Error::invalid(
                     format!("Job {} has no output that could be read.", job.id()),
-                    "Its answer is in `content` of get_job_check.",
+                    hint![NextStep::Show(job.id().to_owned()), " shows what the service answered."],
                 ));
             }
             (None, _) => {
@@ -319,7 +341,7 @@ impl App {
             .collect::<Result<Vec<PathBuf>>>()?;
         let done = saved.len();
         for ((link, target), name) in links.iter().skip(done).zip(&targets).zip(names.iter().skip(done)) {
-            let told = |done, total| (caller.on_event)(Event::Downloading { name: name.clone(), done, total });
+            let on_bytes = |done, total| caller.emit(Event::Downloading { name: name.clone(), done, total });
             saved.push(
                 download(
                     &self.client,
@@ -328,7 +350,7 @@ impl App {
                     target,
                     overwrite,
                     self.config.max_file_bytes,
-                    &told,
+                    &on_bytes,
                     &caller.cancel,
                 )
                 .await?,
@@ -349,7 +371,7 @@ impl App {
         let Some(inline) = job.results().inline else {
             return Err(Error::invalid(
                 format!("Job {} has nothing to save.", job.id()),
-                "Its answer is in `content` of get_job_check.",
+                hint![NextStep::Show(job.id().to_owned()), " shows what the service answered."],
             ));
         };
         let text = inline_text(&inline);
@@ -364,7 +386,7 @@ impl App {
     async fn remember_saved(&self, job: &Job, saved: &[Saved]) {
         let files: Vec<String> = saved.iter().map(|file| file.path.display().to_string()).collect();
         if let Err(error) = self.jobs.ledger().saved(&job.intent_id, &files).await {
-            tracing::warn!(%error, "the ledger does not know where the result was saved");
+            tracing::warn!(%error, job_id = job.id(), "failed to record where the result was saved");
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Tasks: a call's outcome, promised now and fetched later, even by another process.
+//! Tasks: the outcome of a call, created now and fetched later, even by another process.
 //!
-//! What lives here: the use cases behind both dialects of the protocol. A task is a row of the ledger beside its job;
-//! its state follows from the job's. While somebody asks for it the job is looked at as if they waited; once nobody has
-//! asked for a while, looking stops and costs nothing. What never does: the dialects' words (`mcp/`).
+//! A task is a row of the ledger beside its job; its state follows from the job's. While a client asks for the task, its
+//! job is polled as for a wait; once the questions stop, so does the polling, and it costs nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,58 +9,103 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Caller, ResponseMode};
-use crate::answer::{Answer, TaskView};
+use super::{Answer, App, Caller, ResponseMode, TaskView};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::{Job, JobStatus, Task, TaskStatus, WaitOptions};
+use crate::hint;
+use crate::jobs::{Job, JobStatus, Source, Task, TaskStatus, WaitOptions};
+use crate::next_step::NextStep;
 
-/// A task's job is looked at for this long after somebody asked for the task.
-const ATTENTION: Duration = Duration::from_secs(60);
-/// A task that saves its result is attended to for this long even if nobody asks: the file was asked for.
-const ATTENTION_TO_SAVE: Duration = Duration::from_secs(3_600);
-/// Tasks that are attended to at once; of more, those that nobody asks for are not looked at.
-const ATTENDED_MAX: usize = 4_096;
-/// Longest wait of one attendant; whoever asks later starts another.
-const ATTENDANT_MAX: Duration = Duration::from_secs(86_400);
+/// The tool name of tasks that wait for a job which they did not submit.
+pub(super) const WAIT_TOOL: &str = "wait_job_completion";
+/// A task's job is polled for this long after a client asked for the task.
+const POLLED_AFTER_QUESTION: Duration = Duration::from_secs(60);
+/// A task that saves its result is polled for this long without a question: the file was asked for.
+const POLLED_TO_SAVE: Duration = Duration::from_secs(3_600);
+/// Background pollers at once; the jobs of further tasks are not polled.
+const POLLERS_MAX: usize = 4_096;
+/// Longest wait of one background poller; a later question starts another.
+const POLLER_LIFE_MAX: Duration = Duration::from_secs(86_400);
 /// Outcomes that are kept for asking again. The rest is made anew from the job's row.
 const OUTCOMES_KEPT: usize = 64;
 /// How long a question about a task waits for its outcome to be read or saved.
-const OUTCOME_PATIENCE: Duration = Duration::from_secs(10);
-/// Between looks at the ledger for a client that listens.
-pub const HEARD_WITHIN: Duration = Duration::from_millis(700);
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between reads of the ledger for a client that subscribes to updates.
+pub const UPDATE_INTERVAL: Duration = Duration::from_millis(700);
 /// Tasks on one page of a list.
 const PAGE: u32 = 20;
 /// Bounds of the pause that is suggested between two questions about a task.
 const POLL_MIN: Duration = Duration::from_secs(1);
 const POLL_MAX: Duration = Duration::from_secs(15);
 
+/// What is left to do once the job of a task has ended.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct FollowUp {
+    /// Characters of text to include.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<u64>,
+    /// Where to save the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_to: Option<String>,
+    /// Whether saving may replace files.
+    pub overwrite: bool,
+    /// Time between checks, in seconds, instead of the schedule.
+    #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+}
+
+impl FollowUp {
+    /// The follow-up of `task`. One that cannot be read asks for nothing.
+    fn of(task: &Task) -> FollowUp {
+        FollowUp::deserialize(&task.follow_up).unwrap_or_default()
+    }
+}
+
+/// A duration as seconds with fractions, as rows of earlier versions have it.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.as_secs_f64()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+}
+
 type Outcome = Shared<BoxFuture<'static, Arc<Answer>>>;
 
 /// What this process keeps about tasks, besides the ledger.
 #[derive(Default)]
-pub(super) struct Attended {
-    /// Until when each is attended to, and how to send its attendant away before.
+pub(super) struct BackgroundPollers {
+    /// Until when each task's job is polled, and how to stop that before.
     open: HashMap<String, (Instant, CancellationToken)>,
     /// The newest last.
     outcomes: VecDeque<(String, Outcome)>,
 }
 
 impl App {
-    /// Promises the outcome of `job`: the answer that says so carries the task.
-    pub(super) async fn promise(
+    /// Creates a task for the outcome of `job`. The answer carries it.
+    pub(super) async fn create_task(
         &self,
         caller: &Caller,
         tool: &str,
         job: &Job,
-        follow_up: Value,
+        follow_up: &FollowUp,
         charge: Charge,
     ) -> Result<Answer> {
+        let follow_up = serde_json::to_value(follow_up).unwrap_or_default();
         let mut task =
             Task::new(caller.owner.tenant.clone(), tool, self.task_ttl(caller), now()).waiting_for(job, follow_up);
         if let Some(used) = charge.credits {
@@ -70,15 +114,15 @@ impl App {
         }
         self.jobs.ledger().promise(&task).await?;
         let view = self.view(task, Some(job));
-        Ok(Answer { task: Some(Box::new(view)), ..self.job_answer(job, "live", charge) })
+        Ok(Answer { task: Some(Box::new(view)), ..self.job_answer(job, Source::Live, charge) })
     }
 
-    /// Promises what is known already, for a caller who takes nothing but a task. `payload` is the outcome in the
-    /// protocol's JSON.
+    /// Stores an outcome that is known already as a task, for a caller who takes nothing else. `payload` is the outcome
+    /// in the protocol's JSON.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub async fn keep(&self, caller: &Caller, tool: &str, status: TaskStatus, payload: Value) -> Result<TaskView> {
+    pub async fn store_outcome(&self, caller: &Caller, tool: &str, status: TaskStatus, payload: Value) -> Result<TaskView> {
         let task = Task {
             status,
             payload: Some(payload),
@@ -98,7 +142,7 @@ impl App {
         }
     }
 
-    /// The caller's task, with its outcome when there is one. Its job is looked at for a while from now on.
+    /// The caller's task, with its outcome when there is one. Its job is polled for a while from now on.
     ///
     /// # Errors
     /// `not_found` for an id that is none of this caller's, or whose time is over.
@@ -107,9 +151,9 @@ impl App {
         let Some(job) = job else { return Ok(self.view(task, None)) };
         let mut view = self.view(task, Some(&job));
         match view.status {
-            TaskStatus::Working | TaskStatus::InputRequired => self.attend(caller, &view.task, job.id()),
+            TaskStatus::Working | TaskStatus::InputRequired => self.keep_polling(caller, &view.task, job.id()),
             TaskStatus::Completed => {
-                match tokio::time::timeout(OUTCOME_PATIENCE, self.outcome(caller, &view.task, &job)).await {
+                match tokio::time::timeout(OUTCOME_TIMEOUT, self.outcome(caller, &view.task, &job)).await {
                     Ok(answer) => {
                         self.ended(&mut view).await?;
                         view.answer = Some(answer);
@@ -125,11 +169,11 @@ impl App {
         Ok(view)
     }
 
-    /// The caller's task without its outcome, for nothing: its job is not looked at for this.
+    /// The caller's task without its outcome, for free: its job is not polled for this.
     ///
     /// # Errors
     /// As [`App::task`].
-    pub async fn glance_at_task(&self, caller: &Caller, task_id: &str) -> Result<TaskView> {
+    pub async fn task_summary(&self, caller: &Caller, task_id: &str) -> Result<TaskView> {
         let (task, job) = self.task_and_job(caller, task_id).await?;
         Ok(self.view(task, job.as_ref()))
     }
@@ -145,8 +189,7 @@ impl App {
         Ok((task, job))
     }
 
-    /// The job behind a task. One that waits for a job that is gone is as good as gone itself: jobs are forgotten by
-    /// their own age, and without its job there is nothing to tell of a task.
+    /// The job behind a task. A task whose job was forgotten counts as gone itself.
     async fn job_behind(&self, caller: &Caller, task: &Task) -> Result<Option<Job>> {
         match &task.intent_id {
             Some(intent_id) => self.jobs.ledger().get(&caller.owner.tenant, intent_id).await,
@@ -154,7 +197,7 @@ impl App {
         }
     }
 
-    /// Writes down that a task has ended: from then on its time runs, and no later news of the job change it.
+    /// Records that a task has ended: from then on its time to live runs, and later updates of the job do not change it.
     async fn ended(&self, view: &mut TaskView) -> Result<()> {
         if !view.task.status.is_terminal() {
             let at = now();
@@ -184,15 +227,15 @@ impl App {
         TaskView { task, status, message, job_changed_at, poll_interval, answer: None }
     }
 
-    /// The answer that the call would have given had it waited. Made once in this process, on its own, so that nobody
-    /// who leaves tears a download.
+    /// The answer that the call would have returned had it waited. Made once in this process, in a task of its own, so that
+    /// a caller who leaves cuts no download.
     fn outcome(self: &Arc<Self>, caller: &Caller, task: &Task, job: &Job) -> Outcome {
-        let mut attended = lock(&self.attended);
-        if let Some((_, outcome)) = attended.outcomes.iter().find(|(id, _)| *id == task.task_id) {
+        let mut pollers = lock(&self.pollers);
+        if let Some((_, outcome)) = pollers.outcomes.iter().find(|(id, _)| *id == task.task_id) {
             return outcome.clone();
         }
         let (app, task, job) = (Arc::clone(self), task.clone(), job.clone());
-        let caller = Caller { cancel: CancellationToken::new(), on_event: Arc::new(|_| {}), ..caller.clone() };
+        let caller = caller.in_background(CancellationToken::new());
         let task_id = task.task_id.clone();
         let made = tokio::spawn(async move { Arc::new(Box::pin(app.make_outcome(&caller, &task, &job)).await) });
         let outcome: Outcome = made
@@ -203,66 +246,69 @@ impl App {
             })
             .boxed()
             .shared();
-        if attended.outcomes.len() >= OUTCOMES_KEPT {
-            attended.outcomes.pop_front();
+        if pollers.outcomes.len() >= OUTCOMES_KEPT {
+            pollers.outcomes.pop_front();
         }
-        attended.outcomes.push_back((task_id, outcome.clone()));
+        pollers.outcomes.push_back((task_id, outcome.clone()));
         outcome
     }
 
     async fn make_outcome(&self, caller: &Caller, task: &Task, job: &Job) -> Answer {
         let used = job.credits_total().map(|total| total - task.credits_before);
-        let mut answer = self.job_answer(job, "cache", Charge::new(used, None));
-        answer.is_error = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
-        if job.status == JobStatus::Success && task.follow_up.get("read").is_some() {
-            self.include_text(job, task.follow_up.get("read").and_then(Value::as_u64), None, &mut answer).await;
+        let mut answer = self.job_answer(job, Source::Cache, Charge::new(used, None));
+        answer.is_error = super::wait::is_failure(&job.status);
+        if job.status != JobStatus::Success {
+            return answer;
         }
-        if let Some(save_to) = task.follow_up.get("save_to").and_then(Value::as_str)
-            && job.status == JobStatus::Success
+        let follow_up = FollowUp::of(task);
+        if task.tool != WAIT_TOOL {
+            self.include_text(job, follow_up.read, None, &mut answer).await;
+        }
+        if let Some(save_to) = &follow_up.save_to
             && job.saved_to.is_empty()
         {
-            self.include_files(caller, job, save_to, None, &mut answer).await;
+            self.include_files(caller, job, save_to, follow_up.overwrite, None, &mut answer).await;
         }
         answer
     }
 
-    /// Looks at the task's job for a while, as if somebody waited for it, and fetches the outcome when it ends.
-    pub fn attend(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str) {
-        let saves = task.follow_up.get("save_to").is_some_and(Value::is_string);
-        let until = Instant::now() + if saves { ATTENTION_TO_SAVE } else { ATTENTION };
-        let mut attended = lock(&self.attended);
-        if let Some((deadline, _)) = attended.open.get_mut(&task.task_id) {
+    /// Polls the task's job for a while, as a wait would, and fetches the outcome when it ends.
+    pub fn keep_polling(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str) {
+        let saves = FollowUp::of(task).save_to.is_some();
+        let until = Instant::now() + if saves { POLLED_TO_SAVE } else { POLLED_AFTER_QUESTION };
+        let mut pollers = lock(&self.pollers);
+        if let Some((deadline, _)) = pollers.open.get_mut(&task.task_id) {
             *deadline = until.max(*deadline);
             return;
         }
-        if attended.open.len() >= ATTENDED_MAX {
-            tracing::warn!("too many tasks are open: the job of one more is not looked at");
+        if pollers.open.len() >= POLLERS_MAX {
+            tracing::warn!(limit = POLLERS_MAX, job_id, "background poller limit reached; the job of a task is not polled");
             return;
         }
-        let leave = CancellationToken::new();
-        attended.open.insert(task.task_id.clone(), (until, leave.clone()));
-        drop(attended);
+        let stop = CancellationToken::new();
+        pollers.open.insert(task.task_id.clone(), (until, stop.clone()));
+        drop(pollers);
         let (app, task, job_id) = (Arc::clone(self), task.clone(), job_id.to_owned());
-        let caller = Caller { cancel: leave, on_event: Arc::new(|_| {}), ..caller.clone() };
-        tokio::spawn(async move { app.attend_until(&caller, &task, &job_id, until).await });
+        let caller = caller.in_background(stop);
+        tokio::spawn(async move { app.poll_until(&caller, &task, &job_id, until).await });
     }
 
-    async fn attend_until(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str, mut until: Instant) {
-        let interval = task.follow_up.get("interval").and_then(Value::as_f64).map(Duration::from_secs_f64);
-        let options = WaitOptions { budget: ATTENDANT_MAX, interval, cancel: caller.cancel.clone() };
-        // Dropping the wait ends the looking, unless somebody else waits.
+    async fn poll_until(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str, mut until: Instant) {
+        let interval = FollowUp::of(task).interval;
+        let options = WaitOptions { budget: POLLER_LIFE_MAX, interval, cancel: caller.cancel.clone() };
+        // Dropping the wait ends its subscription, and with the last one the polling.
         let wait = self.jobs.wait(&caller.owner, job_id, &options, |_| {});
         tokio::pin!(wait);
         let waited = loop {
             tokio::select! {
                 waited = &mut wait => break Some(waited),
                 () = tokio::time::sleep_until(until) => {
-                    let mut attended = lock(&self.attended);
-                    match attended.open.get(&task.task_id) {
-                        // Somebody asked meanwhile.
+                    let mut pollers = lock(&self.pollers);
+                    match pollers.open.get(&task.task_id) {
+                        // The client asked again meanwhile.
                         Some((later, _)) if *later > until => until = *later,
                         _ => {
-                            attended.open.remove(&task.task_id);
+                            pollers.open.remove(&task.task_id);
                             break None;
                         }
                     }
@@ -274,11 +320,11 @@ impl App {
                 self.outcome(caller, task, &waited.job).await;
             }
             Some(Err(error)) if error.kind() != Kind::Cancelled => {
-                tracing::info!(%error, "a task's job could not be looked at");
+                tracing::info!(%error, job_id, "failed to poll the job of a task");
             }
             _ => {}
         }
-        lock(&self.attended).open.remove(&task.task_id);
+        lock(&self.pollers).open.remove(&task.task_id);
     }
 
     /// Waits until the task has ended, as long as the caller does.
@@ -292,9 +338,9 @@ impl App {
                 return Ok(view);
             }
             tokio::select! {
-                () = tokio::time::sleep(HEARD_WITHIN) => {}
+                () = tokio::time::sleep(UPDATE_INTERVAL) => {}
                 () = caller.cancel.cancelled() => {
-                    return Err(Error::new(Kind::Cancelled, "The wait was given up; the task goes on.", "tasks/get tells how far it is."));
+                    return Err(Error::new(Kind::Cancelled, "The wait was given up; the task goes on.", "Ask for the task again to see how far it is."));
                 }
             }
         }
@@ -315,11 +361,11 @@ impl App {
         if !moved {
             return Ok((self.task(caller, task_id).await?, false));
         }
-        if let (Some(intent_id), true) = (&view.task.intent_id, view.task.follow_up.get("read").is_some()) {
+        if let Some(intent_id) = view.task.intent_id.as_ref().filter(|_| view.task.tool != WAIT_TOOL) {
             self.jobs.cancel(&caller.owner, intent_id).await?;
         }
-        if let Some((_, leave)) = lock(&self.attended).open.get(task_id) {
-            leave.cancel();
+        if let Some((_, stop)) = lock(&self.pollers).open.get(task_id) {
+            stop.cancel();
         }
         (view.status, view.message) = (TaskStatus::Cancelled, Some(message.into()));
         Ok((view, true))
@@ -342,19 +388,9 @@ impl App {
     }
 }
 
-/// The follow-up of a submit: what is left to do once the job has ended.
-pub(super) fn after_submit(read: Option<u64>, save_to: Option<&str>) -> Value {
-    json!({"read": read, "save_to": save_to})
-}
-
-/// The follow-up of a wait.
-pub(super) fn after_wait(interval: Option<Duration>) -> Value {
-    json!({"interval": interval.map(|interval| interval.as_secs_f64())})
-}
-
 /// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
-fn lock(attended: &Mutex<Attended>) -> MutexGuard<'_, Attended> {
-    attended.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(pollers: &Mutex<BackgroundPollers>) -> MutexGuard<'_, BackgroundPollers> {
+    pollers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// No task of this caller's has this id.
@@ -362,7 +398,7 @@ fn unknown_task(task_id: &str) -> Error {
     Error::new(
         Kind::NotFound,
         format!("Task not found: {}", crate::catalog::shorten(task_id, 60)),
-        "Its time may be over; list_jobs shows the jobs of this key.",
+        hint!["It may have expired; ", NextStep::ListJobs, " shows the jobs of this key."],
     )
 }
 

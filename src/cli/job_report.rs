@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn data_has_both_shapes() {
         let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.txt?sig=1"}));
-        let answer = Answer::new("success", json!({}), Default::default()).with_tips(crate::hint![
+        let answer = Answer::success(json!({}), Default::default()).with_tips(crate::hint![
             crate::next_step::NextStep::Read { job_id: "J1".into(), offset: None },
             " gives the text."
         ]);

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::session::CliSession;
-use crate::app::Caller;
+use crate::app::{Caller, JobSummary};
 use crate::catalog::{self, shorten};
 use crate::error::{Error, Kind, Result};
 use crate::hint;
@@ -91,8 +91,8 @@ impl FoundJob {
     /// A row of a list, for programs.
     pub fn item(&self) -> Value {
         match self {
-            FoundJob::Known(job) => crate::app::job_line(job),
-            FoundJob::Foreign(id) => json!({"job_id": id, "status": "working", "operation": Value::Null}),
+            FoundJob::Known(job) => json!(JobSummary::from(job.as_ref())),
+            FoundJob::Foreign(id) => json!(JobSummary::unknown_here(id.clone())),
         }
     }
 }

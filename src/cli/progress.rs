@@ -13,7 +13,6 @@ use super::output::{Format, Printer};
 use super::text::tame;
 use crate::app::Event;
 use crate::catalog::shorten;
-use crate::jobs::JobStatus;
 
 /// Length of a bar: progress is a number between 0 and 1.
 const STEPS: f64 = 1_000.0;
@@ -84,7 +83,7 @@ impl Progress {
     /// Remembers the state of a job, and shows nothing.
     pub fn track(&self, event: &Event) {
         let Event::Job { job_id, status, .. } = event else { return };
-        let runs = !JobStatus::from_stored(status, None).is_terminal();
+        let runs = !status.is_terminal();
         let mut state = self.state();
         if let Some((_, known)) = state.jobs.iter_mut().find(|(id, _)| id == job_id) {
             *known = runs;
@@ -173,7 +172,7 @@ impl Lane {
         let now = match event {
             Event::Uploading { .. } => ("uploading".to_owned(), 0),
             Event::Downloading { .. } => ("downloading".to_owned(), 0),
-            Event::Job { status, checks_made, .. } => (status.clone(), *checks_made),
+            Event::Job { status, checks_made, .. } => (status.to_string(), *checks_made),
         };
         let mut state = self.state();
         let is_change = state.last.as_ref() != Some(&now);
@@ -381,7 +380,7 @@ mod tests {
     fn events_read_as_words_and_as_lines() {
         let event = Event::Job {
             job_id: "J1".into(),
-            status: "working".into(),
+            status: crate::jobs::JobStatus::Working,
             elapsed_seconds: 3.21,
             progress: 0.4,
             checks_made: 1,

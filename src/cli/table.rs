@@ -36,7 +36,7 @@ impl Table {
 
 /// A list as a report: rows on a terminal, plain lines elsewhere, `data.items` and `data.total` for programs. `none` is
 /// said where there are no rows; `noun` is what one row is, such as "job".
-pub fn listed(items: Vec<Value>, total: usize, table: Table, none: &str, noun: &str) -> Report {
+pub fn listed(items: impl serde::Serialize, total: usize, table: Table, none: &str, noun: &str) -> Report {
     let lines = if table.rows.is_empty() { vec![none.to_owned()] } else { table.lines() };
     let summary =
         if table.rows.is_empty() { none.to_owned() } else { counted(i64::try_from(total).unwrap_or(i64::MAX), noun) };

@@ -89,7 +89,8 @@ pub struct Settings {
 }
 
 /// Where a state came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The service, just now.
     Live,

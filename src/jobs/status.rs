@@ -96,6 +96,18 @@ impl JobStatus {
     }
 }
 
+impl serde::Serialize for JobStatus {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Reads the state out of an answer to `job/check`. Letter case and white space do not matter.
 ///
 /// A number in `status` is kept verbatim as a new word, because a check is not documented to answer one: calling it

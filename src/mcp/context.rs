@@ -207,7 +207,7 @@ impl ServerContext {
         };
         let answer = (*outcome)?;
         if let (Some(view), Some(job)) = (&answer.task, &answer.job) {
-            app.attend(&caller, &view.task, &job.job_id);
+            app.keep_polling(&caller, &view.task, &job.job_id);
         }
         Ok(answer)
     }

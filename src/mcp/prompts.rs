@@ -6,10 +6,8 @@
 use rmcp::model::{GetPromptResult, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::{Map, Value, json};
 
-use crate::answer::JobView;
 use crate::app::{App, Caller};
 use crate::catalog;
-use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 
 /// Name of the prompt about one job.
@@ -56,7 +54,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
         POSTMORTEM => {
             let (job_id, caller) = (argument("job_id")?, caller?);
             let job = app.jobs().get(&caller.owner, job_id).await?;
-            let view = JobView::new(&job, "cache", app.jobs().progress(&job), now());
+            let view = app.job_view(&job);
             let record =
                 json!({"status": job.status.as_str(), "arguments": job.arguments, "content": job.content, "job": view});
             format!(

@@ -9,9 +9,7 @@ use rmcp::model::{
 };
 use serde_json::json;
 
-use crate::answer::JobView;
-use crate::app::{App, Caller};
-use crate::clock::now;
+use crate::app::{App, Caller, ReadRequest};
 use crate::error::{Error, Kind, Result};
 
 /// Jobs on one page.
@@ -79,12 +77,12 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
     };
     let id = uri.strip_prefix("job://").ok_or_else(not_ours)?;
     if let Some(id) = id.strip_suffix("/result") {
-        let answer = app.read(caller, id, 0, None, None, 0).await?;
+        let answer = app.read(caller, &ReadRequest::of(id)).await?;
         let text = answer.output.map(|output| output.text).unwrap_or_default();
         return Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type("text/plain")]));
     }
     let job = app.jobs().get(&caller.owner, id).await?;
-    let view = JobView::new(&job, "cache", app.jobs().progress(&job), now());
+    let view = app.job_view(&job);
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
     Ok(ReadResourceResult::new(vec![
         ResourceContents::text(record.to_string(), uri).with_mime_type("application/json"),

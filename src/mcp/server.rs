@@ -218,7 +218,7 @@ impl ServerHandler for Server {
     ) -> impl Future<Output = Result<(), ErrorData>> + Send {
         Box::pin(async move {
             let caller = self.context.asking(&context)?;
-            self.context.app().glance_at_task(&caller, &request.task_id).await.map_err(protocol_error)?;
+            self.context.app().task_summary(&caller, &request.task_id).await.map_err(protocol_error)?;
             Ok(())
         })
     }

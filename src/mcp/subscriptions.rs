@@ -140,7 +140,7 @@ pub async fn listen_with_tasks(
     };
     let mut task_ids = Vec::new();
     for id in names("taskIds") {
-        if context.app().glance_at_task(&caller, &id).await.is_ok() {
+        if context.app().task_summary(&caller, &id).await.is_ok() {
             task_ids.push(id);
         }
     }

@@ -102,7 +102,7 @@ async fn tools_call(
         None => {
             let caller = Caller { response_mode, ..context.asking(request)? };
             let payload = Value::Object(tasks::as_object(&present::result(&answer)));
-            context.app().keep(&caller, &call.name, TaskStatus::Completed, payload).await.map_err(protocol_error)?
+            context.app().store_outcome(&caller, &call.name, TaskStatus::Completed, payload).await.map_err(protocol_error)?
         }
     };
     let mut meta = json!({RELATED: {"taskId": view.task.task_id}});
@@ -225,8 +225,8 @@ fn notify(context: &ServerContext, caller: &Caller, view: &TaskView, request: &R
     let (task_id, mut notified) = (view.task.task_id.clone(), (view.status, view.message.clone()));
     let notifying = async move {
         loop {
-            tokio::time::sleep(crate::app::HEARD_WITHIN).await;
-            let Ok(view) = app.glance_at_task(&caller, &task_id).await else { return };
+            tokio::time::sleep(crate::app::UPDATE_INTERVAL).await;
+            let Ok(view) = app.task_summary(&caller, &task_id).await else { return };
             let state = (view.status, view.message.clone());
             if state != notified {
                 let note = CustomNotification::new("notifications/tasks/status", Some(shown(&view)));

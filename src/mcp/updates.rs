@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::tasks;
 use crate::answer::TaskView;
-use crate::app::{App, Caller, HEARD_WITHIN};
+use crate::app::{App, Caller, UPDATE_INTERVAL};
 use crate::clock::now;
 use crate::jobs::{Job, Millis, TaskStatus};
 
@@ -106,7 +106,7 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
             }
         };
         // A write may land a moment after the time in it.
-        since = started.saturating_sub(HEARD_WITHIN.as_millis() as Millis);
+        since = started.saturating_sub(UPDATE_INTERVAL.as_millis() as Millis);
         if known.len() > KNOWN_MAX {
             known.clear();
         }
@@ -148,7 +148,7 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
             }
         }
         round = round.wrapping_add(1);
-        tokio::time::sleep(HEARD_WITHIN).await;
+        tokio::time::sleep(UPDATE_INTERVAL).await;
     }
 }
 

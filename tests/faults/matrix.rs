@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use pdfco::answer::Answer;
 use pdfco::api::Timeouts;
-use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
+use pdfco::app::{App, Caller, ListRequest, ReadRequest, ResponseMode, SubmitRequest};
 use pdfco::error::{Kind, Result};
 use pdfco::files::Sandbox;
+use pdfco::jobs::JobStatus;
 use pdfco::simulator::{self, FaultKind, Handle, Options};
 use serde_json::json;
 use tempfile::TempDir;
@@ -166,7 +167,7 @@ impl Cell {
             Op::Wait => self.app.wait(&self.caller, &job, Some(WAIT), Some(Duration::from_millis(500))).await,
             Op::Ask | Op::Put => self.app.upload(&self.caller, "up.txt", None).await,
             Op::Download => self.app.download(&self.caller, &job, None, true).await,
-            Op::Read => self.app.read(&self.caller, &job, 0, None, None, 0).await,
+            Op::Read => self.app.read(&self.caller, &ReadRequest::of(job)).await,
             Op::Balance => self.app.balance(&self.caller).await,
             Op::Account => {
                 self.app.submit(&self.caller, request("html_templates_list", json!({}), Duration::ZERO)).await
@@ -246,8 +247,7 @@ async fn once_allowed(cell: &Cell, op: Op, is_hurried: bool) -> Answer {
 
 /// The call ended as the table says, and the ledger tells the same.
 async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
-    let jobs = cell.app.list(&cell.caller, None, 10, None).await.unwrap().content;
-    let jobs = jobs["items"].as_array().unwrap();
+    let jobs = cell.app.list(&cell.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap().items;
     let last_error = |answer: &Answer| answer.job.as_ref().and_then(|job| job.last_check_error.clone());
     match (expected, outcome) {
         (Fine, Ok(answer)) => assert!(answer.status != "error" && !answer.is_error, "{answer:?}"),
@@ -282,8 +282,8 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
         Op::Submit | Op::Direct | Op::Account => match expected {
             Ends(_) => assert!(jobs.is_empty(), "a refusal leaves no job: {jobs:?}"),
             Unclear(kind) => {
-                assert_eq!((jobs.len(), &jobs[0]["status"]), (1, &json!("queued")), "{jobs:?}");
-                let trace = cell.app.jobs().get(&cell.caller.owner, jobs[0]["job_id"].as_str().unwrap()).await.unwrap();
+                assert_eq!((jobs.len(), &jobs[0].status), (1, &JobStatus::Queued), "{jobs:?}");
+                let trace = cell.app.jobs().get(&cell.caller.owner, &jobs[0].job_id).await.unwrap();
                 assert_eq!(trace.problem.as_ref().map(|problem| &problem["kind"]), Some(&json!(kind.as_str())));
             }
             Fine | Waits(_) => assert_eq!(jobs.len(), 1),
@@ -415,8 +415,8 @@ async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_acc
         }
     }
     assert!(!accepted.is_empty() && refused > 0, "{accepted:?}");
-    let listed = product.app.list(&product.caller, None, 50, None).await.unwrap();
-    assert_eq!(listed.content["total"], accepted.len(), "what was refused left nothing, what was accepted is there");
+    let listed = product.app.list(&product.caller, &ListRequest { limit: 50, ..ListRequest::default() }).await.unwrap();
+    assert_eq!(listed.total, accepted.len() as i64, "what was refused left nothing, what was accepted is there");
     // Looking costs as well: once nothing is left a wait says so at once, and the job stays as it was.
     for id in &accepted {
         let began = Instant::now();
@@ -431,6 +431,6 @@ async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_acc
     }
     assert_eq!(70 - service.credits("sim_batch"), spent, "what was spent is what was told");
     let by_day = product.app.spending(&product.caller, 10).await.unwrap();
-    let counted: i64 = by_day.as_array().unwrap().iter().map(|row| row["credits"].as_i64().unwrap()).sum();
+    let counted: i64 = by_day.iter().map(|row| row.credits).sum();
     assert_eq!(counted, spent, "and what the ledger counted");
 }

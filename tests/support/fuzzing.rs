@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use pdfco::answer::{Answer, JobView, tips};
+use pdfco::app::{Answer, JobView, tips};
 use pdfco::api::{About, Client, Pace, Timeouts, reply};
 use pdfco::app::App;
 use pdfco::catalog::{self, Param, ParamKind, arguments};
@@ -381,7 +381,7 @@ pub fn ledger_rows(data: &[u8]) {
             let before = ledger.get(tenant, "local-row").await.unwrap().unwrap();
             // What the doors make of it must hold together too.
             let _ = (jobs.progress(&before), jobs.next_check_in(&before), tips(&before, None), before.credits_total());
-            let view = JobView::new(&before, "cache", jobs.progress(&before), tape.whole());
+            let view = JobView::new(&before, pdfco::jobs::Source::Cache, jobs.progress(&before), tape.whole());
             assert!(serde_json::to_string(&view).is_ok());
             if tape.is_over() {
                 break;

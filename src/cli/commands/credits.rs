@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::job_report::fields_of;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::{Table, cell, listed};
+use crate::cli::table::{Table, listed};
 use crate::error::Result;
 
 /// Examples of `credits --help`.
@@ -34,9 +34,12 @@ pub async fn run(session: &CliSession, args: &CreditsArgs) -> Result<Report> {
         let left = answer.charge.remaining.map_or_else(|| "unknown".to_owned(), |credits| credits.to_string());
         return Ok(Report::line(format!("credits: {left}"), fields_of(&answer)));
     }
-    let items = session.app.spending(&caller, HISTORY_ROWS).await?.as_array().cloned().unwrap_or_default();
+    let items = session.app.spending(&caller, HISTORY_ROWS).await?;
     let columns = ["day", "operation", "requests", "credits"];
-    let rows: Vec<Vec<String>> = items.iter().map(|row| columns.map(|name| cell(row, name)).to_vec()).collect();
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|row| vec![row.day.clone(), row.operation.clone(), row.requests.to_string(), row.credits.to_string()])
+        .collect();
     let total = rows.len();
     let table = Table { header: columns.to_vec(), rows, spare: &[] };
     Ok(listed(items, total, table, "no credits recorded", "row"))

@@ -1,12 +1,12 @@
 //! `pdfco jobs list`: the jobs of this key, newest first.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::app::Caller;
+use crate::app::{Caller, JobSummary, ListRequest};
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::{Table, cell, listed};
+use crate::cli::table::{Table, listed};
 use crate::clock::{Millis, now};
 use crate::error::Result;
 
@@ -32,30 +32,33 @@ pub struct ListArgs {
 /// # Errors
 /// As `App::list`.
 pub async fn run(session: &CliSession, caller: &Caller, args: &ListArgs) -> Result<Report> {
-    let answer = session.app.list(caller, args.status.as_deref(), args.limit, args.cursor.as_deref()).await?;
-    let field = |name: &str| answer.content.get(name).cloned().unwrap_or_default();
-    let items: Vec<Value> = field("items").as_array().cloned().unwrap_or_default();
-    let row = |item: &Value| {
+    let request = ListRequest {
+        status: args.status.clone(),
+        limit: args.limit,
+        cursor: args.cursor.clone(),
+        ..ListRequest::default()
+    };
+    let page = session.app.list(caller, &request).await?;
+    let row = |item: &JobSummary| {
         vec![
-            cell(item, "job_id"),
-            cell(item, "status"),
-            cell(item, "operation"),
-            cell(item, "submitted_at").parse::<jiff::Timestamp>().map_or("-".to_owned(), |at| age(at.as_millisecond())),
-            cell(item, "credits_total"),
+            item.job_id.clone(),
+            item.status.to_string(),
+            item.operation.clone().unwrap_or_else(|| "-".to_owned()),
+            age(item.created_at),
+            item.credits_total.map_or_else(|| "-".to_owned(), |credits| credits.to_string()),
         ]
     };
-    let rows: Vec<Vec<String>> = items.iter().map(row).collect();
-    let total = field("total").as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or(rows.len());
+    let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
+    let total = usize::try_from(page.total).unwrap_or(rows.len());
     let shown = rows.len();
     let table =
         Table { header: vec!["job_id", "status", "operation", "age", "credits"], rows, spare: &["credits", "age"] };
-    let mut report = listed(items, total, table, "no jobs recorded", "job");
-    let next = field("next_cursor");
-    if let Some(cursor) = next.as_str() {
+    let mut report = listed(page.items, total, table, "no jobs recorded", "job");
+    if let Some(cursor) = &page.next_cursor {
         report.notes.push(format!("{shown} of {total}; --cursor {cursor} shows more."));
     }
     if let Some(data) = report.data.as_object_mut() {
-        data.insert("next_cursor".to_owned(), json!(next));
+        data.insert("next_cursor".to_owned(), json!(page.next_cursor));
     }
     Ok(report)
 }

@@ -6,7 +6,7 @@ use crate::catalog::shorten;
 use crate::cli::names::flag_name;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::{Table, cell, listed};
+use crate::cli::table::{Table, listed};
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -27,10 +27,9 @@ pub struct OperationsArgs {
 /// `not_found` when none does.
 pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
     let query = args.query.join(" ");
-    let answer = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
-    let items = answer.content.get("items").and_then(|items| items.as_array()).cloned().unwrap_or_default();
+    let items = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str)).items;
     let rows: Vec<Vec<String>> =
-        items.iter().map(|row| vec![flag_name(&cell(row, "name")), cell(row, "group"), cell(row, "title")]).collect();
+        items.iter().map(|row| vec![flag_name(row.name), row.group.to_owned(), row.title.to_owned()]).collect();
     if rows.is_empty() {
         return Err(Error::new(
             Kind::NotFound,

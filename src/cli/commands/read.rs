@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::app::{Caller, PAGE_MAX};
+use crate::app::{Caller, PAGE_MAX, ReadRequest};
 use crate::cli::job_report::{self, job_of};
 use crate::cli::job_selector::JobArg;
 use crate::cli::report::Report;
@@ -45,7 +45,14 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &ReadArgs) -> Resu
         return Ok(Report { text: Some(text), notes, ..Report::default() });
     }
     let limit = args.limit.or(args.tail_lines.map(|_| PAGE_MAX));
-    let answer = session.app.read(caller, id, args.offset, limit, args.tail_lines, args.index).await?;
+    let request = ReadRequest {
+        offset: args.offset,
+        limit,
+        tail_lines: args.tail_lines,
+        index: args.index,
+        ..ReadRequest::of(id)
+    };
+    let answer = session.app.read(caller, &request).await?;
     let job = job_of(session, caller, &answer).await?;
     let text = answer.output.as_ref().map(|output| output.text.clone());
     let summary = format!("text of job {id}");
@@ -66,7 +73,8 @@ pub async fn text_from(
 ) -> Result<(String, Option<u64>)> {
     let (mut text, mut at, mut left) = (String::new(), offset, limit.unwrap_or(u64::MAX));
     while left > 0 {
-        let answer = session.app.read(caller, id, at, Some(left.min(PAGE_MAX)), None, index).await?;
+        let page = ReadRequest { offset: at, limit: Some(left.min(PAGE_MAX)), index, ..ReadRequest::of(id) };
+        let answer = session.app.read(caller, &page).await?;
         let Some(page) = answer.output else { return Ok((text, None)) };
         text.push_str(&page.text);
         match page.next_offset {

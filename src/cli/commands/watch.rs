@@ -84,7 +84,7 @@ fn print_event(session: &CliSession, message: &str, data: Value) {
 fn event_of(job: &Job) -> Event {
     Event::Job {
         job_id: job.id().to_owned(),
-        status: job.status.as_str().to_owned(),
+        status: job.status.clone(),
         elapsed_seconds: job.elapsed_seconds(now()),
         progress: f64::from(u8::from(job.status == JobStatus::Success)),
         checks_made: job.checks_made,

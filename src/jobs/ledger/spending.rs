@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::tenant::Tenant;
 
 /// Spending of one operation on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Spending {
     /// `2026-11-21`, UTC.
     pub day: String,

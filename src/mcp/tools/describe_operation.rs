@@ -40,5 +40,5 @@ struct Arguments {
 
 fn run(app: &App, given: Map<String, Value>) -> Result<Answer> {
     let Arguments { operation } = parse(TOOL.name, TOOL.params.iter(), given)?;
-    app.describe(&operation)
+    app.describe(&operation).map(Answer::from)
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, ListRequest};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 use crate::jobs::JobStatus;
@@ -57,7 +57,8 @@ struct Arguments {
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
         let Arguments { status, limit, cursor } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        app.list(caller, status.as_deref(), limit, cursor.as_deref()).await
+        let request = ListRequest { status, limit, cursor, ..ListRequest::default() };
+        app.list(caller, &request).await.map(Answer::from)
     }
     .boxed()
 }

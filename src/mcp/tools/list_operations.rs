@@ -39,5 +39,5 @@ struct Arguments {
 
 fn run(app: &App, given: Map<String, Value>) -> Result<Answer> {
     let Arguments { query } = parse(TOOL.name, TOOL.params.iter(), given)?;
-    Ok(app.operations(query.as_deref()))
+    Ok(app.operations(query.as_deref()).into())
 }

@@ -155,6 +155,7 @@ impl Extras {
             read: Some(self.read),
             save_to: self.save_to,
             client_request_id: self.client_request_id,
+            ..SubmitRequest::default()
         })
     }
 }

@@ -1,0 +1,175 @@
+//! A job as an answer shows it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::rfc3339;
+use crate::catalog::Output;
+use crate::files::safe_file_name;
+use crate::jobs::{Job, Source};
+
+/// Most files of a result that one answer lists.
+pub(super) const OUTPUTS_SHOWN_MAX: usize = 25;
+
+/// Our own record of a job. What is not known is left out, apart from `progress`.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobView {
+    /// The id to use from here on.
+    pub job_id: String,
+    /// Catalog name; none for a job first seen by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Whether nothing more is expected.
+    pub is_terminal: bool,
+    /// The service's own word, when it is one never seen before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrecognized_status: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submitted_at: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<String>,
+    /// Since the submit, until the end or now.
+    pub elapsed_seconds: f64,
+    /// 0 to 1, an estimate while the job runs; none where the service never answered about it.
+    pub progress: Option<f64>,
+    /// Paid checks so far.
+    pub checks_made: i64,
+    /// Credits reported for checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_credits: Option<i64>,
+    /// All credits reported for this job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits_total: Option<i64>,
+    /// Where the state came from.
+    pub source: Source,
+    /// When to ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<f64>,
+    /// The timeout of the wait as it was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_applied: Option<f64>,
+    /// Whether the timeout asked for was over the cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_capped: Option<bool>,
+    /// Why the last check failed, when no later one succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_check_error: Option<Value>,
+    /// The caller's own id for the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_request_id: Option<String>,
+    /// An error that left the job's fate uncertain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Value>,
+    /// Files of the result, the first [`OUTPUTS_SHOWN_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputView>,
+    /// Files of the result in all, where not all are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs_total: Option<usize>,
+}
+
+/// One file of a result. Its link is not here but in the service's own answer, in the same order: links are long, so each
+/// appears once.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputView {
+    /// File name, safe to use and to show.
+    pub name: String,
+    /// MIME type.
+    pub mime_type: String,
+    /// Size, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// When the link stops working, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Where it was saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_to: Option<String>,
+    /// Digest of the saved file, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl JobView {
+    /// The view of `job`, known from `source`, at `now` (milliseconds). `progress` is 0 to 1.
+    pub fn new(job: &Job, source: Source, progress: f64, now: i64) -> JobView {
+        JobView {
+            job_id: job.id().to_owned(),
+            operation: (!job.operation.is_empty()).then(|| job.operation.clone()),
+            is_terminal: job.status.is_terminal(),
+            unrecognized_status: job.status.unrecognized().map(str::to_owned),
+            submitted_at: job.submitted_at.map(rfc3339),
+            started_at: job.started_at.map(rfc3339),
+            completed_at: job.completed_at.map(rfc3339),
+            elapsed_seconds: (job.elapsed_seconds(now) * 10.0).round() / 10.0,
+            progress: was_answered(job).then_some((progress * 100.0).round() / 100.0),
+            checks_made: job.checks_made,
+            check_credits: job.check_credits,
+            credits_total: job.credits_total(),
+            source,
+            retry_after_seconds: None,
+            timeout_applied: None,
+            wait_capped: None,
+            last_check_error: None,
+            client_request_id: job.client_request_id.clone(),
+            problem: job.problem.clone(),
+            outputs: outputs(job, now),
+            outputs_total: None,
+        }
+    }
+
+    /// Keeps the first [`OUTPUTS_SHOWN_MAX`] outputs and says how many there are.
+    pub(super) fn bound_outputs(&mut self) {
+        if self.outputs.len() > OUTPUTS_SHOWN_MAX {
+            self.outputs_total = Some(self.outputs.len());
+            self.outputs.truncate(OUTPUTS_SHOWN_MAX);
+        }
+    }
+}
+
+/// Whether the service ever said anything about this job: it answered its submit or a check.
+pub(super) fn was_answered(job: &Job) -> bool {
+    job.job_id.is_some() && !job.is_unknown_here()
+}
+
+fn outputs(job: &Job, now: i64) -> Vec<OutputView> {
+    if job.links_expired(now) && job.saved_to.is_empty() {
+        return Vec::new();
+    }
+    let declared = job.operation().map(|operation| operation.output);
+    let results = job.results();
+    results
+        .links
+        .iter()
+        .enumerate()
+        .map(|(index, link)| {
+            let name = safe_file_name(&link.file_name().unwrap_or_else(|| "result".to_owned()));
+            OutputView {
+                mime_type: mime_type(&name, declared, results.maybe_list),
+                name,
+                bytes: None,
+                expires_at: job.links_expire_at.map(rfc3339),
+                saved_to: job.saved_to.get(index).cloned(),
+                sha256: None,
+            }
+        })
+        .collect()
+}
+
+/// The type by the file's name, else as declared by the operation.
+pub(super) fn mime_type(name: &str, declared: Option<Output>, maybe_list: bool) -> String {
+    if let Some(guess) = mime_guess::from_path(name).first_raw() {
+        return guess.to_owned();
+    }
+    match declared {
+        Some(Output::Text(mime) | Output::Binary(mime)) => mime,
+        Some(Output::Many(mime)) if !maybe_list => mime,
+        _ => "application/octet-stream",
+    }
+    .to_owned()
+}

@@ -1,0 +1,164 @@
+//! Single checks of jobs, their list, and the end of tracking.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
+use crate::charge::Charge;
+use crate::clock::Millis;
+use crate::error::{Error, Kind, Result};
+use crate::jobs::{Job, JobStatus, Source};
+
+/// Jobs of one page of a list when a call says nothing.
+pub const LIST_DEFAULT: u32 = 20;
+
+/// Which jobs to list.
+#[derive(Clone, Debug)]
+pub struct ListRequest {
+    /// Only jobs in this state; `running` for all that are not terminal.
+    pub status: Option<String>,
+    /// Only jobs submitted at or after this time, in milliseconds.
+    pub since: Option<i64>,
+    /// Most jobs on the page.
+    pub limit: u32,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Default for ListRequest {
+    fn default() -> ListRequest {
+        ListRequest { status: None, since: None, limit: LIST_DEFAULT, cursor: None }
+    }
+}
+
+/// One page of the caller's jobs.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobList {
+    /// Newest first.
+    pub items: Vec<JobSummary>,
+    /// Jobs in all that match.
+    pub total: i64,
+    /// Where the next page starts, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// One job in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobSummary {
+    /// The id to use.
+    pub job_id: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// Catalog name; none for a job first seen by its id.
+    pub operation: Option<String>,
+    /// RFC 3339.
+    pub submitted_at: Option<String>,
+    /// RFC 3339.
+    pub completed_at: Option<String>,
+    /// All credits reported for it.
+    pub credits_total: Option<i64>,
+    /// When the intent was recorded.
+    #[serde(skip)]
+    pub created_at: Millis,
+}
+
+impl From<&Job> for JobSummary {
+    fn from(job: &Job) -> JobSummary {
+        JobSummary {
+            job_id: job.id().to_owned(),
+            status: job.status.clone(),
+            operation: (!job.operation.is_empty()).then(|| job.operation.clone()),
+            submitted_at: job.submitted_at.or(Some(job.created_at)).map(rfc3339),
+            completed_at: job.completed_at.map(rfc3339),
+            credits_total: job.credits_total(),
+            created_at: job.created_at,
+        }
+    }
+}
+
+impl JobSummary {
+    /// A job of which nothing but its id is known.
+    pub fn unknown_here(job_id: String) -> JobSummary {
+        JobSummary {
+            job_id,
+            status: JobStatus::Working,
+            operation: None,
+            submitted_at: None,
+            completed_at: None,
+            credits_total: None,
+            created_at: crate::clock::now(),
+        }
+    }
+}
+
+impl From<JobList> for Answer {
+    fn from(list: JobList) -> Answer {
+        Answer::success(list, Charge::NONE)
+    }
+}
+
+impl App {
+    /// Checks a job once.
+    ///
+    /// # Errors
+    /// As `Jobs::check`.
+    pub async fn check(&self, caller: &Caller, job_id: &str, force: bool) -> Result<Answer> {
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, force)).await?;
+        let mut answer = self.job_answer(&checked.job, checked.source, checked.charge);
+        let retry_after = checked.retry_after.map(round_seconds);
+        if let Some(view) = &mut answer.job {
+            view.retry_after_seconds = retry_after;
+        }
+        answer.tips = tips(&checked.job, retry_after);
+        if checked.is_first_sight && checked.job.status == JobStatus::Working {
+            doubt_the_id(&mut answer);
+        }
+        Ok(answer)
+    }
+
+    /// The caller's jobs, newest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a state that is none, or a cursor that is none of ours.
+    pub async fn list(&self, caller: &Caller, request: &ListRequest) -> Result<JobList> {
+        let status = request.status.as_deref();
+        if let Some(status) = status
+            && !JobStatus::WORDS.contains(&status)
+        {
+            return Err(Error::invalid(
+                format!("`status` cannot be `{}`.", crate::catalog::shorten(status, 40)),
+                format!("It is one of {}.", JobStatus::WORDS.join(", ")),
+            ));
+        }
+        let ledger = self.jobs.ledger();
+        let page = ledger.list(&caller.owner.tenant, status, request.limit, request.cursor.as_deref()).await?;
+        let items = page.jobs.iter().map(JobSummary::from).collect();
+        Ok(JobList { items, total: page.total, next_cursor: page.next_cursor })
+    }
+
+    /// Stops tracking a job: `cancelled`, `already_terminal` or `not_found`, all of them answers.
+    ///
+    /// # Errors
+    /// `invalid_argument` for an id that cannot be one.
+    pub async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<Answer> {
+        let not_found = || {
+            let hint = crate::jobs::unknown_job(job_id).hint().clone();
+            Ok(Answer::new(JobStatus::Unknown, json!({"outcome": "not_found"}), Charge::NONE).with_tips(hint))
+        };
+        let (job, changed) = match self.jobs.cancel(&caller.owner, job_id).await {
+            Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
+            Ok(outcome) => outcome,
+            Err(error) if error.kind() == Kind::NotFound => return not_found(),
+            Err(error) => return Err(error),
+        };
+        let outcome = if changed { "cancelled" } else { "already_terminal" };
+        let mut answer = self.job_answer(&job, Source::Cache, Charge::NONE);
+        answer.content = json!({"outcome": outcome});
+        Ok(answer)
+    }
+}
+
+/// Says of a job of unknown origin that `working` proves nothing.
+pub(super) fn doubt_the_id(answer: &mut Answer) {
+    answer.add_tip("This id was not submitted from here; the service also says `working` for ids that do not exist.");
+}

@@ -1,0 +1,161 @@
+//! The use cases: [`App`] joins catalog, files and jobs into calls that end in an [`Answer`] or a typed list.
+//!
+//! Both interfaces call these methods with a [`Caller`] and put what they return into their own envelope. Start at
+//! [`App::submit`] (`submit.rs`), then [`App::wait`] (`wait.rs`).
+
+mod account;
+pub mod answer;
+mod batch;
+mod caller;
+mod catalog;
+mod job_view;
+mod jobs;
+mod overview;
+mod results;
+mod sources;
+mod submit;
+mod tasks;
+mod tips;
+mod wait;
+
+pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
+pub use batch::{Input, Prior};
+pub use caller::{Caller, Event, ResponseMode};
+pub use catalog::{OperationDetails, OperationList, OperationSummary};
+pub use job_view::{JobView, OutputView};
+pub use jobs::{JobList, JobSummary, ListRequest};
+pub use overview::{FileGlance, Glance, Overview};
+pub use results::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
+pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest};
+pub use tasks::UPDATE_INTERVAL;
+pub use tips::tips;
+pub use wait::{Until, WAIT_DEFAULT, WaitRequest};
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Client, SharedPace, Timeouts};
+use crate::charge::Charge;
+use crate::clock::now;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::files::{Hosts, Text};
+use crate::hint;
+use crate::jobs::{Job, Jobs, Ledger, Settings, Source};
+use crate::next_step::NextStep;
+
+/// The product: one per process.
+pub struct App {
+    /// The settings it was made from.
+    pub config: Config,
+    client: Client,
+    jobs: Jobs,
+    hosts: Hosts,
+    texts: Mutex<VecDeque<(String, Arc<Text>)>>,
+    pollers: Mutex<tasks::BackgroundPollers>,
+}
+
+impl App {
+    /// The product under these settings. Opens nothing: no network, no ledger, no TLS roots.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the base URL cannot be used.
+    pub fn new(config: Config) -> Result<App> {
+        App::with_timeouts(config, Timeouts::default())
+    }
+
+    /// The product under other time limits of requests than its own: for tests, which cannot wait for those.
+    ///
+    /// # Errors
+    /// As [`App::new`].
+    pub fn with_timeouts(config: Config, timeouts: Timeouts) -> Result<App> {
+        crate::catalog::toolsets(&config.toolsets)?;
+        let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
+        let client = Client::new(config.base_url.clone(), config.pace, timeouts, shared_pace(&ledger))?;
+        let settings = Settings {
+            check_worth_seconds: config.check_worth_seconds,
+            credit_budget: config.credit_budget,
+            callback_url: config.callback_url.clone(),
+        };
+        let hosts = Hosts::new(&config.download_hosts, &config.base_url);
+        Ok(App {
+            jobs: Jobs::new(client.clone(), ledger, settings),
+            client,
+            hosts,
+            config,
+            texts: Mutex::default(),
+            pollers: Mutex::default(),
+        })
+    }
+
+    /// The jobs engine, for interfaces that list and look up.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// The view of `job` for records that are read from the ledger.
+    pub fn job_view(&self, job: &Job) -> JobView {
+        JobView::new(job, Source::Cache, self.jobs.progress(job), now())
+    }
+
+    /// The answer about `job`, known from `source`, after a call that cost `charge`.
+    fn job_answer(&self, job: &Job, source: Source, charge: Charge) -> Answer {
+        let content = job.content.clone().or_else(|| job.problem.clone()).unwrap_or_else(|| serde_json::json!({}));
+        let mut answer = Answer::new(job.status.clone(), content, charge);
+        answer.charge.remaining = charge.remaining.or(job.credits_remaining);
+        answer.untrusted = true;
+        let mut view = JobView::new(job, source, self.jobs.progress(job), now());
+        view.bound_outputs();
+        answer.job = Some(view);
+        answer.tips = tips(job, None);
+        answer
+    }
+
+    /// Reports the state of `job` to the caller.
+    fn emit_job(&self, caller: &Caller, job: &Job) {
+        caller.emit(Event::Job {
+            job_id: job.id().to_owned(),
+            status: job.status.clone(),
+            elapsed_seconds: job.elapsed_seconds(now()),
+            progress: self.jobs.progress(job),
+            checks_made: job.checks_made,
+        });
+    }
+}
+
+/// One pace for all processes on a ledger. A ledger that cannot be asked delays no request.
+fn shared_pace(ledger: &Arc<Ledger>) -> Option<SharedPace> {
+    if !ledger.is_shared() {
+        return None;
+    }
+    let ledger = Arc::clone(ledger);
+    Some(Arc::new(move |caller, limit, window| {
+        let ledger = Arc::clone(&ledger);
+        Box::pin(async move {
+            ledger.reserve(&caller, limit, window, now()).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "failed to reserve a slot in the shared rate limit");
+                None
+            })
+        })
+    }))
+}
+
+/// Seconds to one decimal, rounded up: a pause that is too short costs a check.
+fn round_seconds(delay: Duration) -> f64 {
+    (delay.as_secs_f64() * 10.0).ceil() / 10.0
+}
+
+/// `work`, given up when the caller gives up.
+async fn or_cancelled<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = cancel.cancelled() => Err(Error::new(
+            Kind::Cancelled,
+            "The call was given up.",
+            hint!["Jobs that were submitted go on; ", NextStep::ListJobs, " shows them."],
+        )),
+    }
+}

@@ -1,0 +1,86 @@
+//! The documents that a call names: judged before anything is paid for, uploaded where they are local.
+
+use serde_json::{Map, Value, json};
+
+use super::{App, Caller, Event, or_cancelled};
+use crate::catalog::Operation;
+use crate::catalog::arguments::Sources;
+use crate::charge::Charge;
+use crate::error::{Error, Result};
+use crate::files::{LocalFile, is_local, is_private, upload};
+
+/// A document that was judged.
+pub(super) enum Judged {
+    /// The service fetches it from here.
+    Link(String),
+    /// It lies on this machine and is uploaded first.
+    Local(LocalFile),
+}
+
+impl App {
+    /// Judges the documents of a call, in order, without paying for anything.
+    ///
+    /// # Errors
+    /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network.
+    pub(super) fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<Vec<Judged>> {
+        sources
+            .items
+            .iter()
+            .map(|item| {
+                if is_private(item) && !self.client.is_local() {
+                    return Err(Error::invalid(
+                        format!(
+                            "`{}` leads into a private network, where the service cannot go.",
+                            crate::secret::without_query(item)
+                        ),
+                        "Save the file on this machine and pass its path: it is uploaded first.",
+                    ));
+                }
+                Ok(if is_local(item) { Judged::Local(caller.sandbox.readable(item)?) } else { Judged::Link(item.clone()) })
+            })
+            .collect()
+    }
+
+    /// Uploads what is local and puts the links into `body`. Returns the body and what the uploads cost.
+    ///
+    /// # Errors
+    /// As [`upload`], with what was charged before.
+    pub(super) async fn with_sources(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        mut body: Map<String, Value>,
+        wire: &str,
+        judged: Vec<Judged>,
+    ) -> Result<(Map<String, Value>, Charge)> {
+        let mut charge = Charge::NONE;
+        let mut links = Vec::with_capacity(judged.len());
+        for source in judged {
+            links.push(match source {
+                Judged::Link(link) => link,
+                Judged::Local(file) => {
+                    let name = file
+                        .path
+                        .file_name()
+                        .map_or_else(|| operation.name.to_owned(), |name| name.to_string_lossy().into_owned());
+                    caller.emit(Event::Uploading { name, bytes: file.bytes });
+                    let uploading = upload(
+                        &self.jobs,
+                        &self.client,
+                        &self.hosts,
+                        &caller.owner,
+                        &file,
+                        None,
+                        self.config.max_file_bytes,
+                    );
+                    let uploaded =
+                        or_cancelled(&caller.cancel, uploading).await.map_err(|error| error.with_charge(charge))?;
+                    charge.add(uploaded.charge);
+                    uploaded.link.expose().to_owned()
+                }
+            });
+        }
+        body.insert(wire.to_owned(), json!(Sources::joined(&links)));
+        Ok((body, charge))
+    }
+}

@@ -1,0 +1,77 @@
+//! What to do next about a job.
+
+use crate::catalog::{Effect, Output};
+use crate::hint;
+use crate::jobs::{Job, JobStatus};
+use crate::next_step::{Hint, NextStep};
+
+/// The next step about `job`; none where there is nothing left to do.
+pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
+    let id = || job.id().to_owned();
+    let is_open = !job.status.is_terminal();
+    if job.job_id.is_none() && is_open {
+        return Some(without_id(job));
+    }
+    Some(match &job.status {
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => {
+            let when = retry_after_seconds.map_or(String::new(), |seconds| format!(" in about {} s", seconds.ceil()));
+            hint![NextStep::WaitFor(id()), format!("{when} takes the wait up again; single checks cost credits each.")]
+        }
+        JobStatus::Success => return after_success(job),
+        JobStatus::Failed => "Change the arguments before submitting it again; the reason is in `content`.".into(),
+        JobStatus::Aborted => {
+            "The service gave the job up, mostly under load or for its size. Submit it again, with fewer pages if it \
+             was large."
+                .into()
+        }
+        JobStatus::Unknown => hint![
+            "The service does not know this job: the id is wrong, of another key, or too old. ",
+            NextStep::ListJobs,
+            " shows the jobs of this key."
+        ],
+        JobStatus::Cancelled => hint![
+            "Tracking was stopped; the service may still finish the job and charge for it. ",
+            NextStep::CheckAgain(id()),
+            " checks it once more."
+        ],
+    })
+}
+
+/// A request without an answer that named a job.
+fn without_id(job: &Job) -> Hint {
+    let id = job.id().to_owned();
+    let what = match (&job.problem, job.submitted_at) {
+        (None, None) => {
+            return hint![
+                "The request was written down and has not been sent: it waits for its turn right now, or a crash cut it off, and then nothing was charged. ",
+                NextStep::Cancel(id),
+                " puts it aside."
+            ];
+        }
+        (None, Some(_)) => {
+            "The request was sent and never answered here: it is being submitted right now, or a crash cut it off and it may have been charged. Check "
+        }
+        (Some(_), _) => {
+            "The service never confirmed this request, so it cannot be checked and may or may not have been charged. Check "
+        }
+    };
+    hint![what, NextStep::Balance, " before submitting it again; ", NextStep::Cancel(id), " puts it aside."]
+}
+
+fn after_success(job: &Job) -> Option<Hint> {
+    let operation = job.operation();
+    // What there is stands in the answer already.
+    if job.results().links.is_empty() {
+        return None;
+    }
+    if operation.is_some_and(|operation| operation.effect == Effect::StoresFile) {
+        return Some(hint!["Pass content.url as ", NextStep::Argument("url".into()), " of a call. The file is kept for an hour."]);
+    }
+    let read = NextStep::Read { job_id: job.id().to_owned(), offset: None };
+    let save = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+    match operation.map(|operation| operation.output) {
+        Some(Output::Text(_) | Output::Inline) => Some(hint![read, " gives the text, ", save, " saves the file."]),
+        Some(Output::Nothing) => None,
+        _ => Some(hint![save, " saves the result."]),
+    }
+}

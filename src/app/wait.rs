@@ -1,0 +1,156 @@
+//! Waiting for jobs, in the call or as a task.
+
+use std::time::Duration;
+
+use super::tasks::{FollowUp, WAIT_TOOL};
+use super::{Answer, App, Caller, ResponseMode, round_seconds, tips};
+use crate::charge::Charge;
+use crate::error::{Error, Result};
+use crate::hint;
+use crate::jobs::{Job, JobStatus, WaitEnd, WaitOptions};
+use crate::next_step::{Audience, NextStep};
+
+/// How long a job is waited for when a call says nothing.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// What to wait for, and what to do with what comes.
+#[derive(Clone, Debug, Default)]
+pub struct WaitRequest {
+    /// The jobs, at least one.
+    pub job_ids: Vec<String>,
+    /// When the wait for several jobs is over.
+    pub until: Until,
+    /// How long to wait; zero checks once. Default: [`WAIT_DEFAULT`].
+    pub timeout: Option<Duration>,
+    /// Time between checks, instead of the schedule.
+    pub interval: Option<Duration>,
+    /// Characters of each text result to include; zero includes none.
+    pub read: Option<u64>,
+    /// Where to save the results.
+    pub save_to: Option<String>,
+    /// Whether saving may replace files.
+    pub overwrite: bool,
+}
+
+impl WaitRequest {
+    /// A wait for one job under the defaults.
+    pub fn one(job_id: impl Into<String>) -> WaitRequest {
+        WaitRequest { job_ids: vec![job_id.into()], ..WaitRequest::default() }
+    }
+}
+
+/// When a wait for several jobs is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// When all have ended.
+    #[default]
+    All,
+    /// When one has ended.
+    Any,
+}
+
+impl App {
+    /// Waits for one job, for `timeout` ([`WAIT_DEFAULT`] if none). See [`App::wait_for`].
+    ///
+    /// # Errors
+    /// As `Jobs::wait`.
+    pub async fn wait(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        timeout: Option<Duration>,
+        interval: Option<Duration>,
+    ) -> Result<Answer> {
+        self.wait_for(caller, &WaitRequest { timeout, interval, ..WaitRequest::one(job_id) }).await
+    }
+
+    /// Waits for jobs. Running out of time is a normal answer; a job that did not succeed is an answer with `is_error`.
+    ///
+    /// # Errors
+    /// As `Jobs::wait`.
+    pub async fn wait_for(&self, caller: &Caller, request: &WaitRequest) -> Result<Answer> {
+        let [job_id] = request.job_ids.as_slice() else {
+            return Err(Error::invalid(
+                "A wait takes one job.",
+                hint!["Name it with ", NextStep::Argument("job_id".into()), "."],
+            ));
+        };
+        let asked = request.timeout.unwrap_or(WAIT_DEFAULT);
+        if caller.response_mode != ResponseMode::Inline
+            && !asked.is_zero()
+            && let Some(answer) = Box::pin(self.wait_as_task(caller, job_id, request.interval)).await?
+        {
+            return Ok(answer);
+        }
+        Ok(self.wait_for_one(caller, job_id, asked, caller.max_wait, request.interval).await?.0)
+    }
+
+    /// A task instead of a wait, unless the job has ended or does not exist.
+    async fn wait_as_task(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        interval: Option<Duration>,
+    ) -> Result<Option<Answer>> {
+        let ledger = self.jobs.ledger();
+        let mut charge = Charge::NONE;
+        let mut found = ledger.get(&caller.owner.tenant, job_id).await?;
+        if found.is_none() {
+            // An id from elsewhere: one check shows whether there is such a job at all.
+            let (answer, job) = Box::pin(self.wait_for_one(caller, job_id, Duration::ZERO, None, None)).await?;
+            if job.status.is_terminal() {
+                return Ok(Some(answer));
+            }
+            charge.add(answer.charge);
+            found = Some(job);
+        }
+        match found {
+            Some(job) if job.job_id.is_some() && !job.status.is_terminal() => {
+                let follow_up = FollowUp { interval, ..FollowUp::default() };
+                self.create_task(caller, WAIT_TOOL, &job, &follow_up, charge).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits for one job for `asked`, at most `max`. Returns the answer and the job as it is known then.
+    pub(super) async fn wait_for_one(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        asked: Duration,
+        max: Option<Duration>,
+        interval: Option<Duration>,
+    ) -> Result<(Answer, Job)> {
+        let timeout = max.map_or(asked, |max| asked.min(max));
+        let options = WaitOptions { budget: timeout, interval, cancel: caller.cancel.clone() };
+        let waited = self.jobs.wait(&caller.owner, job_id, &options, |job| self.emit_job(caller, job)).await?;
+        let mut answer = self.job_answer(&waited.job, waited.source, waited.charge);
+        let retry_after = match waited.end {
+            WaitEnd::Finished => None,
+            WaitEnd::Pending { retry_after } => Some(round_seconds(retry_after)),
+        };
+        answer.tips = tips(&waited.job, retry_after);
+        answer.is_error = is_failure(&waited.job.status);
+        if waited.is_first_sight && !waited.job.status.is_terminal() {
+            super::jobs::doubt_the_id(&mut answer);
+        }
+        if let Some(view) = &mut answer.job {
+            view.retry_after_seconds = retry_after;
+            view.timeout_applied = Some(timeout.as_secs_f64());
+            view.wait_capped = (timeout < asked).then_some(true);
+            view.last_check_error = waited.last_error.map(|error| error.to_json(Audience::Agent));
+        }
+        Ok((answer, waited.job))
+    }
+}
+
+/// Whether a caller who asked for the outcome of a job did not get what was asked for.
+pub(super) fn is_failure(status: &JobStatus) -> bool {
+    match status {
+        JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown => true,
+        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) | JobStatus::Success | JobStatus::Cancelled => {
+            false
+        }
+    }
+}
