@@ -11,8 +11,8 @@ use pdfco::api::Reply;
 use pdfco::app::{ListRequest, ReadRequest, SubmitRequest};
 use pdfco::clock::now;
 use pdfco::error::Kind;
-use pdfco::jobs::{Observation, Source};
 use pdfco::jobs::ledger::Intent;
+use pdfco::jobs::{Observation, Source};
 use pdfco::simulator;
 use product::{Product, request};
 use serde_json::{Value, json};
@@ -156,7 +156,11 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
         assert_eq!(answer.status, row.status, "{name}");
         assert_eq!(job.unrecognized_status.as_deref(), row.new_word, "{name}");
         assert_eq!(answer.content, fixture_json(&format!("job_check/{name}.json")), "{name}");
-        assert_eq!(answer.is_error, matches!(row.status, "failed" | "aborted" | "unknown"), "{name}: who waits wants the outcome");
+        assert_eq!(
+            answer.is_error,
+            matches!(row.status, "failed" | "aborted" | "unknown"),
+            "{name}: who waits wants the outcome"
+        );
         if row.is_terminal {
             assert!(took < budget, "{name}: {took:?}");
             assert_eq!(answer.charge.credits, row.credits_used, "{name}");
@@ -245,7 +249,8 @@ async fn a_refused_submit_leaves_no_job_behind_and_one_of_unknown_fate_does() {
         at(&server, TEXT, reply(status, &format!("errors/{status}.json"))).await;
         let product = Product::new(&server.uri(), KEY);
         product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap_err();
-        let jobs = product.app.list(&product.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap();
+        let jobs =
+            product.app.list(&product.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap();
         assert_eq!(jobs.total, traces, "HTTP {status}");
     }
 }
@@ -540,10 +545,12 @@ async fn a_submit_answered_with_neither_job_nor_result_is_no_success() {
         let asked = request("pdf_to_text", json!({"url": "https://h.test/a.pdf"}), Duration::ZERO);
         let error = product.app.submit(&product.caller, asked).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{body}");
-        let listed = product.app.list(&product.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap();
+        let listed =
+            product.app.list(&product.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap();
         let expected = (kind == Kind::Upstream).then_some("queued");
         assert_eq!(
-            listed.items.first().map(|job| job.status.as_str()), expected,
+            listed.items.first().map(|job| job.status.as_str()),
+            expected,
             "{body}: an unknown fate leaves a trace, a refusal none"
         );
     }
@@ -587,11 +594,10 @@ async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_can
     let product = Product::new(&server.uri(), KEY);
     let looked = product.app.check(&product.caller, "mistyped", false).await.unwrap();
     assert_eq!(looked.status, "unknown");
-    let total =
-        async |status: Option<&str>| {
-            let request = ListRequest { status: status.map(str::to_owned), ..ListRequest::default() };
-            product.app.list(&product.caller, &request).await.unwrap().total
-        };
+    let total = async |status: Option<&str>| {
+        let request = ListRequest { status: status.map(str::to_owned), ..ListRequest::default() };
+        product.app.list(&product.caller, &request).await.unwrap().total
+    };
     assert_eq!((total(None).await, total(Some("unknown")).await), (0, 1));
     let cancelled = product.app.cancel(&product.caller, "mistyped").await.unwrap();
     assert_eq!(cancelled.content["outcome"], "not_found");

@@ -329,7 +329,11 @@ async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
     assert_eq!((error.kind(), error.is_retryable()), (Kind::Network, false));
     assert!(error.message().contains("charged"), "{error}");
     assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
-    let jobs = product.app.list(&product.caller, &ListRequest { status: Some("queued".into()), ..ListRequest::default() }).await.unwrap();
+    let jobs = product
+        .app
+        .list(&product.caller, &ListRequest { status: Some("queued".into()), ..ListRequest::default() })
+        .await
+        .unwrap();
     let id = jobs.items[0].job_id.clone();
     let look = product.app.check(&product.caller, &id, false).await.unwrap();
     assert_eq!((look.status.as_str(), look.job.unwrap().source), ("queued", Source::Cache));

@@ -54,8 +54,15 @@ impl From<OperationList> for Answer {
     fn from(list: OperationList) -> Answer {
         // A name that is not told needs the catalog's whole schema: none is shown before it is asked for.
         let hint = match list.items.as_slice() {
-            [only] => hint![NextStep::Describe(only.name.to_owned()), " shows its arguments; ", NextStep::Submit, " runs it."],
-            _ => hint![NextStep::Describe("NAME".to_owned()), " shows the arguments of one; ", NextStep::Submit, " runs it."],
+            [only] => {
+                hint![NextStep::Describe(only.name.to_owned()), " shows its arguments; ", NextStep::Submit, " runs it."]
+            }
+            _ => hint![
+                NextStep::Describe("NAME".to_owned()),
+                " shows the arguments of one; ",
+                NextStep::Submit,
+                " runs it."
+            ],
         };
         Answer::success(list, Charge::NONE).with_tips(hint)
     }

@@ -273,10 +273,7 @@ impl App {
             (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
                 Error::invalid(
                     format!("Output {index} of job {} is not text.", job.id()),
-                    hint![
-                        NextStep::Download { job_id: job.id().to_owned(), save_to: None },
-                        " saves it to a file."
-                    ],
+                    hint![NextStep::Download { job_id: job.id().to_owned(), save_to: None }, " saves it to a file."],
                 )
             })?,
             (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),

@@ -36,7 +36,11 @@ impl App {
                         "Save the file on this machine and pass its path: it is uploaded first.",
                     ));
                 }
-                Ok(if is_local(item) { Judged::Local(caller.sandbox.readable(item)?) } else { Judged::Link(item.clone()) })
+                Ok(if is_local(item) {
+                    Judged::Local(caller.sandbox.readable(item)?)
+                } else {
+                    Judged::Link(item.clone())
+                })
             })
             .collect()
     }

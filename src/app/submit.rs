@@ -121,7 +121,9 @@ impl App {
             match self.create_task(caller, &job.operation, &job, &follow_up, charge).await {
                 Ok(answer) => return Ok(answer),
                 // From here on there is a job: whatever happens, the answer names it.
-                Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead"),
+                Err(error) => {
+                    tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead")
+                }
             }
         }
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {

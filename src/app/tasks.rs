@@ -122,7 +122,13 @@ impl App {
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub async fn store_outcome(&self, caller: &Caller, tool: &str, status: TaskStatus, payload: Value) -> Result<TaskView> {
+    pub async fn store_outcome(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        status: TaskStatus,
+        payload: Value,
+    ) -> Result<TaskView> {
         let task = Task {
             status,
             payload: Some(payload),
@@ -282,7 +288,11 @@ impl App {
             return;
         }
         if pollers.open.len() >= POLLERS_MAX {
-            tracing::warn!(limit = POLLERS_MAX, job_id, "background poller limit reached; the job of a task is not polled");
+            tracing::warn!(
+                limit = POLLERS_MAX,
+                job_id,
+                "background poller limit reached; the job of a task is not polled"
+            );
             return;
         }
         let stop = CancellationToken::new();

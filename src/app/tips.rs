@@ -65,7 +65,11 @@ fn after_success(job: &Job) -> Option<Hint> {
         return None;
     }
     if operation.is_some_and(|operation| operation.effect == Effect::StoresFile) {
-        return Some(hint!["Pass content.url as ", NextStep::Argument("url".into()), " of a call. The file is kept for an hour."]);
+        return Some(hint![
+            "Pass content.url as ",
+            NextStep::Argument("url".into()),
+            " of a call. The file is kept for an hour."
+        ]);
     }
     let read = NextStep::Read { job_id: job.id().to_owned(), offset: None };
     let save = NextStep::Download { job_id: job.id().to_owned(), save_to: None };

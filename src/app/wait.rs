@@ -86,12 +86,7 @@ impl App {
     }
 
     /// A task instead of a wait, unless the job has ended or does not exist.
-    async fn wait_as_task(
-        &self,
-        caller: &Caller,
-        job_id: &str,
-        interval: Option<Duration>,
-    ) -> Result<Option<Answer>> {
+    async fn wait_as_task(&self, caller: &Caller, job_id: &str, interval: Option<Duration>) -> Result<Option<Answer>> {
         let ledger = self.jobs.ledger();
         let mut charge = Charge::NONE;
         let mut found = ledger.get(&caller.owner.tenant, job_id).await?;

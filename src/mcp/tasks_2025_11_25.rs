@@ -102,7 +102,11 @@ async fn tools_call(
         None => {
             let caller = Caller { response_mode, ..context.asking(request)? };
             let payload = Value::Object(tasks::as_object(&present::result(&answer)));
-            context.app().store_outcome(&caller, &call.name, TaskStatus::Completed, payload).await.map_err(protocol_error)?
+            context
+                .app()
+                .store_outcome(&caller, &call.name, TaskStatus::Completed, payload)
+                .await
+                .map_err(protocol_error)?
         }
     };
     let mut meta = json!({RELATED: {"taskId": view.task.task_id}});

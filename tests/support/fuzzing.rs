@@ -15,9 +15,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use pdfco::app::{Answer, JobView, tips};
 use pdfco::api::{About, Client, Pace, Timeouts, reply};
 use pdfco::app::App;
+use pdfco::app::{Answer, JobView, tips};
 use pdfco::catalog::{self, Param, ParamKind, arguments};
 use pdfco::config::{Folders, LedgerLocation, Values, merge};
 use pdfco::error::{Error, Kind};

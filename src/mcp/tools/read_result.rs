@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JOB_ID, JobTool, READS, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, ReadRequest, PAGE_DEFAULT, PAGE_MAX};
+use crate::app::{App, Caller, PAGE_DEFAULT, PAGE_MAX, ReadRequest};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
@@ -70,8 +70,7 @@ struct Arguments {
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
         let Arguments { job_id, offset, limit, tail_lines, index } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        let request =
-            ReadRequest { offset, limit: Some(limit), tail_lines, index, ..ReadRequest::of(job_id) };
+        let request = ReadRequest { offset, limit: Some(limit), tail_lines, index, ..ReadRequest::of(job_id) };
         app.read(caller, &request).await
     }
     .boxed()
