@@ -13,6 +13,8 @@
     reason = "the report is the result"
 )]
 
+#[path = "../tests/support/home.rs"]
+mod home;
 #[path = "../tests/support/wire.rs"]
 mod wire;
 

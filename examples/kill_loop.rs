@@ -7,6 +7,8 @@
 
 #[path = "../tests/support/crowd.rs"]
 mod crowd;
+#[path = "../tests/support/home.rs"]
+mod home;
 #[path = "../tests/support/product.rs"]
 mod product;
 #[path = "../tests/support/wire.rs"]

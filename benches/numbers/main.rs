@@ -24,6 +24,8 @@
 mod checks;
 #[path = "../../tests/support/crowd.rs"]
 mod crowd;
+#[path = "../../tests/support/home.rs"]
+mod home;
 mod memory;
 mod peer;
 #[path = "../../tests/support/product.rs"]

@@ -12,7 +12,7 @@ use pdfco::simulator::{self, Handle, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{Wire, ledger_in};
+use crate::support::wire::{Wire, ledger_in};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -78,7 +78,7 @@ fn document(seconds: u32, wait: u32) -> Value {
 }
 
 fn text(wait: u32) -> Value {
-    let file = super::product::documents().join("report.pdf");
+    let file = crate::support::product::documents().join("report.pdf");
     json!({"operation": "pdf_to_text", "url": file, "options": {"profiles": {"Simulate": {"checks": 0}}}, "wait": wait, "read": 0})
 }
 
@@ -146,7 +146,7 @@ async fn a_result_is_read_and_saved_under_any_clock_as_long_as_the_storage_has_i
             let service = &service;
             scope.spawn(move || {
                 let place = Place::new();
-                let files = super::product::documents().display().to_string();
+                let files = crate::support::product::documents().display().to_string();
                 let allowed = format!("{}:{files}", place.folder.path().display());
                 let mut wire = place.server(service, &[("PDFCO_FILES", &allowed)]);
                 let made = wire.call("submit_job", text(20));

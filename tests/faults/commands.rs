@@ -8,9 +8,9 @@ use futures_util::{StreamExt, future, stream};
 use pdfco::error::Kind;
 use pdfco::simulator::{self, Handle, Options};
 
-use super::process::{Ended, Pdfco};
-use super::wire::ledger_in;
 use super::{MATRIX, Meets, Row, back_at, break_all, failure, is_wanted, leak};
+use crate::support::command::{Ended, Pdfco};
+use crate::support::wire::ledger_in;
 use Kind::{Auth, InsufficientCredits, InvalidArgument, LinkExpired, TooLarge};
 use Meets::{Ends, Fine, Unclear, Waits};
 
@@ -196,7 +196,7 @@ pub async fn in_a_shell() -> Vec<String> {
             let work = async move {
                 let service = simulator::spawn(Options::default()).await.unwrap();
                 let home = tempfile::tempdir().unwrap();
-                let invoice = super::product::documents().join("invoice.pdf");
+                let invoice = crate::support::product::documents().join("invoice.pdf");
                 for name in ["invoice.pdf", "two.pdf"] {
                     std::fs::copy(&invoice, home.path().join(name)).unwrap();
                 }

@@ -27,12 +27,8 @@ mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mod.rs"]
-mod process;
-#[path = "../support/product.rs"]
-mod product;
+mod support;
 mod tools;
-#[path = "../support/wire.rs"]
-mod wire;
 
 use std::net::TcpListener;
 use std::path::Path;

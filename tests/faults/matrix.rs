@@ -17,8 +17,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::product::{self, config, documents, request};
 use super::{MATRIX, Meets, Row, back_at, break_all, contains, failure, is_wanted, leak};
+use crate::support::product::{config, documents, request};
 use Kind::{InsufficientCredits, RateLimited};
 use Meets::{Ends, Fine, Unclear, Waits};
 
@@ -396,7 +396,7 @@ async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
 #[tokio::test]
 async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_accounted_for() {
     let service = simulator::spawn(Options { credits: 70, ..Options::default() }).await.unwrap();
-    let product = product::Product::new(service.url(), "sim_batch");
+    let product = crate::support::product::Product::new(service.url(), "sim_batch");
     let submit = |number: u32| {
         let html = json!({"html": format!("<p>{number}</p>"), "profiles": {"Simulate": {"checks": 0}}});
         product.app.submit(&product.caller, request("html_to_pdf", html, Duration::ZERO))

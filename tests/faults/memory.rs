@@ -5,7 +5,7 @@ use pdfco::simulator::{self, Fault, FaultKind, Options};
 use serde_json::{Value, json};
 
 use super::ALWAYS;
-use super::wire::Wire;
+use crate::support::wire::Wire;
 
 /// More than is ever read of an answer.
 const BYTES: u64 = 50_000_000;

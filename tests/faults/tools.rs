@@ -14,9 +14,9 @@ use pdfco::serve::http::{self, Running};
 use pdfco::simulator::{self, Handle, Options};
 use serde_json::{Value, json};
 
-use super::product::config;
-use super::wire::{Wire, ledger_in};
 use super::{MATRIX, Meets, Row, back_at, break_all, failure, is_wanted, leak};
+use crate::support::product::config;
+use crate::support::wire::{Wire, ledger_in};
 use Kind::{LinkExpired, RateLimited};
 use Meets::{Ends, Fine, Unclear, Waits};
 
@@ -317,7 +317,7 @@ async fn conversation(row: &Row, is_http: bool) {
     let mut service = simulator::spawn(Options::default()).await.unwrap();
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().canonicalize().unwrap();
-    std::fs::copy(super::product::documents().join("report.pdf"), folder.join("report.pdf")).unwrap();
+    std::fs::copy(crate::support::product::documents().join("report.pdf"), folder.join("report.pdf")).unwrap();
     let mut door = Door::open(is_http, row, &service, &folder).await;
     if row.is_clock() {
         break_all(&service, "/", row);

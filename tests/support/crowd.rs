@@ -5,7 +5,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "each user takes the part it needs; a test fails by panicking"
+    reason = "programs of their own take the part they need; a test fails by panicking"
 )]
 
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Handle};
 use serde_json::json;
 
-use crate::product::{Product, request};
-use crate::wire::{Wire, ledger_in};
+use super::product::{Product, request};
+use super::wire::{Wire, ledger_in};
 
 /// Where the crowd's jobs are submitted.
 pub const SUBMIT: &str = "/v1/pdf/convert/from/html";

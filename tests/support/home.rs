@@ -1,4 +1,11 @@
 //! The environment of a process under test: a home of its own and nothing of this machine's.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "programs of their own take the part they need; a test fails by panicking"
+)]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,11 +1,5 @@
 //! Malformed messages, made from a seed: broken JSON, wrong shapes, wrong types in known methods, bad ids, batches, invalid
 //! UTF-8, deep nesting. None holds a line end.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each user takes the part it needs; a test fails by panicking"
-)]
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,11 @@
 //! The product as a door holds it: settings, [`App`] and a caller, on loopback and in throw-away folders.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file takes the part it needs; a test fails by panicking")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "programs of their own take the part they need; a test fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -1,10 +1,4 @@
 //! A terminal of a given width, and what is the same each time in what stands on it.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file takes the part it needs; a test fails by panicking"
-)]
 
 use std::io::{Read, Seek};
 use std::path::Path;

@@ -1,14 +1,11 @@
 //! `pdfco setup` and the files of other programs: the real binary in a home of its own, before and after each command.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::command::{Ended, Pdfco};
 use serde_json::Value;
-use support::{Ended, Pdfco};
 
 const CANARY: &str = "canary_5b1e9c";
 

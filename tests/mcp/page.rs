@@ -1,6 +1,5 @@
 //! The page at `/` of the HTTP door over real sockets: who is let in, whose jobs they see, what stays secret, and that
 //! looking costs nothing.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,12 @@
 //! A result of 300 pages, read by an assistant page by page: all of it, and never too much at once.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-#[path = "support/product.rs"]
-mod product;
 
 use std::sync::Arc;
 
+use crate::support::product::{config, documents};
 use pdfco::app::App;
 use pdfco::mcp::client::Assistant;
 use pdfco::serve::stdio;
 use pdfco::simulator::{self, DEFAULT_KEY, Life};
-use product::{config, documents};
 use serde_json::json;
 
 /// What Claude Code lets a tool answer with at most.

@@ -1,6 +1,5 @@
 //! The rooms of `src/lib.rs` and their arrows, checked in the text of the sources: which room may know which other,
 //! and which foreign library.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 

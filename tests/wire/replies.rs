@@ -1,11 +1,8 @@
 //! Single replies of the service, byte for byte, and what the product makes of them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/product.rs"]
-mod product;
 
 use std::time::{Duration, Instant};
 
+use crate::support::product::{Product, request};
 use futures_util::future::join_all;
 use pdfco::api::Reply;
 use pdfco::app::{ListRequest, ReadRequest, SubmitRequest};
@@ -14,7 +11,6 @@ use pdfco::error::Kind;
 use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Observation, Source};
 use pdfco::simulator;
-use product::{Product, request};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wiremock::matchers::{body_partial_json, path};
@@ -517,7 +513,7 @@ async fn a_link_into_a_private_network_is_refused_before_anything_leaves() {
     for link in
         ["http://169.254.169.254/latest", "https://10.0.0.7/a.pdf", "http://localhost:8080/a.pdf", "http://[fd00::1]/a"]
     {
-        let asked = product::request("pdf_to_text", json!({"url": link}), Duration::ZERO);
+        let asked = crate::support::product::request("pdf_to_text", json!({"url": link}), Duration::ZERO);
         let error = product.app.submit(&product.caller, asked).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument, "{link}");
         assert!(

@@ -1,17 +1,13 @@
 //! Tasks in both dialects, spoken to the real binary: promised before paid for twice, kept through restarts, and free to
 //! ask about.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::time::{Duration, Instant};
 
+use crate::support::wire::{Wire, ledger_in};
 use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
-use wire::{Wire, ledger_in};
 
 const CHECK: &str = "/v1/job/check";
 const SUBMIT: &str = "/v1/pdf/convert/from/html";

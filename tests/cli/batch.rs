@@ -1,13 +1,11 @@
 //! Many inputs in one command: the real binary, killed in the middle and resumed. What it did is counted where it
 //! arrived, at the simulator.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::collections::HashMap;
 use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::time::Duration;
 
+use crate::support::command::{Ended, Pdfco};
 use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
 use pdfco::jobs::ledger::Intent;
@@ -15,7 +13,6 @@ use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle, Life};
 use serde_json::{Value, json};
-use support::{Ended, Pdfco};
 use tempfile::TempDir;
 
 const REPORT: &str = "fixtures/documents/report.pdf";

@@ -1,16 +1,11 @@
 //! How the command line looks: every command at 80 and at 200 columns and as JSON, compared with `fixtures/cli/`.
 //! `UPDATE_FIXTURES=1` writes them anew; then they are read as a person would, before they are committed.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
 
 use std::path::{Path, PathBuf};
 
-use support::{Pdfco, Running};
-use terminal::{Screen, normalised, normalised_json, on_terminal};
+use crate::support::command::{Pdfco, Running};
+use crate::support::terminal::{Screen, normalised, normalised_json, on_terminal};
 
 const FIXTURES: &str = "fixtures/cli";
 

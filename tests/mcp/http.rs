@@ -1,5 +1,4 @@
 //! The HTTP door over real sockets: who gets in, whose jobs one sees, and callbacks.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

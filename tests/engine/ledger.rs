@@ -1,15 +1,11 @@
 //! The ledger's upkeep: old files, damaged and locked ones, full disks, clocks that jump, and transitions that hold
 //! whatever comes in whatever order.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/product.rs"]
-mod product;
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::support::product::Product;
+use crate::support::wire::{Wire, ledger_in};
 use futures_util::future::join_all;
 use pdfco::catalog;
 use pdfco::clock::now;
@@ -20,7 +16,6 @@ use pdfco::jobs::{Job, JobStatus, Ledger, Observation, Outgoing, Preparation, Ta
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind};
 use pdfco::tenant::Tenant;
-use product::Product;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -28,7 +23,6 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqliteConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use wire::{Wire, ledger_in};
 
 const DAY: u64 = 86_400;
 /// Long enough for the rows of the fixture.
@@ -103,7 +97,7 @@ async fn write_fixture() {
     let _ = std::fs::remove_file(fixture());
     std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
     let mut file = beside(&fixture()).await;
-    let first = include_str!("../src/jobs/ledger/001_jobs.sql");
+    let first = include_str!("../../src/jobs/ledger/001_jobs.sql");
     let step = Migration::new(1, "jobs".into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(first), false);
     Migrator::with_migrations(vec![step]).run(&mut file).await.unwrap();
     let caller = caller();

@@ -1,16 +1,12 @@
 //! The protocol over stdio, spoken to the real binary line by line.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::time::Duration;
 #[cfg(unix)]
 use std::time::Instant;
 
+use crate::support::wire::{Wire, hello, ledger_in};
 use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
-use wire::{Wire, hello, ledger_in};
 
 const CHECK: &str = "/v1/job/check";
 

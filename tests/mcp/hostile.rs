@@ -1,20 +1,16 @@
 //! A hostile caller: ids, names, numbers and nesting that no honest client sends, through the tools as the server calls
 //! them. Each is refused with a reason that can be shown on a terminal, nothing leaves for it, and nothing breaks.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/product.rs"]
-mod product;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::support::product::Product;
 use pdfco::answer::Answer;
 use pdfco::app::Caller;
 use pdfco::catalog;
 use pdfco::error::{Error, Kind, Result};
 use pdfco::mcp::tools::{self, Found};
 use pdfco::simulator::{self, Handle, Options};
-use product::Product;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;

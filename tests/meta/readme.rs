@@ -1,7 +1,5 @@
 //! The README says what the program does: its tool table is made from the declarations, its commands parse.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::process::Command;
 
 use pdfco::mcp::tools::ALL;

@@ -1,5 +1,4 @@
 //! Files over real sockets: a storage on loopback that answers, cuts and misbehaves as each test says.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -1,18 +1,14 @@
 //! Stories of jobs against the simulator: submit, wait, read and save, with everything that can happen on the way.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/product.rs"]
-mod product;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::product::{Product, documents, invoice_text, request};
 use futures_util::future::join_all;
 use pdfco::app::{Caller, Event, ListRequest, SubmitRequest};
 use pdfco::error::Kind;
 use pdfco::jobs::{JobStatus, Source};
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
-use product::{Product, documents, invoice_text, request};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

@@ -1,30 +1,19 @@
 //! Ten thousand malformed messages each to the real binary over stdio and to the HTTP door: nothing crashes, memory stays
 //! bounded, and the same process then serves a good client.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it measured"
-)]
-
-#[path = "support/malformed.rs"]
-mod malformed;
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::malformed::{Random, message};
+use crate::support::wire::{Wire, hello};
 use futures_util::{StreamExt, stream};
-use malformed::{Random, message};
 use pdfco::app::App;
 use pdfco::config::{Folders, Values, merge};
 use pdfco::serve::http::{self, Options};
 use pdfco::simulator;
 use serde_json::{Value, json};
-use wire::{Wire, hello};
 
 /// Messages of one run.
 const MESSAGES: usize = 10_000;

@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_FIXTURES=1 cargo test --test packaging` writes them into the files again, after a new version or a new tool.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

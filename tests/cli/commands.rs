@@ -1,12 +1,9 @@
 //! The command line as a shell and a script meet it: the real binary, its streams and its exit codes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::path::Path;
 
+use crate::support::command::{Ended, Pdfco, Shared};
 use serde_json::Value;
-use support::{Ended, Pdfco, Shared};
 
 const REPORT: &str = "fixtures/documents/report.pdf";
 /// What the report says, on its first page.

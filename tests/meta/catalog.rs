@@ -5,13 +5,6 @@
 //! existing file are kept, the rest follows from them) and `fixtures/tools/*.json`; tests that read meanwhile may fail, so
 //! run again without it. Read the difference before it is committed: a changed request or description is a changed
 //! product.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

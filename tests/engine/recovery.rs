@@ -1,11 +1,8 @@
 //! What a crash leaves behind: the real binary, its ledger in a file, killed and started again.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::time::Duration;
 
+use crate::support::wire::{Wire, ledger_in};
 use pdfco::catalog;
 use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
@@ -15,7 +12,6 @@ use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wire::{Wire, ledger_in};
 
 const SUBMIT: &str = "/v1/pdf/convert/from/html";
 const CHECK: &str = "/v1/job/check";

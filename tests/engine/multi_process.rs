@@ -1,24 +1,16 @@
 //! Many waiters, several processes, one account: nobody starves, nobody pays twice, nobody is refused for pace.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/crowd.rs"]
-mod crowd;
-#[path = "support/product.rs"]
-mod product;
-#[path = "support/wire.rs"]
-mod wire;
 
 use std::time::{Duration, Instant};
 
-use crowd::{Crowd, Rounds};
+use crate::support::crowd::{Crowd, Rounds};
+use crate::support::product::{Product, request};
+use crate::support::wire::{Wire, ledger_in};
 use futures_util::future::join_all;
 use pdfco::app::Caller;
 use pdfco::simulator::{self, Handle};
-use product::{Product, request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use wire::{Wire, ledger_in};
 
 const CHECK: &str = "/v1/job/check";
 const SUBMIT: &str = "/v1/pdf/convert/from/html";
@@ -113,7 +105,7 @@ impl Place {
     }
 
     fn refused(&self) -> usize {
-        crowd::refused(&self.service)
+        crate::support::crowd::refused(&self.service)
     }
 }
 
@@ -235,7 +227,7 @@ async fn a_process_that_gives_its_wait_up_leaves_the_job_to_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
-    let report = crowd::kill_rounds(5, 0x9e37_79b9).await;
+    let report = crate::support::crowd::kill_rounds(5, 0x9e37_79b9).await;
     println!("{report:?}");
     report.assert_sound();
 }
@@ -243,5 +235,5 @@ async fn processes_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
 #[test]
 fn submits_are_counted_where_they_arrive() {
     // The path on which `crowd` counts is the one that these tests submit to.
-    assert_eq!(crowd::SUBMIT, SUBMIT);
+    assert_eq!(crate::support::crowd::SUBMIT, SUBMIT);
 }

@@ -1,0 +1,7 @@
+//! The real binary as a shell and a script run it.
+
+mod batch;
+mod commands;
+mod setup;
+#[cfg(target_os = "linux")]
+mod snapshots;

@@ -1,0 +1,4 @@
+//! Single replies of the service, and files over real sockets.
+
+mod downloads;
+mod replies;
