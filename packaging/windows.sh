@@ -128,7 +128,7 @@ tests() {
   windows
   # Wine starts the programs; what is left out needs a shell or a terminal of Unix.
   (cd "$root" && CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$wine cargo test --locked --target "$target" --lib \
-    --test rooms --test cli --test setup --test downloads --test mcp_stdio --test ledger)
+    --test integration -- meta::modules cli::commands cli::setup wire::downloads mcp::stdio engine::ledger)
   ok "tests under Wine"
 }
 

@@ -160,7 +160,7 @@ async fn a_ledger_of_the_first_version_is_migrated_with_all_its_rows() {
         write_fixture().await;
     }
     let (_folder, path) = new_place();
-    std::fs::copy(fixture(), &path).expect("run `UPDATE_FIXTURES=1 cargo test --test ledger`");
+    std::fs::copy(fixture(), &path).expect("run `UPDATE_FIXTURES=1 cargo test --test integration ledger`");
     let mut old = beside(&path).await;
     let mut before = Vec::new();
     for table in ["jobs", "spending"] {

@@ -1,7 +1,7 @@
 //! The whole catalog, row by row, none skipped: what a tool looks like, what goes out for it, what comes back, and
 //! that it takes the place of the official Python server's tool of the same name.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test catalog` writes `fixtures/operations/*/request.json` (the arguments of an
+//! `UPDATE_FIXTURES=1 cargo test --test integration catalog` writes `fixtures/operations/*/request.json` (the arguments of an
 //! existing file are kept, the rest follows from them) and `fixtures/tools/*.json`; tests that read meanwhile may fail, so
 //! run again without it. Read the difference before it is committed: a changed request or description is a changed
 //! product.

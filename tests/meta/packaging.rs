@@ -1,6 +1,6 @@
 //! What the packages say is what the program is: versions, tools, variables and addresses come from the crate.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test packaging` writes them into the files again, after a new version or a new tool.
+//! `UPDATE_FIXTURES=1 cargo test --test integration packaging` writes them into the files again, after a new version or a new tool.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ fn versions_tools_variables_and_names_are_those_of_the_crate() {
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
             std::fs::write(root().join(file), renewed).unwrap();
         } else {
-            assert_eq!(text(file), renewed, "{file}: run `UPDATE_FIXTURES=1 cargo test --test packaging`");
+            assert_eq!(text(file), renewed, "{file}: run `UPDATE_FIXTURES=1 cargo test --test integration packaging`");
         }
     }
 }

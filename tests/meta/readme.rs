@@ -4,7 +4,8 @@ use std::process::Command;
 
 use pdfco::mcp::tools::ALL;
 
-const START: &str = "<!-- tools: made from the declarations; run `UPDATE_FIXTURES=1 cargo test --test readme` -->\n";
+const START: &str =
+    "<!-- tools: made from the declarations; run `UPDATE_FIXTURES=1 cargo test --test integration readme` -->\n";
 const END: &str = "<!-- /tools -->";
 
 fn path() -> String {
@@ -33,7 +34,7 @@ fn the_tool_table_is_made_from_the_declarations() {
         std::fs::write(path(), format!("{before}{START}{}{END}{after}", table())).unwrap();
         return;
     }
-    assert_eq!(shown, table(), "run `UPDATE_FIXTURES=1 cargo test --test readme`");
+    assert_eq!(shown, table(), "run `UPDATE_FIXTURES=1 cargo test --test integration readme`");
 }
 
 #[test]
