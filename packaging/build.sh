@@ -141,7 +141,7 @@ archive() {
   folder="$room/$name"
   mkdir -p "$folder/completions"
   install -m 0755 "$binary" "$folder/$exe"
-  cp "$root/README.md" "$root/CHANGELOG.md" "$root/SECURITY.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" \
+  cp "$root/README.md" "$root/docs/CHANGELOG.md" "$root/.github/SECURITY.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" \
     "$notices_file" "$root/.env.example" "$folder/"
   local shell
   "$binary" man >"$folder/pdfco.1"
@@ -266,13 +266,13 @@ sums() {
 
 server_json() {
   local file entries="[]" releases
-  releases=$(jq -r .repository.url "$root/server.json")/releases/download/v$version
+  releases=$(jq -r .repository.url "$root/packaging/mcp-registry/server.json")/releases/download/v$version
   for file in "$out"/*.mcpb; do
     [ -e "$file" ] || continue
     entries=$(jq --arg url "$releases/$(basename "$file")" --arg sum "$(digest "$file")" --arg version "$version" \
       '. + [{registryType: "mcpb", identifier: $url, version: $version, fileSha256: $sum, transport: {type: "stdio"}}]' <<<"$entries")
   done
-  jq --argjson bundles "$entries" '.packages += $bundles' "$root/server.json" >"$room/server.json"
+  jq --argjson bundles "$entries" '.packages += $bundles' "$root/packaging/mcp-registry/server.json" >"$room/server.json"
   mv "$room/server.json" "$out/server.json"
   made "$out/server.json"
 }

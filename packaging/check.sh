@@ -102,7 +102,7 @@ notices() {
 }
 
 denied() { # what to check
-  (cd "$root" && cargo deny --log-level error --locked "$@")
+  (cd "$root" && cargo deny --config packaging/deny.toml --log-level error --locked "$@")
 }
 
 deny() {
@@ -113,11 +113,11 @@ deny() {
   denied --exclude-dev check licenses bans
   ok "licences and duplicates are as deny.toml says"
   denied check sources
-  denied --config deny.toml --manifest-path fuzz/Cargo.toml check sources
+  denied --manifest-path tests/fuzz/Cargo.toml check sources
   ok "sources are as deny.toml says, of tests and fuzzing too"
-  if (cd "$root" && timeout 60 cargo deny --log-level error --locked fetch db) >"$room/advisories" 2>&1; then
+  if (cd "$root" && timeout 60 cargo deny --config packaging/deny.toml --log-level error --locked fetch db) >"$room/advisories" 2>&1; then
     denied check advisories
-    denied --config deny.toml --manifest-path fuzz/Cargo.toml check advisories
+    denied --manifest-path tests/fuzz/Cargo.toml check advisories
     ok "no known advisory stands against a dependency, of tests and fuzzing too"
   elif [ -n "${GITHUB_ACTIONS:-}" ]; then
     cat "$room/advisories" >&2
@@ -132,8 +132,8 @@ crate() {
   listed=$(cd "$root" && cargo package --list --allow-dirty --locked)
   while read -r file; do
     case $file in
-      src/*.rs | src/*.sql | src/serve/page/* | src/mcp/icon.svg | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
-      README.md | CHANGELOG.md | SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
+      src/*.rs | src/*.sql | src/serve/page/* | src/mcp/icon.svg | src/mcp/*.md | src/mcp/app/* | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
+      README.md | docs/CHANGELOG.md | .github/SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
       docs/ARCHITECTURE.md | fixtures/documents/report.pdf) ;;
       *) fail "cargo package packs $file, which building and using the crate does not need" ;;
     esac
@@ -156,7 +156,7 @@ server_json_step() {
   build mcpb sums server-json >/dev/null
   (cd "$out" && sha256sum --check --strict --quiet SHA256SUMS) || fail "SHA256SUMS"
   grep -q '^[0-9a-f]\{64\}  server\.json$' "$out/SHA256SUMS" || fail "SHA256SUMS has no line for server.json"
-  python3 - "$root/server.json" "$out/server.json" <<'PYTHON' || fail "server.json is not what the registry takes"
+  python3 - "$root/packaging/mcp-registry/server.json" "$out/server.json" <<'PYTHON' || fail "server.json is not what the registry takes"
 import json, pathlib, sys
 import jsonschema, skillsaw
 schema_file, = (pathlib.Path(skillsaw.__file__).parent / "schemas").glob("mcp_registry/v2025_12_11/server.schema.json")
@@ -326,7 +326,7 @@ files() {
   npm_tools
   (cd "$root" && shellcheck .ci/run packaging/*.sh packaging/icons/*.sh tests/clients/*.sh) || fail "shellcheck"
   ok "shell scripts: shellcheck"
-  hadolint "$root/Dockerfile" || fail "hadolint"
+  hadolint "$root/packaging/docker/Dockerfile" || fail "hadolint"
   ok "Dockerfile: hadolint"
   node --check "$here/npm/bin/pdfco.js"
   ok "launcher: node --check"

@@ -16,7 +16,7 @@ const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 const FILES: [&str; 7] = [
     "packaging/mcpb/manifest.json",
     "packaging/npm/package.json",
-    "server.json",
+    "packaging/mcp-registry/server.json",
     "gemini-extension.json",
     ".claude-plugin/plugin.json",
     ".claude-plugin/marketplace.json",
@@ -74,7 +74,7 @@ fn renewed(file: &str) -> Value {
                 *version = VERSION.into();
             }
         }
-        "server.json" => {
+        "packaging/mcp-registry/server.json" => {
             document["version"] = VERSION.into();
             document["name"] = registry_name().into();
             document["icons"][0]["src"] = json!(
@@ -138,14 +138,14 @@ fn versions_tools_variables_and_names_are_those_of_the_crate() {
 
 /// Other texts that packages carry or clients read.
 const TEXTS: [&str; 9] = [
-    "Dockerfile",
+    "packaging/docker/Dockerfile",
     "pyproject.toml",
     "packaging/homebrew/pdfco.rb",
     "packaging/install.sh",
     "packaging/build.sh",
-    "llms.txt",
+    "docs/llms.txt",
     "skills/pdfco/SKILL.md",
-    "SECURITY.md",
+    ".github/SECURITY.md",
     ".github/workflows/release.yml",
 ];
 
@@ -246,7 +246,7 @@ fn the_launcher_knows_the_platforms_that_are_built() {
 fn the_registry_can_see_whose_packages_these_are() {
     let name = registry_name();
     assert_eq!(document("packaging/npm/package.json")["mcpName"], name);
-    assert!(text("Dockerfile").contains(&format!("io.modelcontextprotocol.server.name=\"{name}\"")));
+    assert!(text("packaging/docker/Dockerfile").contains(&format!("io.modelcontextprotocol.server.name=\"{name}\"")));
     // Cargo's registry strips comments, so it stands in the text; and nothing may be glued to its end.
     let readme = text("README.md");
     let lines: Vec<&str> = readme.lines().filter(|line| line.contains("mcp-name:")).collect();
@@ -255,7 +255,7 @@ fn the_registry_can_see_whose_packages_these_are() {
 
 #[test]
 fn the_limits_of_the_registry_are_kept() {
-    let server = document("server.json");
+    let server = document("packaging/mcp-registry/server.json");
     assert!(server["description"].as_str().unwrap().chars().count() <= 100);
     assert!(server["title"].as_str().unwrap().chars().count() <= 100);
     assert!(document("gemini-extension.json")["mcpServers"].get("pdfco").is_some());
@@ -263,7 +263,7 @@ fn the_limits_of_the_registry_are_kept() {
 
 #[test]
 fn what_is_promised_names_what_exists() {
-    let security = text("SECURITY.md");
+    let security = text(".github/SECURITY.md");
     let mut seen = 0;
     let mut sources: Vec<(PathBuf, String)> = Vec::new();
     let mut folders = vec![root().join("src"), root().join("tests")];
@@ -293,7 +293,7 @@ fn what_is_promised_names_what_exists() {
 
 #[test]
 fn the_change_log_knows_this_version_and_since_when() {
-    let log = text("CHANGELOG.md");
+    let log = text("docs/CHANGELOG.md");
     let sections: Vec<&str> =
         log.lines().filter(|line| line.starts_with("## [") && *line != "## [Unreleased]").collect();
     assert!(sections[0].starts_with(&format!("## [{VERSION}] - ")), "CHANGELOG.md has no section for {VERSION}");
@@ -303,7 +303,7 @@ fn the_change_log_knows_this_version_and_since_when() {
     }
 }
 
-/// The strings of a list in a TOML file: `list("deny.toml", &["graph", "targets"])`.
+/// The strings of a list in a TOML file: `list("packaging/deny.toml", &["graph", "targets"])`.
 fn list(file: &str, path: &[&str]) -> BTreeSet<String> {
     let document: toml_edit::DocumentMut = text(file).parse().unwrap();
     let mut item = document.as_item();
@@ -318,9 +318,9 @@ fn what_is_checked_and_named_is_what_is_released() {
     let targets = document("packaging/targets.json");
     let built: BTreeSet<String> =
         targets.as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(list("deny.toml", &["graph", "targets"]), built);
+    assert_eq!(list("packaging/deny.toml", &["graph", "targets"]), built);
     assert_eq!(list("packaging/about.toml", &["targets"]), built);
-    assert_eq!(list("packaging/about.toml", &["accepted"]), list("deny.toml", &["licenses", "allow"]));
+    assert_eq!(list("packaging/about.toml", &["accepted"]), list("packaging/deny.toml", &["licenses", "allow"]));
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn one_compiler_builds_everything() {
         seen.extend(words_behind(&text(workflow), "RUSTUP_TOOLCHAIN: "));
     }
     seen.extend(
-        words_behind(&text("Dockerfile"), "FROM rust:").iter().map(|word| word.split('-').next().unwrap().to_owned()),
+        words_behind(&text("packaging/docker/Dockerfile"), "FROM rust:").iter().map(|word| word.split('-').next().unwrap().to_owned()),
     );
     assert_eq!(seen.len(), 1, "{seen:?}");
     let compiler = seen.first().unwrap();
@@ -417,14 +417,14 @@ fn actions_and_the_base_image_are_named_by_their_digests() {
         }
     }
     assert!(seen >= 20, "{seen} actions found");
-    for image in words_behind(&text("Dockerfile"), "FROM ") {
+    for image in words_behind(&text("packaging/docker/Dockerfile"), "FROM ") {
         assert!(image == "scratch" || image.contains("@sha256:"), "{image}");
     }
 }
 
 #[test]
 fn a_container_keeps_its_ledger() {
-    let server = document("server.json");
+    let server = document("packaging/mcp-registry/server.json");
     let packages = server["packages"].as_array().unwrap();
     let image = packages.iter().find(|package| package["registryType"] == "oci").unwrap();
     let mounts: Vec<&str> = image["runtimeArguments"]
@@ -433,9 +433,9 @@ fn a_container_keeps_its_ledger() {
         .iter()
         .filter_map(|argument| argument["value"].as_str())
         .collect();
-    assert!(text("Dockerfile").contains("PDFCO_LEDGER=/data/"));
+    assert!(text("packaging/docker/Dockerfile").contains("PDFCO_LEDGER=/data/"));
     assert!(mounts.contains(&"type=volume,src=pdfco,dst=/data"), "{mounts:?}");
-    for file in ["Dockerfile", "packaging/README.md"] {
+    for file in ["packaging/docker/Dockerfile", "packaging/README.md"] {
         for line in text(file).lines().filter(|line| line.contains("docker run")) {
             assert!(line.contains("-v pdfco:/data"), "{file}: {line}");
         }

@@ -1,4 +1,4 @@
-//! What fuzzing does with a handful of bytes, one plain function a target: run by the libFuzzer targets of `fuzz/` and, on
+//! What fuzzing does with a handful of bytes, one plain function a target: run by the libFuzzer targets of `tests/fuzz/` and, on
 //! stable, by `tests/corpora.rs` over the kept corpora. A target fails by panicking; "it did not panic" is the least of
 //! what each asserts.
 #![allow(

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/support/fuzzing.rs"]
+#[path = "../../support/fuzzing.rs"]
 mod fuzzing;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing::job_bodies(data));
