@@ -331,7 +331,9 @@ fn one_compiler_builds_everything() {
         seen.extend(words_behind(&text(workflow), "RUSTUP_TOOLCHAIN: "));
     }
     seen.extend(
-        words_behind(&text("packaging/docker/Dockerfile"), "FROM rust:").iter().map(|word| word.split('-').next().unwrap().to_owned()),
+        words_behind(&text("packaging/docker/Dockerfile"), "FROM rust:")
+            .iter()
+            .map(|word| word.split('-').next().unwrap().to_owned()),
     );
     assert_eq!(seen.len(), 1, "{seen:?}");
     let compiler = seen.first().unwrap();
