@@ -69,5 +69,5 @@ fn its_first_two_commands_are_the_demo_and_the_tests() {
     let readme = readme();
     let commands: Vec<&str> =
         readme.split("```sh\n").skip(1).take(2).map(|block| block.lines().next().unwrap()).collect();
-    assert_eq!(commands, ["cargo run --release -- demo", "cargo test"]);
+    assert_eq!(commands, ["cargo run -- demo", "cargo test"]);
 }
