@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
-use pdfco::files::{self, Hosts, Sandbox};
+use pdfco::files::{self, Hosts, Sandbox, Target};
 use pdfco::jobs::{Jobs, Ledger, Settings};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,11 +66,12 @@ async fn a_gigabyte_travels_in_constant_memory() {
     let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
     let hosts = Hosts::new(&[], &base);
     let link = PresignedUrl::new(format!("{base}get"));
-    let saved = files::download(&client, &hosts, &link, &target, false, BYTES, &|_, _| (), &CancellationToken::new())
+    let place = Target::of_person(&target, false).unwrap();
+    let saved = files::download(&client, &hosts, &link, &place, false, BYTES, &|_, _| (), &CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(saved.bytes, BYTES);
-    let file = Sandbox::person(folder_path.clone()).readable(target.to_str().unwrap()).unwrap();
+    let file = Sandbox::person(folder_path.clone()).readable_blocking(target.to_str().unwrap()).unwrap();
     let key = ApiKey::new("key").unwrap();
     let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
     let jobs = Jobs::new(

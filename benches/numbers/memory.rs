@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
-use pdfco::files::{self, Hosts, Sandbox};
+use pdfco::files::{self, Hosts, Sandbox, Target};
 use pdfco::jobs::{Jobs, Ledger, Settings};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use serde_json::{Value, json};
@@ -173,14 +173,15 @@ async fn product_down(base: &Url, bytes: u64, file: &Path) {
     let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
     let (hosts, link) = (Hosts::new(&[], base), PresignedUrl::new(format!("{base}get/{bytes}")));
     let never = CancellationToken::new();
-    let saved = files::download(&client, &hosts, &link, file, false, bytes, &|_, _| (), &never).await;
+    let file = Target::of_person(file, false).unwrap();
+    let saved = files::download(&client, &hosts, &link, &file, false, bytes, &|_, _| (), &never).await;
     assert_eq!(saved.unwrap().bytes, bytes);
 }
 
 async fn product_up(base: &Url, bytes: u64, file: &Path) {
     let client = Client::new(base.clone(), Pace::Off, Timeouts::default(), None).unwrap();
     let folder = file.parent().unwrap().to_owned();
-    let readable = Sandbox::person(folder).readable(file.to_str().unwrap()).unwrap();
+    let readable = Sandbox::person(folder).readable_blocking(file.to_str().unwrap()).unwrap();
     let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
     let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
     let jobs = Jobs::new(client.clone(), ledger, settings);

@@ -74,7 +74,7 @@ impl App {
         let mut content = None;
         let mut located = source.to_owned();
         if is_local(source) {
-            let file = caller.sandbox.readable(source)?;
+            let file = caller.sandbox.readable(source).await?;
             located = file.path.to_str().map(str::to_owned).ok_or_else(|| {
                 Error::new(
                     Kind::FileAccess,

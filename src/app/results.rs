@@ -1,6 +1,5 @@
 //! Results: read as text page by page, or saved as files.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -331,11 +330,10 @@ impl App {
         } else {
             save_to.map(str::to_owned)
         };
-        let targets = names
-            .iter()
-            .skip(saved.len())
-            .map(|name| caller.sandbox.target(folder.as_deref(), name, overwrite))
-            .collect::<Result<Vec<PathBuf>>>()?;
+        let mut targets = Vec::new();
+        for name in names.iter().skip(saved.len()) {
+            targets.push(caller.sandbox.target(folder.as_deref(), name, overwrite).await?);
+        }
         let done = saved.len();
         for ((link, target), name) in links.iter().skip(done).zip(&targets).zip(names.iter().skip(done)) {
             let on_bytes = |done, total| caller.emit(Event::Downloading { name: name.clone(), done, total });
@@ -374,7 +372,7 @@ impl App {
         let text = inline_text(&inline);
         let extension = if text.mime_type == "application/json" { "json" } else { "txt" };
         let name = if job.operation.is_empty() { "result" } else { &job.operation };
-        let target = caller.sandbox.target(save_to, &format!("{name}.{extension}"), overwrite)?;
+        let target = caller.sandbox.target(save_to, &format!("{name}.{extension}"), overwrite).await?;
         let saved = vec![save_text(&text, &target, overwrite).await?];
         self.remember_saved(job, &saved).await;
         Ok(saved)

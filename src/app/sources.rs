@@ -22,27 +22,24 @@ impl App {
     ///
     /// # Errors
     /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network.
-    pub(super) fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<Vec<Judged>> {
-        sources
-            .items
-            .iter()
-            .map(|item| {
-                if is_private(item) && !self.client.is_local() {
-                    return Err(Error::invalid(
-                        format!(
-                            "`{}` leads into a private network, where the service cannot go.",
-                            crate::secret::without_query(item)
-                        ),
-                        "Save the file on this machine and pass its path: it is uploaded first.",
-                    ));
-                }
-                Ok(if is_local(item) {
-                    Judged::Local(caller.sandbox.readable(item)?)
-                } else {
-                    Judged::Link(item.clone())
-                })
-            })
-            .collect()
+    pub(super) async fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<Vec<Judged>> {
+        let mut judged = Vec::with_capacity(sources.items.len());
+        for item in &sources.items {
+            judged.push(if is_local(item) {
+                Judged::Local(caller.sandbox.readable(item).await?)
+            } else if is_private(item) && !self.client.is_local() {
+                return Err(Error::invalid(
+                    format!(
+                        "`{}` leads into a private network, where the service cannot go.",
+                        crate::secret::without_query(item)
+                    ),
+                    "Save the file on this machine and pass its path: it is uploaded first.",
+                ));
+            } else {
+                Judged::Link(item.clone())
+            });
+        }
+        Ok(judged)
     }
 
     /// Uploads what is local and puts the links into `body`. Returns the body and what the uploads cost.

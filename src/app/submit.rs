@@ -66,12 +66,12 @@ impl App {
             }
         };
         if let Some(save_to) = &request.save_to {
-            caller.sandbox.target(Some(save_to), operation.name, request.overwrite)?;
+            caller.sandbox.target(Some(save_to), operation.name, request.overwrite).await?;
         }
         let (body, mut charge) = match &arguments.sources {
             None => (arguments.body, Charge::NONE),
             Some(sources) => {
-                let judged = self.judge_sources(caller, sources)?;
+                let judged = self.judge_sources(caller, sources).await?;
                 Box::pin(self.with_sources(caller, operation, arguments.body, sources.wire, judged)).await?
             }
         };

@@ -84,7 +84,9 @@ impl CliSession {
         };
         Ok(Caller {
             owner: config.key()?.clone().into(),
-            sandbox: Arc::new(sandbox.with_max_bytes(config.max_file_bytes)),
+            sandbox: Arc::new(
+                sandbox.of_person().with_max_bytes(config.max_file_bytes).without(config.ledger.files()),
+            ),
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: self.interrupt.cancel.clone(),

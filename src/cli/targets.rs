@@ -97,12 +97,12 @@ impl Target {
                 format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
             ));
         }
-        caller.sandbox.target(Some(path), NOT_NAMED_YET, overwrite)?;
+        caller.sandbox.target_blocking(Some(path), NOT_NAMED_YET, overwrite)?;
         if is_folder(path)
             && !gives_several
             && let Some(name) = name_of_result(operation, arguments)
         {
-            caller.sandbox.target(Some(path), &name, overwrite)?;
+            caller.sandbox.target_blocking(Some(path), &name, overwrite)?;
         }
         Ok(())
     }

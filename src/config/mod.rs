@@ -5,6 +5,7 @@
 
 mod allowed;
 mod env_file;
+mod host_pattern;
 mod machine;
 pub mod paths;
 mod settings;
@@ -24,11 +25,12 @@ use crate::next_step::{Hint, NextStep};
 use crate::secret::{ApiKey, without_query};
 
 pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
+pub use host_pattern::HostPattern;
 pub use machine::Machine;
 pub use paths::Folders;
 pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS, Setting, SettingKind, Trust};
 pub use sources::{EnvFile, Origin, Values};
-pub use value::{LedgerLocation, Pace};
+pub use value::{LedgerLocation, LogFormat, Pace};
 
 use sources::{Environment, Ranks, set_value};
 use value::{Value, without_credentials};

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::sources::{EnvFile, Origin};
-use super::value::{FromValue, LedgerLocation, Pace, Value};
+use super::value::{FromValue, LedgerLocation, LogFormat, Pace, Value};
 use crate::error::Result;
 use crate::secret::ApiKey;
 
@@ -74,6 +74,8 @@ pub enum SettingKind {
     Words,
     /// Hosts, separated by commas.
     Hosts,
+    /// Origins of web pages, separated by commas.
+    Origins,
     /// Folders, separated like `PATH`.
     Folders,
     /// A folder; this user's download folder where none is named.
@@ -88,6 +90,8 @@ pub enum SettingKind {
     CallbackUrl,
     /// An address and a port to listen on.
     Socket,
+    /// `text` or `json`.
+    LogFormat,
     /// Any text.
     Text,
 }
@@ -216,7 +220,7 @@ settings! {
         variable: "PDFCO_READ_ONLY", kind: SettingKind::Switch, default: "false", ..PLAIN
     };
 
-    /// Leave the `api_key` argument out of the tools.
+    /// Refuse keys in tool arguments, and leave `api_key` out of the tools.
     pub no_key_argument: bool => Setting {
         variable: "PDFCO_NO_KEY_ARGUMENT", kind: SettingKind::Switch, default: "false", ..PLAIN
     };
@@ -276,7 +280,7 @@ settings! {
         variable: "PDFCO_HTTP", kind: SettingKind::Socket, trust: Trust::WithKey, ..PLAIN
     };
 
-    /// Bearer token that HTTP callers must send. Required unless the address is on this machine.
+    /// Bearer token that HTTP callers must send, at least 32 characters. Required unless the address is on this machine.
     pub http_token: Option<SecretString> => Setting {
         variable: "PDFCO_HTTP_TOKEN", kind: SettingKind::Secret, trust: Trust::WithKey, ..PLAIN
     };
@@ -286,8 +290,40 @@ settings! {
         variable: "PDFCO_HTTP_HOSTS", kind: SettingKind::Hosts, trust: Trust::WithKey, ..PLAIN
     };
 
+    /// Let HTTP callers with the token work with the server's own key too; otherwise each sends a key of its own.
+    pub http_shared_key: bool => Setting {
+        variable: "PDFCO_HTTP_SHARED_KEY", kind: SettingKind::Switch, default: "false", trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Folder in which each remote HTTP caller gets one of its own. Without it, remote callers use no files of the server.
+    pub http_files: Option<PathBuf> => Setting {
+        variable: "PDFCO_HTTP_FILES", kind: SettingKind::Path, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Bytes that each remote HTTP caller may keep in its folder.
+    pub http_files_bytes: u64 => Setting {
+        variable: "PDFCO_HTTP_FILES_BYTES", kind: SettingKind::Integer { min: 1, max: 1_000_000_000_000_000 },
+        default: "1073741824", trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Origins of web pages elsewhere that may call the HTTP server, separated by commas, such as https://chat.example.com.
+    pub http_origins: Vec<String> => Setting {
+        variable: "PDFCO_HTTP_ORIGINS", kind: SettingKind::Origins, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Seconds after which an idle HTTP connection is closed; longer than a load balancer's 60.
+    pub http_keep_alive: Duration => Setting {
+        variable: "PDFCO_HTTP_KEEP_ALIVE_SECONDS", kind: SettingKind::Seconds { min: 5.0, max: 3_600.0 },
+        default: "75", ..PLAIN
+    };
+
     /// What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.
     pub log: String => Setting {
         variable: "PDFCO_LOG", default: "warn", ..PLAIN
+    };
+
+    /// How each line of the log is written: text or json.
+    pub log_format: LogFormat => Setting {
+        variable: "PDFCO_LOG_FORMAT", kind: SettingKind::LogFormat, default: "text", ..PLAIN
     };
 }

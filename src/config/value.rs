@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::host_pattern::HostPattern;
 use super::paths::{Folders, folder_list, setting_path};
 use super::settings::{Setting, SettingKind};
 use super::sources::Origin;
@@ -16,6 +17,8 @@ use crate::secret::{ApiKey, without_query};
 
 /// Longest part of a refused value that a message quotes.
 const SHOWN_CHARS: usize = 60;
+/// Shortest token: one that cannot be guessed.
+const TOKEN_CHARS_MIN: usize = 32;
 /// Seconds of a day.
 const DAY_SECONDS: f64 = 86_400.0;
 
@@ -28,6 +31,15 @@ pub enum Pace {
     Off,
 }
 
+/// How the lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Where the ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerLocation {
@@ -35,6 +47,19 @@ pub enum LedgerLocation {
     Memory,
     /// In a file.
     File(PathBuf),
+}
+
+impl LedgerLocation {
+    /// The files that the ledger keeps on this machine, those of the database engine included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let LedgerLocation::File(path) = self else { return Vec::new() };
+        let beside = |end: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        ["", "-wal", "-shm", "-journal"].map(beside).into()
+    }
 }
 
 /// The text of one setting, before it is understood.
@@ -143,7 +168,34 @@ impl FromValue for String {
 
 impl FromValue for Vec<String> {
     fn from_value(value: &Value<'_>) -> Result<Self> {
-        Ok(value.text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
+        let words = value.text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        match value.setting.kind {
+            SettingKind::Hosts => words
+                .map(|word| HostPattern::read(word).map(|pattern| pattern.to_string()))
+                .collect::<std::result::Result<_, _>>()
+                .map_err(|reason| value.refused(&format!("host names separated by commas: {reason}"))),
+            SettingKind::Origins => words
+                .map(|word| origin(word).ok_or_else(|| value.refused("origins such as https://chat.example.com")))
+                .collect(),
+            _ => Ok(words.map(str::to_owned).collect()),
+        }
+    }
+}
+
+/// An origin as browsers send it.
+fn origin(word: &str) -> Option<String> {
+    let url = Url::parse(word).ok()?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (matches!(url.scheme(), "https" | "http") && is_bare).then(|| url.origin().ascii_serialization())
+}
+
+impl FromValue for LogFormat {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        match value.text.as_str() {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(value.refused("text or json")),
+        }
     }
 }
 
@@ -192,12 +244,23 @@ impl FromValue for Url {
         let url = Url::parse(&value.text);
         match value.setting.kind {
             SettingKind::CallbackUrl => match url {
-                Ok(url) if matches!(url.scheme(), "https" | "http") && url.query().is_none() => Ok(url),
-                _ => Err(value.refused("an http or https address that the service can reach")),
+                Ok(url) if url.query().is_none() && (url.scheme() == "https" || is_local_http(&url)) => Ok(url),
+                _ => Err(value.refused("an https address that the service can reach")),
             },
             _ => url.map_err(|_| value.refused("an address such as https://api.pdf.co")),
         }
     }
+}
+
+/// Whether it is plain http on this machine: for tests with a service of one's own.
+fn is_local_http(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && is_loopback
 }
 
 impl FromValue for SocketAddr {
@@ -208,6 +271,9 @@ impl FromValue for SocketAddr {
 
 impl FromValue for SecretString {
     fn from_value(value: &Value<'_>) -> Result<Self> {
+        if value.text.chars().count() < TOKEN_CHARS_MIN {
+            return Err(value.refused(&format!("at least {TOKEN_CHARS_MIN} characters, such as `openssl rand -hex 32` prints")));
+        }
         Ok(SecretString::from(value.text.clone()))
     }
 }

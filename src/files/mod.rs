@@ -1,23 +1,48 @@
 //! Files in and out: what may be touched on this disk, and how bytes travel over presigned links.
 //!
-//! What lives here: the sandbox of paths (`sandbox.rs`, `forms.rs`), safe names (`names.rs`), uploads (`upload.rs`), the hosts that
-//! may be spoken to (`hosts.rs`), downloads that survive a cut (`follow.rs`, `download.rs`) and results as text
-//! (`text.rs`). What never does: HTTP itself (`api/transfer.rs`), jobs and their states, or how a door words a result.
-//!
-//! Start at [`Sandbox`], then [`download()`].
+//! Start at [`Sandbox`], then [`download()`]. What was judged by the sandbox is a [`LocalFile`] or a [`Target`], which are
+//! opened relative to a folder that is held open (`root.rs`).
 
 pub mod download;
 mod follow;
-mod forms;
 pub mod hosts;
+mod local_file;
 pub mod names;
+mod private_links;
+mod quota;
+mod requested_path;
+mod root;
 pub mod sandbox;
+mod similar;
+mod source;
+mod target;
 pub mod text;
 pub mod upload;
+mod windows_names;
+
+#[cfg(all(test, target_os = "linux"))]
+mod race_tests;
 
 pub use download::{Saved, download, save_text};
-pub use hosts::{Hosts, is_private};
+pub use hosts::Hosts;
+pub use local_file::LocalFile;
 pub use names::{numbered, safe_file_name};
-pub use sandbox::{FILE_BYTES_MAX, LocalFile, Sandbox, is_local, resolved};
+pub use private_links::is_private;
+pub use root::resolved;
+pub use sandbox::{FILE_BYTES_MAX, Sandbox};
+pub use source::is_local;
+pub use target::Target;
 pub use text::{TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
 pub use upload::{Uploaded, upload};
+
+use crate::error::{Error, Result};
+
+/// Runs work that touches the disk off the threads of the runtime.
+///
+/// # Errors
+/// Those of `work`; `internal` when it panicked.
+pub(crate) async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("Work on the disk ended without a result.")))
+}

@@ -1,6 +1,4 @@
-//! File names that are safe to create, whatever the service or a document called them.
-//!
-//! What lives here: pure functions from names to names. What never does: paths, folders, or the disk.
+//! File names that are safe to create, whatever the service or a document called them. Pure functions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +9,12 @@ const NAME_BYTES_MAX: usize = 180;
 const EXTENSION_BYTES_MAX: usize = 20;
 /// The name of what has none.
 const NAMELESS: &str = "result";
+/// Extensions of what the service makes and takes. Others start programs, or change how they behave.
+const DOCUMENTS: &[&str] = &[
+    "bin", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "json", "jsonl", "log", "md", "msg",
+    "odp", "ods", "odt", "pdf", "png", "ppt", "pptx", "rtf", "svg", "text", "tif", "tiff", "tsv", "txt", "webp", "xls",
+    "xlsb", "xlsm", "xlsx", "xml", "yaml", "yml", "zip",
+];
 /// Names that Windows takes for devices, in any case and with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
 
@@ -26,6 +30,24 @@ pub fn safe_file_name(raw: &str) -> String {
     let name = if is_device(name) { format!("_{name}") } else { name.to_owned() };
     let (stem, extension) = split(&name);
     format!("{}{extension}", cut(stem, NAME_BYTES_MAX.saturating_sub(extension.len())))
+}
+
+/// The safe form of `raw` with the extension of a document: its own, or where it has none that of `suggested`.
+///
+/// # Errors
+/// Its extension, when that is not one of a document.
+pub(super) fn document_name(raw: &str, suggested: &str) -> Result<String, String> {
+    let is_document = |extension: &str| DOCUMENTS.contains(&extension.to_ascii_lowercase().as_str());
+    let name = safe_file_name(raw);
+    let own = split(&name).1.trim_start_matches('.').to_owned();
+    if is_document(&own) {
+        return Ok(name);
+    }
+    if !own.is_empty() {
+        return Err(own);
+    }
+    let suggested = split(suggested).1.trim_start_matches('.');
+    Ok(format!("{name}.{}", if is_document(suggested) { suggested } else { "bin" }))
 }
 
 /// The same names, made unique without regard to case: the second `page.png` is `page-2.png`.
@@ -159,6 +181,23 @@ mod tests {
         let many = numbered(std::iter::repeat_n("x".repeat(176) + ".pdf", 2_000));
         assert!(many.iter().all(|name| name.len() <= NAME_BYTES_MAX && name.ends_with(".pdf")));
         assert_eq!(many.iter().collect::<HashSet<_>>().len(), 2_000);
+    }
+
+    #[test]
+    fn names_of_assistants_have_the_extension_of_a_document() {
+        for (raw, suggested, expected) in [
+            ("a.pdf", "b.txt", Ok("a.pdf")),
+            ("A.PDF", "b.txt", Ok("A.PDF")),
+            ("Makefile", "b.txt", Ok("Makefile.txt")),
+            ("x", "Makefile", Ok("x.bin")),
+            ("CON", "b.pdf", Ok("_CON.pdf")),
+            ("w5\u{202e}fdp.exe", "b.pdf", Err("exe")),
+            ("evil.desktop", "b.pdf", Err("desktop")),
+            ("a.pdf.sh", "b.pdf", Err("sh")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(document_name(raw, suggested), expected, "{raw}");
+        }
     }
 
     proptest! {

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::follow::STANDSTILL_MAX;
 use super::hosts::Hosts;
 use super::names::safe_file_name;
-use super::sandbox::{FILE_BYTES_MAX, LocalFile, too_large};
+use super::local_file::LocalFile;
+use super::off_runtime;
+use super::sandbox::{FILE_BYTES_MAX, too_large};
 use crate::api::retry::delay;
 use crate::api::transfer::Unsent;
 use crate::api::{About, Call, Client, Repeat};
@@ -117,6 +119,9 @@ pub async fn upload(
         tracing::debug!(sends, ?pause, kind = %error.kind(), "upload repeated");
         tokio::time::sleep(pause).await;
     }
+    // What was sent is a mixture if it was written to meanwhile, and the job on it would be paid for.
+    let sent = file.clone();
+    off_runtime(move || sent.check_unchanged()).await.map_err(|error| error.with_charge(charge))?;
     Ok(Uploaded { link, name, bytes: file.bytes, content, charge })
 }
 
@@ -124,8 +129,7 @@ pub async fn upload(
 /// named as the cause.
 async fn open(file: &LocalFile) -> Result<tokio::fs::File> {
     let file = file.clone();
-    let opened = tokio::task::spawn_blocking(move || file.open()).await;
-    Ok(tokio::fs::File::from_std(opened.map_err(|_| Error::internal("A file could not be opened."))??))
+    off_runtime(move || file.open()).await.map(tokio::fs::File::from_std)
 }
 
 /// The content type that is signed and sent: by the name it gets, else by the name it has.

@@ -50,9 +50,7 @@ struct Shared {
 impl ServerContext {
     /// A context over `app` with a connection that never ends.
     pub fn new(app: Arc<App>) -> ServerContext {
-        let roots = app.config.files.clone().unwrap_or_default();
-        let sandbox =
-            Sandbox::folders(roots, app.config.download_dir.clone()).with_max_bytes(app.config.max_file_bytes);
+        let sandbox = Sandbox::for_assistants(&app.config);
         ServerContext {
             shared: Arc::new(Shared {
                 app,

@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 const [binary] = process.argv.slice(2);
 const { CHROMIUM, PDFCO_ROOM: home, PDFCO_SHOTS: shots, PATH } = process.env;
-const TOKEN = "a token for this run";
+const TOKEN = "a token for this run of the checks";
 const PATIENCE = 20_000;
 const common = { HOME: home, PATH, PDFCO_LEDGER: `${home}/ledger.sqlite`, PDFCO_FILES: home, PDFCO_DOWNLOAD_DIR: `${home}/out` };
 

@@ -95,7 +95,7 @@ class Simulator(Child):
 class HttpServer(Child):
     """`pdfco serve --http`, behind a token and without a key of its own."""
 
-    TOKEN = "the-token-of-this-check"
+    TOKEN = "the-token-of-this-check-0123456789"
 
     def __init__(self, binary: Path, home: Path, env: dict[str, str]) -> None:
         super().__init__("serve", [str(binary), "serve", "--http", "127.0.0.1:0"], home,

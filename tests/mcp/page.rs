@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-const TOKEN: &str = "canary-token-open-sesame";
+const TOKEN: &str = "canary-token-open-sesame-0123456789";
 /// The server's own key, and two of other people.
 const OWN: &str = "sim_canary_own";
 const ANNA: &str = "sim_canary_anna";

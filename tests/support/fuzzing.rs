@@ -248,13 +248,14 @@ pub fn file_names(data: &[u8]) {
             && path.components().all(|part| !matches!(part, Component::ParentDir | Component::CurDir))
     };
     for overwrite in [false, true] {
-        if let Ok(path) = place.sandbox.target(Some(&text), "result.pdf", overwrite) {
-            assert!(below(&path), "{text:?} writes to {path:?}");
+        if let Ok(target) = place.sandbox.target_blocking(Some(&text), "result.pdf", overwrite) {
+            assert!(below(target.path()), "{text:?} writes to {target:?}");
         }
-        let path = place.sandbox.target(None, &text, overwrite).unwrap_or_else(|error| panic!("{text:?}: {error}"));
-        assert!(below(&path), "{text:?} suggests {path:?}");
+        let target = place.sandbox.target_blocking(None, &text, overwrite);
+        let target = target.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert!(below(target.path()), "{text:?} suggests {target:?}");
     }
-    if let Ok(file) = place.sandbox.readable(&text) {
+    if let Ok(file) = place.sandbox.readable_blocking(&text) {
         assert!(below(&file.path), "{text:?} reads {:?}", file.path);
     }
     let link = PresignedUrl::new(text.as_ref());

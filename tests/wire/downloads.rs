@@ -7,7 +7,7 @@ use std::time::Duration;
 use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
 use pdfco::error::{Kind, Result};
-use pdfco::files::{self, Hosts, Sandbox, Saved};
+use pdfco::files::{self, Hosts, Sandbox, Saved, Target};
 use pdfco::jobs::{Jobs, Ledger, Settings};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use sha2::{Digest, Sha256};
@@ -159,8 +159,8 @@ impl Place {
 
 async fn save(storage: &Storage, target: &Path, overwrite: bool, max_bytes: u64) -> Result<Saved> {
     let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
-    let cancel = CancellationToken::new();
-    files::download(&client, &hosts, &link, target, overwrite, max_bytes, &|_, _| (), &cancel).await
+    let (target, cancel) = (Target::of_person(target, true)?, CancellationToken::new());
+    files::download(&client, &hosts, &link, &target, overwrite, max_bytes, &|_, _| (), &cancel).await
 }
 
 /// A new file of any size, for somebody who hears of every piece and may leave.
@@ -171,7 +171,8 @@ async fn save_told(
     cancel: &CancellationToken,
 ) -> Result<Saved> {
     let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
-    files::download(&client, &hosts, &link, target, false, 1 << 30, told, cancel).await
+    let target = Target::of_person(target, true)?;
+    files::download(&client, &hosts, &link, &target, false, 1 << 30, told, cancel).await
 }
 
 /// Bytes in which no two places look alike.
@@ -374,9 +375,9 @@ async fn redirects_and_strange_hosts_are_refused() {
         PresignedUrl::new("https://evil.test/a?canary"),
     ] {
         let token = CancellationToken::new();
+        let target = Target::of_person(&place.target(), false).unwrap();
         let saved =
-            files::download(&storage.client(), &hosts, &link, &place.target(), false, 1 << 30, &|_, _| (), &token)
-                .await;
+            files::download(&storage.client(), &hosts, &link, &target, false, 1 << 30, &|_, _| (), &token).await;
         let error = saved.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument);
         assert!(
@@ -440,9 +441,12 @@ async fn a_folder_that_became_a_symlink_is_not_followed() {
     let place = Place::new();
     let outside = Place::new();
     let sandbox = Sandbox::folders(vec![], place.folder.clone());
-    let target = sandbox.target(Some("new/result.pdf"), "", false).unwrap();
+    let target = sandbox.target(Some("new/result.pdf"), "", false).await.unwrap();
     std::os::unix::fs::symlink(&outside.folder, place.folder.join("new")).unwrap();
-    assert_eq!(save(&storage, &target, false, 1 << 30).await.unwrap_err().kind(), Kind::FileAccess);
+    let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
+    let never = CancellationToken::new();
+    let saved = files::download(&client, &hosts, &link, &target, false, 1 << 30, &|_, _| (), &never).await;
+    assert_eq!(saved.unwrap_err().kind(), Kind::FileAccess);
     assert!(outside.names().is_empty());
 }
 
@@ -504,7 +508,7 @@ async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_conne
     let place = Place::new();
     let body = content(200_000);
     std::fs::write(place.folder.join("my report.pdf"), &body).unwrap();
-    let file = Sandbox::folders(vec![place.folder.clone()], place.folder.clone()).readable("my report.pdf").unwrap();
+    let file = Sandbox::folders(vec![place.folder.clone()], place.folder.clone()).readable_blocking("my report.pdf").unwrap();
     let (client, key) = (storage.client(), ApiKey::new("canary-key").unwrap());
     let uploaded =
         files::upload(&engine(&client), &client, &storage.hosts(), &key.clone().into(), &file, None, 1 << 30)
@@ -536,7 +540,7 @@ async fn an_upload_goes_only_to_known_hosts_and_only_as_the_file_was_judged() {
     let place = Place::new();
     let path = place.folder.join("a.pdf");
     std::fs::write(&path, "content").unwrap();
-    let file = Sandbox::person(place.folder.clone()).readable(path.to_str().unwrap()).unwrap();
+    let file = Sandbox::person(place.folder.clone()).readable_blocking(path.to_str().unwrap()).unwrap();
     let (client, key) = (storage.client(), ApiKey::new("canary-key").unwrap());
     let send = async |file: &files::LocalFile, max_bytes| {
         files::upload(&engine(&client), &client, &storage.hosts(), &key.clone().into(), file, Some("b"), max_bytes)
@@ -548,9 +552,14 @@ async fn an_upload_goes_only_to_known_hosts_and_only_as_the_file_was_judged() {
     assert!(error.message().contains("evil.test") && !format!("{error:?}").contains("canary"), "{error:?}");
     assert_eq!(storage.requests(), 1);
 
+    let of_size = |bytes| {
+        let mut file = file.clone();
+        file.bytes = bytes;
+        file
+    };
     assert_eq!(send(&file, 6).await.kind(), Kind::TooLarge);
-    assert_eq!(send(&files::LocalFile { bytes: 0, ..file.clone() }, 100).await.kind(), Kind::InvalidArgument);
-    assert_eq!(send(&files::LocalFile { bytes: 3 << 30, ..file.clone() }, u64::MAX).await.kind(), Kind::TooLarge);
+    assert_eq!(send(&of_size(0), 100).await.kind(), Kind::InvalidArgument);
+    assert_eq!(send(&of_size(3 << 30), u64::MAX).await.kind(), Kind::TooLarge);
     std::fs::write(&path, "other content").unwrap();
     assert_eq!(send(&file, 100).await.kind(), Kind::FileAccess);
     assert_eq!(storage.requests(), 1, "nothing is paid for a file that cannot be sent");

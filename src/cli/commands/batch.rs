@@ -101,7 +101,7 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
             "Name a folder, such as --save-to out/.",
         ));
     }
-    caller.sandbox.target(Some(&folder), NOT_NAMED_YET, false)?;
+    caller.sandbox.target_blocking(Some(&folder), NOT_NAMED_YET, false)?;
     Ok(folder)
 }
 
@@ -242,7 +242,7 @@ impl Running<'_> {
         let (Some(folder), Some(stem)) = (self.folder, self.names.get(index)) else { return Ok(()) };
         match extension_of(self.batch.operation) {
             Some(extension) => {
-                caller.sandbox.target(Some(&format!("{folder}{stem}.{extension}")), "", self.batch.overwrite)?;
+                caller.sandbox.target_blocking(Some(&format!("{folder}{stem}.{extension}")), "", self.batch.overwrite)?;
             }
             None if matches!(self.batch.operation.output, Output::Many(_)) => {
                 refuse_full_folder(&format!("{folder}{stem}"), self.batch.overwrite)?;
@@ -280,7 +280,7 @@ impl Running<'_> {
     /// leave a result that a later run takes for a foreign file. A file that existed before is never taken for ours.
     async fn download(&self, caller: &Caller, job: &Job, target: &str, is_many: bool) -> Result<Answer> {
         let (app, overwrite) = (&self.session.app, self.batch.overwrite);
-        let mut path = caller.sandbox.target(Some(target), "result", overwrite || is_many)?;
+        let mut path = caller.sandbox.target(Some(target), "result", overwrite || is_many).await?.path().to_owned();
         if is_many {
             path.pop();
         }

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 
-export const TOKEN = 'the-token-of-this-check';
+export const TOKEN = 'the-token-of-this-check-0123456789';
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
