@@ -116,6 +116,7 @@ fn an_allowed_file_widens_access_only_with_its_own_key() {
             SettingKind::Days { .. } | SettingKind::Integer { .. } => "7",
             SettingKind::Switch => "true",
             SettingKind::Hosts => "evil.test",
+            SettingKind::Origins => "https://evil.test",
             SettingKind::Secret => "0123456789abcdef0123456789abcdef",
             _ => "/elsewhere",
         };

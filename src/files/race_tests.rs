@@ -67,17 +67,16 @@ impl Race {
         Instant::now() < self.until
     }
 
-    fn end(mut self) -> PathBuf {
+    fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let exchanges = self.adversary.take().unwrap().join().unwrap();
         assert!(exchanges > 1_000, "the adversary was too slow to show anything: {exchanges}");
-        self.base.clone()
     }
 }
 
 #[test]
 fn swapped_folders_lead_no_reader_outside() {
-    let race = Race::begin();
+    let mut race = Race::begin();
     let sandbox = race.sandbox();
     let (mut read, mut refused) = (0_u64, 0_u64);
     while race.is_on() {
@@ -100,7 +99,7 @@ fn swapped_folders_lead_no_reader_outside() {
 
 #[test]
 fn swapped_folders_lead_no_writer_outside() {
-    let race = Race::begin();
+    let mut race = Race::begin();
     let sandbox = race.sandbox();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let text = Text { mime_type: "text/plain".into(), text: "written".into() };
@@ -115,7 +114,8 @@ fn swapped_folders_lead_no_writer_outside() {
             Err(_) => refused += 1,
         }
     }
-    let base = race.end();
+    race.end();
+    let base = &race.base;
     let names = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(names(&base.join("outside")), ["file.txt"], "{written} written, {refused} refused");
     assert_eq!(fs::read_to_string(base.join("outside/file.txt")).unwrap(), SECRET);

@@ -74,7 +74,7 @@ impl Held {
 }
 
 fn moved() -> io::Error {
-    io::Error::new(ErrorKind::NotFound, "the folder is no longer where it was")
+    io::Error::other("the folder is no longer where it was")
 }
 
 impl Root {

@@ -14,7 +14,7 @@ if [ $# -ne 1 ]; then
 fi
 binary=$(realpath "$1")
 documents=$(realpath "$(dirname "$0")/../../fixtures/documents")
-token="the-token-of-this-check"
+token="the-token-of-this-check-0123456789"
 # shellcheck source=tests/clients/room.sh
 . "$(dirname "$0")/room.sh"
 passed=0

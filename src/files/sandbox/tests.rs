@@ -3,7 +3,7 @@ use super::*;
 use crate::next_step::Audience;
 
 #[test]
-fn an_assistant_writes_no_hidden_files_and_a_person_may() {
+fn hidden_files_are_for_persons_only() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(".git")).unwrap();
     let root = folder.path().canonicalize().unwrap();
@@ -12,8 +12,16 @@ fn an_assistant_writes_no_hidden_files_and_a_person_may() {
         let error = assistant.target_blocking(Some(root.join(name).to_str().unwrap()), "a", false).unwrap_err();
         assert_eq!(error.kind(), Kind::FileAccess, "{name}");
     }
+    std::fs::write(root.join(".env"), "KEY=canary").unwrap();
+    std::fs::write(root.join(".git/config"), "canary").unwrap();
+    for name in [".env", ".git/config"] {
+        let error = assistant.readable_blocking(name).unwrap_err();
+        assert_eq!(error.kind(), Kind::FileAccess);
+        assert!(error.message().contains("hidden"), "{error:?}");
+    }
+    assert!(Sandbox::person(root.clone()).readable_blocking(root.join(".env").to_str().unwrap()).is_ok());
     assert!(assistant.target_blocking(Some(root.join("plain.txt").to_str().unwrap()), "a", false).is_ok());
-    assert!(Sandbox::person(root.clone()).target_blocking(Some(root.join(".env").to_str().unwrap()), "a", false).is_ok());
+    assert!(Sandbox::person(root.clone()).target_blocking(Some(root.join(".env").to_str().unwrap()), "a", true).is_ok());
 }
 
 struct Home {
@@ -42,7 +50,7 @@ fn kind(result: Result<impl std::fmt::Debug>) -> Kind {
 }
 
 #[test]
-fn files_below_an_allowed_folder_are_readable_however_they_are_written() {
+fn files_in_allowed_folders_are_readable_in_any_notation() {
     let home = home();
     let docs = home.base.join("docs").display().to_string();
     for source in [
@@ -58,7 +66,7 @@ fn files_below_an_allowed_folder_are_readable_however_they_are_written() {
         "sub/../a.pdf".to_owned(),
     ] {
         let file = home.sandbox.readable_blocking(&source).unwrap_or_else(|error| panic!("{source}: {error:?}"));
-        assert_eq!(file, LocalFile { path: home.base.join("docs/a.pdf"), bytes: 7 }, "{source}");
+        assert_eq!((file.path, file.bytes), (home.base.join("docs/a.pdf"), 7), "{source}");
     }
     let odd = home.sandbox.readable_blocking(&format!("file://{docs}/sub/b%20c%23%C3%A9.pdf")).unwrap();
     assert_eq!(odd.path, home.base.join("docs/sub/b c#é.pdf"));
@@ -81,7 +89,10 @@ fn everything_else_is_refused_with_a_reason() {
         (format!("{base}/secret/nothing"), Kind::FileAccess, "outside"),
         ("/dev/null".to_owned(), Kind::FileAccess, "outside"),
         ("nothing.pdf".to_owned(), Kind::FileAccess, "does not exist"),
-        ("~/a.pdf".to_owned(), Kind::FileAccess, "not expanded"),
+        ("~/a.pdf".to_owned(), Kind::FileAccess, "outside"),
+        ("$HOME/a.pdf".to_owned(), Kind::FileAccess, "outside"),
+        ("a/".repeat(3_000), Kind::InvalidArgument, "longer"),
+        ("a/".repeat(300) + "a.pdf", Kind::InvalidArgument, "longer"),
         (format!("{base}/docs/nothing/../../secret/key"), Kind::FileAccess, "outside"),
         (format!("{base}/docs/a.pdf/x"), Kind::FileAccess, if cfg!(windows) { "not exist" } else { "be read" }),
         (format!("{base}/docs"), Kind::FileAccess, "a folder"),
@@ -112,7 +123,7 @@ fn everything_else_is_refused_with_a_reason() {
 
 #[cfg(windows)]
 #[test]
-fn windows_spells_one_file_in_many_ways_and_all_mean_the_same_here() {
+fn windows_spellings_of_one_file_are_one_file() {
     let home = home();
     let docs = home.base.join("docs").display().to_string();
     assert!(docs.contains(r":\") && !docs.contains(r"\\?\"), "{docs}");
@@ -128,24 +139,24 @@ fn windows_spells_one_file_in_many_ways_and_all_mean_the_same_here() {
         format!("file:///{forward}/sub%5C..%5Ca.pdf"),
     ] {
         let file = home.sandbox.readable_blocking(&source).unwrap_or_else(|error| panic!("{source}: {error:?}"));
-        assert_eq!(file, LocalFile { path: home.base.join(r"docs\a.pdf"), bytes: 7 }, "{source}");
+        assert_eq!((&file.path, file.bytes), (&home.base.join(r"docs\a.pdf"), 7), "{source}");
         assert!(file.open().is_ok(), "{source}");
     }
     for (save_to, expected) in
         [(r"new\x.pdf", r"docs\new\x.pdf"), (r"sub\", r"docs\sub\n.pdf"), ("new/", r"docs\new\n.pdf")]
     {
         assert_eq!(
-            home.sandbox.target_blocking(Some(save_to), "n.pdf", false).unwrap(),
+            home.sandbox.target_blocking(Some(save_to), "n.pdf", false).unwrap().path,
             home.base.join(expected),
             "{save_to}"
         );
     }
-    assert_eq!(home.sandbox.target_blocking(Some("A.pdf"), "", true).unwrap(), home.base.join(r"docs\a.pdf"));
+    assert_eq!(home.sandbox.target_blocking(Some("A.pdf"), "", true).unwrap().path, home.base.join(r"docs\a.pdf"));
 }
 
 #[cfg(windows)]
 #[test]
-fn what_windows_reads_between_the_letters_is_refused_before_the_disk_is_asked() {
+fn windows_path_aliases_are_refused_before_io() {
     let home = home();
     let docs = home.base.join("docs").display().to_string();
     let person = Sandbox::person(home.base.join("downloads"));
@@ -215,7 +226,7 @@ fn symlinks_are_followed_before_anything_is_judged() {
     let file = by_alias.readable_blocking(&home.base.join("alias/a.pdf").display().to_string()).unwrap();
     assert_eq!(file.path, docs.join("a.pdf"));
     assert_eq!(by_alias.readable_blocking(&docs.join("a.pdf").display().to_string()).unwrap().path, docs.join("a.pdf"));
-    assert_eq!(by_alias.target_blocking(Some("x/new.pdf"), "", false).unwrap(), docs.join("x/new.pdf"));
+    assert_eq!(by_alias.target_blocking(Some("x/new.pdf"), "", false).unwrap().path, docs.join("x/new.pdf"));
 }
 
 #[cfg(unix)]
@@ -268,7 +279,7 @@ fn targets_are_files_in_allowed_folders() {
         (Some("sub/".to_owned()), "docs/sub/n.pdf"),
         (Some("new/".to_owned()), "docs/new/n.pdf"),
         (Some("new/x.pdf".to_owned()), "docs/new/x.pdf"),
-        (Some("x".to_owned()), "docs/x"),
+        (Some("x".to_owned()), "docs/x.pdf"),
         (Some(absolute("docs")), "docs/n.pdf"),
         (Some(absolute("docs/../docs/x.pdf")), "docs/x.pdf"),
         (Some(absolute("downloads/deep/x.pdf")), "downloads/deep/x.pdf"),
@@ -276,7 +287,7 @@ fn targets_are_files_in_allowed_folders() {
         (Some(format!("file://{}/x%20y.pdf", absolute("docs"))), "docs/x y.pdf"),
     ] {
         let target = home.sandbox.target_blocking(save_to.as_deref(), "../n.pdf", false);
-        assert_eq!(target.unwrap(), at(expected), "{save_to:?}");
+        assert_eq!(target.unwrap().path, at(expected), "{save_to:?}");
     }
     for save_to in [
         absolute("secret/x.pdf"),
@@ -305,7 +316,7 @@ fn an_existing_file_is_only_replaced_when_asked() {
     assert_eq!(error.kind(), Kind::FileAccess);
     assert!(error.hint().text(Audience::Agent).contains("overwrite: true"), "{error:?}");
     assert_eq!(kind(home.sandbox.target_blocking(Some("sub"), "b c#é.pdf", false)), Kind::FileAccess);
-    assert_eq!(home.sandbox.target_blocking(Some("a.pdf"), "", true).unwrap(), home.base.join("docs/a.pdf"));
+    assert_eq!(home.sandbox.target_blocking(Some("a.pdf"), "", true).unwrap().path, home.base.join("docs/a.pdf"));
 }
 
 #[cfg(unix)]
@@ -323,4 +334,112 @@ fn a_file_that_was_swapped_after_it_was_judged_is_not_opened() {
     fs::remove_file(&file.path).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&file.path).status().unwrap().success());
     assert_eq!(kind(file.open()), Kind::FileAccess);
+}
+
+#[test]
+fn a_path_of_megabytes_is_refused_at_once() {
+    let home = home();
+    let began = std::time::Instant::now();
+    for path in ["a/".repeat(2_000_000), format!("file:///{}", "a/".repeat(2_000_000)), "x".repeat(4_000_000)] {
+        assert_eq!(kind(home.sandbox.readable_blocking(&path)), Kind::InvalidArgument);
+        assert_eq!(kind(home.sandbox.target_blocking(Some(&path), "a.pdf", false)), Kind::InvalidArgument);
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_ledger_is_out_of_reach_in_an_allowed_folder() {
+    let home = home();
+    let ledger = crate::config::LedgerLocation::File(home.base.join("docs/ledger.sqlite"));
+    for file in ledger.files() {
+        fs::write(file, "content").unwrap();
+    }
+    fs::hard_link(home.base.join("docs/ledger.sqlite"), home.base.join("docs/other.bin")).unwrap();
+    let sandbox = home.sandbox.clone().without(ledger.files());
+    for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "sub/../ledger.sqlite", "other.bin"] {
+        assert_eq!(kind(sandbox.readable_blocking(name)), Kind::FileAccess, "{name}");
+    }
+    let person = Sandbox::person(home.base.join("docs")).without(ledger.files());
+    for name in ["ledger.sqlite", "ledger.sqlite-wal"] {
+        let path = home.base.join("docs").join(name).display().to_string();
+        assert_eq!(kind(person.target_blocking(Some(&path), "a", true)), Kind::FileAccess, "{name}");
+    }
+    assert!(sandbox.readable_blocking("a.pdf").is_ok());
+}
+
+#[test]
+fn a_name_that_only_looks_like_a_file_is_found_or_offered() {
+    let home = home();
+    fs::write(home.base.join("docs/Screenshot 10.00\u{202f}AM.png"), "content").unwrap();
+    fs::write(home.base.join("docs/.a.pdf"), "content").unwrap();
+    let file = home.sandbox.readable_blocking("Screenshot 10.00 AM.png").unwrap();
+    assert_eq!(file.path, home.base.join("docs/Screenshot 10.00\u{202f}AM.png"));
+    let error = home.sandbox.readable_blocking("b.pdf").unwrap_err();
+    let hint = error.hint().text(Audience::Agent);
+    assert!(hint.contains("`a.pdf`") && !hint.contains("`.a.pdf`"), "{hint}");
+    let error = home.sandbox.readable_blocking(&home.base.join("secret/kez").display().to_string()).unwrap_err();
+    assert!(!error.hint().text(Audience::Agent).contains("`key`"), "{error:?}");
+}
+
+#[test]
+fn each_tenant_has_a_folder_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = resolved(dir.path()).unwrap();
+    let (a, b) = (Sandbox::tenant(&root, "tenant-a", 100), Sandbox::tenant(&root, "tenant-b", 100));
+    let target = a.target_blocking(Some("deep/x.txt"), "n.pdf", false).unwrap();
+    assert_eq!(target.path(), Path::new("deep").join("x.txt"), "no path of the server");
+    let (mut file, part) = target.create_part().unwrap();
+    std::io::Write::write_all(&mut file, &[b'x'; 60]).unwrap();
+    target.place(&part, false).unwrap();
+    drop(part);
+    assert!(root.join("tenant-a/deep/x.txt").is_file());
+
+    let file = a.readable_blocking("deep/x.txt").unwrap();
+    assert_eq!((file.path.as_path(), file.bytes), (Path::new("deep").join("x.txt").as_path(), 60));
+    assert!(file.open().is_ok());
+    let elsewhere = root.join("tenant-a/deep/x.txt").display().to_string();
+    for path in ["deep/x.txt", "../tenant-a/deep/x.txt", elsewhere.as_str()] {
+        let error = b.readable_blocking(path).unwrap_err();
+        let said = format!("{error} {}", error.hint().text(Audience::Agent)).replace(path, "");
+        assert!(!said.contains(root.to_str().unwrap()), "{said}");
+    }
+    assert_eq!(a.target_blocking(None, "n.pdf", false).unwrap().bytes_left(), Some(40));
+    fs::write(root.join("tenant-a/y.txt"), [b'x'; 60]).unwrap();
+    assert_eq!(kind(a.target_blocking(None, "n.pdf", false)), Kind::TooLarge);
+    assert_eq!(b.target_blocking(None, "n.pdf", false).unwrap().bytes_left(), Some(100));
+
+    let odd = Sandbox::tenant(&root, "../../etc", 100);
+    assert!(odd.download_dir.starts_with(&root) && odd.download_dir.parent() == Some(&root), "{odd:?}");
+    for call in [kind(Sandbox::nothing().readable_blocking("/etc/hosts")), kind(Sandbox::nothing().target_blocking(None, "n", true))] {
+        assert_eq!(call, Kind::FileAccess);
+    }
+}
+
+#[test]
+fn leftovers_of_killed_processes_are_removed() {
+    let home = home();
+    let docs = home.base.join("docs");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    let part = |name: &str| {
+        let file = fs::File::create(docs.join(name)).unwrap();
+        file.set_modified(old).unwrap();
+        file
+    };
+    let id = "0123456789abcdef0123456789abcdef";
+    let left = format!(".x.pdf.{id}.part");
+    let (held, others) = (format!(".y.pdf.{id}.part"), format!(".y.pdf.{}.part", "z".repeat(32)));
+    drop((part(&left), part(&others)));
+    let holder = part(&held);
+    holder.try_lock().unwrap();
+    fs::write(docs.join(format!(".new.{id}.part")), "just begun").unwrap();
+
+    let target = home.sandbox.target_blocking(Some("x.pdf"), "", false).unwrap();
+    let (file, part) = target.create_part().unwrap();
+    assert!(!docs.join(&left).exists(), "of a process that is gone");
+    for kept in [held, others, format!(".new.{id}.part")] {
+        assert!(docs.join(&kept).exists(), "{kept}");
+    }
+    let before = fs::read_dir(&docs).unwrap().count();
+    drop((file, part));
+    assert_eq!(fs::read_dir(&docs).unwrap().count(), before - 1, "a part goes with its owner");
 }
