@@ -1,3 +1,5 @@
+//! Tests of the rank of sources and of the values that follow.
+
 use super::*;
 use crate::next_step::Audience;
 

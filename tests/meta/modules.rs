@@ -73,7 +73,8 @@ impl Source {
 
     /// What is compiled into the product: no comments, nothing from the tests at the end of the file on.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let product = self.text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let is_test = self.path.ends_with("tests.rs");
+        let product = if is_test { "" } else { self.text.split("#[cfg(test)]\nmod tests").next().unwrap() };
         product
             .lines()
             .enumerate()

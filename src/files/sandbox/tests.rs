@@ -1,5 +1,7 @@
-use super::super::resolved;
+//! Tests of the sandbox: what may be read and written, in whatever way it is asked for.
+
 use super::*;
+use crate::files::resolved;
 use crate::next_step::Audience;
 
 #[test]

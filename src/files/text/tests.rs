@@ -1,3 +1,5 @@
+//! Tests of results as text.
+
 use proptest::prelude::*;
 
 use super::*;
