@@ -84,9 +84,7 @@ impl CliSession {
         };
         Ok(Caller {
             owner: config.key()?.clone().into(),
-            sandbox: Arc::new(
-                sandbox.of_person().with_max_bytes(config.max_file_bytes).without(config.ledger.files()),
-            ),
+            sandbox: Arc::new(sandbox.of_person().with_max_bytes(config.max_file_bytes).without(config.ledger.files())),
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: self.interrupt.cancel.clone(),

@@ -66,7 +66,11 @@ impl fmt::Display for HostPattern {
         if self.is_suffix {
             f.write_str("*.")?;
         }
-        if self.host.contains(':') { write!(f, "[{}]", self.host)? } else { f.write_str(&self.host)? }
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
@@ -89,7 +93,9 @@ mod tests {
         ] {
             assert_eq!(HostPattern::read(word).unwrap().to_string(), shown, "{word}");
         }
-        for word in ["", "*", "https://jobs.example.com", "files.test/", "a.*.test", "*files.test", "h.test:x", "h:0", "a b"] {
+        for word in
+            ["", "*", "https://jobs.example.com", "files.test/", "a.*.test", "*files.test", "h.test:x", "h:0", "a b"]
+        {
             assert!(HostPattern::read(word).is_err(), "{word}");
         }
     }
@@ -97,9 +103,13 @@ mod tests {
     #[test]
     fn a_star_stands_for_subdomains_only() {
         let pattern = HostPattern::read("*.files.test").unwrap();
-        for (host, expected) in
-            [("a.files.test", true), ("a.b.files.test", true), ("files.test", false), (".files.test", false), ("evilfiles.test", false)]
-        {
+        for (host, expected) in [
+            ("a.files.test", true),
+            ("a.b.files.test", true),
+            ("files.test", false),
+            (".files.test", false),
+            ("evilfiles.test", false),
+        ] {
             assert_eq!(pattern.fits_host(host), expected, "{host}");
         }
     }

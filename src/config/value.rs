@@ -272,7 +272,9 @@ impl FromValue for SocketAddr {
 impl FromValue for SecretString {
     fn from_value(value: &Value<'_>) -> Result<Self> {
         if value.text.chars().count() < TOKEN_CHARS_MIN {
-            return Err(value.refused(&format!("at least {TOKEN_CHARS_MIN} characters, such as `openssl rand -hex 32` prints")));
+            return Err(
+                value.refused(&format!("at least {TOKEN_CHARS_MIN} characters, such as `openssl rand -hex 32` prints"))
+            );
         }
         Ok(SecretString::from(value.text.clone()))
     }

@@ -11,9 +11,9 @@ const EXTENSION_BYTES_MAX: usize = 20;
 const NAMELESS: &str = "result";
 /// Extensions of what the service makes and takes. Others start programs, or change how they behave.
 const DOCUMENTS: &[&str] = &[
-    "bin", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "json", "jsonl", "log", "md", "msg",
-    "odp", "ods", "odt", "pdf", "png", "ppt", "pptx", "rtf", "svg", "text", "tif", "tiff", "tsv", "txt", "webp", "xls",
-    "xlsb", "xlsm", "xlsx", "xml", "yaml", "yml", "zip",
+    "bin", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "json", "jsonl", "log", "md",
+    "msg", "odp", "ods", "odt", "pdf", "png", "ppt", "pptx", "rtf", "svg", "text", "tif", "tiff", "tsv", "txt", "webp",
+    "xls", "xlsb", "xlsm", "xlsx", "xml", "yaml", "yml", "zip",
 ];
 /// Names that Windows takes for devices, in any case and with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];

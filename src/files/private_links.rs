@@ -14,7 +14,16 @@ const PREFIXES: [&str; 1] = ["cache:"];
 const HOSTLESS: [&str; 3] = ["filetoken", "data", "file"];
 /// Ends of names that are not the world's.
 const PRIVATE_ENDS: [&str; 10] = [
-    ".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home", ".corp", ".private", ".home.arpa",
+    ".localhost",
+    ".local",
+    ".localdomain",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".home",
+    ".corp",
+    ".private",
+    ".home.arpa",
 ];
 
 /// Whether a link leads into a private network, in whatever way it is written: in any scheme or without one, behind

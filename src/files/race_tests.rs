@@ -116,7 +116,8 @@ fn swapped_folders_lead_no_writer_outside() {
     }
     race.end();
     let base = &race.base;
-    let names = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let names =
+        |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(names(&base.join("outside")), ["file.txt"], "{written} written, {refused} refused");
     assert_eq!(fs::read_to_string(base.join("outside/file.txt")).unwrap(), SECRET);
     assert!(written > 0 && refused > 0, "{written} written, {refused} refused: no race");

@@ -100,9 +100,7 @@ fn path_of_link(text: &str) -> Result<PathBuf, (&'static str, &'static str)> {
         ));
     }
     url.to_file_path().map_err(|()| match url.host_str() {
-        Some(_) => {
-            ("leads to another machine.", "file:// links name files of this machine: file:///folder/name.")
-        }
+        Some(_) => ("leads to another machine.", "file:// links name files of this machine: file:///folder/name."),
         None => ("names no file.", FILE_LINK),
     })
 }

@@ -428,11 +428,7 @@ impl Sandbox {
     }
 
     fn outside(&self, requested: &RequestedPath) -> Error {
-        Error::new(
-            Kind::FileAccess,
-            format!("`{requested}` is outside the folders that may be used."),
-            self.allowed(),
-        )
+        Error::new(Kind::FileAccess, format!("`{requested}` is outside the folders that may be used."), self.allowed())
     }
 
     fn allowed(&self) -> String {
@@ -445,7 +441,9 @@ impl Sandbox {
                     list.join(", ")
                 )
             }
-            Access::Tenant(..) => "Pass a relative path, such as report.pdf: it lies in your own folder here.".to_owned(),
+            Access::Tenant(..) => {
+                "Pass a relative path, such as report.pdf: it lies in your own folder here.".to_owned()
+            }
             Access::Nothing => String::new(),
         }
     }

@@ -134,9 +134,7 @@ impl Part {
                 // No hard links on this file system: take the name first, which fails when it is taken.
                 Err(_) => {
                     self.dir.open_with(name, OpenOptions::new().write(true).create_new(true))?;
-                    self.dir
-                        .rename(&self.name, &self.dir, name)
-                        .inspect_err(|_| drop(self.dir.remove_file(name)))?;
+                    self.dir.rename(&self.name, &self.dir, name).inspect_err(|_| drop(self.dir.remove_file(name)))?;
                 }
             }
         }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::follow::STANDSTILL_MAX;
 use super::hosts::Hosts;
-use super::names::safe_file_name;
 use super::local_file::LocalFile;
+use super::names::safe_file_name;
 use super::off_runtime;
 use super::sandbox::{FILE_BYTES_MAX, too_large};
 use crate::api::retry::delay;

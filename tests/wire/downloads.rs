@@ -508,7 +508,8 @@ async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_conne
     let place = Place::new();
     let body = content(200_000);
     std::fs::write(place.folder.join("my report.pdf"), &body).unwrap();
-    let file = Sandbox::folders(vec![place.folder.clone()], place.folder.clone()).readable_blocking("my report.pdf").unwrap();
+    let file =
+        Sandbox::folders(vec![place.folder.clone()], place.folder.clone()).readable_blocking("my report.pdf").unwrap();
     let (client, key) = (storage.client(), ApiKey::new("canary-key").unwrap());
     let uploaded =
         files::upload(&engine(&client), &client, &storage.hosts(), &key.clone().into(), &file, None, 1 << 30)

@@ -242,7 +242,11 @@ impl Running<'_> {
         let (Some(folder), Some(stem)) = (self.folder, self.names.get(index)) else { return Ok(()) };
         match extension_of(self.batch.operation) {
             Some(extension) => {
-                caller.sandbox.target_blocking(Some(&format!("{folder}{stem}.{extension}")), "", self.batch.overwrite)?;
+                caller.sandbox.target_blocking(
+                    Some(&format!("{folder}{stem}.{extension}")),
+                    "",
+                    self.batch.overwrite,
+                )?;
             }
             None if matches!(self.batch.operation.output, Output::Many(_)) => {
                 refuse_full_folder(&format!("{folder}{stem}"), self.batch.overwrite)?;

@@ -23,7 +23,9 @@ fn hidden_files_are_for_persons_only() {
     }
     assert!(Sandbox::person(root.clone()).readable_blocking(root.join(".env").to_str().unwrap()).is_ok());
     assert!(assistant.target_blocking(Some(root.join("plain.txt").to_str().unwrap()), "a", false).is_ok());
-    assert!(Sandbox::person(root.clone()).target_blocking(Some(root.join(".env").to_str().unwrap()), "a", true).is_ok());
+    assert!(
+        Sandbox::person(root.clone()).target_blocking(Some(root.join(".env").to_str().unwrap()), "a", true).is_ok()
+    );
 }
 
 struct Home {
@@ -184,7 +186,10 @@ fn windows_path_aliases_are_refused_before_io() {
     for source in [r"\\evil.test\share\a.pdf", "//evil.test/share/a.pdf", r"\\?\UNC\evil.test\share\a.pdf"] {
         for sandbox in [&home.sandbox, &on_a_share] {
             assert!(sandbox.readable_blocking(source).unwrap_err().message().contains("outside"), "{source}");
-            assert!(sandbox.target_blocking(Some(source), "", true).unwrap_err().message().contains("outside"), "{source}");
+            assert!(
+                sandbox.target_blocking(Some(source), "", true).unwrap_err().message().contains("outside"),
+                "{source}"
+            );
         }
     }
     assert!(on_a_share.may_ask(Path::new(r"\\FILES.test\Scans\a.pdf")) && person.may_ask(Path::new(r"\\nas\b\c")));
@@ -209,18 +214,15 @@ fn symlinks_are_followed_before_anything_is_judged() {
     assert_eq!(kind(home.sandbox.readable_blocking("loop")), Kind::FileAccess);
     assert_eq!(home.sandbox.readable_blocking("in.pdf").unwrap().path, docs.join("a.pdf"));
 
-    for save_to in [
-        "out/new.pdf",
-        "out/",
-        "out/deep/new.pdf",
-        "key.pdf",
-        "in.pdf",
-        "dangling.pdf",
-        "dangling.pdf/x.pdf",
-        "loop/x",
-    ] {
+    for save_to in
+        ["out/new.pdf", "out/", "out/deep/new.pdf", "key.pdf", "in.pdf", "dangling.pdf", "dangling.pdf/x.pdf", "loop/x"]
+    {
         for overwrite in [false, true] {
-            assert_eq!(kind(home.sandbox.target_blocking(Some(save_to), "n.pdf", overwrite)), Kind::FileAccess, "{save_to}");
+            assert_eq!(
+                kind(home.sandbox.target_blocking(Some(save_to), "n.pdf", overwrite)),
+                Kind::FileAccess,
+                "{save_to}"
+            );
         }
     }
 
@@ -249,8 +251,7 @@ fn a_person_may_read_any_regular_file_and_nothing_else() {
     }
     let error = person.readable_blocking(&path("nothing")).unwrap_err();
     assert!(
-        error.message().contains("does not exist")
-            && error.hint().text(Audience::Agent).contains("https://"),
+        error.message().contains("does not exist") && error.hint().text(Audience::Agent).contains("https://"),
         "{error:?}"
     );
 }
@@ -263,8 +264,7 @@ fn size_has_a_limit() {
     let error = home.sandbox.readable_blocking("huge.pdf").unwrap_err();
     assert_eq!(error.kind(), Kind::TooLarge);
     assert!(
-        error.message().contains("huge.pdf")
-            && error.hint().text(Audience::Agent).contains("PDFCO_MAX_FILE_BYTES")
+        error.message().contains("huge.pdf") && error.hint().text(Audience::Agent).contains("PDFCO_MAX_FILE_BYTES")
     );
     assert_eq!(kind(home.sandbox.clone().with_max_bytes(6).readable_blocking("a.pdf")), Kind::TooLarge);
     assert!(home.sandbox.clone().with_max_bytes(7).readable_blocking("a.pdf").is_ok());
@@ -305,7 +305,11 @@ fn targets_are_files_in_allowed_folders() {
         assert_eq!(kind(home.sandbox.target_blocking(Some(&save_to), "n.pdf", true)), Kind::FileAccess, "{save_to}");
     }
     for save_to in ["", "x\0.pdf", "x\n.pdf"] {
-        assert_eq!(kind(home.sandbox.target_blocking(Some(save_to), "n.pdf", true)), Kind::InvalidArgument, "{save_to:?}");
+        assert_eq!(
+            kind(home.sandbox.target_blocking(Some(save_to), "n.pdf", true)),
+            Kind::InvalidArgument,
+            "{save_to:?}"
+        );
     }
     assert!(home.sandbox.target_blocking(Some("file://evil.test/share/x.pdf"), "n.pdf", true).is_err());
     assert!(!at("downloads").exists() && !at("docs/new").exists(), "judging creates nothing");
@@ -412,7 +416,10 @@ fn each_tenant_has_a_folder_of_its_own() {
 
     let odd = Sandbox::tenant(&root, "../../etc", 100);
     assert!(odd.download_dir.starts_with(&root) && odd.download_dir.parent() == Some(&root), "{odd:?}");
-    for call in [kind(Sandbox::nothing().readable_blocking("/etc/hosts")), kind(Sandbox::nothing().target_blocking(None, "n", true))] {
+    for call in [
+        kind(Sandbox::nothing().readable_blocking("/etc/hosts")),
+        kind(Sandbox::nothing().target_blocking(None, "n", true)),
+    ] {
         assert_eq!(call, Kind::FileAccess);
     }
 }
