@@ -113,11 +113,21 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Which failure exactly, where a caller of ours reacts to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The operation or tool has no argument of that name.
+    UnknownArgument,
+    /// There is no operation of that name.
+    UnknownOperation,
+}
+
 /// A failure that a person or an agent can meet. Boxed inside, so that results stay small.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: Kind,
+    reason: Option<Reason>,
     message: String,
     hint: Hint,
     retry_after: Option<Duration>,
@@ -133,6 +143,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Error(Box::new(Inner {
             kind,
+            reason: None,
             message: message.into(),
             hint: hint.into(),
             retry_after: None,
@@ -156,6 +167,13 @@ impl Error {
             message,
             "This is a defect of pdfco. Please report it with the log (PDFCO_LOG=debug).",
         )
+    }
+
+    /// Adds which failure exactly this is.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Reason) -> Self {
+        self.0.reason = Some(reason);
+        self
     }
 
     /// Adds the delay after which the service wants to be asked again.
@@ -223,6 +241,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Which failure exactly, where it was said.
+    pub fn reason(&self) -> Option<Reason> {
+        self.0.reason
+    }
+
     /// What happened, one sentence.
     pub fn message(&self) -> &str {
         &self.0.message
@@ -267,6 +290,7 @@ impl Error {
     pub fn share(&self) -> Error {
         Error(Box::new(Inner {
             kind: self.0.kind,
+            reason: self.0.reason,
             message: self.0.message.clone(),
             hint: self.0.hint.clone(),
             retry_after: self.0.retry_after,

@@ -51,7 +51,7 @@ impl App {
         caller: &Caller,
         operation: &Operation,
         mut body: Map<String, Value>,
-        wire: &str,
+        sources: &Sources,
         judged: Vec<Judged>,
     ) -> Result<(Map<String, Value>, Charge)> {
         let mut charge = Charge::NONE;
@@ -81,7 +81,7 @@ impl App {
                 }
             });
         }
-        body.insert(wire.to_owned(), json!(Sources::joined(&links)));
+        body.insert(sources.wire.to_owned(), json!(sources.joined(&links)));
         Ok((body, charge))
     }
 }

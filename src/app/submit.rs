@@ -72,7 +72,7 @@ impl App {
             None => (arguments.body, Charge::NONE),
             Some(sources) => {
                 let judged = self.judge_sources(caller, sources).await?;
-                Box::pin(self.with_sources(caller, operation, arguments.body, sources.wire, judged)).await?
+                Box::pin(self.with_sources(caller, operation, arguments.body, sources, judged)).await?
             }
         };
         let outgoing = Outgoing {

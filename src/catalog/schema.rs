@@ -1,8 +1,5 @@
-//! From declarations to JSON Schema, in the dialect that every client can take.
-//!
-//! What lives here: [`of_params`]. Flat objects without `$ref`, `anyOf`, `null`, lists of types or `format`, with a
-//! description on every property (`clients-and-conventions.md` §1.6). What never does: validation, which is
-//! `arguments.rs`.
+//! From declarations to JSON Schema, in the subset that every client can take: flat objects without `$ref`, `anyOf`,
+//! `null`, lists of types or `format`, with a description on every property.
 
 use serde_json::{Map, Value, json};
 
@@ -15,14 +12,57 @@ pub enum Detail {
     Full,
     /// Without the advanced ones, which are accepted all the same.
     Brief,
+    /// Without the shared ones, which one line names ([`shared`]), and without saying the same block twice. For a reader,
+    /// not for validation.
+    Described,
+}
+
+impl Detail {
+    fn shows(self, param: &Param) -> bool {
+        match self {
+            Detail::Full => true,
+            Detail::Brief => param.required || !param.advanced,
+            Detail::Described => param.required || !param.shared,
+        }
+    }
+}
+
+/// The optional arguments of `params` that mean the same everywhere, in one line; `None` where there are none.
+pub fn shared(params: impl Iterator<Item = &'static Param>) -> Option<String> {
+    let named: Vec<String> = params
+        .filter(|param| param.shared && !param.required)
+        .map(|param| format!("{} ({})", param.name, lower_first(param.description.trim_end_matches('.'))))
+        .collect();
+    (!named.is_empty()).then(|| format!("{}.", named.join("; ")))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        // `HTTP user` stays, `Output file name` does not.
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// The schema of an object with these properties, in their order.
 pub fn of_params(params: impl Iterator<Item = &'static Param>, detail: Detail) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for param in params.filter(|param| detail == Detail::Full || param.required || !param.advanced) {
-        properties.insert(param.name.to_owned(), of_param(param, detail));
+    let mut shown: Vec<&'static Param> = Vec::new();
+    for param in params.filter(|param| detail.shows(param)) {
+        let twin = shown.iter().find(|other| detail == Detail::Described && is_same_block(other, param));
+        let property = match twin {
+            Some(twin) => json!({
+                "type": "object",
+                "description": format!("{} As `{}`.", param.description, twin.name),
+            }),
+            None => of_param(param, detail),
+        };
+        properties.insert(param.name.to_owned(), property);
+        shown.push(param);
         if param.required {
             required.push(param.name);
         }
@@ -37,11 +77,22 @@ pub fn of_params(params: impl Iterator<Item = &'static Param>, detail: Detail) -
     schema
 }
 
+/// Two objects of the same fields.
+fn is_same_block(a: &Param, b: &Param) -> bool {
+    match (a.kind, b.kind) {
+        (ParamKind::Object(a), ParamKind::Object(b)) => a == b,
+        _ => false,
+    }
+}
+
 fn of_param(param: &'static Param, detail: Detail) -> Value {
     let mut schema = match param.kind {
-        ParamKind::Source | ParamKind::Sources | ParamKind::Text | ParamKind::JsonText | ParamKind::Suggested(_) => {
-            json!({"type": "string"})
-        }
+        ParamKind::Source
+        | ParamKind::Sources
+        | ParamKind::Text
+        | ParamKind::Pages { .. }
+        | ParamKind::JsonText
+        | ParamKind::Suggested(_) => json!({"type": "string"}),
         ParamKind::Integer { min, max } => {
             let mut schema = json!({"type": "integer", "minimum": min});
             if max != i64::MAX
@@ -83,7 +134,7 @@ mod tests {
     use super::*;
     use crate::catalog::all;
 
-    /// The rules of `clients-and-conventions.md` §1.6.
+    /// What breaks at least one client.
     fn lint(at: &str, schema: &Value) {
         let object = schema.as_object().unwrap_or_else(|| panic!("{at}: a schema is an object"));
         for banned in ["$ref", "$schema", "anyOf", "oneOf", "allOf", "format", "const", "not"] {
@@ -118,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operations_schema_can_be_taken_by_every_client() {
+    fn every_client_can_take_every_schema() {
         for operation in all() {
             for detail in [Detail::Full, Detail::Brief] {
                 let schema = of_params(operation.params(), detail);
@@ -126,6 +177,20 @@ mod tests {
                 assert_eq!(schema["additionalProperties"], json!(false));
                 assert!(schema.to_string().len() < 14_000, "{}", operation.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_description_says_every_block_once_and_shared_ones_in_a_line() {
+        let compress = crate::catalog::find("pdf_compress_v2").unwrap();
+        let schema = of_params(compress.params(), Detail::Described);
+        let images = &schema["properties"]["config"]["properties"]["images"]["properties"];
+        assert!(images["color"]["properties"].is_object());
+        assert_eq!(images["grayscale"]["description"], "Gray images. As `color`.");
+        assert!(schema["properties"].get("callback").is_none(), "{schema}");
+        let line = shared(compress.params()).unwrap();
+        for name in ["name (", "callback (", "profiles (", "expiration ("] {
+            assert!(line.contains(name), "{line}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! The job tools are always listed, operations by toolset, and on a read-only server nothing that spends or writes. A
 //! tool that is not listed still answers, unless the server is read-only.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
@@ -59,7 +60,7 @@ fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static [Param]) -
 
 fn operation_tool(operation: &'static Operation, key: &'static [Param]) -> Tool {
     let schema = of_params(operation.params().chain(key), Detail::Brief);
-    declared(operation.name, operation.title, operation.description, schema, hints(operation.effect))
+    declared(operation.name, operation.title, operation.description(), schema, hints(operation.effect))
 }
 
 fn hints(effect: Effect) -> Hints {
@@ -72,7 +73,13 @@ fn hints(effect: Effect) -> Hints {
     }
 }
 
-fn declared(name: &'static str, title: &str, description: &'static str, schema: Value, hints: Hints) -> Tool {
+fn declared(
+    name: &'static str,
+    title: &str,
+    description: impl Into<Cow<'static, str>>,
+    schema: Value,
+    hints: Hints,
+) -> Tool {
     let annotations = ToolAnnotations::new()
         .read_only(hints.read_only)
         .destructive(hints.destructive)

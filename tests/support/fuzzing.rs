@@ -143,6 +143,7 @@ fn typed_as_declared(tool: &tools::JobTool, read: &arguments::Arguments) {
         let param = param.unwrap_or_else(|| panic!("{}: `{name}` is nowhere declared", tool.name));
         let is_right = match param.kind {
             ParamKind::Source | ParamKind::Sources | ParamKind::Text | ParamKind::JsonText => value.is_string(),
+            ParamKind::Pages { .. } => value.is_string(),
             ParamKind::Suggested(_) => value.is_string(),
             ParamKind::Integer { min, max } => value.as_i64().is_some_and(|number| (min..=max).contains(&number)),
             ParamKind::Number => value.as_f64().is_some_and(f64::is_finite),

@@ -1,6 +1,6 @@
 //! `pdfco call`: any operation, its parameters as flags.
 //!
-//! Arguments are checked and typed by `catalog/arguments.rs`, for the command line and the MCP server alike.
+//! Arguments are checked and typed by `catalog/arguments`, for the command line and the MCP server alike.
 
 mod arguments;
 mod flags;

@@ -17,17 +17,17 @@ pub const EXAMPLES: &str = "Examples:\n  pdfco operations\n  pdfco operations me
 /// Flags of `operations`.
 #[derive(Clone, Debug, Args)]
 pub struct OperationsArgs {
-    /// Words to look for; all of them have to occur
+    /// Words to look for, such as `watermark` or `unlock`
     query: Vec<String>,
 }
 
 /// The operations that match.
 ///
 /// # Errors
-/// `not_found` when none does.
+/// `not_found` when none does, `invalid_argument` for a question that is too long.
 pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
     let query = args.query.join(" ");
-    let items = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str)).items;
+    let items = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str))?.items;
     let rows: Vec<Vec<String>> =
         items.iter().map(|row| vec![flag_name(row.name), row.group.to_owned(), row.title.to_owned()]).collect();
     if rows.is_empty() {

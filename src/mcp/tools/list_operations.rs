@@ -10,7 +10,7 @@ use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
 const QUERY: Param =
-    Param::new("query", ParamKind::Text, "Words to look for, e.g. `excel` or `pdf split`. Default: all operations.");
+    Param::new("query", ParamKind::Text, "Words to look for, e.g. `watermark` or `unlock pdf`. Default: all operations.");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
@@ -19,9 +19,9 @@ pub static TOOL: JobTool = JobTool {
     title: "Find operations",
     description: "List the operations that submit_job can run: converting, merging, splitting, forms, search, \
         barcodes, security and more. Use it to find a name; describe_operation then shows the arguments and the \
-        cost of one. `query` keeps the operations that have all of its words in name, title, group or \
-        description; when none has, the nearest names come instead, if there are any. content has items, each \
-        with name, group and title, and total; there are no pages. Free, and needs no key.",
+        cost of one. `query` finds operations by any of its words, best match first; when no word is \
+        found, the nearest names come instead. content has items, each with name, group and title, in a short list \
+        also about and price, and total. Free, and needs no key.",
     params: &[QUERY],
     not_read_only: &[],
     hints: LOCAL,
@@ -39,5 +39,5 @@ struct Arguments {
 
 fn run(app: &App, given: Map<String, Value>) -> Result<Answer> {
     let Arguments { query } = parse(TOOL.name, TOOL.params.iter(), given)?;
-    Ok(app.operations(query.as_deref()).into())
+    Ok(app.operations(query.as_deref())?.into())
 }

@@ -47,7 +47,7 @@ fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
     let name = flag_name(operation.name);
     let mut command = Command::new(name.clone())
         .about(operation.title)
-        .long_about(operation.description)
+        .long_about(operation.description())
         .after_help(examples(operation))
         .args(operation.params().map(flag))
         .args(running())
@@ -126,6 +126,7 @@ fn flag(param: &'static Param) -> Arg {
         }
         ParamKind::Integer { .. } | ParamKind::Number => arg.allow_negative_numbers(true).value_name("NUMBER"),
         ParamKind::Text => arg.value_name("TEXT"),
+        ParamKind::Pages { .. } => arg.allow_hyphen_values(true).value_name("PAGES"),
         ParamKind::Choice(_) | ParamKind::Suggested(_) => arg.value_name("WORD"),
         ParamKind::JsonText | ParamKind::Objects(_) | ParamKind::Object(_) => arg.value_name("JSON|@FILE"),
     }
@@ -157,6 +158,7 @@ fn examples(operation: &Operation) -> String {
         ParamKind::Choice(words) | ParamKind::Suggested(words) => format!(" {}", words.first().unwrap_or(&"WORD")),
         ParamKind::Integer { .. } | ParamKind::Number => " 1".to_owned(),
         ParamKind::Text | ParamKind::Strings => " …".to_owned(),
+        ParamKind::Pages { first } => format!(" {first}"),
         ParamKind::JsonText | ParamKind::Objects(_) | ParamKind::Object(_) => " @file.json".to_owned(),
     };
     let flags: String = operation

@@ -1,9 +1,6 @@
 //! Parameters that many operations share, each declared once.
-//!
-//! What lives here: groups and single rows that are the same wherever they occur. What never does: a parameter of one
-//! operation, which stands beside that operation. Source: `pdfco-api.md` §1.3, §1.4 and §3.1.
 
-use super::{Param, ParamKind};
+use crate::catalog::{Param, ParamKind};
 
 /// The source document.
 pub const URL: Param = Param::new("url", ParamKind::Source, "Document: URL, `filetoken://…` or local path (uploaded).")
@@ -18,7 +15,7 @@ pub const SOURCES: &[Param] = &[
     Param::new(
         "url",
         ParamKind::Sources,
-        "Documents in order, separated by commas: URLs, `filetoken://…` or local paths (uploaded).",
+        "Documents in order, as a list or separated by commas: URLs, `filetoken://…` or local paths (uploaded).",
     )
     .aliases(&["urls", "inputs"])
     .required(),
@@ -26,21 +23,26 @@ pub const SOURCES: &[Param] = &[
     HTTP_PASSWORD,
 ];
 
-/// How to fetch a source that asks who is there.
+/// How to fetch a source behind HTTP authentication.
 pub const HTTP_AUTH: &[Param] = &[HTTP_USERNAME, HTTP_PASSWORD];
 
 /// User of the source link.
-pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "Link's HTTP user.");
+pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "HTTP user of the link.").shared();
 
 /// Password of the source link.
-pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "Link's HTTP password.").secret();
+pub const HTTP_PASSWORD: Param =
+    Param::new("httppassword", ParamKind::Text, "HTTP password of the link.").secret().shared();
 
 /// Pages counted from 0.
-pub const PAGES: &[Param] =
-    &[Param::new("pages", ParamKind::Text, "Pages from 0: `0,2-5,7-`; `!0` is last. Default: all.")];
+pub const PAGES: &[Param] = &[Param::new(
+    "pages",
+    ParamKind::Pages { first: 0 },
+    "Pages counted from 0 (`2` is page 3): `0,2-5,7-`; `!0` is the last.",
+)];
 
 /// The password that opens the source.
-pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "PDF's password.").secret()];
+pub const PASSWORD: &[Param] =
+    &[Param::new("password", ParamKind::Text, "Password that opens the PDF.").secret().shared()];
 
 /// Where results go, how they are named and how long their links live.
 pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];
@@ -48,8 +50,11 @@ pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];
 /// As [`RESULT`], for operations whose result can stand in the answer itself.
 pub const RESULT_INLINE: &[Param] = &[INLINE, NAME, EXPIRATION, CALLBACK, PROFILES];
 
-/// As [`RESULT`], for operations that make no file: data in the answer only.
-pub const ANSWER: &[Param] = &[EXPIRATION, CALLBACK, PROFILES];
+/// As [`RESULT`], for operations whose result is data: JSON in the answer, or behind a link.
+pub const DATA: &[Param] = &[INLINE_DATA, EXPIRATION, CALLBACK, PROFILES];
+
+/// As [`DATA`], with a name for the file.
+pub const NAMED_DATA: &[Param] = &[INLINE_DATA, NAME, EXPIRATION, CALLBACK, PROFILES];
 
 /// Result in the answer instead of behind a link.
 pub const INLINE: Param = Param::new(
@@ -57,28 +62,41 @@ pub const INLINE: Param = Param::new(
     ParamKind::Boolean,
     "Put the result into the service's answer instead of behind a link. Rarely needed: results are read either way.",
 )
-.advanced();
+.advanced()
+.shared();
+
+/// As [`INLINE`], for operations whose data the service leaves out of a job's answer unless it is asked for.
+pub const INLINE_DATA: Param = Param::new(
+    "inline",
+    ParamKind::Boolean,
+    "Ask for the data in the service's answer besides a link to a JSON file. Results are read either way.",
+)
+.sent_default("true")
+.advanced()
+.shared();
 
 /// Name of the output file.
-pub const NAME: Param = Param::new("name", ParamKind::Text, "Output file name.");
+pub const NAME: Param = Param::new("name", ParamKind::Text, "Output file name.").shared();
 
 /// Life of the result link.
 pub const EXPIRATION: Param = Param::new(
     "expiration",
-    ParamKind::Integer { min: 1, max: 1440 },
-    "Minutes that the result link stays valid; over 60 only on larger plans.",
+    ParamKind::Integer { min: 1, max: i64::MAX },
+    "Minutes that the link stays valid; how many are possible depends on the plan.",
 )
 .default("60")
-.advanced();
+.advanced()
+.shared();
 
 /// Webhook.
 pub const CALLBACK: Param =
     Param::new("callback", ParamKind::Text, "Public link that the service calls with a POST when the job ends.")
-        .advanced();
+        .advanced()
+        .shared();
 
 /// Extra options of the service.
 pub const PROFILES: Param =
-    Param::new("profiles", ParamKind::JsonText, "Extra options as JSON: `{\"TrimSpaces\": true}`.");
+    Param::new("profiles", ParamKind::JsonText, "Extra options as JSON: `{\"TrimSpaces\": true}`.").shared();
 
 /// Recognition of scanned text.
 pub const OCR_LANGUAGE: Param =

@@ -1,29 +1,26 @@
 //! Passwords and permissions.
-//!
-//! What lives here: the rows of `/v1/pdf/security/*`. Source: `pdfco-api.md` §3.2 "Size & security"; names from the
-//! official Python server.
 
 use super::params::{PASSWORD, RESULT, SOURCE};
-use super::{Confidence, Effect, Method, Operation, Output, Param, ParamKind, Price, Run, Toolset};
+use crate::catalog::{Operation, Param, ParamKind, Price, Toolset};
+
+/// A job of this toolset.
+const fn job(name: &'static str, path: &'static str) -> Operation {
+    Operation::job(Toolset::Security, name, path)
+}
 
 /// Security.
 pub static OPERATIONS: &[Operation] = &[
-    Operation {
-        name: "pdf_add_password",
-        aliases: &["pdf_security_add", "pdf_protect"],
-        title: "Protect a PDF",
-        description: "Encrypt a PDF with passwords and say what readers may do with it; all is forbidden unless allowed. \
-            Without `user_password` anybody can open it, under these rules. pdf_remove_password undoes it. About 3 \
-            credits a page.",
-        method: Method::Post,
-        path: "/v1/pdf/security/add",
-        toolset: Toolset::Security,
-        run: Run::Job,
-        output: Output::Binary("application/pdf"),
-        price: Price::PerPage(3),
-        effect: Effect::MakesDocument,
-        confidence: Confidence::Documented,
-        params: &[
+    job("pdf_add_password", "/v1/pdf/security/add")
+        .aliases(&["pdf_security_add", "pdf_protect"])
+        .title("Protect a PDF")
+        .about(
+            "Encrypt a PDF with passwords and set what readers may do with it; everything is forbidden unless \
+                allowed. Without `user_password` anyone can open it, under these rules. pdf_remove_password undoes \
+                it.",
+        )
+        .price(Price::PerPage(3))
+        .keywords(&["encrypt", "protect", "lock", "secure", "permissions", "restrict", "owner"])
+        .takes(&[
             SOURCE,
             &[
                 Param::new("owner_password", ParamKind::Text, "Password that lifts the restrictions.")
@@ -61,26 +58,19 @@ pub static OPERATIONS: &[Operation] = &[
             ],
             PASSWORD,
             RESULT,
-        ],
-    },
-    Operation {
-        name: "pdf_remove_password",
-        aliases: &["pdf_security_remove", "pdf_unprotect"],
-        title: "Unprotect a PDF",
-        description: "Remove the passwords and restrictions of a PDF whose password is known; pdf_add_password sets \
-            them. Reading needs no removal: other tools take `password` themselves. About 3 credits a page.",
-        method: Method::Post,
-        path: "/v1/pdf/security/remove",
-        toolset: Toolset::Security,
-        run: Run::Job,
-        output: Output::Binary("application/pdf"),
-        price: Price::PerPageSeen(3),
-        effect: Effect::MakesDocument,
-        confidence: Confidence::Documented,
-        params: &[
+        ]),
+    job("pdf_remove_password", "/v1/pdf/security/remove")
+        .aliases(&["pdf_security_remove", "pdf_unprotect"])
+        .title("Unprotect a PDF")
+        .about(
+            "Remove the passwords and restrictions of a PDF whose password is known; pdf_add_password sets \
+                them. To read a protected PDF this is not needed: other operations take `password` themselves.",
+        )
+        .price(Price::PerPageSeen(3))
+        .keywords(&["decrypt", "unlock", "unprotect", "open", "restrictions", "permissions", "owner"])
+        .takes(&[
             SOURCE,
             &[Param::new("password", ParamKind::Text, "Owner or user password of the PDF.").required().secret()],
             RESULT,
-        ],
-    },
+        ]),
 ];

@@ -1,0 +1,176 @@
+//! Lists of pages as the service writes them: `0,2-5,7-`, `!0`, `*`.
+//!
+//! Read here so that a list that cannot be meant is refused before anything is paid. What the service alone knows (the
+//! number of pages, where it is not known here) stays its own business.
+
+/// Longest list that is read, in bytes.
+const LIST_BYTES_MAX: usize = 4_096;
+
+/// A list of pages whose form is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageList {
+    /// The number of the first page in this list: 0 or 1.
+    first: u32,
+    items: Vec<Item>,
+}
+
+/// One item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Item {
+    /// `*`: each page in an item of its own.
+    Each,
+    /// From one page to another, both included; without an end, to the last page.
+    Range(Place, Option<Place>),
+}
+
+/// Where a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// So many pages after the first.
+    FromStart(u32),
+    /// So many pages before the last.
+    FromEnd(u32),
+}
+
+/// Why a list cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPages {
+    /// This item is no page and no range.
+    Syntax(String),
+    /// Page 0 of a list that counts from 1.
+    BeforeFirst,
+    /// A range that ends before it begins.
+    Reversed(String),
+    /// A page that the document does not have; the number as it stands in the list.
+    Outside {
+        /// The page, in the list's own counting.
+        page: u32,
+        /// Pages of the document.
+        count: u32,
+    },
+}
+
+impl PageList {
+    /// Reads `text`, which counts its pages from `first`.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub fn parse(text: &str, first: u32) -> Result<PageList, BadPages> {
+        if text.len() > LIST_BYTES_MAX {
+            return Err(BadPages::Syntax("a list of thousands of items".to_owned()));
+        }
+        let items = text.split(',').map(|item| Item::parse(item.trim(), first)).collect::<Result<_, _>>()?;
+        Ok(PageList { first, items })
+    }
+
+    /// The pages that it names in a document of `count` pages, counted from 0, in the list's order.
+    ///
+    /// # Errors
+    /// A page that the document does not have.
+    pub fn resolve(&self, count: u32) -> Result<Vec<u32>, BadPages> {
+        let mut pages = Vec::new();
+        for item in &self.items {
+            match item {
+                Item::Each => pages.extend(0..count),
+                Item::Range(from, to) => {
+                    let from = self.index(*from, count)?;
+                    let to = to.map_or(Ok(count.saturating_sub(1)), |to| self.index(to, count))?;
+                    if to < from {
+                        return Err(BadPages::Reversed(format!("{}-{}", from + self.first, to + self.first)));
+                    }
+                    pages.extend(from..=to);
+                }
+            }
+        }
+        Ok(pages)
+    }
+
+    fn index(&self, place: Place, count: u32) -> Result<u32, BadPages> {
+        let (index, page) = match place {
+            Place::FromStart(index) => (Some(index), index.saturating_add(self.first)),
+            Place::FromEnd(index) => (count.checked_sub(1).and_then(|last| last.checked_sub(index)), index),
+        };
+        index.filter(|index| *index < count).ok_or(BadPages::Outside { page, count })
+    }
+}
+
+impl Item {
+    fn parse(item: &str, first: u32) -> Result<Item, BadPages> {
+        let wrong = || BadPages::Syntax(item.to_owned());
+        if item == "*" {
+            return Ok(Item::Each);
+        }
+        // `-2` is how some clients of the service write the last page but one.
+        if let Some(digits) = item.strip_prefix('-') {
+            let page = Place::FromEnd(number(digits).ok_or_else(wrong)?.saturating_sub(1));
+            return Ok(Item::Range(page, Some(page)));
+        }
+        let place = |word: &str| Place::parse(word.trim(), first, item);
+        match item.split_once('-') {
+            None => place(item).map(|page| Item::Range(page, Some(page))),
+            Some((from, to)) if to.trim().is_empty() => Ok(Item::Range(place(from)?, None)),
+            Some((from, to)) => match (place(from)?, place(to)?) {
+                (Place::FromStart(from), Place::FromStart(to)) if to < from => Err(BadPages::Reversed(item.to_owned())),
+                (from, to) => Ok(Item::Range(from, Some(to))),
+            },
+        }
+    }
+}
+
+impl Place {
+    fn parse(word: &str, first: u32, item: &str) -> Result<Place, BadPages> {
+        let from_end = word.strip_prefix('!');
+        let written = number(from_end.unwrap_or(word).trim()).ok_or_else(|| BadPages::Syntax(item.to_owned()))?;
+        let index = written.checked_sub(first).ok_or(BadPages::BeforeFirst)?;
+        Ok(if from_end.is_some() { Place::FromEnd(index) } else { Place::FromStart(index) })
+    }
+}
+
+fn number(digits: &str) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten()
+}
+
+impl BadPages {
+    /// What is wrong, as a part of a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            BadPages::Syntax(item) => format!("`{}` is no page and no range", super::shorten(item, 40)),
+            BadPages::BeforeFirst => "there is no page 0 here: pages are counted from 1".to_owned(),
+            BadPages::Reversed(item) => format!("`{}` ends before it begins", super::shorten(item, 40)),
+            BadPages::Outside { page, count } => format!("page {page} is outside of {count} pages"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_lists_name_the_documented_pages() {
+        for (text, first, count, expected) in [
+            ("0", 0, 3, vec![0]),
+            ("0,2-5,7-", 0, 9, vec![0, 2, 3, 4, 5, 7, 8]),
+            ("!0", 0, 3, vec![2]),
+            ("!2-!0", 0, 4, vec![1, 2, 3]),
+            ("1-!1", 1, 4, vec![0, 1, 2, 3]),
+            (" 1 - 2 , 3- ", 1, 4, vec![0, 1, 2, 3]),
+            ("*", 1, 3, vec![0, 1, 2]),
+        ] {
+            assert_eq!(PageList::parse(text, first).unwrap().resolve(count).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn impossible_page_lists_are_refused() {
+        for (text, first) in [("a", 0), ("", 0), ("1,,2", 0), ("1-2-3", 0), ("+1", 0), ("0", 1), ("3-1", 0), ("!0", 1)]
+        {
+            assert!(PageList::parse(text, first).is_err(), "{text} from {first}");
+        }
+        let outside = PageList::parse("2-3", 1).unwrap().resolve(2);
+        assert_eq!(outside, Err(BadPages::Outside { page: 3, count: 2 }));
+        assert!(PageList::parse("!3", 0).unwrap().resolve(3).is_err());
+        assert!(PageList::parse(&"1,".repeat(5_000), 0).is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! What an operation costs, stated once as data; texts and estimates are made from it.
+
+use std::ops::RangeInclusive;
+
+use super::Run;
+
+/// What an operation costs.
+///
+/// A price is credits and a basis, with how well it is known. What an asynchronous job of several pages is charged is
+/// not settled: older pages of the service say the price for each page, newer ones say the price once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// Credits a page, in the service's price table. A background job may be charged this once.
+    PerPage(u32),
+    /// Credits a call, in the service's price table.
+    PerCall(u32),
+    /// Credits a page, as replies show or other clients report. A background job may be charged this once.
+    PerPageSeen(u32),
+    /// Credits a call, as replies show or other clients report.
+    PerCallSeen(u32),
+    /// No source names a price.
+    Unknown,
+}
+
+/// What a price is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The pages of the document.
+    Page,
+    /// Nothing: every call costs the same.
+    Call,
+}
+
+impl Price {
+    /// The credits of one page or one call; `None` where no source names a price.
+    pub fn credits(self) -> Option<u32> {
+        match self {
+            Price::PerPage(credits)
+            | Price::PerCall(credits)
+            | Price::PerPageSeen(credits)
+            | Price::PerCallSeen(credits) => Some(credits),
+            Price::Unknown => None,
+        }
+    }
+
+    /// What the credits are multiplied with; `None` where no source names a price.
+    pub fn basis(self) -> Option<Basis> {
+        match self {
+            Price::PerPage(_) | Price::PerPageSeen(_) => Some(Basis::Page),
+            Price::PerCall(_) | Price::PerCallSeen(_) => Some(Basis::Call),
+            Price::Unknown => None,
+        }
+    }
+
+    /// Returns true if the price is in the service's own price table.
+    pub fn is_documented(self) -> bool {
+        matches!(self, Price::PerPage(_) | Price::PerCall(_))
+    }
+
+    /// The least and the most that `pages` pages can cost, checks not included. Both ends are the same for a price per
+    /// call and for work that is done at once; for a job the first is "charged once", the last "charged per page".
+    /// `None` where no source names a price.
+    pub fn range(self, run: Run, pages: u32) -> Option<RangeInclusive<u64>> {
+        let one = u64::from(self.credits()?);
+        let all = one.saturating_mul(u64::from(pages.max(1)));
+        Some(match (self.basis()?, run) {
+            (Basis::Call, _) => one..=one,
+            (Basis::Page, Run::Direct) => all..=all,
+            (Basis::Page, Run::Job | Run::AlwaysJob) => one..=all,
+        })
+    }
+
+    /// One sentence for a description.
+    pub(super) fn sentence(self, run: Run) -> String {
+        match (self, run) {
+            (Price::PerCall(0), _) => "Free.".to_owned(),
+            (Price::Unknown, _) => "Its price is not published.".to_owned(),
+            (price, run) => format!("About {}.", price.amount(run)),
+        }
+    }
+
+    /// The price in words, with how sure they are: `21 credits a call (documented)`.
+    pub fn words(self, run: Run) -> String {
+        match self {
+            Price::PerCall(0) => "free".to_owned(),
+            Price::Unknown => "not published; every answer reports what was charged".to_owned(),
+            price => format!("about {}; {}", price.amount(run), price.certainty()),
+        }
+    }
+
+    /// The price in a word or two, for lists: `21`, `4 a call`, `?`.
+    pub fn short(self) -> String {
+        match (self.credits(), self.basis()) {
+            (Some(0), _) => "free".to_owned(),
+            (Some(credits), Some(Basis::Page)) => format!("about {credits} credits"),
+            (Some(credits), _) => format!("about {credits} credits a call"),
+            (None, _) => "price not published".to_owned(),
+        }
+    }
+
+    fn amount(self, run: Run) -> String {
+        let credits = self.credits().unwrap_or(0);
+        match (self.basis(), run) {
+            (Some(Basis::Page), Run::Job | Run::AlwaysJob) => {
+                format!("{credits} credits (the service's pages disagree whether a job is charged per page or once)")
+            }
+            (Some(Basis::Page), Run::Direct) => format!("{credits} credits a page"),
+            _ => format!("{credits} credits a call"),
+        }
+    }
+
+    fn certainty(self) -> &'static str {
+        if self.is_documented() { "documented" } else { "reported by users, not documented" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_many_pages_has_a_range() {
+        assert_eq!(Price::PerPage(21).range(Run::Job, 10), Some(21..=210));
+        assert_eq!(Price::PerPageSeen(21).range(Run::Direct, 10), Some(210..=210));
+        assert_eq!(Price::PerCall(7).range(Run::Job, 10), Some(7..=7));
+        assert_eq!(Price::PerPage(21).range(Run::Job, 0), Some(21..=21));
+        assert_eq!(Price::Unknown.range(Run::Job, 10), None);
+    }
+
+    #[test]
+    fn no_text_claims_per_page_or_once_for_a_job() {
+        for text in [Price::PerPage(21).sentence(Run::Job), Price::PerPageSeen(21).words(Run::AlwaysJob)] {
+            assert!(text.contains("21 credits (the service's pages disagree"), "{text}");
+            assert!(!text.contains("a page"), "{text}");
+        }
+        assert_eq!(Price::PerCall(7).sentence(Run::Direct), "About 7 credits a call.");
+        assert_eq!(Price::PerCall(0).sentence(Run::Direct), "Free.");
+    }
+}
