@@ -156,6 +156,6 @@ mod tests {
         assert!(old.known_from.contains("only"), "{}", old.known_from);
         let info = describe(find("pdf_info_reader").unwrap());
         assert!(info.arguments["properties"].get("httpusername").is_none());
-        assert!(info.also_takes.unwrap().contains("httpusername (HTTP user of the link)"));
+        assert!(info.also_takes.unwrap().contains("httpusername (link's HTTP user)"));
     }
 }

@@ -70,12 +70,15 @@ impl Price {
         })
     }
 
-    /// One sentence for a description.
+    /// One short sentence for a description, which is in every conversation that lists the tool.
     pub(super) fn sentence(self, run: Run) -> String {
         match (self, run) {
             (Price::PerCall(0), _) => "Free.".to_owned(),
-            (Price::Unknown, _) => "Its price is not published.".to_owned(),
-            (price, run) => format!("About {}.", price.amount(run)),
+            (Price::Unknown, _) => "Price not published.".to_owned(),
+            (price, Run::Job | Run::AlwaysJob) if price.basis() == Some(Basis::Page) => {
+                format!("{} credits, per page or once (disputed).", price.credits().unwrap_or(0))
+            }
+            (price, run) => format!("{}.", price.amount(run)),
         }
     }
 
@@ -129,11 +132,12 @@ mod tests {
 
     #[test]
     fn no_text_claims_per_page_or_once_for_a_job() {
-        for text in [Price::PerPage(21).sentence(Run::Job), Price::PerPageSeen(21).words(Run::AlwaysJob)] {
-            assert!(text.contains("21 credits (the service's pages disagree"), "{text}");
-            assert!(!text.contains("a page"), "{text}");
-        }
-        assert_eq!(Price::PerCall(7).sentence(Run::Direct), "About 7 credits a call.");
+        let long = Price::PerPageSeen(21).words(Run::AlwaysJob);
+        let claim = "21 credits (the service's pages disagree whether a job is charged per page or once)";
+        assert!(long.contains(claim) && long.contains("not documented"), "{long}");
+        let short = "21 credits, per page or once (disputed).";
+        assert_eq!(Price::PerPage(21).sentence(Run::Job), short);
+        assert_eq!(Price::PerCall(7).sentence(Run::Direct), "7 credits a call.");
         assert_eq!(Price::PerCall(0).sentence(Run::Direct), "Free.");
     }
 }

@@ -264,10 +264,10 @@ fn prices_stand_once_and_claim_no_more_than_is_known() {
         assert!(!is_job || !text.contains("credits a page"), "{name}: {text}");
         assert!(text.matches(" credits").count() <= 1, "{name}: {text}");
         match (operation.price.credits(), operation.price.basis()) {
-            (None, _) => assert!(text.contains("price is not published"), "{name}: {text}"),
+            (None, _) => assert!(text.contains("Price not published"), "{name}: {text}"),
             (Some(0), _) => assert!(text.contains("Free."), "{name}: {text}"),
             (Some(credits), Some(catalog::Basis::Page)) if is_job => {
-                let sentence = format!("{credits} credits (the service's pages disagree");
+                let sentence = format!("{credits} credits, per page or once (disputed)");
                 assert!(text.contains(&sentence), "{name}: {text}");
             }
             (Some(credits), _) => assert!(text.contains(&format!("{credits} credits a")), "{name}: {text}"),

@@ -66,7 +66,7 @@ const MATCHING: &[Param] = &[
 const MAKE_UNSEARCHABLE: Param = Param::new(
     "make_unsearchable",
     ParamKind::Boolean,
-    "Turn the pages into images afterwards, so that no text can be searched or copied, removed text included.",
+    "Turn pages into images afterwards, so that removed text cannot be found or copied.",
 )
 .wire("makeunsearchable")
 .default("false");

@@ -3,7 +3,7 @@
 use crate::catalog::{Param, ParamKind};
 
 /// The source document.
-pub const URL: Param = Param::new("url", ParamKind::Source, "Document: URL, `filetoken://…` or local path (uploaded).")
+pub const URL: Param = Param::new("url", ParamKind::Source, "URL, `filetoken://…` or local path (uploaded).")
     .aliases(&["input", "file_path"])
     .required();
 
@@ -27,22 +27,17 @@ pub const SOURCES: &[Param] = &[
 pub const HTTP_AUTH: &[Param] = &[HTTP_USERNAME, HTTP_PASSWORD];
 
 /// User of the source link.
-pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "HTTP user of the link.").shared();
+pub const HTTP_USERNAME: Param = Param::new("httpusername", ParamKind::Text, "Link's HTTP user.").shared();
 
 /// Password of the source link.
-pub const HTTP_PASSWORD: Param =
-    Param::new("httppassword", ParamKind::Text, "HTTP password of the link.").secret().shared();
+pub const HTTP_PASSWORD: Param = Param::new("httppassword", ParamKind::Text, "Link's HTTP password.").secret().shared();
 
 /// Pages counted from 0.
-pub const PAGES: &[Param] = &[Param::new(
-    "pages",
-    ParamKind::Pages { first: 0 },
-    "Pages counted from 0 (`2` is page 3): `0,2-5,7-`; `!0` is the last.",
-)];
+pub const PAGES: &[Param] =
+    &[Param::new("pages", ParamKind::Pages { first: 0 }, "Pages counted from 0: `0,2-5,7-`; `!0` is the last.")];
 
 /// The password that opens the source.
-pub const PASSWORD: &[Param] =
-    &[Param::new("password", ParamKind::Text, "Password that opens the PDF.").secret().shared()];
+pub const PASSWORD: &[Param] = &[Param::new("password", ParamKind::Text, "PDF's password.").secret().shared()];
 
 /// Where results go, how they are named and how long their links live.
 pub const RESULT: &[Param] = &[NAME, EXPIRATION, CALLBACK, PROFILES];

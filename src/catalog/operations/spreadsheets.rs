@@ -4,12 +4,8 @@ use super::params::{AUTOSIZE, RESULT_INLINE, SOURCE};
 use crate::catalog::{Operation, Output, Param, ParamKind, Toolset};
 
 /// Which sheet. The base is not settled: the OpenAPI file counts from 1, three connectors count from 0.
-const WORKSHEET: Param = Param::new(
-    "worksheetIndex",
-    ParamKind::Text,
-    "Sheet to convert: leave it out for all sheets; for the first try `0`, because sources disagree where \
-        counting starts.",
-);
+const WORKSHEET: Param =
+    Param::new("worksheetIndex", ParamKind::Text, "Sheet; leave empty for all, try `0` for the first.");
 
 /// A job of this toolset.
 const fn job(name: &'static str, path: &'static str) -> Operation {

@@ -9,8 +9,11 @@ use crate::app::App;
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const QUERY: Param =
-    Param::new("query", ParamKind::Text, "Words to look for, e.g. `watermark` or `unlock pdf`. Default: all operations.");
+const QUERY: Param = Param::new(
+    "query",
+    ParamKind::Text,
+    "Words to look for, e.g. `watermark` or `unlock pdf`. Default: all operations.",
+);
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
