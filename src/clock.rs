@@ -7,3 +7,9 @@ pub type Millis = i64;
 pub fn now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
 }
+
+/// A time as text, RFC 3339, to the second.
+pub fn rfc3339(at: Millis) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{stamp:.0}")
+}

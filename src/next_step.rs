@@ -56,6 +56,8 @@ pub enum NextStep {
     ListOperations,
     /// Show the arguments of this operation.
     Describe(String),
+    /// Show the arguments of the operation in question, whichever it is.
+    DescribeAny,
     /// Give this argument.
     Argument(Cow<'static, str>),
     /// Turn this argument on.
@@ -89,6 +91,7 @@ impl NextStep {
             NextStep::Upload => "upload_file".to_owned(),
             NextStep::ListOperations => "list_operations".to_owned(),
             NextStep::Describe(operation) => format!("describe_operation {operation}"),
+            NextStep::DescribeAny => "describe_operation".to_owned(),
             NextStep::Argument(name) => format!("`{name}`"),
             NextStep::Switch(name) => format!("`{name}: true`"),
         }
@@ -112,6 +115,7 @@ impl NextStep {
             NextStep::Upload => "`pdfco files upload`".to_owned(),
             NextStep::ListOperations => "`pdfco operations`".to_owned(),
             NextStep::Describe(operation) => format!("`pdfco call {} --help`", operation.replace('_', "-")),
+            NextStep::DescribeAny => "`pdfco call OPERATION --help`".to_owned(),
             NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", name.replace('_', "-")),
         }
     }

@@ -54,6 +54,12 @@ impl ApiKey {
     pub(crate) fn expose(&self) -> &str {
         self.key.expose_secret()
     }
+
+    /// `text` with `replacement` wherever the key stands in it; nothing where it does not.
+    pub(crate) fn cut_from(&self, text: &str, replacement: &str) -> Option<String> {
+        let key = self.key.expose_secret();
+        text.contains(key).then(|| text.replace(key, replacement))
+    }
 }
 
 impl fmt::Debug for ApiKey {

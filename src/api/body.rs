@@ -1,9 +1,7 @@
-//! The body of an answer, within bounds: of its size, and of what many large ones take at once.
+//! The body of an answer, read within bounds: of its size, and of what several large ones take at once.
 //!
-//! What lives here: [`Body`], which comes in in small blocks. A buffer that grows with what may turn out to be too much
-//! is a burden for good: once it has been freed, an allocator such as glibc's keeps as much for the next one, and an hour
-//! of faults took a server from 13 to 60 MiB. An answer that is accepted is not spared that, it becomes one string as a
-//! rule. What never does: what an answer says.
+//! It is read in small blocks. A buffer that grows to megabytes stays with the allocator after it was freed (glibc keeps
+//! as much for the next one): an hour of faults took a server from 13 to 60 MiB.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +9,19 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::moved::Moved;
+use super::stall::TransferProgress;
 
 /// Largest answer that is read. Inline results can be large; anything beyond belongs behind a link.
 pub(super) const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A block: half of what glibc asks the system for by itself, so that blocks do not teach it to keep more.
 const BLOCK_BYTES: usize = 64 * 1024;
-/// Larger answers take turns.
+/// Answers larger than this need a permit.
 const LARGE_BYTES: usize = 1024 * 1024;
-/// Large answers that have a turn at once.
+/// Large answers that are in memory at once.
 const LARGE_AT_ONCE: usize = 2;
-/// A large answer waits this long for its turn, and then goes on without: lines are slow more often than memory is
-/// short, and no result that was paid for is lost over this. Shorter than a pause that `moved.rs` would take for a stall.
-const TURN_PATIENCE: Duration = Duration::from_secs(2);
+/// A large answer waits this long for a permit and then goes on without: a slow line is more likely than a lack of
+/// memory, and no result that was paid for may be lost over this. Shorter than a pause that `stall.rs` takes for a stall.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a body was not read.
 #[derive(Debug)]
@@ -34,16 +32,16 @@ pub(super) enum Unread {
     Broken(reqwest::Error),
 }
 
-/// Turns of large answers.
-pub(super) struct Turns(Arc<Semaphore>);
+/// LargeBodyPermits of large answers.
+pub(super) struct LargeBodyPermits(Arc<Semaphore>);
 
-impl Turns {
+impl LargeBodyPermits {
     pub(super) fn new() -> Self {
-        Turns(Arc::new(Semaphore::new(LARGE_AT_ONCE)))
+        LargeBodyPermits(Arc::new(Semaphore::new(LARGE_AT_ONCE)))
     }
 
-    async fn next(&self) -> Option<OwnedSemaphorePermit> {
-        tokio::time::timeout(TURN_PATIENCE, Arc::clone(&self.0).acquire_owned()).await.ok()?.ok()
+    async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::time::timeout(PERMIT_PATIENCE, Arc::clone(&self.0).acquire_owned()).await.ok()?.ok()
     }
 }
 
@@ -53,16 +51,16 @@ pub struct Body {
     blocks: Vec<Vec<u8>>,
     length: usize,
     /// Kept until it is understood.
-    _turn: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
-    /// Reads the body of `response`; what moves is counted in `moved`. One that turns out to be large waits a moment for
-    /// one of the `turns`, and has it for as long as it lives.
+    /// Reads the body of `response` and counts its bytes in `progress`. One that turns out to be large waits a moment for
+    /// one of the `permits` and holds it for as long as it lives.
     ///
     /// # Errors
     /// See [`Unread`].
-    pub(super) async fn read(mut response: reqwest::Response, moved: &Moved, turns: &Turns) -> Result<Body, Unread> {
+    pub(super) async fn read(mut response: reqwest::Response, progress: &TransferProgress, permits: &LargeBodyPermits) -> Result<Body, Unread> {
         if response.content_length().is_some_and(|length| length > BYTES_MAX as u64) {
             return Err(Unread::TooLarge);
         }
@@ -72,10 +70,10 @@ impl Body {
             if body.length + piece.len() > BYTES_MAX {
                 return Err(Unread::TooLarge);
             }
-            moved.take(piece.len());
+            progress.take(piece.len());
             body.append(&piece);
             if was_small && body.length > LARGE_BYTES {
-                body._turn = turns.next().await;
+                body._permit = permits.acquire().await;
             }
         }
         Ok(body)
@@ -105,13 +103,23 @@ impl Body {
         self.length == 0
     }
 
-    /// What it says, if that is JSON.
+    /// Its content, if that is JSON.
     pub fn json(&self) -> Option<Value> {
         match self.blocks.as_slice() {
             [] => None,
-            [only] => serde_json::from_slice(only).ok(),
-            blocks => serde_json::from_slice(&blocks.concat()).ok(),
+            [only] => json_of(only),
+            blocks => json_of(&blocks.concat()),
         }
+    }
+}
+
+/// The JSON in `bytes`: a byte order mark before it is skipped, and bytes that are not UTF-8 are replaced, because an
+/// answer with a job id in it must not be lost over one letter.
+pub fn json_of(bytes: &[u8]) -> Option<Value> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text).ok(),
+        Err(_) => serde_json::from_str(&String::from_utf8_lossy(bytes)).ok(),
     }
 }
 
@@ -135,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_body_says_does_not_depend_on_its_pieces() {
+    fn pieces_do_not_change_the_json() {
         let long = serde_json::json!({"body": "é".repeat(3 * BLOCK_BYTES), "credits": 21});
         let text = long.to_string();
         for piece in [1, 7, 1_000, 40_000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, text.len()] {
@@ -147,6 +155,10 @@ mod tests {
         assert_eq!(Body::from(format!("{text} x").as_bytes()).json(), None);
         assert!(Body::from(&b""[..]).is_empty());
         assert_eq!(Body::default().json(), None);
+        let marked = [b"\xEF\xBB\xBF", &br#"{"jobId":"a"}"#[..]].concat();
+        assert_eq!(Body::from(&marked[..]).json(), Some(serde_json::json!({"jobId": "a"})));
+        let latin = b"{\"jobId\":\"a\",\"name\":\"l\xe9on\"}";
+        assert_eq!(Body::from(&latin[..]).json().and_then(|body| body["jobId"].as_str().map(str::to_owned)), Some("a".into()));
     }
 
     proptest! {
@@ -161,39 +173,39 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_read_up_to_the_limit_and_not_beyond() {
-        let (moved, turns) = (Moved::new(), Turns::new());
-        let just = Body::read(answer(vec![b' '; BYTES_MAX]), &moved, &turns).await.unwrap();
+        let (moved, permits) = (TransferProgress::new(), LargeBodyPermits::new());
+        let just = Body::read(answer(vec![b' '; BYTES_MAX]), &moved, &permits).await.unwrap();
         assert_eq!((just.length, moved.now().0), (BYTES_MAX, BYTES_MAX as u64));
         // By its length, before any of it is taken; or while it comes in.
-        let moved = Moved::new();
-        let known = Body::read(answer(vec![b' '; BYTES_MAX + 1]), &moved, &turns).await;
+        let moved = TransferProgress::new();
+        let known = Body::read(answer(vec![b' '; BYTES_MAX + 1]), &moved, &permits).await;
         assert!(matches!(known, Err(Unread::TooLarge)) && moved.now().0 == 0);
         let pieces = (0..=16).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1024 * 1024]));
         let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
-        let unknown = Body::read(http::Response::new(stream).into(), &moved, &turns).await;
+        let unknown = Body::read(http::Response::new(stream).into(), &moved, &permits).await;
         assert!(matches!(unknown, Err(Unread::TooLarge)) && moved.now().0 == BYTES_MAX as u64);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn large_answers_take_turns_and_none_waits_for_ever() {
-        let (moved, turns) = (Moved::new(), Turns::new());
-        let read = |bytes: usize| Body::read(answer(vec![b' '; bytes]), &moved, &turns);
+    async fn large_answers_take_permits_and_none_waits_for_ever() {
+        let (moved, permits) = (TransferProgress::new(), LargeBodyPermits::new());
+        let read = |bytes: usize| Body::read(answer(vec![b' '; bytes]), &moved, &permits);
         let took = async |bytes: usize| {
             let began = Instant::now();
             (read(bytes).await.unwrap(), began.elapsed())
         };
         let (first, at_once) = took(2 * LARGE_BYTES).await;
         let (second, also) = took(2 * LARGE_BYTES).await;
-        assert!(at_once.is_zero() && also.is_zero() && first._turn.is_some() && second._turn.is_some());
+        assert!(at_once.is_zero() && also.is_zero() && first._permit.is_some() && second._permit.is_some());
         let (small, at_once) = took(LARGE_BYTES).await;
-        assert!(at_once.is_zero() && small._turn.is_none());
-        // Nobody gives a turn back: it goes on without one, and nothing of it is lost.
+        assert!(at_once.is_zero() && small._permit.is_none());
+        // No permit is free: it goes on without one, and nothing of it is lost.
         let (third, waited) = took(2 * LARGE_BYTES).await;
-        assert!(waited >= TURN_PATIENCE && waited < 2 * TURN_PATIENCE, "{waited:?}");
-        assert!(third._turn.is_none() && third.length == 2 * LARGE_BYTES);
+        assert!(waited >= PERMIT_PATIENCE && waited < 2 * PERMIT_PATIENCE, "{waited:?}");
+        assert!(third._permit.is_none() && third.length == 2 * LARGE_BYTES);
         // An answer that has been understood makes room.
         drop(first);
         let (fourth, at_once) = took(2 * LARGE_BYTES).await;
-        assert!(at_once.is_zero() && fourth._turn.is_some());
+        assert!(at_once.is_zero() && fourth._permit.is_some());
     }
 }

@@ -1,18 +1,18 @@
-//! How we speak to the service: the only room that knows reqwest.
+//! How the product speaks to the service: the only module that knows reqwest.
 //!
-//! What lives here: [`Client`], which sends one request under the key's pace and repeats it where that is safe
-//! (`retry.rs` decides, `rate_limit.rs` paces, `transport.rs` speaks HTTP, `certificates.rs` knows why it cannot,
-//! `body.rs` takes in what comes back, `reply.rs` reads it, `transfer.rs` moves files, `moved.rs` tells a slow line from
-//! one that stalls). What never does: knowledge of jobs in time, of the ledger or of any door.
-//!
-//! Start at [`Client::send`].
+//! Start at [`Client::send`], which sends one request under the key's pace and repeats it where that is safe.
+//! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, `transport.rs` speaks HTTP, `certificates.rs`
+//! explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `response.rs` and
+//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, and `stall.rs` tells a slow line from a stalled one.
 
 pub mod body;
 mod certificates;
-mod moved;
-pub mod rate_limit;
-pub mod reply;
-pub mod retry;
+pub mod rate_limiter;
+pub mod redact;
+pub mod response;
+pub mod response_errors;
+pub mod retry_policy;
+mod stall;
 pub mod transfer;
 mod transport;
 
@@ -27,13 +27,17 @@ use url::Url;
 
 use crate::catalog::Method;
 use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::NextStep;
 use crate::secret::{ApiKey, Fingerprint};
 
-pub use rate_limit::RateLimiter;
+use rate_limiter::Outcome;
+pub use rate_limiter::{Permit, RateLimiter};
+pub use redact::Redactor;
+pub use response::{Response, ResponseContext};
+pub use retry_policy::Repeat;
 
 pub use crate::config::Pace;
-pub use reply::{About, Reply};
-pub use retry::Repeat;
 pub use transport::Timeouts;
 
 /// One request to the service.
@@ -47,18 +51,19 @@ pub struct Call {
     pub params: Value,
     /// Whether, and after which failures, the request may be sent again.
     pub repeat: Repeat,
-    /// What it is about: decides how some answers read.
-    pub about: About,
+    /// What it is context: decides how some answers read.
+    pub context: ResponseContext,
     /// Values of the request that must not be quoted back in an error (passwords).
     pub secrets: Vec<String>,
-    /// Gives the request up as long as it has not left. What has left is waited for: it may have been charged.
+    /// Gives the request up: at once while it has not left, and after a moment ([`ANSWER_GRACE`]) when it has and may
+    /// be repeated. A request that may be charged is waited for once it has left.
     pub cancel: CancellationToken,
-    /// Asked when everything is ready and the request is about to leave.
-    pub departure: Option<BeforeSend>,
+    /// Called when everything is ready and the request is about to leave.
+    pub before_send: Option<BeforeSend>,
 }
 
-/// The last word before a request leaves: `false` holds it back. Whoever keeps records learns here, and no earlier, that
-/// the service may have seen the request.
+/// Called immediately before a request is sent; returning `false` aborts it. From here on the service may have seen the
+/// request.
 #[derive(Clone)]
 pub struct BeforeSend(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
 
@@ -76,10 +81,10 @@ impl Call {
             path: path.into(),
             params,
             repeat: Repeat::Safe,
-            about: About::Account,
+            context: ResponseContext::Account,
             secrets: Vec::new(),
             cancel: CancellationToken::new(),
-            departure: None,
+            before_send: None,
         }
     }
 }
@@ -96,8 +101,8 @@ struct Inner {
     shared_pace: Option<SharedPace>,
 }
 
-/// Asks for one of a key's `limit` places in a window that other processes use too; the answer is how long to wait
-/// before asking again, or nothing when the place is taken.
+/// Reserves one of a key's `limit` slots in a window that other processes share; returns how long to wait before trying
+/// again, or nothing when the slot is reserved.
 pub type SharedPace = Arc<dyn Fn(Fingerprint, u32, Duration) -> BoxFuture<'static, Option<Duration>> + Send + Sync>;
 
 impl Client {
@@ -119,9 +124,9 @@ impl Client {
     /// Sends `call` under the key's pace and repeats what is safe to repeat.
     ///
     /// # Errors
-    /// What [`reply::failure`] makes of the last answer; `network` when there was none. After a paid request whose
+    /// What [`response::failure`] makes of the last answer; `network` when there was none. After a paid request whose
     /// fate is unknown the error says so and is not retryable.
-    pub async fn send(&self, key: &ApiKey, call: &Call) -> Result<Reply> {
+    pub async fn send(&self, key: &ApiKey, call: &Call) -> Result<Response> {
         let started = Instant::now();
         let mut number = 1;
         loop {
@@ -129,91 +134,131 @@ impl Client {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            let attempt = retry::Attempt {
+            let attempt = retry_policy::Attempt {
                 number,
                 elapsed: started.elapsed(),
                 repeat: call.repeat,
-                fate: failure.fate,
+                delivery: failure.delivery,
                 retryable: failure.error.is_retryable(),
                 retry_after: failure.error.retry_after(),
             };
             match attempt.decide() {
-                retry::Decision::Again { after } => {
+                retry_policy::Decision::Again { after } => {
                     tracing::debug!(path = %call.path, number, ?after, kind = %failure.error.kind(), "request repeated");
                     tokio::select! {
                         () = tokio::time::sleep(after) => number += 1,
                         () = call.cancel.cancelled() => return Err(given_up()),
                     }
                 }
-                retry::Decision::Stop => return Err(failure.explained(call)),
+                retry_policy::Decision::Stop => return Err(failure.explained(call)),
             }
         }
     }
 
-    /// Waits for a turn of `key` at the rate limit, for callers that choose what to send only then.
-    pub async fn turn(&self, key: &ApiKey) -> rate_limit::Permit {
+    /// Waits for a permit of `key` at the rate limit, for callers that choose what to send only then.
+    pub async fn acquire(&self, key: &ApiKey) -> Permit {
         self.inner.limiter.acquire(key.fingerprint()).await
     }
 
-    /// Sends `call` once, in a turn taken before. The jobs engine sends its checks so, because there a refused check
-    /// only moves the next look.
+    /// Why a request with `key` would not be sent now, if so. See [`RateLimiter::refusal`].
+    pub fn refusal(&self, key: &ApiKey) -> Option<Error> {
+        self.inner.limiter.refusal(key.fingerprint())
+    }
+
+    /// How long the service has told `key` to pause from now on, if it has.
+    pub fn pause(&self, key: &ApiKey) -> Option<Duration> {
+        self.inner.limiter.pause(key.fingerprint())
+    }
+
+    /// Sends `call` once, with a permit that was acquired before. The jobs engine sends its checks so, because there a
+    /// refused check only postpones the next one.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn send_in_turn(&self, key: &ApiKey, call: &Call, turn: rate_limit::Permit) -> Result<Reply> {
-        self.attempt_in_turn(key, call, turn).await.map_err(|failure| failure.explained(call))
+    pub async fn send_with_permit(&self, key: &ApiKey, call: &Call, permit: Permit) -> Result<Response> {
+        self.attempt_with_permit(key, call, permit).await.map_err(|failure| failure.explained(call))
     }
 
-    async fn attempt(&self, key: &ApiKey, call: &Call, started: Instant) -> Result<Reply, Failure> {
-        let turn = tokio::select! {
+    async fn attempt(&self, key: &ApiKey, call: &Call, started: Instant) -> Result<Response, Failure> {
+        if let Some(error) = self.refusal(key) {
+            return Err(Failure::new(error, retry_policy::Delivery::Withheld));
+        }
+        let permit = tokio::select! {
             biased;
-            turn = self.turn(key) => turn,
+            permit = self.acquire(key) => permit,
             pause = self.inner.limiter.paused_beyond(key.fingerprint(), started + REPEAT_BUDGET) => {
-                return Err(Failure { error: told_to_pause(pause), fate: retry::Fate::Elsewhere });
+                return Err(Failure::new(told_to_pause(pause), retry_policy::Delivery::Withheld));
             }
-            () = call.cancel.cancelled() => return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere }),
+            () = call.cancel.cancelled() => {
+                return Err(Failure::new(given_up(), retry_policy::Delivery::Withheld));
+            }
         };
-        self.attempt_in_turn(key, call, turn).await
+        self.attempt_with_permit(key, call, permit).await
     }
 
-    async fn attempt_in_turn(
-        &self,
-        key: &ApiKey,
-        call: &Call,
-        mut permit: rate_limit::Permit,
-    ) -> Result<Reply, Failure> {
-        let mut is_given_up = tokio::select! {
-            () = self.keep_shared_pace(key) => call.cancel.is_cancelled(),
-            () = call.cancel.cancelled() => true,
-        };
-        if let (false, Some(BeforeSend(may_leave))) = (is_given_up, &call.departure) {
-            is_given_up = !may_leave().await;
+    async fn attempt_with_permit(&self, key: &ApiKey, call: &Call, mut permit: Permit) -> Result<Response, Failure> {
+        // Another request of this key may have been refused while this one waited.
+        let mut withheld = self.refusal(key);
+        if withheld.is_none() {
+            tokio::select! {
+                () = self.keep_shared_pace(key) => {}
+                () = call.cancel.cancelled() => withheld = Some(given_up()),
+            }
         }
-        if is_given_up {
-            permit.give_back();
-            return Err(Failure { error: given_up(), fate: retry::Fate::Elsewhere });
+        if let (None, Some(BeforeSend(may_leave))) = (&withheld, &call.before_send)
+            && (call.cancel.is_cancelled() || !may_leave().await)
+        {
+            withheld = Some(given_up());
         }
-        permit.leaves();
-        let answer = self.inner.transport.exchange(key, call).await;
-        let refused = match &answer {
-            Err(Failure { error, .. }) if error.kind() == Kind::RateLimited => Some(error.retry_after()),
-            _ => None,
+        if let Some(error) = withheld {
+            permit.release();
+            return Err(Failure::new(error, retry_policy::Delivery::Withheld));
+        }
+        permit.mark_sent();
+        let answer = self.answer(key, call).await;
+        let outcome = match &answer {
+            Ok(_) => Outcome::Accepted,
+            Err(failure) if failure.is_key_refused => Outcome::KeyRefused(failure.error.share()),
+            Err(Failure { error, .. }) => match error.kind() {
+                Kind::RateLimited => Outcome::Slowed(error.retry_after()),
+                Kind::Network | Kind::Upstream | Kind::Auth | Kind::Cancelled | Kind::Internal => Outcome::Unknown,
+                _ => Outcome::Accepted,
+            },
         };
-        permit.complete(refused);
-        if refused.is_some() {
+        if matches!(outcome, Outcome::Slowed(_)) {
             metrics::counter!("pdfco_refused_for_pace_total").increment(1);
         }
+        permit.complete(outcome);
         let outcome = if answer.is_ok() { "answered" } else { "failed" };
         metrics::counter!("pdfco_requests_total", "outcome" => outcome).increment(1);
         answer
     }
 
-    /// Waits for a place in the pace that other processes keep too. Last before the request leaves, so that a turn that
-    /// is given back takes no place.
+    /// The answer to a request that leaves now. One that may be repeated is dropped, with its connection, a moment after
+    /// its caller gave up.
+    async fn answer(&self, key: &ApiKey, call: &Call) -> Result<Response, Failure> {
+        let given_up_on = async {
+            match call.repeat {
+                Repeat::Safe => {
+                    call.cancel.cancelled().await;
+                    tokio::time::sleep(ANSWER_GRACE).await;
+                }
+                Repeat::Paid => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = self.inner.transport.exchange(key, call) => answer,
+            () = given_up_on => Err(Failure::new(let_go(), retry_policy::Delivery::Lost)),
+        }
+    }
+
+    /// Waits for a slot in the pace that other processes share. Last before the request leaves, so that a permit that is
+    /// released takes no slot.
     async fn keep_shared_pace(&self, key: &ApiKey) {
         if let (Some(reserve), Some(limit)) = (&self.inner.shared_pace, self.inner.limiter.limit()) {
-            // Each round waits for a place that others may take first; those who wait here are few and take turns.
-            while let Some(wait) = reserve(key.fingerprint().clone(), limit, rate_limit::SHARED_WINDOW).await {
+            // Another process may take the slot first; then the next one is waited for.
+            while let Some(wait) = reserve(key.fingerprint().clone(), limit, rate_limiter::SHARED_WINDOW).await {
                 tokio::time::sleep(wait).await;
             }
         }
@@ -228,23 +273,38 @@ impl Client {
 /// A request that did not succeed, and what became of it on the way.
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    pub(crate) fate: retry::Fate,
+    pub(crate) delivery: retry_policy::Delivery,
+    /// The service refused the key itself (401).
+    pub(crate) is_key_refused: bool,
 }
 
 impl Failure {
+    pub(crate) fn new(error: Error, delivery: retry_policy::Delivery) -> Failure {
+        Failure { error, delivery, is_key_refused: false }
+    }
+
     /// The error for the caller. Where money may have been spent unseen, it says so: the answer to a paid request was
     /// lost, or is one that does not tell what was done.
     fn explained(self, call: &Call) -> Error {
-        let is_unclear = match self.fate {
-            retry::Fate::Lost => true,
-            retry::Fate::Answered => matches!(self.error.kind(), Kind::Network | Kind::Upstream),
-            retry::Fate::NotSent | retry::Fate::Refused | retry::Fate::Elsewhere => false,
+        let is_unclear = match self.delivery {
+            retry_policy::Delivery::Lost => true,
+            retry_policy::Delivery::Answered => matches!(self.error.kind(), Kind::Network | Kind::Upstream),
+            retry_policy::Delivery::NotSent
+            | retry_policy::Delivery::Withheld
+            | retry_policy::Delivery::Refused
+            | retry_policy::Delivery::Elsewhere => false,
         };
         if call.repeat == Repeat::Safe || !is_unclear {
             return self.error;
         }
         let message = format!("{} The service may have received the request and charged for it.", self.error.message());
-        let hint = "Look with list_jobs and get_credit_balance before sending it again; the request itself is kept there as `queued`.";
+        let hint = hint![
+            "Look with ",
+            NextStep::ListJobs,
+            " and ",
+            NextStep::Balance,
+            " before sending it again; the request itself is kept among the jobs as `queued`."
+        ];
         let error = Error::new(self.error.kind(), message, hint).with_unknown_fate();
         match self.error.upstream() {
             Some(body) => error.with_upstream(body.clone()),
@@ -264,10 +324,18 @@ fn given_up() -> Error {
     Error::new(Kind::Cancelled, "The request was given up before it was sent.", "Nothing was charged for it.")
 }
 
+fn let_go() -> Error {
+    Error::new(Kind::Cancelled, "The request was given up before it was answered.", "It can be sent again.")
+}
+
+/// How long the answer to a request that may be repeated is waited for after its caller gave up: it may be on its way,
+/// and it may have a price.
+pub const ANSWER_GRACE: Duration = Duration::from_millis(600);
+
 /// A repeat begins within this time after the first attempt, or not at all.
 pub(crate) const REPEAT_BUDGET: Duration = Duration::from_secs(20);
 
-/// Several assistants cut a call after a minute. What is left of it is for the way there and back.
+/// Several assistants cut a call after a minute; the rest of it is for the way there and back.
 pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(55);
 
 const _: () = {

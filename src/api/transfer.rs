@@ -1,7 +1,7 @@
 //! Files over presigned links: streams in both directions, without the key.
 //!
-//! What lives here: [`Client::put_file`] and [`Client::get_link`]. What never does: local paths, names, hashes, or the
-//! question which hosts are allowed; those are `files/`'s.
+//! [`Client::put_file`] and [`Client::get_link`] move bytes. Which hosts may be spoken to, names, hashes and local paths
+//! are decided in `files/`.
 
 use std::time::Duration;
 
@@ -12,10 +12,12 @@ use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use super::Client;
-use super::moved::Moved;
 pub(crate) use super::transport::is_loopback;
+use super::stall::TransferProgress;
 use super::transport::network_error;
 use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::NextStep;
 use crate::secret::PresignedUrl;
 
 /// The head of an answer to a GET of a link.
@@ -59,7 +61,7 @@ impl Client {
         length: u64,
         content: impl AsyncRead + Send + 'static,
     ) -> Result<(), Unsent> {
-        let taken = Moved::new();
+        let taken = TransferProgress::new();
         let sent = self.put(link, content_type, length, content, &taken).await;
         sent.map_err(|error| Unsent { error, silent: taken.now().1.elapsed() })
     }
@@ -70,7 +72,7 @@ impl Client {
         content_type: &str,
         length: u64,
         content: impl AsyncRead + Send + 'static,
-        taken: &Moved,
+        taken: &TransferProgress,
     ) -> Result<()> {
         // 64 KiB pieces: constant memory whatever the size.
         let counted = taken.clone();
@@ -85,7 +87,7 @@ impl Client {
             .body(reqwest::Body::wrap_stream(stream));
         let response = tokio::select! {
             response = request.send() => response.map_err(|error| network_error(error, &host_of(link)).0)?,
-            () = taken.nothing_for(self.transport().idle(), length) => return Err(stalled(&host_of(link))),
+            () = taken.upload_stalled(self.transport().idle(), length) => return Err(stalled(&host_of(link))),
         };
         match response.status().as_u16() {
             // A portal or a proxy in between; the storage itself has nothing to say.
@@ -220,7 +222,7 @@ async fn refused(response: reqwest::Response, status: u16) -> Error {
             } else {
                 "The result's link is no longer valid."
             },
-            "Results are kept for an hour (longer with `expiration`). get_job_check with `force: true` asks for a fresh link; otherwise run the operation again.",
+            hint!["Results are kept for an hour (longer with ", NextStep::Argument("expiration".into()), "). Checking the job again with ", NextStep::Switch("force".into()), " asks for a fresh link; otherwise run the operation again."],
         ),
         429 => Error::new(Kind::RateLimited, "The storage asks for fewer requests.", "Try again in a few seconds."),
         300..=399 => Error::new(

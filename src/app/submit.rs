@@ -144,7 +144,9 @@ impl App {
                 }
                 Err(error) if error.kind() == Kind::Cancelled => return Err(error),
                 Err(error) => {
+                    charge.add(error.charge());
                     let mut answer = self.job_answer(&job, Source::Live, charge);
+                    answer.tips = Some(super::tips::not_asked(&job, &error));
                     if let Some(view) = &mut answer.job {
                         view.last_check_error = Some(error.to_json(Audience::Agent));
                     }

@@ -1,6 +1,8 @@
 //! What to do next about a job.
 
 use crate::catalog::{Effect, Output};
+use crate::clock::rfc3339;
+use crate::error::Error;
 use crate::hint;
 use crate::jobs::{Job, JobStatus};
 use crate::next_step::{Hint, NextStep};
@@ -35,6 +37,22 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
             " checks it once more."
         ],
     })
+}
+
+/// About a job whose last check failed: why it could not be asked about, and since when its state is known.
+pub(super) fn not_asked(job: &Job, error: &Error) -> Hint {
+    let since = match job.last_checked_at.or(job.submitted_at) {
+        Some(at) => format!(" Its state `{}` is the one of {}. ", job.status.as_str(), rfc3339(at)),
+        None => " ".to_owned(),
+    };
+    hint![
+        format!("The job could not be asked about: {}", error.message()),
+        since,
+        error.hint().clone(),
+        " ",
+        NextStep::WaitFor(job.id().to_owned()),
+        " asks again."
+    ]
 }
 
 /// A request without an answer that named a job.

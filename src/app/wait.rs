@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::tasks::{FollowUp, WAIT_TOOL};
-use super::{Answer, App, Caller, ResponseMode, round_seconds, tips};
+use tokio::time::Instant;
+
+use super::tips::{self, tips};
+use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::hint;
@@ -118,7 +121,7 @@ impl App {
         interval: Option<Duration>,
     ) -> Result<(Answer, Job)> {
         let timeout = max.map_or(asked, |max| asked.min(max));
-        let options = WaitOptions { budget: timeout, interval, cancel: caller.cancel.clone() };
+        let options = WaitOptions { deadline: Instant::now() + timeout, interval, cancel: caller.cancel.clone() };
         let waited = self.jobs.wait(&caller.owner, job_id, &options, |job| self.emit_job(caller, job)).await?;
         let mut answer = self.job_answer(&waited.job, waited.source, waited.charge);
         let retry_after = match waited.end {
@@ -134,7 +137,10 @@ impl App {
             view.retry_after_seconds = retry_after;
             view.timeout_applied = Some(timeout.as_secs_f64());
             view.wait_capped = (timeout < asked).then_some(true);
-            view.last_check_error = waited.last_error.map(|error| error.to_json(Audience::Agent));
+            view.last_check_error = waited.last_error.as_ref().map(|error| error.to_json(Audience::Agent));
+        }
+        if let Some(error) = &waited.last_error {
+            answer.tips = Some(tips::not_asked(&waited.job, error));
         }
         Ok((answer, waited.job))
     }

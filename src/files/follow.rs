@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::hosts::Hosts;
 use super::sandbox::too_large;
 use crate::api::Client;
-use crate::api::retry::delay;
+use crate::api::retry_policy::delay;
 use crate::api::transfer::LinkHead;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;

@@ -15,9 +15,9 @@ use super::local_file::LocalFile;
 use super::names::safe_file_name;
 use super::off_runtime;
 use super::sandbox::{FILE_BYTES_MAX, too_large};
-use crate::api::retry::delay;
+use crate::api::retry_policy::delay;
 use crate::api::transfer::Unsent;
-use crate::api::{About, Call, Client, Repeat};
+use crate::api::{Call, Client, Repeat, ResponseContext};
 use crate::catalog::Method;
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
@@ -80,10 +80,10 @@ pub async fn upload(
         params: json!({"name": name, "contenttype": content_type}),
         // A link asked for twice costs a little twice and harms nothing (`pdfco-api.md` §1.6).
         repeat: Repeat::Safe,
-        about: About::Account,
+        context: ResponseContext::Account,
         secrets: Vec::new(),
         cancel: CancellationToken::new(),
-        departure: None,
+        before_send: None,
     };
     let started = tokio::time::Instant::now();
     let (mut content, charge) = jobs.direct(owner, &call, "file_upload").await?;

@@ -1,206 +1,164 @@
-//! What a look needs: the client, the ledger, and what durations taught. Shared with the poller's tasks.
-//!
-//! What lives here: [`CheckService`], which asks about a job once and puts the answer into the ledger, books what it cost and
-//! learns from it. What never does: deciding when to look, or who waits.
+//! Single checks: one question about a job, answered from the ledger where that is free and as good.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::poller::{By, CheckOutcome, Service};
-use super::{DurationEstimate, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
-use crate::api::{self, About, Call, Client};
-use crate::catalog::Method;
+use super::engine::span;
+use super::job_id::JobId;
+use super::polling::freshness::{FRESH, fresh_for};
+use super::{Job, Jobs, Source};
 use crate::charge::Charge;
 use crate::clock::now;
-use crate::error::Result;
-use crate::jobs::polling::duration_model::{self, DurationStats};
+use crate::error::{Error, Kind, Result};
+use crate::hint;
 use crate::tenant::{Owner, Tenant};
 
-/// What checks need: shared with the poller's tasks.
-pub(super) struct CheckService {
-    pub(super) client: Client,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) settings: Settings,
-    /// Schedules by operation and size class: as many as the catalog has, no more.
-    pub(super) schedules: Mutex<HashMap<(String, i64), Arc<Schedule>>>,
-    /// This process, in leases.
-    pub(super) holder: String,
+/// From this many jobs on, guards that nobody holds are forgotten.
+const GUARDS_KEPT: usize = 1_024;
+
+/// One check.
+#[derive(Debug)]
+pub struct Checked {
+    /// The job as it is known now.
+    pub job: Job,
+    /// Where that came from.
+    pub source: Source,
+    /// What it cost.
+    pub charge: Charge,
+    /// When a new check makes sense.
+    pub retry_after: Option<Duration>,
+    /// This ledger sees the id for the first time.
+    pub is_first_sight: bool,
+    /// Why the answer is not believed yet, if it is not.
+    pub doubt: Option<Arc<Error>>,
 }
 
-impl CheckService {
-    /// Asks the service about a job, for somebody who wants this very answer, and puts it into the ledger.
-    pub(super) async fn ask(&self, owner: &Owner, job: &Job, force: bool) -> Result<CheckOutcome> {
-        let reply = self.client.send(&owner.key, &check_call(job, force || job.is_unknown_here())).await?;
-        self.looked(owner, job, &reply, |_| {}).await
-    }
+/// Of several callers who check one job at the same moment, one asks the service and the others take its answer.
+#[derive(Default)]
+pub(super) struct Singleflight {
+    guards: Mutex<HashMap<(Tenant, String), CheckGuard>>,
+}
 
-    async fn looked(
-        &self,
-        owner: &Owner,
-        job: &Job,
-        reply: &api::Reply,
-        paid: impl Fn(Charge),
-    ) -> Result<CheckOutcome> {
-        let charge = reply.charge();
-        metrics::counter!("pdfco_checks_total").increment(1);
-        let seen = match Observation::read(reply, now()) {
-            Ok(seen) => seen,
-            Err(error) => {
-                // An answer without a state still says what it cost: it goes along with the error.
-                self.book(&owner.tenant, "job_check", charge).await;
-                return Err(error);
-            }
-        };
-        paid(counted(charge));
-        let before = job.last_check_seconds();
-        let job = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
-            // What the service said, and was paid for, is told even when it cannot be kept.
-            tracing::warn!(%error, "the answer to a check could not be recorded");
-            job.seeing(&seen)
-        });
-        if seen.status == JobStatus::Success && job.completed_at == Some(seen.at) {
-            self.learn(&job, Some(before)).await;
-        }
-        Ok(CheckOutcome { job, charge, by: By::Us })
-    }
+/// When the last check of a job that was answered began. Locked during a check.
+type CheckGuard = Arc<tokio::sync::Mutex<Option<Instant>>>;
 
-    /// Lets a finished job teach how long such jobs take: in its size class and in general. `before` is when it was
-    /// looked at before its end was seen, in seconds since the submit; nothing when its end was told by the service.
-    pub(super) async fn learn(&self, job: &Job, before: Option<f64>) {
-        if job.operation.is_empty() || job.submitted_at.is_none() {
-            return;
+impl Singleflight {
+    fn guard(&self, owner: &Owner, job_id: &str) -> CheckGuard {
+        let mut guards = self.guards.lock();
+        if guards.len() >= GUARDS_KEPT {
+            guards.retain(|_, guard| Arc::strong_count(guard) > 1);
         }
-        let at = job.elapsed_seconds(now());
-        let Some(seconds) = duration_model::duration(job.job_duration_ms, at, before) else { return };
-        let mut buckets = vec![0, duration_model::page_bucket(job.page_count)];
-        buckets.dedup();
-        for bucket in buckets {
-            let learnt = match self.ledger.duration_stats(&job.operation, bucket).await {
-                Ok(learned) => self.ledger.learn(&job.operation, bucket, learned.with(seconds)).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = learnt {
-                tracing::warn!(%error, "a duration could not be kept");
+        Arc::clone(guards.entry((owner.tenant.clone(), job_id.to_owned())).or_default())
+    }
+}
+
+impl Jobs {
+    /// Checks a job once. A terminal state comes from the ledger for nothing, unless `force`; so does a state that is less
+    /// than three seconds old. An id that the ledger never saw is asked about with `force`, because the service says
+    /// `working` for jobs that do not exist; it is recorded once the service has answered.
+    ///
+    /// # Errors
+    /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
+    pub async fn check(&self, owner: &Owner, id: &str, force: bool) -> Result<Checked> {
+        let asked = Instant::now();
+        let (mut job, is_first_sight) = self.find(owner, id).await?;
+        if let Some(answer) = self.from_ledger(&job, force, is_first_sight) {
+            return Ok(answer);
+        }
+        let guard = self.checks.guard(owner, job.id());
+        let mut checked_at = guard.lock().await;
+        if checked_at.is_some_and(|began| began >= asked) {
+            // Another caller's check began after we asked: its answer is as new as ours would be.
+            job = Box::pin(self.core.ledger.get(&owner.tenant, job.id())).await?.unwrap_or(job);
+            if let Some(answer) = self.from_ledger(&job, false, is_first_sight) {
+                return Ok(answer);
             }
         }
-    }
-
-    /// The schedule for a job: from the durations of its operation, in its size class where there are any.
-    pub(super) async fn schedule_for(&self, job: &Job) -> Arc<Schedule> {
-        let mut learned = DurationStats::default();
-        for bucket in [duration_model::page_bucket(job.page_count), 0] {
-            if learned.weight == 0.0 && !job.operation.is_empty() {
-                // Without the past the prior will do.
-                learned = self.ledger.duration_stats(&job.operation, bucket).await.unwrap_or_default();
-            }
-        }
-        let estimate = learned.estimate();
-        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(estimate));
-        if known.made_from() != estimate {
-            *known = self.schedule(estimate);
-        }
-        Arc::clone(known)
-    }
-
-    /// The schedule that was last used for such a job; the prior's when there was none yet.
-    pub(super) fn known_schedule(&self, job: &Job) -> Arc<Schedule> {
-        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(DurationStats::default().estimate())),
-        )
-    }
-
-    /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    pub(super) async fn book(&self, tenant: &Tenant, operation: &str, charge: Charge) -> Charge {
-        if let Some(credits) = charge.credits
-            && let Err(error) = self.ledger.spent(tenant, operation, credits, now()).await
-        {
-            tracing::warn!(%error, "spending could not be booked");
-        }
-        counted(charge)
-    }
-
-    fn schedule(&self, estimate: DurationEstimate) -> Arc<Schedule> {
-        Arc::new(Schedule::new(estimate, self.settings.check_worth_seconds))
-    }
-}
-
-/// Counts what a request cost, for `/metrics` and for whoever pays.
-fn counted(charge: Charge) -> Charge {
-    if let Some(credits) = charge.credits {
-        // Refunds make this fall, so it is no counter.
-        metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
-    }
-    charge
-}
-
-fn schedule_key(job: &Job) -> (String, i64) {
-    (job.operation.clone(), duration_model::page_bucket(job.page_count))
-}
-
-impl Service for CheckService {
-    type Turn = api::rate_limit::Permit;
-
-    async fn turn(&self, owner: &Owner) -> Self::Turn {
-        self.client.turn(&owner.key).await
-    }
-
-    fn give_back(&self, turn: Self::Turn) {
-        turn.give_back();
-    }
-
-    async fn check(
-        &self,
-        owner: &Owner,
-        turn: Self::Turn,
-        job: &Job,
-        paid: impl Fn(Charge) + Send + Sync,
-    ) -> Result<CheckOutcome> {
-        let is_shared = self.ledger.is_shared();
-        let claimed = match is_shared {
-            true => self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await,
-            false => Ok(Ok(())),
+        let began = Instant::now();
+        let outcome = self.check_detached(owner, &job, force).await;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.explained(owner, &job, error).await),
         };
-        // A ledger that cannot be asked does not stop the looking.
-        if let Ok(Err(theirs)) = claimed {
-            turn.give_back();
-            let is_news = theirs.status.is_terminal() || theirs.last_checked_at > job.last_checked_at;
-            let by = if is_news { By::Others } else { By::OthersSoon };
-            return Ok(CheckOutcome { job: theirs, charge: Charge::NONE, by });
+        *checked_at = Some(began);
+        drop(checked_at);
+        // Those who wait for the same job need not pay for what is known now.
+        self.poller.publish(&outcome.job);
+        let doubt = outcome.doubt.map(|(why, _)| why);
+        let retry_after = (!outcome.job.status.is_terminal()).then(|| self.next_check_in(&outcome.job));
+        Ok(Checked { job: outcome.job, source: Source::Live, charge: outcome.charge, retry_after, is_first_sight, doubt })
+    }
+
+    /// Checks in a task of its own: an answer that has come is recorded even if its caller has left. A request that was
+    /// not answered is dropped a moment after that.
+    async fn check_detached(&self, owner: &Owner, job: &Job, force: bool) -> Result<super::poller::CheckOutcome> {
+        let cancel = CancellationToken::new();
+        let _cancelled_with_the_caller = cancel.clone().drop_guard();
+        let (core, owner, job) = (Arc::clone(&self.core), owner.clone(), job.clone());
+        let span = span("check", &owner, &job);
+        let check = tokio::spawn(async move { core.ask(&owner, &job, force, cancel).await }.instrument(span));
+        check.await.unwrap_or_else(|_| Err(Error::internal("A check of a job stopped in the middle.")))
+    }
+
+    /// `error` of a check, with what is known all the same: the balance, or the job's last state.
+    async fn explained(&self, owner: &Owner, job: &Job, error: Error) -> Error {
+        let error = self.core.with_balance(owner, error).await;
+        let passes = matches!(error.kind(), Kind::Network | Kind::RateLimited | Kind::Upstream);
+        if !passes || job.is_unknown_here() {
+            return error;
         }
-        let reply = self.client.send_in_turn(&owner.key, &check_call(job, job.is_unknown_here()), turn).await;
-        let looked = match reply {
-            Ok(reply) => self.looked(owner, job, &reply, paid).await,
-            Err(error) => Err(error),
+        let state = job.status.as_str();
+        let known = match job.last_checked_at.or(job.submitted_at) {
+            Some(at) => format!(" Its last known state is `{state}`, as of {}.", crate::clock::rfc3339(at)),
+            None => format!(" Its last known state is `{state}`."),
         };
-        if is_shared
-            && looked.is_err()
-            && let Err(error) = self.ledger.release(&job.intent_id, &self.holder).await
-        {
-            tracing::debug!(%error, "a lease could not be given back; it ends by time");
+        let hint = hint![error.hint().clone(), known];
+        error.with_hint(hint)
+    }
+
+    /// The job with this id, and whether this ledger sees it for the first time. An id from elsewhere gets a job that is
+    /// not recorded yet.
+    pub(super) async fn find(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
+        let id = JobId::parse(id)?;
+        match self.core.ledger.get(&owner.tenant, id.as_str()).await? {
+            Some(job) => Ok((job, false)),
+            None if id.is_intent() => Err(super::unknown_job(id.as_str())),
+            None => match self.core.client.refusal(&owner.key) {
+                Some(error) => Err(error),
+                None => Ok((Job::from_elsewhere(owner.tenant.clone(), &id, now()), true)),
+            },
         }
-        looked
     }
 
-    fn is_shared(&self) -> bool {
-        self.ledger.is_shared()
+    /// The answer that costs nothing, when there is one.
+    fn from_ledger(&self, job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> {
+        let answer = |retry_after| Checked {
+            job: job.clone(),
+            source: Source::Cache,
+            charge: Charge::NONE,
+            retry_after,
+            is_first_sight,
+            doubt: None,
+        };
+        if job.job_id.is_none() {
+            // The service never gave an id: there is nothing to ask about.
+            return Some(answer(None));
+        }
+        if force || job.is_unknown_here() {
+            return None;
+        }
+        if job.status.is_terminal() {
+            return Some(answer(None));
+        }
+        if self.core.is_check_wanted(job) {
+            return None;
+        }
+        fresh_for(job.last_checked_at, now()).map(|left| answer(Some(left.min(FRESH))))
     }
-
-    async fn changed(&self, owner: &Owner, since: Millis) -> Vec<Job> {
-        self.ledger.changed_since(&owner.tenant, since).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "other processes' news could not be read");
-            Vec::new()
-        })
-    }
-}
-
-fn check_call(job: &Job, force: bool) -> Call {
-    let mut params = json!({"jobId": job.id()});
-    if force && let Some(params) = params.as_object_mut() {
-        params.insert("force".into(), json!(true));
-    }
-    Call { about: About::Job, ..Call::safe(Method::Post, "/v1/job/check", params) }
 }

@@ -1,16 +1,15 @@
-//! One job as the ledger knows it.
-//!
-//! What lives here: [`Job`], what is derived from it (elapsed time, outputs), and [`Observation`], a live answer on its
-//! way into the ledger. What never does: I/O.
+//! One job as the ledger knows it, and a live answer about it on its way into the ledger.
 
 use serde_json::Value;
 
+use super::job_id::JobId;
+use super::results::{Results, is_link};
 use super::status::JobStatus;
-use crate::api::Reply;
+use crate::api::{Response, response_errors};
 use crate::catalog::{self, Operation};
 pub use crate::clock::Millis;
 use crate::json_ext::{field, whole_number};
-use crate::secret::{PresignedUrl, without_link_secrets};
+use crate::secret::without_link_secrets;
 use crate::tenant::Tenant;
 
 /// Longest reason that is shown, in characters.
@@ -35,7 +34,7 @@ pub struct Job {
     pub client_request_id: Option<String>,
     /// Where it stands.
     pub status: JobStatus,
-    /// When the intention was written.
+    /// When the intent was recorded.
     pub created_at: Millis,
     /// When the request left, then when the service accepted it.
     pub submitted_at: Option<Millis>,
@@ -43,15 +42,15 @@ pub struct Job {
     pub started_at: Option<Millis>,
     /// When it was seen in an end state.
     pub completed_at: Option<Millis>,
-    /// When it was last looked at.
+    /// When it was last checked.
     pub last_checked_at: Option<Millis>,
     /// How long it ran, as reported by the service, in milliseconds.
     pub job_duration_ms: Option<i64>,
     /// Pages, as reported by the service.
     pub page_count: Option<i64>,
-    /// Paid looks so far.
+    /// Paid checks so far.
     pub checks_made: i64,
-    /// Credits reported for looks; `None` when none were ever reported.
+    /// Credits reported for checks; `None` when none were ever reported.
     pub check_credits: Option<i64>,
     /// Credits reported for the submit; `None` when none were reported.
     pub submit_credits: Option<i64>,
@@ -67,7 +66,7 @@ pub struct Job {
     pub saved_to: Vec<String>,
     /// Whether the service was asked to call back when it ends.
     pub has_callback: bool,
-    /// Whether a callback told its last state.
+    /// Whether its last state came by a callback.
     pub is_told_by_callback: bool,
 }
 
@@ -88,13 +87,44 @@ impl Job {
         (end.saturating_sub(self.submitted_at.unwrap_or(self.created_at)).max(0)) as f64 / 1000.0
     }
 
+    /// A job of which nothing is known but its id. It is not recorded until the service has answered about it.
+    pub(super) fn from_elsewhere(tenant: Tenant, id: &JobId, now: Millis) -> Job {
+        Job {
+            intent_id: super::job_id::new_intent_id(),
+            job_id: Some(id.as_str().to_owned()),
+            tenant,
+            operation: String::new(),
+            arguments: Value::Null,
+            request_hash: String::new(),
+            client_request_id: None,
+            status: JobStatus::Queued,
+            created_at: now,
+            submitted_at: None,
+            started_at: None,
+            completed_at: None,
+            last_checked_at: None,
+            job_duration_ms: None,
+            page_count: None,
+            checks_made: 0,
+            check_credits: None,
+            submit_credits: None,
+            credits_remaining: None,
+            content: None,
+            links_expire_at: None,
+            problem: None,
+            saved_to: Vec::new(),
+            has_callback: false,
+            is_told_by_callback: false,
+        }
+    }
+
     /// Whether all that is known of it is an id from elsewhere. It is asked about with `force`, because the service says
     /// `working` for ids that do not exist.
     pub fn is_unknown_here(&self) -> bool {
         self.operation.is_empty() && self.last_checked_at.is_none()
     }
 
-    /// When it was last looked at, in seconds since the submit; 0 when never.
+    /// When it was last checked, in seconds since the submit; 0 when never.
     pub fn last_check_seconds(&self) -> f64 {
         let start = self.submitted_at.unwrap_or(self.created_at);
         self.last_checked_at.map_or(0.0, |at| at.saturating_sub(start).max(0) as f64 / 1000.0)
@@ -108,11 +138,11 @@ impl Job {
         }
     }
 
-    /// Why it did not succeed, as far as anybody said; links in it lose their secrets.
+    /// Why it did not succeed, as far as the service said; links in it lose their secrets.
     pub fn reason(&self) -> Option<String> {
         let said = |value: &Option<Value>| {
-            let text = value.as_ref()?.get("message")?.as_str()?.trim();
-            (!text.is_empty()).then(|| catalog::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
+            let text = response_errors::message_in(value.as_ref()?)?.trim();
+            Some(catalog::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
         };
         match self.status {
             JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),
@@ -131,7 +161,7 @@ impl Job {
                 job.links_expire_at = Some(seen.links_expire_at());
             }
         }
-        if seen.status != JobStatus::Unknown {
+        if !matches!(seen.status, JobStatus::Unknown | JobStatus::Queued) {
             job.started_at = job.started_at.or(Some(seen.at));
         }
         if moves {
@@ -144,7 +174,7 @@ impl Job {
         job.page_count = seen.page_count().or(job.page_count);
         job.last_checked_at = job.last_checked_at.max(Some(seen.at));
         job.checks_made = job.checks_made.saturating_add(i64::from(seen.is_check));
-        // A callback that comes late or twice tells again what was paid before.
+        // A callback that comes late or twice repeats what was counted before.
         if let Some(credits) = seen.credits.filter(|_| seen.is_check || moves) {
             job.check_credits = Some(job.check_credits.unwrap_or(0).saturating_add(credits));
         }
@@ -173,89 +203,42 @@ impl Job {
     }
 }
 
-/// What a finished job handed over: links to files, a link to a list of links, or JSON in the answer itself.
-#[derive(Clone, Debug, Default)]
-pub struct Results {
-    /// Links to the files, in order.
-    pub links: Vec<PresignedUrl>,
-    /// A link that may lead to a JSON list of links rather than to the result (split and image jobs).
-    pub maybe_list: bool,
-    /// JSON that is the result itself (`body`, `info`, `barcodes`, `templates`, `hash`…).
-    pub inline: Option<Value>,
-}
-
-/// Fields in which operations put a result that is not a link.
-const INLINE_FIELDS: &[&str] = &["body", "info", "barcodes", "templates", "hash", "license"];
-
-impl Results {
-    /// Reads the results out of the service's answer to a finished job or a direct call.
-    pub fn read(content: &Value) -> Results {
-        let links_of = |value: &Value| -> Option<Vec<PresignedUrl>> {
-            let list = value.as_array().filter(|list| !list.is_empty())?;
-            let links: Vec<_> =
-                list.iter().filter_map(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new).collect();
-            (links.len() == list.len()).then_some(links)
-        };
-        for name in ["urls", "body"] {
-            if let Some(links) = field(content, name).and_then(links_of) {
-                return Results { links, maybe_list: false, inline: None };
-            }
-        }
-        let inline =
-            INLINE_FIELDS.iter().find_map(|name| field(content, name)).filter(|value| !value.is_null()).cloned();
-        let link = field(content, "url").and_then(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new);
-        let maybe_list = link
-            .as_ref()
-            .and_then(PresignedUrl::file_name)
-            .is_some_and(|name| name.to_ascii_lowercase().ends_with(".json"));
-        Results { links: link.into_iter().collect(), maybe_list, inline }
-    }
-}
-
-fn is_link(text: &str) -> bool {
-    text.starts_with("https://") || text.starts_with("http://")
-}
-
 /// A live answer about a job, on its way into the ledger.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// The state it told.
+    /// The state that it tells.
     pub status: JobStatus,
     /// The whole answer.
     pub content: Value,
-    /// Credits that this look cost, if reported.
+    /// Credits that this check cost, if reported.
     pub credits: Option<i64>,
     /// Balance, if reported.
     pub credits_remaining: Option<i64>,
-    /// Whether it was a paid look (a check), rather than a callback.
+    /// Whether it was a check, rather than a callback.
     pub is_check: bool,
     /// When.
     pub at: Millis,
 }
 
 impl Observation {
-    /// Reads an answer to `job/check`.
+    /// Reads an answer to a check.
     ///
     /// # Errors
     /// `upstream` when there is no state in it.
-    pub fn read(reply: &Reply, at: Millis) -> crate::error::Result<Observation> {
-        Ok(Observation {
-            status: super::status::read_check(&reply.body)?,
-            content: reply.body.clone(),
-            credits: reply.credits(),
-            credits_remaining: reply.credits_remaining(),
-            is_check: true,
-            at,
-        })
+    pub fn read(response: &Response, at: Millis) -> crate::error::Result<Observation> {
+        Ok(Observation::of(super::status::read_check(&response.body)?, response, at))
     }
 
-    /// Reads what the service sent to a callback: the same JSON as the answer to a check, unasked and unpaid.
-    ///
-    /// # Errors
-    /// `upstream` when there is no state in it.
-    pub fn called_back(content: Value, at: Millis) -> crate::error::Result<Observation> {
-        let reply = Reply { body: content };
-        Ok(Observation { is_check: false, ..Observation::read(&reply, at)? })
+    /// An answer to a check that tells `status`.
+    pub(super) fn of(status: JobStatus, response: &Response, at: Millis) -> Observation {
+        Observation {
+            status,
+            content: response.body.clone(),
+            credits: response.credits(),
+            credits_remaining: response.credits_remaining(),
+            is_check: true,
+            at,
+        }
     }
 
     /// How long the job ran, if reported.
@@ -307,25 +290,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn results_stand_in_many_places() {
-        let one = Results::read(&json!({"url": "https://h.test/A/sample.txt?x=1"}));
-        assert_eq!((one.links.len(), one.maybe_list, one.inline.is_none()), (1, false, true));
-        let list = Results::read(&json!({"url": "https://h.test/A/sample.json?x=1"}));
-        assert!(list.maybe_list);
-        let split = Results::read(
-            &json!({"url": "https://h.test/s.json", "body": ["https://h.test/1.pdf", "https://h.test/2.pdf"]}),
-        );
-        assert_eq!((split.links.len(), split.maybe_list), (2, false));
-        let urls = Results::read(&json!({"urls": ["https://h.test/1.pdf"]}));
-        assert_eq!(urls.links.len(), 1);
-        let invoice = Results::read(&json!({"body": {"vendor": {}}}));
-        assert!(invoice.links.is_empty() && invoice.inline.is_some());
-        let words = Results::read(&json!({"body": ["not a link"]}));
-        assert!(words.links.is_empty() && words.inline.is_some());
-        assert!(Results::read(&json!({"status": "success"})).inline.is_none());
-    }
 
     #[test]
     fn stated_times_of_links_are_read_and_missing_ones_are_an_hour() {

@@ -47,9 +47,9 @@ use crate::tenant::Tenant;
 
 pub use spending::Spending;
 
-/// A process that looks at a job has it for this long; one that died loses it by time. Longer than any exchange of a
-/// live process takes as a rule, shorter than anybody wants to be left alone.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long a process that checks a job holds its lease without renewing it (`check_service.rs` renews every 2 s): a
+/// process that died keeps the others from checking for no longer than this.
+const LEASE: Duration = Duration::from_secs(6);
 
 /// A server that runs for days tidies up this often.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);

@@ -1,10 +1,8 @@
-//! The states of a job, and the one reading of the service's word for them.
-//!
-//! What lives here: [`JobStatus`], [`read_check`], and which state may follow which. What never does: time. Source:
-//! DESIGN §2.1 and `pdfco-api.md` §2.2.
+//! The states of a job, which may follow which, and the one reading of the service's word for them.
 
 use serde_json::Value;
 
+use crate::api::response_errors;
 use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::json_ext::{field, whole_number};
@@ -15,7 +13,7 @@ const WORD_CHARS_MAX: usize = 60;
 /// A job's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobStatus {
-    /// Accepted, or meant to be, and never looked at.
+    /// Accepted, or meant to be, and never checked.
     Queued,
     /// At work.
     Working,
@@ -25,7 +23,7 @@ pub enum JobStatus {
     Failed,
     /// The service gave it up.
     Aborted,
-    /// The service does not know it; said only to a forced check.
+    /// The service does not know it.
     Unknown,
     /// We stopped tracking it.
     Cancelled,
@@ -37,7 +35,7 @@ impl JobStatus {
     /// The word of every state that can be named.
     pub const WORDS: [&str; 7] = ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"];
 
-    /// The state as doors show it. A new word shows as `working`, beside `unrecognized_status`.
+    /// The state as it is shown. A new word shows as `working`, beside `unrecognized_status`.
     pub fn as_str(&self) -> &str {
         match self {
             JobStatus::Queued => "queued",
@@ -108,7 +106,8 @@ impl std::fmt::Display for JobStatus {
     }
 }
 
-/// Reads the state out of an answer to `job/check`. Letter case and white space do not matter.
+/// Reads the state out of an answer to a check. Letter case and white space do not matter. An error about the document
+/// in the service's error shape is `failed`.
 ///
 /// A number in `status` is kept verbatim as a new word, because a check is not documented to answer one: calling it
 /// success could hand out a link that is not there yet.
@@ -116,6 +115,9 @@ impl std::fmt::Display for JobStatus {
 /// # Errors
 /// `upstream` when there is no state in it at all.
 pub fn read_check(body: &Value) -> Result<JobStatus> {
+    if response_errors::is_failed_job(body) {
+        return Ok(JobStatus::Failed);
+    }
     let word = match field(body, "status") {
         Some(Value::String(word)) => word.trim().to_owned(),
         Some(number @ Value::Number(_)) => {
@@ -149,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_word_of_every_state_comes_back_from_the_ledger_as_itself() {
+    fn stored_words_read_back_as_themselves() {
         for word in JobStatus::WORDS {
             let status = JobStatus::from_stored(word, None);
             assert_eq!((status.as_str(), status.unrecognized()), (word, None));
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_words_in_all_clothes() {
+    fn status_words_ignore_case_and_whitespace() {
         for (body, expected) in [
             (json!({"status": "working"}), JobStatus::Working),
             (json!({"status": " Success "}), JobStatus::Success),
@@ -168,6 +170,9 @@ mod tests {
             (json!({"status": "cancelled"}), JobStatus::Other("cancelled".into())),
             (json!({"status": 200, "url": "https://x"}), JobStatus::Other("200".into())),
             (json!({"status": 2.0}), JobStatus::Other("2".into())),
+            (json!({"status": "error", "errorCode": 441, "error": true, "message": "m"}), JobStatus::Failed),
+            (json!({"error": true, "message": "Object reference not set"}), JobStatus::Failed),
+            (json!({"status": "working", "error": true, "message": "odd"}), JobStatus::Working),
         ] {
             assert_eq!(read_check(&body).unwrap(), expected, "{body}");
         }
@@ -204,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_a_later_version_is_not_at_its_end() {
+    fn words_of_a_later_version_are_not_terminal() {
         let strange = JobStatus::from_stored("postponed", None);
         assert!(!strange.is_terminal() && strange.may_become(&JobStatus::Success));
         assert_eq!(JobStatus::from_stored("success", Some("paused".into())), JobStatus::Success);
@@ -225,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_sequence_of_answers_leaves_a_final_state(answers in proptest::collection::vec(any_status(), 0..20)) {
+        fn no_answers_leave_a_final_state(answers in proptest::collection::vec(any_status(), 0..20)) {
             let mut status = JobStatus::Queued;
             let mut settled: Option<JobStatus> = None;
             for next in answers {

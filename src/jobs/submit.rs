@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Intent;
-use super::{ID_BYTES_MAX, Job, JobStatus, Jobs, Millis, Observation, Results, new_intent_id, valid_id};
-use crate::api::{self, About, BeforeSend, Call, Repeat};
+use super::job_id::{ID_BYTES_MAX, new_intent_id, valid_id};
+use super::{Job, Jobs, Millis, Results};
+use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
 use crate::catalog::{Effect, Operation, Output, Run};
 use crate::charge::Charge;
 use crate::clock::now;
@@ -172,8 +173,9 @@ impl Jobs {
                 secrets.push(callback.secret);
             }
         }
+        self.core.secrets.keep(&intent_id, &owner.key, &secrets);
         let call =
-            Call { cancel, departure: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
+            Call { cancel, before_send: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
         match self.core.client.send(&owner.key, &call).await {
             Ok(reply) => {
                 let charge = self.core.book(tenant, operation.name, reply.charge()).await;
@@ -197,7 +199,7 @@ impl Jobs {
                 Ok(Submitted { job, charge, is_repeat: false, twin })
             }
             Err(error) => {
-                if let Some(credits) = error.upstream().and_then(|body| api::reply::credits_in(body, "credits")) {
+                if let Some(credits) = error.upstream().and_then(|body| api::response::credits_in(body, "credits")) {
                     self.core.book(tenant, operation.name, Charge::new(Some(credits), None)).await;
                 }
                 self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
@@ -219,51 +221,6 @@ impl Jobs {
                 })
             })
         }))
-    }
-
-    /// The address for the service to call when the job ends, with a secret of its own; none when the caller named
-    /// another, or when nobody listens.
-    fn callback_for(&self, operation: &Operation, body: &Value) -> Option<Callback> {
-        let base = self.core.settings.callback_url.as_ref()?;
-        let can_call = operation.run != Run::Direct && operation.param("callback").is_some();
-        if !can_call || body.get("callback").is_some() {
-            return None;
-        }
-        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let url = format!("{}/callbacks/{secret}", base.as_str().trim_end_matches('/'));
-        Some(Callback { hash: callback_hash(&secret), url, secret })
-    }
-
-    /// ResponseMode what the service sent to a callback. A replay changes nothing; whoever waits hears of it at once.
-    ///
-    /// # Errors
-    /// `not_found` for a secret that is none of ours, `upstream` for a body without a state.
-    pub async fn called_back(&self, secret: &str, content: Value) -> Result<()> {
-        let unknown =
-            || Error::new(Kind::NotFound, "There is no such callback.", "It is spent or was never given out.");
-        let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
-        let seen = Observation::called_back(content, now())?;
-        let reply = api::Reply { body: seen.content.clone() };
-        if let (None, Some(id)) = (&job.job_id, reply.job_id())
-            && valid_id(&id, "jobId").is_ok()
-        {
-            // The callback overtook the answer to the submit, or that answer was lost.
-            self.core.ledger.named(&job.intent_id, &id).await?;
-        }
-        let (core, poller) = (Arc::clone(&self.core), self.poller.clone());
-        // On its own: whoever called may hang up, and what was said must not be kept by halves.
-        let kept = tokio::spawn(async move {
-            let job = core.ledger.observe(&job.intent_id, &seen).await?;
-            if job.completed_at == Some(seen.at) {
-                core.book(&job.tenant, &job.operation, Charge::new(seen.credits, None)).await;
-                if seen.status == JobStatus::Success {
-                    core.learn(&job, None).await;
-                }
-            }
-            poller.hear(&job);
-            Ok(())
-        });
-        kept.await.unwrap_or_else(|_| Err(Error::internal("A callback stopped in the middle.")))
     }
 
     /// Refuses paid work once the day's budget is spent. What only reads the account goes on.
@@ -315,24 +272,6 @@ impl Prepared<'_> {
     }
 }
 
-/// Where the service calls back, and what proves that it is the service.
-struct Callback {
-    url: String,
-    secret: String,
-    hash: String,
-}
-
-/// The ledger keeps the hash only, and looking a hash up tells nothing about a secret by how long it takes.
-fn callback_hash(secret: &str) -> String {
-    Sha256::new()
-        .chain_update(b"pdfco callback v1\0")
-        .chain_update(secret)
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 /// Whether an answer without a job id is the result itself. An operation that runs as a job may still be answered at
 /// once when there is little to do; an answer without a result in it is no success.
 fn tells_a_result(operation: &Operation, body: &Value) -> bool {
@@ -345,7 +284,7 @@ fn tells_a_result(operation: &Operation, body: &Value) -> bool {
         || (operation.output == Output::Nothing && is_done())
 }
 
-fn neither_job_nor_result(operation: &Operation, reply: &api::Reply) -> Error {
+fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error {
     if operation.effect == Effect::ReadsAccount {
         let hint = "Nothing was changed by it: try again later.";
         return Error::new(Kind::Upstream, "The service answered with nothing.", hint);
@@ -360,7 +299,7 @@ fn neither_job_nor_result(operation: &Operation, reply: &api::Reply) -> Error {
 }
 
 /// The service accepted a job, and we could not write that down: the caller must not lose its id.
-fn not_recorded(reply: &api::Reply, error: Error) -> Error {
+fn not_recorded(reply: &api::Response, error: Error) -> Error {
     let id = crate::catalog::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
     Error::new(
         Kind::Internal,
@@ -394,15 +333,15 @@ pub fn call_for(operation: &'static Operation, mut body: Value, secrets: Vec<Str
         }
     }
     let repeat = if operation.effect == Effect::ReadsAccount { Repeat::Safe } else { Repeat::Paid };
-    let about = if body.get("url").is_some() { About::Document } else { About::Account };
+    let context = if body.get("url").is_some() { ResponseContext::Document } else { ResponseContext::Account };
     Call {
         method: operation.method,
         path,
         params: body,
         repeat,
-        about,
+        context,
         secrets,
         cancel: CancellationToken::new(),
-        departure: None,
+        before_send: None,
     }
 }

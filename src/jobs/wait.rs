@@ -1,28 +1,32 @@
-//! Waiting for a job: news, deadline or the caller's change of mind, whichever comes first.
-//!
-//! What lives here: [`Jobs::wait`]. What never does: the cancelling of a job; ending a wait leaves the job alone.
+//! Waiting for a job: until its end, the deadline, or the caller's change of mind. Ending a wait leaves the job alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::poller::{News, Watch};
+use super::poller::{JobUpdate, Subscription};
+use super::polling::last_check::{AtDeadline, is_worth_it};
 use super::{Checked, Job, Jobs, Schedule, Source};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::NextStep;
 use crate::tenant::Owner;
 
-/// How long past its deadline a wait may go on for a last look that is worth its price.
-const LAST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long past its deadline a wait may go on for a last check that is worth its price.
+const LAST_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long past its deadline a wait may go on for a check that is on its way, and will be paid for.
+const IN_FLIGHT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How to wait.
 #[derive(Clone, Debug)]
 pub struct WaitOptions {
-    /// How long at most; zero is one look.
-    pub budget: Duration,
+    /// When the wait ends at the latest; a deadline that has passed means one check.
+    pub deadline: Instant,
     /// Replaces the schedule.
     pub interval: Option<Duration>,
     /// Ends the wait, never the job.
@@ -32,11 +36,11 @@ pub struct WaitOptions {
 /// How a wait ended.
 #[derive(Clone, Debug)]
 pub enum WaitEnd {
-    /// The job is in an end state.
+    /// The job is in a terminal state.
     Finished,
-    /// The budget is over and the job goes on.
+    /// The deadline has come first.
     Pending {
-        /// When the next look makes sense.
+        /// When the next check makes sense.
         retry_after: Duration,
     },
 }
@@ -52,9 +56,9 @@ pub struct Waited {
     pub source: Source,
     /// What it cost this caller.
     pub charge: Charge,
-    /// The last look that failed, when no later one succeeded.
+    /// Why the last check failed, when no later one succeeded: then `job` is as it was known before.
     pub last_error: Option<Arc<Error>>,
-    /// This ledger saw the id for the first time.
+    /// This ledger sees the id for the first time.
     pub is_first_sight: bool,
 }
 
@@ -62,59 +66,112 @@ pub struct Waited {
 enum Begun {
     /// There was nothing to wait for.
     Over(Box<Waited>),
-    /// It is watched; and whether this ledger saw the id for the first time.
-    Watching(Watch, bool),
+    /// It is polled; and whether this ledger sees the id for the first time.
+    Polling(Subscription, bool),
 }
 
 impl Jobs {
-    /// Waits until the job ends or the budget does. `told` hears of every change while waiting.
+    /// Waits until the job ends or the deadline comes. `on_change` is called with every state meanwhile.
     ///
     /// # Errors
-    /// `auth` and `insufficient_credits` at once, `cancelled` when the caller gave up. A failed job is not an error
-    /// here; passing failures of looks are in `last_error`.
+    /// `auth` and `insufficient_credits` at once, `cancelled` when the caller gave up. Where no submit and no check of the
+    /// job was ever answered, the kind of what kept it from being asked. A failed job is not an error here, and passing
+    /// errors of checks of a job that is known are in `last_error`.
     pub async fn wait(
         &self,
         owner: &Owner,
         id: &str,
         options: &WaitOptions,
-        mut told: impl FnMut(&Job) + Send,
+        mut on_change: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
-        let deadline = Instant::now() + options.budget;
-        let begun = self.begin(owner, id, options, &mut told).await?;
-        let (mut watch, is_first_sight) = match begun {
-            Begun::Over(waited) => return Ok(*waited),
-            Begun::Watching(watch, is_first_sight) => (watch, is_first_sight),
+        let span = tracing::info_span!("wait", job_id = id, tenant = %owner.tenant);
+        let began = Instant::now();
+        let waiting = async move {
+            match self.begin(owner, id, options, &mut on_change).await? {
+                Begun::Over(waited) => Ok(*waited),
+                Begun::Polling(subscription, is_first_sight) => {
+                    let (update, charge, is_in_flight) = self.follow_to_end(subscription, options, &mut on_change).await?;
+                    if let Some(error) = self.error_of(owner, &update, is_in_flight, began) {
+                        return Err(error.with_charge(charge));
+                    }
+                    Ok(self.outcome(owner, &update, charge, is_first_sight).await)
+                }
+            }
         };
-        let mut charge = Charge::NONE;
-        let mut news = follow(&mut watch, deadline, &options.cancel, &mut told).await?;
-        if self.is_worth_a_last_check(&news, options) {
-            watch.check_now();
-            news = next_news(&mut watch, LAST_LOOK_PATIENCE, &options.cancel).await?;
+        waiting.instrument(span).await
+    }
+
+    /// Follows a subscription to the end of the wait. Also returns what it cost and whether a check was on its way still.
+    async fn follow_to_end(
+        &self,
+        mut subscription: Subscription,
+        options: &WaitOptions,
+        on_change: &mut (impl FnMut(&Job) + Send),
+    ) -> Result<(JobUpdate, Charge, bool)> {
+        let mut update = follow(&mut subscription, options, on_change).await?;
+        if !update.is_over && !update.job.status.is_terminal() {
+            if self.is_worth_a_last_check(&update, options) {
+                subscription.check_now();
+                update = next_update(&mut subscription, LAST_CHECK_TIMEOUT, &options.cancel).await?;
+            } else if subscription.is_in_flight() {
+                update = next_update(&mut subscription, IN_FLIGHT_TIMEOUT, &options.cancel).await?;
+            }
         }
-        charge.add(watch.charge());
-        let looked_here = watch.charge() != Charge::NONE;
-        drop(watch);
-        if let (Some(error), true) = (&news.last_error, news.is_over) {
-            return Err(error.share().with_charge(charge));
+        Ok((update, subscription.charge(), subscription.is_in_flight()))
+    }
+
+    /// The error that a wait ends with, if it does: one that ended the polling, or what kept a job from being asked about
+    /// of which nothing is known.
+    fn error_of(&self, owner: &Owner, update: &JobUpdate, is_in_flight: bool, began: Instant) -> Option<Error> {
+        if let (Some(error), true) = (&update.last_error, update.is_over) {
+            return Some(error.share());
         }
-        let job = self.whole(owner, &news.job).await;
-        let end = if job.status.is_terminal() {
-            WaitEnd::Finished
-        } else {
-            WaitEnd::Pending { retry_after: self.next_check_in(&job) }
-        };
-        Ok(Waited {
-            source: match (looked_here, job.is_told_by_callback) {
+        update.job.is_unknown_here().then(|| self.never_answered(owner, update, is_in_flight, began.elapsed()))
+    }
+
+    fn never_answered(&self, owner: &Owner, update: &JobUpdate, is_in_flight: bool, waited: Duration) -> Error {
+        let id = update.job.id();
+        let hint = hint!["Nothing is known about this job yet. ", NextStep::WaitFor(id.to_owned()), " asks again."];
+        let seconds = waited.as_secs_f64();
+        let pause = self.core.client.pause(&owner.key);
+        match &update.last_error {
+            Some(error) => {
+                let hint = hint![error.hint().clone(), " ", hint];
+                error.share().with_hint(hint)
+            }
+            None if is_in_flight => {
+                let message = format!("The service has not answered about job {id} within {seconds:.0} s.");
+                Error::new(Kind::Network, message, hint)
+            }
+            None => {
+                let message = format!("The rate limit left no request for job {id} within {seconds:.0} s.");
+                Error::new(Kind::RateLimited, message, hint).with_retry_after(pause)
+            }
+        }
+    }
+
+    async fn outcome(&self, owner: &Owner, update: &JobUpdate, charge: Charge, is_first_sight: bool) -> Waited {
+        let job = self.whole(owner, &update.job).await;
+        Waited {
+            source: match (charge != Charge::NONE, job.is_told_by_callback) {
                 (_, true) => Source::Callback,
                 (true, _) => Source::Live,
                 (false, _) => Source::Cache,
             },
-            end,
+            end: self.end_of(&job),
             charge,
-            last_error: news.last_error.clone(),
+            last_error: update.last_error.clone(),
             is_first_sight,
             job,
-        })
+        }
+    }
+
+    fn end_of(&self, job: &Job) -> WaitEnd {
+        if job.status.is_terminal() {
+            WaitEnd::Finished
+        } else {
+            WaitEnd::Pending { retry_after: self.next_check_in(job) }
+        }
     }
 
     /// The job with all that is known of it, which is not kept while it is waited for.
@@ -122,7 +179,7 @@ impl Jobs {
         if waited_for.status.is_terminal() {
             return waited_for.clone();
         }
-        let _turn = self.at_the_ledger.acquire().await;
+        let _permit = self.waits_at_ledger.acquire().await;
         match Box::pin(self.core.ledger.get(&owner.tenant, waited_for.id())).await {
             Ok(Some(job)) => job,
             Ok(None) | Err(_) => waited_for.clone(),
@@ -134,125 +191,127 @@ impl Jobs {
         owner: &Owner,
         id: &str,
         options: &WaitOptions,
-        told: &mut (impl FnMut(&Job) + Send),
+        on_change: &mut (impl FnMut(&Job) + Send),
     ) -> Result<Begun> {
-        // Many waits may begin at once, and what it takes to begin is far larger than what a wait keeps: it is in a
-        // place of its own, and there are few of those.
-        let turn = self.at_the_ledger.acquire().await;
+        // Many waits may begin at once; few of them read the ledger at a time.
+        let permit = self.waits_at_ledger.acquire().await;
         let found = Box::pin(self.find_for_wait(owner, id, options)).await;
-        drop(turn);
+        drop(permit);
         let (job, is_first_sight, schedule) = found?;
         if job.status.is_terminal() || job.job_id.is_none() {
-            return Ok(Begun::Over(Box::new(self.as_remembered(job, Charge::NONE, is_first_sight))));
+            return Ok(Begun::Over(Box::new(self.as_recorded(job, is_first_sight))));
         }
-        told(&job);
+        if !job.is_unknown_here() {
+            on_change(&job);
+        }
         let Some(schedule) = schedule else {
-            let checked = self.until_cancelled(&options.cancel, Box::pin(self.check(owner, id, false))).await?;
-            return Ok(Begun::Over(Box::new(self.one_look(checked))));
+            let checked = until_cancelled(&options.cancel, Box::pin(self.check(owner, id, false))).await?;
+            return Ok(Begun::Over(Box::new(self.checked_once(checked))));
         };
-        let watched = Arc::new(job.while_waiting());
-        Ok(Begun::Watching(self.poller.watch(owner, watched, schedule, options.interval, now()), is_first_sight))
+        let is_check_wanted = self.core.is_check_wanted(&job);
+        let polled = Arc::new(job.while_waiting());
+        let subscription = self.poller.subscribe(owner, polled, schedule, options.interval, now());
+        if is_check_wanted {
+            subscription.check_now();
+        }
+        Ok(Begun::Polling(subscription, is_first_sight))
     }
 
-    /// The job, whether this ledger sees it for the first time, and its schedule if there is time for more than a look.
+    /// The job, whether this ledger sees it for the first time, and its schedule if there is time for more than one check.
     async fn find_for_wait(
         &self,
         owner: &Owner,
         id: &str,
         options: &WaitOptions,
     ) -> Result<(Job, bool, Option<Arc<Schedule>>)> {
-        let (job, is_first_sight) = self.known_or_adopted(owner, id).await?;
-        let is_waited_for = !(options.budget.is_zero() || job.status.is_terminal());
+        let (job, is_first_sight) = self.find(owner, id).await?;
+        let is_waited_for = options.deadline > Instant::now() && !job.status.is_terminal();
         let schedule = if is_waited_for { Some(self.core.schedule_for(&job).await) } else { None };
         Ok((job, is_first_sight, schedule))
     }
 
-    /// At the deadline: one more look, if the estimate gives it a fair chance.
-    fn is_worth_a_last_check(&self, news: &News, options: &WaitOptions) -> bool {
-        let elapsed = news.job.elapsed_seconds(now());
-        !(news.is_over || news.job.status.is_terminal())
-            && options.interval.is_none()
-            && news.last_error.is_none()
-            && self.core.known_schedule(&news.job).is_worth_a_last_check(news.last_check, elapsed)
-    }
-
-    fn as_remembered(&self, job: Job, charge: Charge, is_first_sight: bool) -> Waited {
-        let end = if job.status.is_terminal() {
-            WaitEnd::Finished
-        } else {
-            WaitEnd::Pending { retry_after: self.next_check_in(&job) }
+    fn is_worth_a_last_check(&self, update: &JobUpdate, options: &WaitOptions) -> bool {
+        let at_deadline = AtDeadline {
+            has_interval: options.interval.is_some(),
+            has_failed: update.last_error.is_some() || update.job.is_unknown_here(),
+            last_check: update.last_check,
+            elapsed: update.job.elapsed_seconds(now()),
         };
-        Waited { job, end, source: Source::Cache, charge, last_error: None, is_first_sight }
+        is_worth_it(at_deadline, &self.core.known_schedule(&update.job))
     }
 
-    fn one_look(&self, checked: Checked) -> Waited {
-        let retry_after = checked.retry_after;
-        let mut waited = finished(checked);
-        if !waited.job.status.is_terminal() {
-            waited.end =
-                WaitEnd::Pending { retry_after: retry_after.unwrap_or_else(|| self.next_check_in(&waited.job)) };
-        }
-        waited
+    fn as_recorded(&self, job: Job, is_first_sight: bool) -> Waited {
+        let end = self.end_of(&job);
+        Waited { job, end, source: Source::Cache, charge: Charge::NONE, last_error: None, is_first_sight }
     }
 
-    async fn until_cancelled<T>(&self, cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            outcome = work => outcome,
-            () = cancel.cancelled() => Err(gave_up()),
+    fn checked_once(&self, checked: Checked) -> Waited {
+        let end = match checked.retry_after {
+            Some(retry_after) if !checked.job.status.is_terminal() => WaitEnd::Pending { retry_after },
+            _ => self.end_of(&checked.job),
+        };
+        Waited {
+            job: checked.job,
+            end,
+            source: checked.source,
+            charge: checked.charge,
+            last_error: checked.doubt,
+            is_first_sight: checked.is_first_sight,
         }
     }
 }
 
-/// Follows the news until an end, the deadline or the caller's leaving.
+/// Follows the updates until an end, the deadline or the caller's leaving.
 async fn follow(
-    watch: &mut Watch,
-    deadline: Instant,
-    cancel: &CancellationToken,
-    told: &mut (impl FnMut(&Job) + Send),
-) -> Result<News> {
+    subscription: &mut Subscription,
+    options: &WaitOptions,
+    on_change: &mut (impl FnMut(&Job) + Send),
+) -> Result<JobUpdate> {
     loop {
-        let news = watch.news.borrow_and_update().clone();
-        told(&news.job);
-        if news.is_over || news.job.status.is_terminal() {
-            return Ok(news);
+        let update = subscription.updates.borrow_and_update().clone();
+        if !update.job.is_unknown_here() {
+            on_change(&update.job);
+        }
+        if update.is_over || update.job.status.is_terminal() {
+            return Ok(update);
         }
         tokio::select! {
-            changed = watch.news.changed() => {
+            changed = subscription.updates.changed() => {
                 if changed.is_err() {
-                    return Ok(watch.news.borrow().clone());
+                    return Ok(subscription.updates.borrow().clone());
                 }
             }
-            () = tokio::time::sleep_until(deadline) => return Ok(watch.news.borrow().clone()),
-            () = cancel.cancelled() => return Err(gave_up()),
+            () = tokio::time::sleep_until(options.deadline) => return Ok(subscription.updates.borrow().clone()),
+            () = options.cancel.cancelled() => return Err(gave_up()),
         }
     }
 }
 
-/// The news after those that were read last; those again when none come within `patience`.
-async fn next_news(watch: &mut Watch, patience: Duration, cancel: &CancellationToken) -> Result<News> {
+/// The update after those that were read; the last one again when none comes within `timeout`.
+async fn next_update(
+    subscription: &mut Subscription,
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<JobUpdate> {
     tokio::select! {
-        _ = watch.news.changed() => {}
-        () = tokio::time::sleep(patience) => {}
+        _ = subscription.updates.changed() => {}
+        () = tokio::time::sleep(timeout) => {}
         () = cancel.cancelled() => return Err(gave_up()),
     }
-    Ok(watch.news.borrow().clone())
+    Ok(subscription.updates.borrow().clone())
 }
 
-fn finished(checked: Checked) -> Waited {
-    Waited {
-        job: checked.job,
-        end: WaitEnd::Finished,
-        source: checked.source,
-        charge: checked.charge,
-        last_error: None,
-        is_first_sight: checked.is_first_sight,
+async fn until_cancelled<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = cancel.cancelled() => Err(gave_up()),
     }
 }
 
 fn gave_up() -> Error {
     Error::new(
         Kind::Cancelled,
-        "The wait was given up; the job goes on.",
-        "wait_job_completion or get_job_check with the same job id takes it up again.",
+        "The wait was given up; the job was left alone.",
+        "Waiting for or checking the same job id takes it up again.",
     )
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Json, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -223,12 +223,11 @@ async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, requ
 async fn called_back(
     State(app): State<Arc<App>>,
     Path(secret): Path<String>,
-    Json(content): Json<Value>,
+    body: axum::body::Bytes,
 ) -> StatusCode {
-    match app.jobs().called_back(&secret, content).await {
+    match app.jobs().called_back(&secret, &body).await {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(error) if error.kind() == Kind::NotFound => StatusCode::NOT_FOUND,
-        Err(error) if error.kind() == Kind::Upstream => StatusCode::UNPROCESSABLE_ENTITY,
         Err(error) => {
             tracing::warn!(%error, "a callback could not be taken");
             StatusCode::INTERNAL_SERVER_ERROR

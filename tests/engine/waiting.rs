@@ -74,7 +74,7 @@ async fn of_several_files_those_that_could_be_had_are_told_and_the_others_come_l
         product.app.submit(&product.caller, SubmitRequest { save_to: Some(parts.clone()), ..request }).await.unwrap();
     assert_eq!((answer.status.as_str(), answer.is_error), ("success", false));
     let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
-    assert!(tips.contains("some of its files were not saved") && tips.contains("with overwrite: true"), "{tips}");
+    assert!(tips.contains("some of its files were not saved") && tips.contains("with `overwrite: true`"), "{tips}");
     let job = answer.job.unwrap();
     let saved: Vec<bool> = job.outputs.iter().map(|output| output.saved_to.is_some()).collect();
     assert_eq!(saved, [true, false, false]);
@@ -117,7 +117,7 @@ async fn a_wait_that_runs_out_says_working_and_when_to_go_on() {
     assert!(job.retry_after_seconds.unwrap() >= 0.5);
     let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     assert!(tips.contains("wait_job_completion") && tips.contains(&id), "{tips}");
-    assert!(product.app.jobs().watched() == 0, "nobody waits, nothing is watched");
+    assert!(product.app.jobs().polled() == 0, "nobody waits, nothing is watched");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_wait_of_no_time_is_one_look() {
 
 #[tokio::test]
 async fn whatever_ends_a_job_during_a_wait_ends_the_wait_at_once() {
-    for (outcome, is_error) in [("aborted", true), ("failed", true), ("unknown", false)] {
+    for (outcome, is_error) in [("aborted", true), ("failed", true)] {
         let (_service, product, id) = running(json!({"outcome": outcome, "checks": 1, "message": "Too large."})).await;
         let began = Instant::now();
         let answer = product.app.wait(&product.caller, &id, seconds(30.0), HALF_A_SECOND).await.unwrap();
@@ -391,6 +391,223 @@ async fn a_file_over_a_hundred_kilobytes_is_uploaded_and_worked_on() {
     assert!(answer.content["info"].is_object(), "{}", answer.content);
 }
 
+/// A service that takes connections and answers each with `head`, or with nothing at all, and goes on holding it.
+/// Counts the connections that its clients have closed.
+async fn silent_service(head: &'static str) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let closed = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&closed);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let count = std::sync::Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut bytes = [0; 4_096];
+                let _ = stream.write_all(head.as_bytes()).await;
+                while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+    });
+    (base, closed)
+}
+
+fn agent_tips(answer: &pdfco::app::Answer) -> String {
+    answer.tips.as_ref().map(|tips| tips.text(pdfco::next_step::Audience::Agent)).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_id_of_which_nothing_was_answered_is_an_error() {
+    let refusing = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let (silent, _) = silent_service("").await;
+    let (dripping, _) = silent_service("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{").await;
+    let mut cases = vec![(refusing, Kind::Network), (silent, Kind::Network), (dripping, Kind::Network)];
+    let faulty = [
+        (status(429, Some("30")), Kind::RateLimited),
+        (status(503, None), Kind::Upstream),
+        (FaultKind::Html { code: 200 }, Kind::Upstream),
+        (FaultKind::Reset, Kind::Network),
+    ];
+    let mut services = Vec::new();
+    for (kind, expected) in faulty {
+        let service = service().await;
+        service.fault(fault(CHECK, 1_000, kind));
+        cases.push((service.url().to_owned(), expected));
+        services.push(service);
+    }
+    join_all(cases.into_iter().map(async |(base, kind)| {
+        let product = Product::new(&base, "sim_never");
+        let began = Instant::now();
+        let wait = product.app.wait(&product.caller, "AAAA--151-300", seconds(1.0), None).await;
+        let error = wait.expect_err("nothing is known about this job");
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{kind}: {:?}", began.elapsed());
+        let text = format!("{error} {}", error.hint().text(pdfco::next_step::Audience::Agent));
+        assert!(!text.contains("keeps running") && !text.contains("runs on"), "{text}");
+        let answer = pdfco::app::Answer::from_error(&error);
+        assert!(answer.job.is_none() && answer.is_error && answer.status == "error");
+        let listed = product.app.list(&product.caller, &ListRequest::default()).await.unwrap();
+        assert_eq!(listed.total, 0, "an id that nothing was said about leaves no row");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_of_our_own_keeps_its_state_and_says_why() {
+    let (service, product, id) = running(json!({"seconds": 60})).await;
+    product.app.check(&product.caller, &id, false).await.unwrap();
+    service.fault(fault(CHECK, 1_000, status(503, None)));
+    let answer = product.app.wait(&product.caller, &id, seconds(1.2), HALF_A_SECOND).await.unwrap();
+    assert_eq!(answer.status, "working");
+    let tips = agent_tips(&answer);
+    assert!(tips.contains("could not be asked") && tips.contains("`working`") && !tips.contains("keeps running"), "{tips}");
+    assert_eq!(answer.job.unwrap().last_check_error.unwrap()["kind"], "upstream");
+    let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
+    let hint = error.hint().text(pdfco::next_step::Audience::Agent);
+    assert!(error.kind() == Kind::Upstream && hint.contains("`working`"), "{error}: {hint}");
+}
+
+#[tokio::test]
+async fn unknown_about_a_young_job_needs_three_answers() {
+    let (service, product, id) = running(json!({"outcome": "unknown", "checks": 0})).await;
+    for _ in 0..4 {
+        let answer = product.app.check(&product.caller, &id, true).await.unwrap();
+        assert_eq!(answer.status, "queued", "answers in the same moment count once");
+    }
+    let began = Instant::now();
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("unknown", true));
+    assert!(began.elapsed() >= Duration::from_millis(3_500), "{:?}", began.elapsed());
+    assert!(service.count(CHECK) <= 4 + 3, "{}", service.count(CHECK));
+    assert_eq!(product.app.check(&product.caller, &id, false).await.unwrap().status, "unknown");
+}
+
+#[tokio::test]
+async fn a_job_that_is_unknown_for_a_moment_succeeds() {
+    let (service, product, id) = running(json!({"checks": 1})).await;
+    let unknown = json!({"status": "unknown", "message": "Job doesn't exist", "credits": 2}).to_string();
+    service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(unknown) }));
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.job.unwrap().checks_made), ("success", 3));
+}
+
+#[tokio::test]
+async fn an_error_about_the_document_ends_the_job_as_failed() {
+    for body in [
+        json!({"status": "error", "errorCode": 441, "error": true, "message": "Invalid Password", "credits": -21}),
+        json!({"error": true, "message": "Object reference not set", "credits": -21}),
+    ] {
+        let (service, product, id) = running(json!({"seconds": 60})).await;
+        let body = body.to_string();
+        service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(body.clone()) }));
+        let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+        assert_eq!((answer.status.as_str(), answer.is_error, answer.charge.credits), ("failed", true, Some(-21)), "{body}");
+        let again = product.app.wait(&product.caller, &id, seconds(20.0), None).await.unwrap();
+        assert_eq!((again.status.as_str(), again.charge.credits), ("failed", None), "{body}");
+        assert_eq!(service.count(CHECK), 1, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_refused_for_lack_of_credits_tells_the_balance() {
+    let (service, product, id) = running(json!({"seconds": 60})).await;
+    let balance = service.credits("sim_waiting");
+    service.fault(fault(CHECK, 3, status(402, None)));
+    let waited = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap_err();
+    let checked = product.app.check(&product.caller, &id, true).await.unwrap_err();
+    for error in [waited, checked] {
+        assert_eq!(error.kind(), Kind::InsufficientCredits);
+        assert_eq!(pdfco::app::Answer::from_error(&error).charge.remaining, Some(balance));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_job_is_not_taken() {
+    let (service, product, id) = running(json!({"seconds": 60})).await;
+    let other = json!({"status": "success", "jobId": "OTHER--151-300", "url": "https://h.test/other.txt", "credits": 2});
+    service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(other.to_string()) }));
+    let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
+    assert_eq!((error.kind(), error.charge().credits), (Kind::Upstream, Some(2)));
+    assert_eq!(product.app.check(&product.caller, &id, true).await.unwrap().status, "working");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_lets_go_of_its_request() {
+    let (base, closed) = silent_service("").await;
+    let product = Product::new(&base, "sim_gone");
+    let cancel = CancellationToken::new();
+    let caller = Caller { cancel: cancel.clone(), ..product.caller.clone() };
+    let (check, wait, balance, cancelled) = tokio::join!(
+        product.app.check(&caller, "AAAA--1", false),
+        product.app.wait(&caller, "AAAA--2", seconds(30.0), None),
+        product.app.balance(&caller),
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+            Instant::now()
+        }
+    );
+    for error in [check.unwrap_err(), wait.unwrap_err(), balance.unwrap_err()] {
+        assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+    }
+    while closed.load(std::sync::atomic::Ordering::SeqCst) < 3 {
+        assert!(cancelled.elapsed() < Duration::from_secs(1), "the requests are still on their way");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn made_up_keys_leave_no_rows_and_are_not_sent_again() {
+    let service = service().await;
+    service.fault(fault(CHECK, 1_000, status(401, None)));
+    let product = Product::new(service.url(), "sim_made_up");
+    for _ in 0..5 {
+        let error = product.app.check(&product.caller, "AAAA--1", false).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Auth);
+        let error = product.app.wait(&product.caller, "AAAA--2", seconds(5.0), None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Auth);
+    }
+    assert_eq!(service.count(CHECK), 1);
+    let listed = product.app.list(&product.caller, &ListRequest::default()).await.unwrap();
+    assert_eq!(listed.total, 0);
+}
+
+#[tokio::test]
+async fn a_forced_first_check_is_paid_for_once() {
+    let (service, _product, id) = running(json!({"seconds": 60})).await;
+    let other = Product::with(service.url(), "sim_waiting", &[("PDFCO_CHECK_WORTH_SECONDS", "2")]);
+    let answer = other.app.wait(&other.caller, &id, seconds(0.7), None).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.charge.credits, service.count(CHECK)), ("working", Some(2), 1));
+}
+
+#[tokio::test]
+async fn quoted_secrets_of_a_job_are_neither_shown_nor_kept() {
+    let (service, product, id) = running(json!({"seconds": 60})).await;
+    drop((product, id));
+    let product = Product::new(service.url(), CANARIES[0]);
+    let request = request(
+        "pdf_to_text",
+        json!({"url": "invoice.pdf", "password": CANARIES[1], "profiles": {"Simulate": {"seconds": 60}}}),
+        Duration::ZERO,
+    );
+    let id = product.app.submit(&product.caller, request).await.unwrap().job.unwrap().job_id;
+    let message = format!(
+        "Invalid password '{}' for https://u:{}@h.test/a?X-Amz-Signature={} key {}",
+        CANARIES[1], CANARIES[3], CANARIES[2], CANARIES[0]
+    );
+    let body = json!({"status": "failed", "message": message, "details": {"input": message}}).to_string();
+    service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(body) }));
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
+    assert_eq!(answer.status, "failed");
+    assert_clean("the answer", &serde_json::to_string(&answer).unwrap());
+    let kept = product.app.jobs().get(&product.caller.owner, &id).await.unwrap();
+    assert_clean("the ledger", &format!("{kept:?}"));
+}
+
 /// Everything that was planted, and must turn up nowhere.
 const CANARIES: [&str; 4] = ["sim_canary_key", "canary-password", "canary-signature", "canary-login"];
 
@@ -422,7 +639,7 @@ async fn secrets_stay_out_of_ledger_errors_and_lists() {
         let error = product.app.submit(&product.caller, submit()).await.unwrap_err();
         assert_clean("Display", &format!("{error} {}", error.hint().text(pdfco::next_step::Audience::Agent)));
         assert_clean("Debug", &format!("{error:?}"));
-        let answer = pdfco::answer::Answer::from_error(&error);
+        let answer = pdfco::app::Answer::from_error(&error);
         assert_clean("the answer", &serde_json::to_string(&answer).unwrap());
     }
     let answer = product.app.submit(&product.caller, SubmitRequest { wait: seconds(10.0), ..submit() }).await.unwrap();

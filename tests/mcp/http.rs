@@ -374,7 +374,7 @@ async fn a_server_that_is_told_to_stop_lets_waits_answer() {
         tokio::spawn(async move { message_in(&asked.send().await.unwrap().text().await.unwrap()) })
     };
     let (short, long) = (wait(2), wait(40));
-    while door.app.jobs().watched() == 0 {
+    while door.app.jobs().polled() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -399,10 +399,10 @@ async fn a_client_that_disappears_leaves_no_looking_behind() {
     // The answer may have begun as a stream; dropping it is leaving.
     drop(gone);
     let deadline = Instant::now() + Duration::from_secs(2);
-    while door.app.jobs().watched() > 0 && Instant::now() < deadline {
+    while door.app.jobs().polled() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(door.app.jobs().watched(), 0);
+    assert_eq!(door.app.jobs().polled(), 0);
     door.running.stop().await;
 }
 

@@ -171,7 +171,9 @@ impl Door {
         };
         assert!(ledger.intend(&intent).await.unwrap().is_none());
         ledger.accepted(&intent_id, job_id, &json!({}), Some(7), Some(9_000), now()).await.unwrap();
-        let seen = pdfco::jobs::job::Observation::called_back(content.clone(), now()).unwrap();
+        let response = pdfco::api::Response { body: content.clone() };
+        let seen = pdfco::jobs::Observation::read(&response, now()).unwrap();
+        let seen = pdfco::jobs::Observation { is_check: false, ..seen };
         ledger.observe(&intent_id, &seen).await.unwrap();
     }
 }

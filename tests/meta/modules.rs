@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FOREIGN: &[(&str, &[&str])] = &[
     ("reqwest::", &["api/"]),
     ("rustls::", &["api/"]),
-    ("backoff::", &["api/retry.rs"]),
+    ("backoff::", &["api/retry_policy.rs"]),
     ("sqlx::", &["jobs/ledger.rs", "jobs/ledger/"]),
     ("rmcp::", &["mcp/", "serve/"]),
     ("axum::", &["simulator/", "serve/"]),

@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use pdfco::api::{About, Client, Pace, Timeouts, reply};
+use pdfco::api::{Client, Pace, Redactor, ResponseContext, Timeouts, response};
 use pdfco::app::App;
 use pdfco::app::{Answer, JobView, tips};
 use pdfco::catalog::{self, Param, ParamKind, arguments};
@@ -54,11 +54,12 @@ const SOME_TIME: i64 = 1_780_000_000_000;
 
 /// What the service answers: two bytes choose the status and the question, the rest is the body.
 pub fn job_bodies(data: &[u8]) {
-    let [status, about, body @ ..] = data else { return };
+    let [status, context, body @ ..] = data else { return };
     let status = [200, 200, 200, 201, 400, 401, 402, 403, 404, 429, 445, 500, 503][usize::from(*status) % 13];
-    let about = [About::Job, About::Document, About::Account][usize::from(*about) % 3];
+    let contexts = [ResponseContext::Job, ResponseContext::Document, ResponseContext::Account];
+    let context = contexts[usize::from(*context) % 3];
     let secrets = [CANARY.to_owned()];
-    match reply::read(status, &body.into(), None, about, &secrets) {
+    match response::read(status, &body.into(), None, context, &Redactor::new(None, &secrets)) {
         Ok(reply) => {
             for credits in [reply.credits(), reply.credits_remaining()].into_iter().flatten() {
                 assert!(credits.checked_mul(1_000).is_some(), "{credits} cannot be added up");
@@ -417,10 +418,10 @@ pub fn ledger_rows(data: &[u8]) {
     });
 }
 
-/// Numbers of the service come through `Reply`, which bounds them.
+/// Numbers of the service come through `Response`, which bounds them.
 fn bounded(credits: Option<i64>) -> Option<i64> {
     let body = json!({"credits": credits});
-    reply::read(200, &body.to_string().as_bytes().into(), None, About::Job, &[]).unwrap().credits()
+    response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default()).unwrap().credits()
 }
 
 fn body_of(tape: &mut Tape<'_>) -> Value {
@@ -439,7 +440,7 @@ async fn observed(tape: &mut Tape<'_>, ledger: &Ledger, before: &Job) -> Job {
         map.insert("jobDuration".into(), json!(tape.maybe()));
         map.insert("outputLinkValidTill".into(), json!(tape.text()));
     }
-    let read = reply::read(200, &body.to_string().as_bytes().into(), None, About::Job, &[]);
+    let read = response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default());
     let Ok(Ok(seen)) = read.map(|reply| Observation::read(&reply, tape.whole())) else { return before.clone() };
     let seen = Observation { is_check: !tape.byte().is_multiple_of(4), ..seen };
     let expected = before.seeing(&seen);

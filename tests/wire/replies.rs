@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::product::{Product, request};
 use futures_util::future::join_all;
-use pdfco::api::Reply;
+use pdfco::api::Response;
 use pdfco::app::{ListRequest, ReadRequest, SubmitRequest};
 use pdfco::clock::now;
 use pdfco::error::Kind;
@@ -50,6 +50,12 @@ async fn requests(server: &MockServer, at: &str) -> Vec<Request> {
 
 fn body_of(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap()
+}
+
+/// The job that a reply speaks of; [`JOB`] when it names none.
+fn job_of(file: &str) -> String {
+    let body = fixture_json(file);
+    pdfco::json_ext::field(&body, "jobId").and_then(Value::as_str).unwrap_or(JOB).to_owned()
 }
 
 fn text_of_a_link(wait: Duration) -> SubmitRequest {
@@ -118,7 +124,8 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
         let (server, name) = (MockServer::start().await, row.file);
         at(&server, CHECK, reply(200, &format!("job_check/{name}.json"))).await;
         let product = Product::new(&server.uri(), KEY);
-        let answer = product.app.check(&product.caller, JOB, false).await.unwrap();
+        let id = job_of(&format!("job_check/{name}.json"));
+        let answer = product.app.check(&product.caller, &id, false).await.unwrap();
         let job = answer.job.as_ref().unwrap();
         assert_eq!(answer.status, row.status, "{name}");
         assert_eq!(job.is_terminal, row.is_terminal, "{name}");
@@ -130,7 +137,7 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
         );
         assert_eq!(answer.content, fixture_json(&format!("job_check/{name}.json")), "{name}: the service's own JSON");
         assert!(!answer.is_error, "{name}");
-        assert_eq!((job.source, job.checks_made, job.job_id.as_str()), (Source::Live, 1, JOB), "{name}");
+        assert_eq!((job.source, job.checks_made, job.job_id.as_str()), (Source::Live, 1, id.as_str()), "{name}");
         assert_eq!(job.retry_after_seconds.is_none(), row.is_terminal, "{name}");
         assert_eq!(job.completed_at.is_some(), row.is_terminal, "{name}");
     }))
@@ -144,9 +151,10 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
         once_at(&server, CHECK, reply(200, "job_check/working.json")).await;
         at(&server, CHECK, reply(200, &format!("job_check/{name}.json"))).await;
         let product = Product::new(&server.uri(), KEY);
-        product.app.check(&product.caller, JOB, false).await.unwrap();
+        let id = job_of(&format!("job_check/{name}.json"));
+        product.app.check(&product.caller, &id, false).await.unwrap();
         let (budget, began) = (Duration::from_millis(1_400), Instant::now());
-        let waited = product.app.wait(&product.caller, JOB, Some(budget), Some(HALF_A_SECOND)).await;
+        let waited = product.app.wait(&product.caller, &id, Some(budget), Some(HALF_A_SECOND)).await;
         let (answer, took) = (waited.unwrap(), began.elapsed());
         let job = answer.job.as_ref().unwrap();
         assert_eq!(answer.status, row.status, "{name}");
@@ -164,7 +172,7 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
             assert!(took >= budget, "{name}: {took:?}");
             assert!(
                 job.retry_after_seconds.is_some()
-                    && answer.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(JOB),
+                    && answer.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(&id),
                 "{name}"
             );
         }
@@ -588,16 +596,17 @@ async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_can
     let server = MockServer::start().await;
     at(&server, CHECK, reply(200, "job_check/unknown.json")).await;
     let product = Product::new(&server.uri(), KEY);
-    let looked = product.app.check(&product.caller, "mistyped", false).await.unwrap();
+    let id = job_of("job_check/unknown.json");
+    let looked = product.app.check(&product.caller, &id, false).await.unwrap();
     assert_eq!(looked.status, "unknown");
     let total = async |status: Option<&str>| {
         let request = ListRequest { status: status.map(str::to_owned), ..ListRequest::default() };
         product.app.list(&product.caller, &request).await.unwrap().total
     };
     assert_eq!((total(None).await, total(Some("unknown")).await), (0, 1));
-    let cancelled = product.app.cancel(&product.caller, "mistyped").await.unwrap();
+    let cancelled = product.app.cancel(&product.caller, &id).await.unwrap();
     assert_eq!(cancelled.content["outcome"], "not_found");
-    let again = product.app.check(&product.caller, "mistyped", false).await.unwrap();
+    let again = product.app.check(&product.caller, &id, false).await.unwrap();
     assert_eq!(again.charge.credits, None, "asking again about a mistyped id is free");
 }
 
@@ -687,12 +696,12 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         ledger.intend(&intent).await.unwrap();
         ledger.accepted("local-1", JOB, &json!({}), None, None, submitted_at).await.unwrap();
         if let Some(seconds) = past.checked_at {
-            let reply = Reply { body: json!({"status": "working"}) };
+            let reply = Response { body: json!({"status": "working"}) };
             let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();
             ledger.observe("local-1", &seen).await.unwrap();
         }
         if past.is_called {
-            jobs.called_back(&secret, end).await.unwrap();
+            jobs.called_back(&secret, end.to_string().as_bytes()).await.unwrap();
         } else {
             assert!(jobs.check(key, JOB, false).await.unwrap().job.status.is_terminal());
         }

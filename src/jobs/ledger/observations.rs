@@ -116,7 +116,7 @@ fn statement(size: usize) -> String {
              unrecognized_status = CASE WHEN moves THEN unrecognized ELSE unrecognized_status END,
              content = CASE WHEN moves OR status = word THEN body ELSE content END,
              links_expire_at = CASE WHEN (moves OR status = word) AND word = 'success' THEN links_till ELSE links_expire_at END,
-             started_at = COALESCE(started_at, CASE WHEN word <> 'unknown' THEN at END),
+             started_at = COALESCE(started_at, CASE WHEN word NOT IN ('unknown', 'queued') THEN at END),
              completed_at = CASE WHEN NOT moves THEN completed_at WHEN is_end THEN at END,
              job_duration_ms = COALESCE(duration, job_duration_ms),
              page_count = COALESCE(pages, page_count),

@@ -1,8 +1,7 @@
-//! What the past says about a job's duration.
+//! What past durations say about the next one.
 //!
-//! What lives here: [`DurationStats`], the fading sums of `ln(seconds)` that the ledger keeps for each operation and size,
-//! how an observation enters them, and how they become a [`DurationEstimate`]. What never does: I/O, or the schedule made from it.
-//! Source: `waiting-cost.md`, "DurationEstimate".
+//! [`DurationStats`] are fading sums of `ln(seconds)` that the ledger keeps for each operation and size class; they become
+//! a [`DurationEstimate`]. [`duration`] is what a finished job adds to them.
 
 use super::schedule::{DurationEstimate, LogNormal};
 
@@ -18,8 +17,8 @@ const WIDENING: f64 = 0.15;
 const FEW: f64 = 20.0;
 /// Durations beyond these are measuring errors, in seconds.
 const SECONDS_RANGE: (f64, f64) = (0.05, 4.0 * 3600.0);
-/// Longest gap between two looks whose middle is taken for the end, in seconds: those that are planned or asked for are
-/// 60 s at most, and a turn at the rate limit takes a while. Later in a job's life a gap may be as long as what was
+/// Longest gap between two checks whose middle is taken for the end, in seconds: those that are planned or asked for are
+/// 60 s at most, and a permit of the rate limit takes a while. Later in a job's life a gap may be as long as what was
 /// before it.
 const GAP_MAX: f64 = 90.0;
 
@@ -49,8 +48,8 @@ impl DurationStats {
         DurationStats { weight, mean, squares: self.squares * fade + deviation * (x - mean) }
     }
 
-    /// What they make one believe: which of the prior's kinds it was, and how long that takes. After many
-    /// observations both kinds say the same, which is what was observed.
+    /// The estimate that follows from them and the prior: which of its kinds these jobs are of, and how long that takes.
+    /// After many durations both kinds say the same, which is what was observed.
     pub fn estimate(&self) -> DurationEstimate {
         let prior = DurationEstimate::PRIOR;
         let odds = prior.slow_share / (1.0 - prior.slow_share);
@@ -96,9 +95,9 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
-/// How long a job took, in seconds since its submit: as reported; else as we were told, which is when there is no look
-/// `before`; else the time `at` which a look saw its end less half the gap since the look before. Nothing when that gap
-/// says more of us than of the job: the machine slept, its clock jumped, or nobody asked for long.
+/// How long a job took, in seconds since its submit: as reported; else as the service told, which is when there is no check
+/// `before`; else the time `at` which a check saw its end less half the gap since the check before. Nothing when that gap
+/// says more of us than of the job: the machine slept, its clock jumped, or the job was not checked for long.
 pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Option<f64> {
     let before = before.unwrap_or(at);
     let is_sound = 0.0 < at && at <= SECONDS_RANGE.1 && before <= at;
@@ -153,7 +152,7 @@ mod tests {
     /// The demand of DESIGN §9: after 20 jobs of an operation J is within 10 % of the best possible. Five are enough
     /// for that, and three for less than any fixed schedule costs.
     #[test]
-    fn every_job_brings_the_cost_nearer_to_the_best_and_twenty_within_ten_percent() {
+    fn twenty_jobs_bring_the_cost_within_ten_percent() {
         for (median, sigma, _) in TABLE {
             let truth = with_median(median, sigma);
             let jobs = quantiles(truth, 400);
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_job_is_what_was_reported_or_half_a_gap_less() {
+    fn durations_are_reported_or_half_a_gap_less() {
         for (reported, at, before, expected) in [
             (Some(1_500), 4.0, Some(1.0), Some(1.5)),
             // Never longer than until it was seen.

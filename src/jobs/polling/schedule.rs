@@ -1,18 +1,15 @@
-//! When to look next: a pure function of what is believed about a job's duration, no clock and no I/O.
+//! When to check next: a pure function of what is estimated about a job's duration.
 //!
-//! What lives here: [`DurationEstimate`], the guess of how long a job takes, a mixture of two [`LogNormal`]s, and [`Schedule`],
-//! the looks that cost least under it. What never does: sleeping or asking. Source of objective, numbers and limits:
-//! `waiting-cost.md`.
-//!
-//! A look at `u` seconds costs `w`, the worth of one check in seconds; a job that was done before `u` has waited for
-//! it. From a state "not done at `t`" the cheapest next look minimises
+//! [`DurationEstimate`] is the guess of how long a job takes, a mixture of two [`LogNormal`]s; [`Schedule`] has the checks
+//! that cost least under it. Its objective: a check at `u` seconds costs `w`, the worth of one check in seconds, and a job
+//! that was done before `u` has waited for it. From a state "not done at `t`" the cheapest next check minimizes
 //! `w + E[(u - T)+ | T > t] + P(T > u | T > t) * V(u)`, with `V` the cost to go, solved once from the far end.
 
 use std::time::Duration;
 
-/// Earliest look after the submit, in seconds.
-const FIRST_LOOK: f64 = 0.5;
-/// Shortest gap between two looks that the schedule chooses by itself, in seconds.
+/// Earliest check after the submit, in seconds.
+const FIRST_CHECK: f64 = 0.5;
+/// Shortest gap between two checks that the schedule chooses by itself, in seconds.
 const GAP_MIN: f64 = 0.5;
 /// Longest gap while the estimate speaks of seconds.
 const GAP_MAX_SHORT: f64 = 15.0;
@@ -20,20 +17,26 @@ const GAP_MAX_SHORT: f64 = 15.0;
 const GAP_MAX_LONG: f64 = 60.0;
 /// From here on a duration counts as minutes, in seconds.
 const MINUTES_FROM: f64 = 60.0;
-/// Grid points of the dynamic program; the looks are found to within 4 %.
+/// Grid points of the dynamic program; the checks are found to within 4 %.
 const GRID_POINTS: usize = 300;
 /// The service works at most 45 minutes on a job; the grid reaches well beyond.
 const GRID_END: f64 = 4.0 * 3600.0;
 /// Below this share of jobs still running, the formulas drown in rounding.
 const TAIL: f64 = 1e-7;
-/// In that tail the next look is this much later than the last.
+/// In that tail the next check is this much later than the last.
 const TAIL_GROWTH: f64 = 1.25;
-/// Nearly all jobs are done: when looking begins for one whose end will be told.
+/// Nearly all jobs are done: when polling begins for one whose end will be told.
 const NEARLY_ALL: f64 = 0.95;
+/// A job from elsewhere is checked early if it ends within a second with at least this chance.
+const EARLY_END_CHANCE: f64 = 0.05;
+/// Then its second check is no later than this, in seconds since the first.
+const EARLY_CHECK: f64 = 0.9;
+/// And each further one no later than this many times the time of the one before.
+const EARLY_GROWTH: f64 = 2.4;
 /// Where medians and the like are looked for: `ln(seconds)`.
 const LN_SECONDS_RANGE: (f64, f64) = (-4.0, 16.0);
-/// One last look at a caller's deadline is worth its price from this chance on.
-const LAST_LOOK_CHANCE: f64 = 0.2;
+/// One last check at a deadline is worth its price from this chance on.
+const LAST_CHECK_CHANCE: f64 = 0.2;
 
 /// A duration whose logarithm is normal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,7 +144,7 @@ impl DurationEstimate {
     }
 }
 
-/// The looks that cost least under a estimate.
+/// The checks that cost least under an estimate.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     made_from: DurationEstimate,
@@ -149,6 +152,8 @@ pub struct Schedule {
     median: f64,
     worth: f64,
     grid: Vec<Point>,
+    /// See [`Schedule::from_elsewhere`].
+    starts_early: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,10 +174,10 @@ impl Schedule {
             slow_share: made_from.slow_share.clamp(0.0, 1.0),
         };
         let worth = worth.clamp(0.01, 3_600.0);
-        let step = (GRID_END / FIRST_LOOK).ln() / (GRID_POINTS - 1) as f64;
+        let step = (GRID_END / FIRST_CHECK).ln() / (GRID_POINTS - 1) as f64;
         let mut grid: Vec<Point> = (0..GRID_POINTS)
             .map(|index| {
-                let at = FIRST_LOOK * (step * index as f64).exp();
+                let at = FIRST_CHECK * (step * index as f64).exp();
                 Point { at, integral: estimate.done_integral(at), running: estimate.running_at(at), to_go: worth }
             })
             .collect();
@@ -183,7 +188,16 @@ impl Schedule {
                 point.to_go = best.map_or(worth, |(_, cost)| cost);
             }
         }
-        Schedule { made_from, estimate, median: estimate.seconds_until(0.5), worth, grid }
+        Schedule { made_from, estimate, median: estimate.seconds_until(0.5), worth, grid, starts_early: false }
+    }
+
+    /// The schedule for a job that was submitted elsewhere, counted from its first check here, at which it still ran. How
+    /// long it had run by then is not known: unless the estimate makes it unlikely that it ends within a second, the
+    /// checks begin early and their gaps grow.
+    pub fn from_elsewhere(estimate: impl Into<DurationEstimate>, worth: f64) -> Self {
+        let schedule = Schedule::new(estimate, worth);
+        let starts_early = schedule.estimate.done_by(1.0) >= EARLY_END_CHANCE;
+        Schedule { starts_early, ..schedule }
     }
 
     /// The estimate that it was made from.
@@ -191,7 +205,7 @@ impl Schedule {
         self.made_from
     }
 
-    /// When to look next, in seconds since the submit, for a job not done at `elapsed` seconds.
+    /// When to check next, in seconds since the submit, for a job not done at `elapsed` seconds.
     pub fn next_check(&self, elapsed: f64) -> f64 {
         let elapsed = if elapsed.is_finite() { elapsed.max(0.0) } else { 0.0 };
         let running = self.estimate.running_at(elapsed);
@@ -203,18 +217,19 @@ impl Schedule {
             best_check(&self.estimate, self.worth, elapsed, self.estimate.done_integral(elapsed), running, later)
         };
         let at = cheapest.map_or(elapsed * TAIL_GROWTH, |(at, _)| at);
-        at.clamp(elapsed + GAP_MIN, elapsed + self.gap_max(elapsed)).max(FIRST_LOOK)
+        let at = if self.starts_early { at.min((elapsed * EARLY_GROWTH).max(EARLY_CHECK)) } else { at };
+        at.clamp(elapsed + GAP_MIN, elapsed + self.gap_max(elapsed)).max(FIRST_CHECK)
     }
 
-    /// When to look first for a job whose end will be told: only when nearly all such jobs are done, in seconds since
+    /// When to check first for a job whose end will be told: only when nearly all such jobs are done, in seconds since
     /// the submit.
     pub fn safety_net(&self) -> f64 {
         self.estimate.seconds_until(NEARLY_ALL)
     }
 
-    /// Whether one more look at `deadline` is worth its price for a job not done at `last_check`.
+    /// Whether one more check at `deadline` is worth its price for a job not done at `last_check`.
     pub fn is_worth_a_last_check(&self, last_check: f64, deadline: f64) -> bool {
-        deadline - last_check >= GAP_MIN && self.estimate.chance(last_check.max(0.0), deadline) >= LAST_LOOK_CHANCE
+        deadline - last_check >= GAP_MIN && self.estimate.chance(last_check.max(0.0), deadline) >= LAST_CHECK_CHANCE
     }
 
     /// An estimate of progress between 0 and 1 for a job that runs: the share of such jobs that are done by now.
@@ -268,11 +283,12 @@ pub fn seconds(seconds: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::duration_model::DurationStats;
     use super::super::simulation::{FIXED, TABLE, best_fixed, cost, quantiles, with_median};
     use super::*;
 
     #[test]
-    fn with_a_known_distribution_the_cost_is_the_tables_best() {
+    fn known_distributions_cost_what_the_table_says() {
         for (median, sigma, best) in TABLE {
             let truth = with_median(median, sigma);
             let schedule = Schedule::new(truth, 2.0);
@@ -283,7 +299,7 @@ mod tests {
 
     /// The demand of DESIGN §9. `simulation.rs` shows that nothing could win at all five.
     #[test]
-    fn with_nothing_known_the_cost_is_below_every_fixed_schedule_from_medians_of_4_s_on() {
+    fn the_prior_beats_fixed_schedules_from_4_s_on() {
         let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
         for (median, sigma, _) in TABLE.into_iter().filter(|row| row.0 > 2.0) {
             let jobs = quantiles(with_median(median, sigma), 4_000);
@@ -296,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_known_jobs_of_2_s_cost_little_more_than_under_their_best_fixed_schedule() {
+    fn the_prior_costs_little_more_for_jobs_of_2_s() {
         let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
         let jobs = quantiles(with_median(2.0, 0.4), 4_000);
         let ours = cost(&jobs, 2.0, |t| schedule.next_check(t)).j;
@@ -305,7 +321,7 @@ mod tests {
 
     /// The prior is not made for five distributions only.
     #[test]
-    fn with_nothing_known_no_jobs_cost_twice_the_best_possible() {
+    fn the_prior_never_costs_twice_the_best() {
         let unlearned = Schedule::new(DurationEstimate::PRIOR, 2.0);
         let (mut sum, mut count) = (0.0, 0.0);
         for median in [1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0] {
@@ -320,6 +336,28 @@ mod tests {
             }
         }
         assert!(sum / count <= 1.4, "{}", sum / count);
+    }
+
+    /// Beside the check that tells whether there is such a job at all, which both make.
+    #[test]
+    fn ids_from_elsewhere_cost_less_than_checks_every_second() {
+        let every_second = |seconds: f64| 2.0 + cost(&[seconds], 2.0, |t| t + 1.0).j;
+        let j_of = |schedule: &Schedule, seconds: f64| 2.0 + cost(&[seconds], 2.0, |t| schedule.next_check(t)).j;
+        let unlearned = Schedule::from_elsewhere(DurationEstimate::PRIOR, 2.0);
+        for seconds in [0.5, 2.02, 10.02] {
+            let (ours, theirs) = (j_of(&unlearned, seconds), every_second(seconds));
+            assert!(ours <= theirs, "{seconds} s, nothing known: {ours:.2}, every second {theirs:.2}");
+            let history = (0..5).fold(DurationStats::default(), |sums, _| sums.with(seconds));
+            let learned = Schedule::from_elsewhere(history.estimate(), 2.0);
+            let learned = j_of(&learned, seconds);
+            assert!(learned <= theirs, "{seconds} s, learned: {learned:.2}, every second {theirs:.2}");
+        }
+        let all = [0.5, 2.0, 10.0].into_iter().cycle().take(30);
+        let mixed = all.fold(DurationStats::default(), DurationStats::with);
+        let mixed = Schedule::from_elsewhere(mixed.estimate(), 2.0);
+        for seconds in [0.5, 2.02, 10.02] {
+            assert!(j_of(&mixed, seconds) <= every_second(seconds), "{seconds} s among others");
+        }
     }
 
     #[test]
@@ -340,7 +378,7 @@ mod tests {
                     for _ in 0..200 {
                         let next = schedule.next_check(t);
                         assert!(
-                            next >= FIRST_LOOK && next >= t + GAP_MIN - 1e-9 && next - t <= GAP_MAX_LONG + 1e-9,
+                            next >= FIRST_CHECK && next >= t + GAP_MIN - 1e-9 && next - t <= GAP_MAX_LONG + 1e-9,
                             "{median} {sigma} {worth}: {t} {next}"
                         );
                         t = next;
@@ -351,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_buys_fewer_looks() {
+    fn patience_buys_fewer_checks() {
         let looks = |worth: f64| {
             let schedule = Schedule::new(DurationEstimate::PRIOR, worth);
             let (mut t, mut looks) = (0.0, 0);
@@ -365,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_look_is_taken_when_it_has_a_chance() {
+    fn a_last_check_is_made_when_it_has_a_chance() {
         let schedule = Schedule::new(with_median(10.0, 0.5), 2.0);
         assert!(schedule.is_worth_a_last_check(6.0, 10.0));
         assert!(!schedule.is_worth_a_last_check(2.0, 3.0));

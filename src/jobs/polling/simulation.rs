@@ -1,9 +1,5 @@
-//! Jobs that never ran, and what waiting for them would have cost: the tool of the tests of this room and of
-//! `benches/numbers/waiting.rs`.
-//!
-//! What lives here: durations drawn from a log-normal without surprises (quantiles, or a generator whose state is the
-//! caller's), the schedules of other clients, and [`cost`]. What never does: a clock, I/O, or anything that the product
-//! needs at run time.
+//! Simulated jobs, and what waiting for them would have cost: the tool of this module's tests and of
+//! `benches/numbers/waiting.rs`. Deterministic.
 
 use super::schedule::{LogNormal, normal_below};
 
@@ -12,7 +8,7 @@ use super::schedule::{LogNormal, normal_below};
 pub const TABLE: [(f64, f64, f64); 5] =
     [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
 
-/// When a schedule looks next, in seconds since the submit, for a job not done at the given second.
+/// When a schedule checks next, in seconds since the submit, for a job not done at the given second.
 pub type Next = fn(f64) -> f64;
 
 /// The fixed schedules of `waiting-cost.md`.
@@ -33,14 +29,14 @@ pub const CHECK_CREDITS: f64 = 2.0;
 pub struct Cost {
     /// `J = w n + o`.
     pub j: f64,
-    /// Looks, `n`.
+    /// Checks, `n`.
     pub looks: f64,
-    /// Seconds between the end of a job and the look that saw it, `o`.
+    /// Seconds between the end of a job and the check that saw it, `o`.
     pub delay: f64,
 }
 
 impl Cost {
-    /// Credits for the looks.
+    /// Credits for the checks.
     pub fn credits(&self) -> f64 {
         self.looks * CHECK_CREDITS
     }

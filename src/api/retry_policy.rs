@@ -1,13 +1,10 @@
-//! Whether and when a request is sent again: decisions only, no sleeping.
-//!
-//! What lives here: [`Attempt::decide`], pure but for the jitter of its delays, and the reading of `Retry-After`. What
-//! never does: I/O. The delays' arithmetic is the `backoff` crate's, used in this file only so that it can be replaced
-//! in one place.
+//! Whether and when a request is sent again: decisions only, no sleeping. Pure but for the jitter of its delays.
 //!
 //! | the request… | safe to repeat | paid work |
 //! |---|---|---|
 //! | was surely not received (refused, DNS) | again | again |
 //! | did not leave for a reason that lies here (no CA certificates) | stop | stop |
+//! | was held back here (given up, a key that was just refused) | stop | stop |
 //! | was refused with 429 | again, after `Retry-After` | again, after `Retry-After` |
 //! | was answered with a passing 5xx | again | stop: it may have been worked on |
 //! | got no answer | again | stop: it may have been charged |
@@ -34,16 +31,18 @@ pub enum Repeat {
     Paid,
 }
 
-/// What became of a request that did not succeed.
+/// How far a request that did not succeed came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Delivery {
     /// The service surely never saw it.
     NotSent,
+    /// It was held back here, and would be again.
+    Withheld,
     /// The service refused it because of the pace (429) and did nothing.
     Refused,
     /// The service answered.
     Answered,
-    /// It was sent elsewhere, which is not followed: whoever said so did nothing.
+    /// The answer was a redirect, which is not followed: no work was done there.
     Elsewhere,
     /// It left, and no answer came.
     Lost,
@@ -59,7 +58,7 @@ pub struct Attempt {
     /// Whether a second execution would matter.
     pub repeat: Repeat,
     /// What became of it.
-    pub fate: Fate,
+    pub delivery: Delivery,
     /// Whether the failure's kind can pass by itself.
     pub retryable: bool,
     /// What the service asked for.
@@ -81,10 +80,11 @@ pub enum Decision {
 impl Attempt {
     /// See the table in the module's header.
     pub fn decide(&self) -> Decision {
-        let repeatable = match (self.fate, self.repeat) {
-            (Fate::Refused, _) => true,
-            (Fate::NotSent, _) | (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Safe) => self.retryable,
-            (Fate::Answered | Fate::Elsewhere | Fate::Lost, Repeat::Paid) => false,
+        let repeatable = match (self.delivery, self.repeat) {
+            (Delivery::Withheld, _) => false,
+            (Delivery::Refused, _) => true,
+            (Delivery::NotSent, _) | (Delivery::Answered | Delivery::Elsewhere | Delivery::Lost, Repeat::Safe) => self.retryable,
+            (Delivery::Answered | Delivery::Elsewhere | Delivery::Lost, Repeat::Paid) => false,
         };
         if !repeatable || self.number >= ATTEMPTS_MAX {
             return Decision::Stop;
@@ -132,36 +132,36 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn attempt(repeat: Repeat, fate: Fate) -> Attempt {
-        Attempt { number: 1, elapsed: Duration::ZERO, repeat, fate, retryable: true, retry_after: None }
+    fn attempt(repeat: Repeat, delivery: Delivery) -> Attempt {
+        Attempt { number: 1, elapsed: Duration::ZERO, repeat, delivery, retryable: true, retry_after: None }
     }
 
     #[test]
     fn the_table_of_the_header_holds() {
         let again = |a: Attempt| matches!(a.decide(), Decision::Again { .. });
         for repeat in [Repeat::Safe, Repeat::Paid] {
-            assert!(again(attempt(repeat, Fate::NotSent)));
-            assert!(again(attempt(repeat, Fate::Refused)));
-            assert!(!again(Attempt { retryable: false, ..attempt(repeat, Fate::NotSent) }));
+            assert!(again(attempt(repeat, Delivery::NotSent)));
+            assert!(again(attempt(repeat, Delivery::Refused)));
+            assert!(!again(Attempt { retryable: false, ..attempt(repeat, Delivery::NotSent) }));
         }
-        assert!(again(attempt(Repeat::Safe, Fate::Answered)));
-        assert!(again(attempt(Repeat::Safe, Fate::Lost)));
-        assert!(!again(attempt(Repeat::Paid, Fate::Answered)));
-        assert!(!again(attempt(Repeat::Paid, Fate::Lost)));
-        assert!(!again(attempt(Repeat::Paid, Fate::Elsewhere)));
-        assert!(!again(Attempt { retryable: false, ..attempt(Repeat::Safe, Fate::Answered) }));
+        assert!(again(attempt(Repeat::Safe, Delivery::Answered)));
+        assert!(again(attempt(Repeat::Safe, Delivery::Lost)));
+        assert!(!again(attempt(Repeat::Paid, Delivery::Answered)));
+        assert!(!again(attempt(Repeat::Paid, Delivery::Lost)));
+        assert!(!again(attempt(Repeat::Paid, Delivery::Elsewhere)));
+        assert!(!again(Attempt { retryable: false, ..attempt(Repeat::Safe, Delivery::Answered) }));
     }
 
     #[test]
     fn repeats_end_by_number_and_by_time() {
-        let base = attempt(Repeat::Safe, Fate::Lost);
+        let base = attempt(Repeat::Safe, Delivery::Lost);
         assert_eq!(Attempt { number: ATTEMPTS_MAX, ..base }.decide(), Decision::Stop);
         assert_eq!(Attempt { elapsed: REPEAT_BUDGET, ..base }.decide(), Decision::Stop);
     }
 
     #[test]
-    fn the_services_wish_wins_when_it_is_longer_and_ends_the_call_when_it_is_too_long() {
-        let base = attempt(Repeat::Paid, Fate::Refused);
+    fn a_longer_retry_after_wins_and_a_too_long_one_ends_the_call() {
+        let base = attempt(Repeat::Paid, Delivery::Refused);
         let wish = Duration::from_secs(7);
         assert_eq!(Attempt { retry_after: Some(wish), ..base }.decide(), Decision::Again { after: wish });
         assert_eq!(Attempt { retry_after: Some(Duration::from_secs(60)), ..base }.decide(), Decision::Stop);

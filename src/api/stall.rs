@@ -1,10 +1,9 @@
-//! Whether bytes still move: what tells a slow line from one that stalls.
-//!
-//! What lives here: [`Moved`], counted by whoever moves bytes and asked by whoever waits for them. What never does: HTTP.
+//! Whether bytes still move: tells a slow line from one that has stalled.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Slowest line worth waiting for.
@@ -13,7 +12,7 @@ const BYTES_PER_SECOND_MIN: u64 = 20_000;
 const BUFFERED_BYTES_MAX: u64 = 512 * 1024;
 /// Longest pause of an answer that takes longer than its limit.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
-/// How often a silence is looked at.
+/// How often a silence is measured.
 const SILENCE_STEP: Duration = Duration::from_millis(250);
 
 /// How long the slowest line takes for so many bytes.
@@ -21,26 +20,27 @@ pub(super) fn at_least(bytes: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND_MIN as f64)
 }
 
-/// Bytes that moved, and when the last did.
+/// Bytes transferred so far, and when the last of them were. Counted by the side that moves bytes and read by the side
+/// that waits for them.
 #[derive(Clone)]
-pub(super) struct Moved(Arc<Mutex<(u64, Instant)>>);
+pub(super) struct TransferProgress(Arc<Mutex<(u64, Instant)>>);
 
-impl Moved {
+impl TransferProgress {
     pub(super) fn new() -> Self {
-        Moved(Arc::new(Mutex::new((0, Instant::now()))))
+        TransferProgress(Arc::new(Mutex::new((0, Instant::now()))))
     }
 
     pub(super) fn now(&self) -> (u64, Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     pub(super) fn take(&self, bytes: usize) {
-        let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *moved = (moved.0.saturating_add(bytes as u64), Instant::now());
+        let mut progress = self.0.lock();
+        *progress = (progress.0.saturating_add(bytes as u64), Instant::now());
     }
 
-    /// Of an answer that comes in: ends after `limit`, but goes on for as long as one moves that is worth waiting for.
-    pub(super) async fn stalled_after(&self, limit: Duration) {
+    /// For an incoming answer: returns after `limit`, later while bytes still arrive at a rate worth waiting for.
+    pub(super) async fn answer_stalled(&self, limit: Duration) {
         let began = Instant::now();
         tokio::time::sleep(limit).await;
         loop {
@@ -52,10 +52,10 @@ impl Moved {
         }
     }
 
-    /// Of a body that goes out, where what left the machine cannot be seen, only that nobody comes for more: ends when
-    /// nothing was taken for `idle` and for as long as the slowest line needs for what is still in buffers; and in any
-    /// case when such a line would have been through with all of `length`.
-    pub(super) async fn nothing_for(&self, idle: Duration, length: u64) {
+    /// For an outgoing body, where only reads of the source can be seen: returns when nothing was read for `idle` plus the
+    /// time that the slowest line needs for what buffers may hold, and in any case when such a line would have sent all
+    /// of `length`.
+    pub(super) async fn upload_stalled(&self, idle: Duration, length: u64) {
         let (began, whole) = (Instant::now(), idle + at_least(length));
         loop {
             let (bytes, at) = self.now();
@@ -76,7 +76,7 @@ mod tests {
 
     /// After how many seconds an upload of `length` is given up of which a piece was taken at each of `at`.
     async fn given_up_after(length: u64, at: &[(u64, u64)]) -> u64 {
-        let (taken, began) = (Moved::new(), Instant::now());
+        let (taken, began) = (TransferProgress::new(), Instant::now());
         let takes = async {
             for (second, bytes) in at {
                 tokio::time::sleep_until(began + Duration::from_secs(*second)).await;
@@ -85,13 +85,13 @@ mod tests {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = taken.nothing_for(IDLE, length) => began.elapsed().as_secs(),
+            () = taken.upload_stalled(IDLE, length) => began.elapsed().as_secs(),
             () = takes => unreachable!("it never ends"),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_upload_that_stalls_is_given_up_before_its_caller_is_and_a_slow_one_is_not() {
+    async fn stalled_uploads_end_and_slow_ones_go_on() {
         // Nothing was taken at all, of a small file or of a large one.
         assert_eq!(given_up_after(9, &[]).await, 15);
         assert_eq!(given_up_after(2_000 * MIB, &[]).await, 15);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_moves_may_take_longer_and_one_that_stalls_or_drips_may_not() {
+    async fn answers_may_be_slow_but_not_stall_or_drip() {
         let limit = Duration::from_secs(20);
         for (every, bytes, pieces, ends) in [
             // Nothing came, or it stalled before the limit.
@@ -121,16 +121,16 @@ mod tests {
             // It drips: on the average too slow.
             (2, 100, 1_000, 20),
         ] {
-            let (moved, began) = (Moved::new(), Instant::now());
+            let (progress, began) = (TransferProgress::new(), Instant::now());
             let moves = async {
                 for _ in 0..pieces {
                     tokio::time::sleep(Duration::from_secs(every)).await;
-                    moved.take(bytes);
+                    progress.take(bytes);
                 }
                 std::future::pending::<()>().await;
             };
             tokio::select! {
-                () = moved.stalled_after(limit) => assert_eq!(began.elapsed().as_secs(), ends, "{every} {bytes} {pieces}"),
+                () = progress.answer_stalled(limit) => assert_eq!(began.elapsed().as_secs(), ends, "{every} {bytes} {pieces}"),
                 () = moves => unreachable!("it never ends"),
             }
         }

@@ -1,0 +1,457 @@
+//! Which answers are errors, and what each documented code means.
+//!
+//! [`failure`] turns every shape of an error that the service has been seen to answer into ours. The shape that ends a
+//! job when it comes as the answer to a check is told by [`is_failed_job`].
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::response::ResponseContext;
+use crate::catalog::shorten;
+use crate::error::{Error, Kind};
+use crate::hint;
+use crate::json_ext::{field, truth, whole_number};
+use crate::next_step::{Hint, NextStep};
+
+/// The words that `job/check` is documented to answer. A body that carries one of them is a job's state, whatever its
+/// `error` field says about the job.
+const JOB_WORDS: &[&str] = &["working", "success", "failed", "aborted", "unknown"];
+/// Codes that speak of the document, its password, pages or time: they end the job, not the question.
+const DOCUMENT_CODES: std::ops::RangeInclusive<i64> = 441..=454;
+/// Longest part of the service's own words that is passed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// The error that an answer tells, if it tells one: HTTP status first, then `errorCode`, then a numeric `status`, then
+/// `error` (`true`, or the message itself) on HTTP 200. `body` is already free of secrets.
+pub fn failure(
+    status: u16,
+    body: Option<&Value>,
+    retry_after: Option<Duration>,
+    context: ResponseContext,
+) -> Option<Error> {
+    let empty = Value::Null;
+    let body = body.unwrap_or(&empty);
+    let code = failure_code(status, body, context)?;
+    let said = message_in(body).map(|text| shorten(text.trim(), MESSAGE_CHARS_MAX));
+    let explanation = explain(code, context, said.as_deref());
+    let message = match said {
+        Some(said) => sentence(format!("{} (code {code}): {said}", explanation.meaning)),
+        None => format!("{} (code {code}).", explanation.meaning),
+    };
+    let mut error = Error::new(explanation.kind, message, (explanation.hint)()).with_retry_after(retry_after);
+    if body.is_object() {
+        error = error.with_upstream(body.clone());
+    }
+    Some(error)
+}
+
+/// The code of the error that an answer tells, if it tells one.
+pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) -> Option<i64> {
+    let inside = code_inside(body);
+    let speaks_of_document = |code: i64| DOCUMENT_CODES.contains(&code);
+    if context == ResponseContext::Job
+        && (status < 400 || speaks_of_document(i64::from(status)) || inside.is_some_and(speaks_of_document))
+        && is_failed_job(body)
+    {
+        return None;
+    }
+    if status >= 400 {
+        // Gateways answer 5xx for what the service itself knows better.
+        return Some(inside.filter(|_| status >= 500).unwrap_or_else(|| i64::from(status)));
+    }
+    let word = status_word(body);
+    if context == ResponseContext::Job && is_job_word(word) {
+        return None;
+    }
+    let is_error = is_error(body) || ["error", "failed", "aborted"].iter().any(|bad| bad.eq_ignore_ascii_case(word));
+    match inside {
+        Some(code) => Some(code),
+        // A check that was answered with an error of which nothing is said has no state in it.
+        None if context == ResponseContext::Job && is_error => Some(500),
+        None if is_error => Some(400),
+        None if (200..300).contains(&status) => None,
+        None => Some(i64::from(status)),
+    }
+}
+
+/// Whether an answer to a check tells, in the service's error shape, that the job has failed: by a code that speaks of
+/// the document, or by an error with a message, no state, and no code that speaks of the question.
+pub fn is_failed_job(body: &Value) -> bool {
+    let word = status_word(body);
+    if !(word.is_empty() || word.eq_ignore_ascii_case("error")) {
+        return false;
+    }
+    match code_inside(body) {
+        Some(code) if DOCUMENT_CODES.contains(&code) => true,
+        Some(400) | None => is_error(body) && message_in(body).is_some(),
+        Some(_) => false,
+    }
+}
+
+/// The service's own words about an error: `message`, `error` where that is a text, or the first of `errors`.
+pub fn message_in(body: &Value) -> Option<&str> {
+    let text = |value: &Value| -> Option<bool> { Some(truth(value).is_none() && !value.as_str()?.trim().is_empty()) };
+    let said = |name: &str| field(body, name).filter(|value| text(value) == Some(true)).and_then(Value::as_str);
+    said("message").or_else(|| said("error")).or_else(|| {
+        let first = field(body, "errors")?.as_array()?.first()?;
+        first.as_str().or_else(|| field(first, "message")?.as_str()).filter(|text| !text.trim().is_empty())
+    })
+}
+
+fn status_word(body: &Value) -> &str {
+    field(body, "status").and_then(Value::as_str).map(str::trim).filter(|word| word.parse::<f64>().is_err()).unwrap_or("")
+}
+
+fn is_job_word(word: &str) -> bool {
+    JOB_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// `error: true`, or a text in `error` that says what is wrong.
+pub fn is_error(body: &Value) -> bool {
+    field(body, "error").is_some_and(|error| match truth(error) {
+        Some(truth) => truth,
+        None => error.as_str().is_some_and(|text| !text.trim().is_empty()),
+    })
+}
+
+/// The code of an error inside of the body.
+fn code_inside(body: &Value) -> Option<i64> {
+    ["errorCode", "status"]
+        .iter()
+        .filter_map(|name| field(body, name).and_then(whole_number))
+        .find(|code| (400..600).contains(code))
+}
+
+/// `text` with a full stop, unless it ends a sentence already.
+fn sentence(mut text: String) -> String {
+    if !text.ends_with(['.', '!', '?', '…']) {
+        text.push('.');
+    }
+    text
+}
+
+/// What a code means and what to do about it.
+struct Explanation {
+    /// Codes of the service; an HTTP status is one too.
+    codes: &'static [i64],
+    /// Only for these requests; none for all.
+    context: Option<ResponseContext>,
+    kind: Kind,
+    meaning: &'static str,
+    hint: fn() -> Hint,
+}
+
+/// The documented codes and what to do about each; of several rows for a code the first that applies.
+const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        codes: &[400],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The service refused the request",
+        hint: || {
+            hint![
+                "Check the arguments with ",
+                NextStep::DescribeAny,
+                ". If the source is a link, check that it can be opened without a login; prefix it with `cache:` when its host answers only now and then."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[401],
+        context: None,
+        kind: Kind::Auth,
+        meaning: "The service refused the API key",
+        hint: || "Copy the key again from https://app.pdf.co and set it as PDFCO_API_KEY.".into(),
+    },
+    Explanation {
+        codes: &[402],
+        context: None,
+        kind: Kind::InsufficientCredits,
+        meaning: "The account has not enough credits",
+        hint: || {
+            hint![
+                "Buy credits or wait for the next period at https://app.pdf.co; ",
+                NextStep::Balance,
+                " shows the balance."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[403],
+        context: Some(ResponseContext::Document),
+        kind: Kind::InvalidArgument,
+        meaning: "The service may not read the source link",
+        hint: || {
+            hint![
+                "Make the link public, pass ",
+                NextStep::Argument("httpusername".into()),
+                " and ",
+                NextStep::Argument("httppassword".into()),
+                ", or upload the file with ",
+                NextStep::Upload,
+                ". Links of earlier results expire, after an hour unless they were asked to live longer."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[403],
+        context: None,
+        kind: Kind::Auth,
+        meaning: "The service forbids this request",
+        hint: || "Check the API key and the credits of its account at https://app.pdf.co.".into(),
+    },
+    Explanation {
+        codes: &[404],
+        context: Some(ResponseContext::Job),
+        kind: Kind::NotFound,
+        meaning: "The service does not know this job",
+        hint: || hint!["Check the job id; ", NextStep::ListJobs, " shows the jobs of this key."],
+    },
+    Explanation {
+        codes: &[404],
+        context: None,
+        kind: Kind::NotFound,
+        meaning: "The service does not know this",
+        hint: || "Check the id or the link. Files that were uploaded or made vanish, after an hour as a rule.".into(),
+    },
+    Explanation {
+        codes: &[405, 408, 445],
+        context: None,
+        kind: Kind::Upstream,
+        meaning: "The service ran out of time",
+        hint: || {
+            hint![
+                "Send fewer ",
+                NextStep::Argument("pages".into()),
+                " at once, or use a faster source than the link given."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[413],
+        context: None,
+        kind: Kind::TooLarge,
+        meaning: "The request is too large for the service",
+        hint: || hint!["Upload the file with ", NextStep::Upload, " and pass its link."],
+    },
+    Explanation {
+        codes: &[414],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "A link or parameter is too long",
+        hint: || hint!["Upload the file with ", NextStep::Upload, " and pass its link."],
+    },
+    Explanation {
+        codes: &[415],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The service does not take this type of file",
+        hint: || hint!["Check with ", NextStep::DescribeAny, " which types the operation takes."],
+    },
+    Explanation {
+        codes: &[429],
+        context: None,
+        kind: Kind::RateLimited,
+        meaning: "The service asks for fewer requests",
+        hint: || "Wait a little. Lower PDFCO_RATE_LIMIT (2 a second on the free plan, 10 on paid ones).".into(),
+    },
+    Explanation {
+        codes: &[441],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The document is protected by a password",
+        hint: || hint!["Pass the right ", NextStep::Argument("password".into()), "."],
+    },
+    Explanation {
+        codes: &[442],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The document is damaged or of another type",
+        hint: || "Open it in a viewer first. Was the link an HTML page instead of the file?".into(),
+    },
+    Explanation {
+        codes: &[443],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The document's permissions prohibit this",
+        hint: || {
+            hint![
+                "If you have the right to, pass ",
+                NextStep::Argument("profiles".into()),
+                " with {\"CheckPermissions\": false}."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[444],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "`profiles` could not be parsed",
+        hint: || {
+            hint!["Pass ", NextStep::Argument("profiles".into()), " as a JSON object, such as {\"TrimSpaces\": true}."]
+        },
+    },
+    Explanation {
+        codes: &[446],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "Files needed for the conversion are missing",
+        hint: || "Embed what the document refers to, or upload it too.".into(),
+    },
+    Explanation {
+        codes: &[447],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The template is invalid",
+        hint: || "Check the template's text or id.".into(),
+    },
+    Explanation {
+        codes: &[448, 452],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The link or HTML is invalid",
+        hint: || "Check the link; links of earlier results expire.".into(),
+    },
+    Explanation {
+        codes: &[449],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "A page number is out of range",
+        hint: || {
+            hint![
+                "Check ",
+                NextStep::Argument("pages".into()),
+                "; ",
+                NextStep::DescribeAny,
+                " says whether it counts from 0 or 1."
+            ]
+        },
+    },
+    Explanation {
+        codes: &[450],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The page range is invalid",
+        hint: || {
+            hint!["Write ", NextStep::Argument("pages".into()), " such as `0,2-5,7-`; `!0` is the last page."]
+        },
+    },
+    Explanation {
+        codes: &[454],
+        context: None,
+        kind: Kind::InvalidArgument,
+        meaning: "The parameters are invalid",
+        hint: || hint!["Check the arguments with ", NextStep::DescribeAny, "."],
+    },
+];
+
+/// The service has no such path. Its only sign is its message.
+const NO_SUCH_METHOD: Explanation = Explanation {
+    codes: &[404],
+    context: None,
+    kind: Kind::NotFound,
+    meaning: "The service has no such method",
+    hint: || "Nothing was worked on. Check PDFCO_BASE_URL; the service may also have withdrawn this operation.".into(),
+};
+
+/// Any other refusal.
+const REFUSED: Explanation = Explanation {
+    codes: &[],
+    context: None,
+    kind: Kind::InvalidArgument,
+    meaning: "The service refused the request",
+    hint: || hint!["Check the arguments with ", NextStep::DescribeAny, "."],
+};
+
+/// Any other failure.
+const FAILED: Explanation = Explanation {
+    codes: &[],
+    context: None,
+    kind: Kind::Upstream,
+    meaning: "The service failed",
+    hint: || "Try again later; a status page is linked from https://pdf.co.".into(),
+};
+
+fn explain(code: i64, context: ResponseContext, said: Option<&str>) -> &'static Explanation {
+    let says_no_method = || said.is_some_and(|said| said.to_ascii_lowercase().starts_with("method not found"));
+    if code == 404 && says_no_method() {
+        return &NO_SUCH_METHOD;
+    }
+    let applies = |row: &&Explanation| row.codes.contains(&code) && row.context.is_none_or(|only| only == context);
+    let other = if (400..500).contains(&code) { &REFUSED } else { &FAILED };
+    EXPLANATIONS.iter().find(applies).unwrap_or(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::next_step::Audience;
+
+    #[test]
+    fn document_codes_answered_to_a_check_end_the_job() {
+        for (status, body, fails) in [
+            (200, json!({"status": "error", "errorCode": 441, "error": true, "message": "Invalid Password"}), true),
+            (200, json!({"errorCode": 454}), true),
+            (441, json!({"error": true, "message": "Invalid Password"}), true),
+            (400, json!({"error": true, "errorCode": "442", "message": "damaged"}), true),
+            (200, json!({"error": true, "message": "Object reference not set"}), true),
+            (200, json!({"error": "Something broke"}), true),
+            (200, json!({"error": true, "status": 400, "message": "bad"}), true),
+            // These speak of the question.
+            (200, json!({"error": true, "errorCode": 401, "message": "no"}), false),
+            (200, json!({"error": true, "errorCode": 402, "message": "no"}), false),
+            (200, json!({"error": true, "errorCode": 500, "message": "no"}), false),
+            (400, json!({"error": true, "message": "jobId is required"}), false),
+            (502, json!({"error": true, "message": "bad gateway"}), false),
+            (200, json!({"error": true}), false),
+            (200, json!({"status": "error"}), false),
+        ] {
+            let error = failure(status, Some(&body), None, ResponseContext::Job);
+            assert_eq!(error.is_none(), fails, "HTTP {status} {body}");
+            assert_eq!(is_failed_job(&body) && error.is_none(), fails, "HTTP {status} {body}");
+        }
+        let working = json!({"status": "working", "error": true, "message": "odd"});
+        assert!(!is_failed_job(&working) && failure(200, Some(&working), None, ResponseContext::Job).is_none());
+        let nothing = failure(200, Some(&json!({"error": true})), None, ResponseContext::Job);
+        assert!(nothing.is_some_and(|error| error.kind() == Kind::Upstream && error.is_retryable()));
+    }
+
+    #[test]
+    fn every_code_has_one_explanation_and_messages_are_sentences() {
+        for code in EXPLANATIONS.iter().flat_map(|row| row.codes) {
+            let error = failure(200, Some(&json!({"errorCode": code, "message": "Timeout"})), None, ResponseContext::Account)
+                .unwrap();
+            assert!(error.message().ends_with(": Timeout."), "{error}");
+            assert!(!error.hint().text(Audience::Shell).contains("describe_operation"), "{error}");
+        }
+        let asked = failure(400, Some(&json!({"message": "Really?"})), None, ResponseContext::Account).unwrap();
+        assert!(asked.message().ends_with("Really?"), "{asked}");
+    }
+
+    #[test]
+    fn an_unknown_method_is_no_file_that_vanished() {
+        let body = json!({"message": "method not found. Please check API documentation at https://apidocs.pdf.co/"});
+        let error = failure(404, Some(&body), None, ResponseContext::Document).unwrap();
+        let hint = error.hint().text(Audience::Agent);
+        assert!(error.kind() == Kind::NotFound && hint.contains("PDFCO_BASE_URL") && !hint.contains("vanish"), "{hint}");
+    }
+
+    #[test]
+    fn errors_told_as_text_or_in_a_list_are_read() {
+        for (body, expected) in [
+            (json!({"error": "broken"}), Some("broken")),
+            (json!({"error": "true", "message": "m"}), Some("m")),
+            (json!({"error": true}), None),
+            (json!({"errors": ["first", "second"]}), Some("first")),
+            (json!({"errors": [{"message": "first"}]}), Some("first")),
+            (json!({"message": "  "}), None),
+        ] {
+            assert_eq!(message_in(&body), expected, "{body}");
+        }
+        let error = failure(200, Some(&json!({"error": "broken"})), None, ResponseContext::Document).unwrap();
+        assert!(error.message().contains("broken"), "{error}");
+    }
+}

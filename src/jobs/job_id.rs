@@ -1,0 +1,125 @@
+//! Ids of jobs: the one that callers use, and the one that we give before the service has given any.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::error::{Error, Result};
+use crate::hint;
+use crate::next_step::NextStep;
+
+/// Longest id that is looked up or sent, in bytes.
+pub const ID_BYTES_MAX: usize = 200;
+/// Prefix of ids that we gave.
+const INTENT_PREFIX: &str = "local-";
+/// Scheme of the resources that stand for jobs.
+const URI_SCHEME: &str = "job://";
+
+/// An id by which a job can be looked up: the service's, or ours where the service has given none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(String);
+
+impl JobId {
+    /// Reads an id that a caller or the service wrote; white space around it is dropped.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless it is 1 to [`ID_BYTES_MAX`] visible ASCII characters.
+    pub fn parse(id: &str) -> Result<JobId> {
+        JobId::parse_as(id, "job_id")
+    }
+
+    /// As [`JobId::parse`], for an id that the caller knows by another name.
+    pub fn parse_as(id: &str, name: &str) -> Result<JobId> {
+        valid_id(id, name).map(|id| JobId(id.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is one of ours.
+    pub fn is_intent(&self) -> bool {
+        self.0.starts_with(INTENT_PREFIX)
+    }
+
+    /// The URI of the resource that stands for this job.
+    pub fn uri(&self) -> String {
+        uri(&self.0)
+    }
+
+    /// The id in a resource's URI; nothing for other URIs.
+    pub fn from_uri(uri: &str) -> Option<JobId> {
+        JobId::parse(uri.strip_prefix(URI_SCHEME)?).ok()
+    }
+}
+
+impl Deref for JobId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The URI of the resource that stands for the job `id`.
+pub fn uri(id: &str) -> String {
+    format!("{URI_SCHEME}{id}")
+}
+
+/// An id that can be looked up, sent and shown; `name` is what its writer calls it.
+pub(super) fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
+    let id = id.trim();
+    let is_fine = !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    if is_fine {
+        return Ok(id);
+    }
+    Err(Error::invalid(
+        format!("`{name}` cannot be `{}`.", crate::catalog::shorten(id, 40)),
+        hint![
+            format!("An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; "),
+            NextStep::ListJobs,
+            " shows the ids of jobs."
+        ],
+    ))
+}
+
+/// A new id of our own: random and unguessable.
+pub(super) fn new_intent_id() -> String {
+    format!("{INTENT_PREFIX}{}", uuid::Uuid::new_v4().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_visible_ascii_within_a_bound() {
+        for (id, fine) in [
+            ("AAAA--151-300", true),
+            ("  padded \n", true),
+            ("12345", true),
+            (&"x".repeat(ID_BYTES_MAX), true),
+            (&"x".repeat(ID_BYTES_MAX + 1), false),
+            ("", false),
+            ("a b", false),
+            ("a\u{202e}b", false),
+            ("a\0b", false),
+        ] {
+            assert_eq!(JobId::parse(id).is_ok(), fine, "{id:?}");
+        }
+        assert!(JobId::parse(&new_intent_id()).is_ok_and(|id| id.is_intent()));
+    }
+
+    #[test]
+    fn a_uri_gives_its_id_back() {
+        let id = JobId::parse("AAAA--151-300").unwrap();
+        assert_eq!(JobId::from_uri(&id.uri()), Some(id));
+        assert_eq!(JobId::from_uri("file:///etc/passwd"), None);
+    }
+}
