@@ -60,7 +60,11 @@ impl Body {
     ///
     /// # Errors
     /// See [`Unread`].
-    pub(super) async fn read(mut response: reqwest::Response, progress: &TransferProgress, permits: &LargeBodyPermits) -> Result<Body, Unread> {
+    pub(super) async fn read(
+        mut response: reqwest::Response,
+        progress: &TransferProgress,
+        permits: &LargeBodyPermits,
+    ) -> Result<Body, Unread> {
         if response.content_length().is_some_and(|length| length > BYTES_MAX as u64) {
             return Err(Unread::TooLarge);
         }
@@ -158,7 +162,10 @@ mod tests {
         let marked = [b"\xEF\xBB\xBF", &br#"{"jobId":"a"}"#[..]].concat();
         assert_eq!(Body::from(&marked[..]).json(), Some(serde_json::json!({"jobId": "a"})));
         let latin = b"{\"jobId\":\"a\",\"name\":\"l\xe9on\"}";
-        assert_eq!(Body::from(&latin[..]).json().and_then(|body| body["jobId"].as_str().map(str::to_owned)), Some("a".into()));
+        assert_eq!(
+            Body::from(&latin[..]).json().and_then(|body| body["jobId"].as_str().map(str::to_owned)),
+            Some("a".into())
+        );
     }
 
     proptest! {

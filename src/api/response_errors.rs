@@ -100,7 +100,11 @@ pub fn message_in(body: &Value) -> Option<&str> {
 }
 
 fn status_word(body: &Value) -> &str {
-    field(body, "status").and_then(Value::as_str).map(str::trim).filter(|word| word.parse::<f64>().is_err()).unwrap_or("")
+    field(body, "status")
+        .and_then(Value::as_str)
+        .map(str::trim)
+        .filter(|word| word.parse::<f64>().is_err())
+        .unwrap_or("")
 }
 
 fn is_job_word(word: &str) -> bool {
@@ -333,9 +337,7 @@ const EXPLANATIONS: &[Explanation] = &[
         context: None,
         kind: Kind::InvalidArgument,
         meaning: "The page range is invalid",
-        hint: || {
-            hint!["Write ", NextStep::Argument("pages".into()), " such as `0,2-5,7-`; `!0` is the last page."]
-        },
+        hint: || hint!["Write ", NextStep::Argument("pages".into()), " such as `0,2-5,7-`; `!0` is the last page."],
     },
     Explanation {
         codes: &[454],
@@ -422,8 +424,9 @@ mod tests {
     #[test]
     fn every_code_has_one_explanation_and_messages_are_sentences() {
         for code in EXPLANATIONS.iter().flat_map(|row| row.codes) {
-            let error = failure(200, Some(&json!({"errorCode": code, "message": "Timeout"})), None, ResponseContext::Account)
-                .unwrap();
+            let error =
+                failure(200, Some(&json!({"errorCode": code, "message": "Timeout"})), None, ResponseContext::Account)
+                    .unwrap();
             assert!(error.message().ends_with(": Timeout."), "{error}");
             assert!(!error.hint().text(Audience::Shell).contains("describe_operation"), "{error}");
         }
@@ -436,7 +439,10 @@ mod tests {
         let body = json!({"message": "method not found. Please check API documentation at https://apidocs.pdf.co/"});
         let error = failure(404, Some(&body), None, ResponseContext::Document).unwrap();
         let hint = error.hint().text(Audience::Agent);
-        assert!(error.kind() == Kind::NotFound && hint.contains("PDFCO_BASE_URL") && !hint.contains("vanish"), "{hint}");
+        assert!(
+            error.kind() == Kind::NotFound && hint.contains("PDFCO_BASE_URL") && !hint.contains("vanish"),
+            "{hint}"
+        );
     }
 
     #[test]

@@ -83,7 +83,9 @@ impl Attempt {
         let repeatable = match (self.delivery, self.repeat) {
             (Delivery::Withheld, _) => false,
             (Delivery::Refused, _) => true,
-            (Delivery::NotSent, _) | (Delivery::Answered | Delivery::Elsewhere | Delivery::Lost, Repeat::Safe) => self.retryable,
+            (Delivery::NotSent, _) | (Delivery::Answered | Delivery::Elsewhere | Delivery::Lost, Repeat::Safe) => {
+                self.retryable
+            }
             (Delivery::Answered | Delivery::Elsewhere | Delivery::Lost, Repeat::Paid) => false,
         };
         if !repeatable || self.number >= ATTEMPTS_MAX {

@@ -12,8 +12,8 @@ use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 
 use super::Client;
-pub(crate) use super::transport::is_loopback;
 use super::stall::TransferProgress;
+pub(crate) use super::transport::is_loopback;
 use super::transport::network_error;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
@@ -222,7 +222,13 @@ async fn refused(response: reqwest::Response, status: u16) -> Error {
             } else {
                 "The result's link is no longer valid."
             },
-            hint!["Results are kept for an hour (longer with ", NextStep::Argument("expiration".into()), "). Checking the job again with ", NextStep::Switch("force".into()), " asks for a fresh link; otherwise run the operation again."],
+            hint![
+                "Results are kept for an hour (longer with ",
+                NextStep::Argument("expiration".into()),
+                "). Checking the job again with ",
+                NextStep::Switch("force".into()),
+                " asks for a fresh link; otherwise run the operation again."
+            ],
         ),
         429 => Error::new(Kind::RateLimited, "The storage asks for fewer requests.", "Try again in a few seconds."),
         300..=399 => Error::new(

@@ -93,7 +93,13 @@ impl Transport {
                 "PDFCO_BASE_URL is an https link; plain http is accepted for this machine (127.0.0.1, localhost) only.",
             ));
         }
-        Ok(Transport { base, timeouts, client: OnceLock::new(), paid_client: OnceLock::new(), large_bodies: LargeBodyPermits::new() })
+        Ok(Transport {
+            base,
+            timeouts,
+            client: OnceLock::new(),
+            paid_client: OnceLock::new(),
+            large_bodies: LargeBodyPermits::new(),
+        })
     }
 
     pub(super) fn idle(&self) -> Duration {
@@ -206,8 +212,7 @@ impl Transport {
         let body = Body::read(response, progress, &self.large_bodies).await.map_err(|unread| match unread {
             Unread::Broken(error) => self.lost(error),
             Unread::TooLarge => {
-                let message =
-                    format!("The service's answer is larger than {} MiB.", body::BYTES_MAX / (1024 * 1024));
+                let message = format!("The service's answer is larger than {} MiB.", body::BYTES_MAX / (1024 * 1024));
                 let hint = "Leave `inline` out, so that the result comes as a file.";
                 // What it answered is not known.
                 Failure::new(Error::new(Kind::TooLarge, message, hint), Delivery::Lost)

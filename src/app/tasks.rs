@@ -305,7 +305,8 @@ impl App {
 
     async fn poll_until(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str, mut until: Instant) {
         let interval = FollowUp::of(task).interval;
-        let options = WaitOptions { deadline: Instant::now() + POLLER_LIFE_MAX, interval, cancel: caller.cancel.clone() };
+        let options =
+            WaitOptions { deadline: Instant::now() + POLLER_LIFE_MAX, interval, cancel: caller.cancel.clone() };
         // Dropping the wait ends its subscription, and with the last one the polling.
         let wait = self.jobs.wait(&caller.owner, job_id, &options, |_| {});
         tokio::pin!(wait);

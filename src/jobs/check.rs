@@ -92,7 +92,14 @@ impl Jobs {
         self.poller.publish(&outcome.job);
         let doubt = outcome.doubt.map(|(why, _)| why);
         let retry_after = (!outcome.job.status.is_terminal()).then(|| self.next_check_in(&outcome.job));
-        Ok(Checked { job: outcome.job, source: Source::Live, charge: outcome.charge, retry_after, is_first_sight, doubt })
+        Ok(Checked {
+            job: outcome.job,
+            source: Source::Live,
+            charge: outcome.charge,
+            retry_after,
+            is_first_sight,
+            doubt,
+        })
     }
 
     /// Checks in a task of its own: an answer that has come is recorded even if its caller has left. A request that was

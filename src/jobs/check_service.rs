@@ -147,9 +147,9 @@ impl CheckService {
     /// the job keeps its state, and the second value says why and when to ask again.
     fn doubted(&self, job: &Job, seen: Observation) -> (Observation, Option<(Arc<Error>, Duration)>) {
         let submitted_at = job.submitted_at.filter(|_| !job.operation.is_empty() && !job.status.is_terminal());
-        let Some(submitted_at) = submitted_at.filter(|at| {
-            seen.status == JobStatus::Unknown && unknown_answers::is_young(*at, seen.at)
-        }) else {
+        let Some(submitted_at) =
+            submitted_at.filter(|at| seen.status == JobStatus::Unknown && unknown_answers::is_young(*at, seen.at))
+        else {
             self.unknown_answers.lock().remove(&job.intent_id);
             return (seen, None);
         };

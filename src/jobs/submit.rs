@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Intent;
 use super::job_id::{ID_BYTES_MAX, new_intent_id, valid_id};
+use super::ledger::Intent;
 use super::{Job, Jobs, Millis, Results};
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
 use crate::catalog::{Effect, Operation, Output, Run};

@@ -90,7 +90,8 @@ impl Jobs {
             match self.begin(owner, id, options, &mut on_change).await? {
                 Begun::Over(waited) => Ok(*waited),
                 Begun::Polling(subscription, is_first_sight) => {
-                    let (update, charge, is_in_flight) = self.follow_to_end(subscription, options, &mut on_change).await?;
+                    let (update, charge, is_in_flight) =
+                        self.follow_to_end(subscription, options, &mut on_change).await?;
                     if let Some(error) = self.error_of(owner, &update, is_in_flight, began) {
                         return Err(error.with_charge(charge));
                     }

@@ -220,11 +220,7 @@ async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, requ
 }
 
 /// The service says that a job has ended. An unknown secret and a spent one look the same.
-async fn called_back(
-    State(app): State<Arc<App>>,
-    Path(secret): Path<String>,
-    body: axum::body::Bytes,
-) -> StatusCode {
+async fn called_back(State(app): State<Arc<App>>, Path(secret): Path<String>, body: axum::body::Bytes) -> StatusCode {
     match app.jobs().called_back(&secret, &body).await {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(error) if error.kind() == Kind::NotFound => StatusCode::NOT_FOUND,

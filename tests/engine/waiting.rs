@@ -464,7 +464,10 @@ async fn a_job_of_our_own_keeps_its_state_and_says_why() {
     let answer = product.app.wait(&product.caller, &id, seconds(1.2), HALF_A_SECOND).await.unwrap();
     assert_eq!(answer.status, "working");
     let tips = agent_tips(&answer);
-    assert!(tips.contains("could not be asked") && tips.contains("`working`") && !tips.contains("keeps running"), "{tips}");
+    assert!(
+        tips.contains("could not be asked") && tips.contains("`working`") && !tips.contains("keeps running"),
+        "{tips}"
+    );
     assert_eq!(answer.job.unwrap().last_check_error.unwrap()["kind"], "upstream");
     let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
     let hint = error.hint().text(pdfco::next_step::Audience::Agent);
@@ -505,7 +508,11 @@ async fn an_error_about_the_document_ends_the_job_as_failed() {
         let body = body.to_string();
         service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(body.clone()) }));
         let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
-        assert_eq!((answer.status.as_str(), answer.is_error, answer.charge.credits), ("failed", true, Some(-21)), "{body}");
+        assert_eq!(
+            (answer.status.as_str(), answer.is_error, answer.charge.credits),
+            ("failed", true, Some(-21)),
+            "{body}"
+        );
         let again = product.app.wait(&product.caller, &id, seconds(20.0), None).await.unwrap();
         assert_eq!((again.status.as_str(), again.charge.credits), ("failed", None), "{body}");
         assert_eq!(service.count(CHECK), 1, "{body}");
@@ -528,7 +535,8 @@ async fn a_check_refused_for_lack_of_credits_tells_the_balance() {
 #[tokio::test]
 async fn an_answer_about_another_job_is_not_taken() {
     let (service, product, id) = running(json!({"seconds": 60})).await;
-    let other = json!({"status": "success", "jobId": "OTHER--151-300", "url": "https://h.test/other.txt", "credits": 2});
+    let other =
+        json!({"status": "success", "jobId": "OTHER--151-300", "url": "https://h.test/other.txt", "credits": 2});
     service.fault(fault(CHECK, 1, FaultKind::Status { code: 200, retry_after: None, body: Some(other.to_string()) }));
     let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
     assert_eq!((error.kind(), error.charge().credits), (Kind::Upstream, Some(2)));

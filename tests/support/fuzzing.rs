@@ -421,7 +421,9 @@ pub fn ledger_rows(data: &[u8]) {
 /// Numbers of the service come through `Response`, which bounds them.
 fn bounded(credits: Option<i64>) -> Option<i64> {
     let body = json!({"credits": credits});
-    response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default()).unwrap().credits()
+    response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default())
+        .unwrap()
+        .credits()
 }
 
 fn body_of(tape: &mut Tape<'_>) -> Value {
@@ -440,7 +442,8 @@ async fn observed(tape: &mut Tape<'_>, ledger: &Ledger, before: &Job) -> Job {
         map.insert("jobDuration".into(), json!(tape.maybe()));
         map.insert("outputLinkValidTill".into(), json!(tape.text()));
     }
-    let read = response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default());
+    let read =
+        response::read(200, &body.to_string().as_bytes().into(), None, ResponseContext::Job, &Redactor::default());
     let Ok(Ok(seen)) = read.map(|reply| Observation::read(&reply, tape.whole())) else { return before.clone() };
     let seen = Observation { is_check: !tape.byte().is_multiple_of(4), ..seen };
     let expected = before.seeing(&seen);

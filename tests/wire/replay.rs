@@ -63,7 +63,9 @@ impl Body {
     }
 
     fn template(&self) -> ResponseTemplate {
-        ResponseTemplate::new(self.status).set_body_raw(self.bytes.clone(), "application/json").insert_header("Retry-After", "30")
+        ResponseTemplate::new(self.status)
+            .set_body_raw(self.bytes.clone(), "application/json")
+            .insert_header("Retry-After", "30")
     }
 }
 
@@ -91,7 +93,10 @@ async fn as_check(body: &Body) -> String {
     let told = match &outcome {
         Ok(answer) => {
             let word = answer.job.as_ref().unwrap().unrecognized_status.clone();
-            word.map_or_else(|| answer.status.as_str().to_owned(), |word| format!("{} ({word})", answer.status.as_str()))
+            word.map_or_else(
+                || answer.status.as_str().to_owned(),
+                |word| format!("{} ({word})", answer.status.as_str()),
+            )
         }
         Err(error) => format!("error {}", error.kind()),
     };
@@ -157,7 +162,8 @@ async fn as_callback(body: &Body) -> String {
 }
 
 async fn table(folder: &Path) -> String {
-    let mut table = format!("{:<44}{:<6}{:<28}{:<34}{}\n", "body", "HTTP", "as a check", "as a submit", "as a callback");
+    let mut table =
+        format!("{:<44}{:<6}{:<28}{:<34}{}\n", "body", "HTTP", "as a check", "as a submit", "as a callback");
     for body in bodies(folder) {
         let (check, submit, callback) = tokio::join!(as_check(&body), as_submit(&body), as_callback(&body));
         writeln!(table, "{:<44}{:<6}{check:<28}{submit:<34}{callback}", body.name, body.status).unwrap();

@@ -333,7 +333,12 @@ impl<S: Service> Poller<S> {
     }
 
     fn pollers_of(&self, tenant: &Tenant) -> Vec<Arc<OwnerPoller>> {
-        self.shared.pollers.lock().get(tenant).map(|pollers| pollers.values().map(Arc::clone).collect()).unwrap_or_default()
+        self.shared
+            .pollers
+            .lock()
+            .get(tenant)
+            .map(|pollers| pollers.values().map(Arc::clone).collect())
+            .unwrap_or_default()
     }
 }
 

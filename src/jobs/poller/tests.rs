@@ -326,7 +326,8 @@ async fn the_earliest_due_job_is_next_and_none_starves() {
 async fn subscribers_who_come_and_go_cost_no_place() {
     let fake = Fake { pace: Duration::from_secs(1), ..Fake::done_after(1_000.0) };
     let (fake, poller) = poller(fake);
-    let subscriptions: Vec<Subscription> = (0..10).map(|number| subscribe(&poller, &number.to_string(), Some(2))).collect();
+    let subscriptions: Vec<Subscription> =
+        (0..10).map(|number| subscribe(&poller, &number.to_string(), Some(2))).collect();
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         drop(subscribe(&poller, "9", Some(2)));
@@ -341,7 +342,8 @@ async fn subscribers_who_come_and_go_cost_no_place() {
 async fn checks_in_flight_are_bounded() {
     let fake = Fake { takes: Duration::from_secs(10), ..Fake::done_after(0.0) };
     let (fake, poller) = poller(fake);
-    let mut subscriptions: Vec<Subscription> = (0..10).map(|number| subscribe(&poller, &number.to_string(), Some(1))).collect();
+    let mut subscriptions: Vec<Subscription> =
+        (0..10).map(|number| subscribe(&poller, &number.to_string(), Some(1))).collect();
     for subscription in &mut subscriptions {
         end(subscription).await;
     }
@@ -379,7 +381,8 @@ async fn last_checks_of_all_subscribers_are_one() {
 async fn an_idle_poller_ends_and_a_subscription_restarts_it() {
     let (fake, poller) = poller(Fake::done_after(0.0));
     end(&mut subscribe(&poller, "a", Some(1))).await;
-    let is_running = || poller.shared.pollers.lock().values().flat_map(HashMap::values).any(|poller| poller.jobs.lock().is_running);
+    let is_running =
+        || poller.shared.pollers.lock().values().flat_map(HashMap::values).any(|poller| poller.jobs.lock().is_running);
     assert!(is_running());
     seconds_pass(31).await;
     assert!(!is_running() && poller.shared.pollers.lock().is_empty(), "and its key is forgotten");
