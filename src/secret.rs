@@ -1,9 +1,8 @@
-//! Values that must not be printed: the API key and presigned links.
+//! Values that must not be printed: the API key and presigned links. Their `Debug` and `Display` show only what is safe;
+//! a fingerprint stands for a key everywhere else.
 //!
-//! What lives here: types whose `Debug` and `Display` show only what is safe, and the fingerprint that stands for a
-//! key everywhere else. What never does: reading a key from anywhere (that is `config.rs`) or sending one (that is
-//! `api/transport.rs`). [`ApiKey::expose`] has two callers: that one, and `cli/setup.rs`, which writes the key into a
-//! client's configuration for a person who asked for that.
+//! [`ApiKey::expose`] has two callers: `api/transport.rs` sends the key, and `setup` writes it into a client's
+//! configuration for a person who asked for that.
 
 use std::fmt;
 
@@ -24,7 +23,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// ResponseMode a key as the caller wrote it; white space around it is dropped.
+    /// Takes a key as the caller wrote it; white space around it is dropped.
     ///
     /// # Errors
     /// `invalid_argument` when it is empty, too long or holds characters that cannot stand in an HTTP header.
@@ -50,7 +49,7 @@ impl ApiKey {
         &self.fingerprint
     }
 
-    /// The key itself, for the place that puts it into a header and the one that writes it down when it is told to.
+    /// The key itself, for the function that puts it into a header and the one that writes it down on request.
     pub(crate) fn expose(&self) -> &str {
         self.key.expose_secret()
     }
@@ -91,7 +90,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A link that grants access to whoever holds it: results, presigned uploads. Cannot print its query.
+/// A link that grants access to its holder: results, presigned uploads. Cannot print its query.
 #[derive(Clone)]
 pub struct PresignedUrl(SecretString);
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::env_file;
+use super::origin::Origin;
 use super::paths::Folders;
-use super::sources::Origin;
 use crate::error::{Error, Kind, Result};
 
 /// Name of the list in the configuration folder.

@@ -1,14 +1,16 @@
 //! Files of settings: one `NAME=value` a line, read as far as they are about us.
 //!
-//! A `.env` may have come with somebody else's documents, so none is read that was not asked for: see
+//! A `.env` may have come with other people's documents, so none is read that was not asked for: see
 //! [`load`](super::load). What cannot be read stops nothing.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::settings::{SETTINGS, Setting};
-use super::sources::{Origin, Values, nearest};
+use super::origin::Origin;
+use super::setting::Setting;
+use super::settings::SETTINGS;
+use super::sources::{Values, nearest};
 
 /// Largest file that is read.
 const BYTES_MAX: u64 = 64 * 1024;

@@ -1,7 +1,5 @@
-//! What `pdfco setup` needs to know of the machine: whose it is, which system it runs, and how this program is called.
-//!
-//! What lives here: [`Machine`]. Clients keep their files in places that their own variables move, so it reads those.
-//! What never does: a setting of the product (`config.rs`), or knowing which client keeps what where (`cli/setup/`).
+//! What `pdfco setup` needs to know of the machine: its user, its system, and how this program is called. Clients keep
+//! their files in folders that their own variables move, so those are read too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +26,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at this one.
+    /// This machine.
     ///
     /// # Errors
     /// `file_access` when there is no home, no current folder, or no way to name this program.

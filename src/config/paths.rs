@@ -71,7 +71,7 @@ fn begins_with_variable(text: &str) -> bool {
 /// A path as a setting writes it. Quotes around it, which a shell would have taken away, are dropped.
 ///
 /// # Errors
-/// What the setting takes instead, when the path begins with a variable or the home folder of somebody else: a folder
+/// What the setting takes instead, when the path begins with a variable or the home folder of another user: a folder
 /// of that name is never meant.
 pub(super) fn setting_path(text: &str, home: Option<&Path>) -> Result<PathBuf, &'static str> {
     let text = unquoted(text.trim());

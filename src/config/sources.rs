@@ -1,62 +1,15 @@
 //! Where settings come from, and which source wins.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
+use super::origin::Origin;
 use super::paths::is_placeholder;
-use super::settings::{SETTINGS, Setting, Trust};
+use super::setting::{Setting, Trust};
+use super::settings::SETTINGS;
 
 /// Values by variable name.
 pub type Values = BTreeMap<String, String>;
-
-/// Where a value came from, the strongest source first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// The command line.
-    Flag,
-    /// The process environment.
-    Environment,
-    /// The file that `--env-file` or `PDFCO_ENV_FILE` names.
-    EnvFile,
-    /// `.env` of the current folder, which was allowed with `pdfco env allow`.
-    AllowedEnvFile,
-    /// `.env` in this user's configuration folder of pdfco.
-    OwnEnvFile,
-    /// It was not set.
-    Default,
-}
-
-impl Origin {
-    /// Whether it is a file of settings.
-    pub fn is_file(self) -> bool {
-        matches!(self, Origin::EnvFile | Origin::AllowedEnvFile | Origin::OwnEnvFile)
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Origin::Flag => "flag",
-            Origin::Environment => "environment",
-            Origin::EnvFile => "env file",
-            Origin::AllowedEnvFile => "allowed .env",
-            Origin::OwnEnvFile => "own .env",
-            Origin::Default => "default",
-        })
-    }
-}
-
-/// A file of settings, and what became of it.
-#[derive(Clone, Debug)]
-pub struct EnvFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Why it is read.
-    pub origin: Origin,
-    /// What could not be used of it: the file itself, or single lines.
-    pub problems: Vec<String>,
-}
 
 /// Values by rank.
 pub(super) struct Ranks(pub Vec<(Origin, Values)>);
@@ -71,7 +24,7 @@ impl Ranks {
     }
 
     /// The first setting that the `.env` of an allowed folder gives although only a file with the key in it may: such a
-    /// file is about somebody else's account.
+    /// file is about another account.
     pub fn untrusted(&self, key: Origin) -> Option<&'static Setting> {
         SETTINGS.iter().filter(|setting| setting.trust == Trust::WithKey).find(|setting| {
             key != Origin::AllowedEnvFile
@@ -104,7 +57,7 @@ pub(super) struct Environment {
 
 impl Environment {
     /// Sorts the variables of a process.
-    pub fn read(variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>) -> Environment {
+    pub fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Environment {
         let mut found = Environment { values: Values::new(), unreadable: Vec::new(), unknown: Vec::new() };
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };

@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::host_pattern::HostPattern;
+use super::origin::Origin;
 use super::paths::{Folders, folder_list, setting_path};
-use super::settings::{Setting, SettingKind};
-use super::sources::Origin;
+use super::setting::{Setting, SettingKind};
 use crate::catalog::shorten;
 use crate::error::{Error, Result};
 use crate::secret::{ApiKey, without_query};

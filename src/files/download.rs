@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use tokio_util::sync::CancellationToken;
 
-use super::follow::{Limits, Sink, Told, follow};
+use super::blocking::off_runtime;
+use super::follow::{Limits, OnBytes, Sink, follow};
 use super::hosts::Hosts;
-use super::off_runtime;
-use super::sandbox::too_large;
+use super::refusals::too_large;
 use super::target::{Part, Target, exists};
 use super::text::Text;
 use crate::api::Client;
@@ -51,7 +51,7 @@ pub async fn download(
     target: &Target,
     overwrite: bool,
     max_bytes: u64,
-    told: Told<'_>,
+    on_bytes: OnBytes<'_>,
     cancel: &CancellationToken,
 ) -> Result<Saved> {
     hosts.check(link)?;
@@ -64,7 +64,7 @@ pub async fn download(
     let followed = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(cancelled()),
-        followed = follow(client, hosts, link, limits, &mut sink, told) => followed?,
+        followed = follow(client, hosts, link, limits, &mut sink, on_bytes) => followed?,
     };
     let Some(followed) = followed else { return Err(Error::internal("A download ended early without a reason.")) };
     let sha256 = sink.finish(overwrite).await?;

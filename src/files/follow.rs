@@ -1,7 +1,5 @@
-//! One link, followed to its end: resumed after cuts, counted, bounded.
-//!
-//! What lives here: [`follow`], which knows when bytes already here may be kept, and [`Sink`], where they go. What never
-//! does: files, hashes or text (`download.rs`, `text.rs`).
+//! One link, followed to its end: resumed after cuts, counted, bounded. [`follow`] decides when bytes already here may be
+//! kept; a [`Sink`] takes them.
 //!
 //! | after a cut, the answer to the next request… | |
 //! |---|---|
@@ -16,7 +14,7 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::hosts::Hosts;
-use super::sandbox::too_large;
+use super::refusals::too_large;
 use crate::api::Client;
 use crate::api::retry_policy::delay;
 use crate::api::transfer::LinkHead;
@@ -36,7 +34,7 @@ pub(super) trait Sink: Send {
     }
     /// Forgets everything taken so far.
     fn restart(&mut self) -> impl Future<Output = Result<()>> + Send;
-    /// ResponseMode the next bytes; `false` ends the transfer without an error.
+    /// Takes the next bytes; `false` ends the transfer without an error.
     fn take(&mut self, bytes: &[u8]) -> impl Future<Output = Result<bool>> + Send;
 }
 
@@ -58,8 +56,8 @@ pub(super) struct Limits {
     pub cuts: u32,
 }
 
-/// Told after every piece: bytes so far, and of how many.
-pub(super) type Told<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
+/// Called after every piece with the bytes so far, and of how many.
+pub(super) type OnBytes<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
 /// What is known of the file behind the link.
 #[derive(Default)]
@@ -94,7 +92,7 @@ pub(super) async fn follow(
     link: &PresignedUrl,
     limits: Limits,
     sink: &mut impl Sink,
-    told: Told<'_>,
+    on_bytes: OnBytes<'_>,
 ) -> Result<Option<Followed>> {
     hosts.check(link)?;
     let mut entity = Entity::default();
@@ -146,7 +144,7 @@ pub(super) async fn follow(
                             if !sink.take(&piece).await? {
                                 return Ok(None);
                             }
-                            told(bytes, entity.total);
+                            on_bytes(bytes, entity.total);
                             moved_now = opened.elapsed();
                         }
                     }

@@ -53,7 +53,7 @@ impl Hosts {
             Some(Host::Domain(_)) => {
                 Err(self.refused(&format!("A link to a file leads to {shown}, which is not among the allowed hosts.")))
             }
-            // An address says nothing about whose it is, and private ones are somebody's internal services.
+            // An address says nothing about whose it is, and private ones belong to internal services.
             _ => Err(self.refused(&format!("A link to a file leads to the bare address {shown}."))),
         }
     }

@@ -3,6 +3,7 @@
 //! Start at [`Sandbox`], then [`download()`]. What was judged by the sandbox is a [`LocalFile`] or a [`Target`], which are
 //! opened relative to a folder that is held open (`root.rs`).
 
+mod blocking;
 pub mod download;
 mod follow;
 pub mod hosts;
@@ -10,6 +11,7 @@ mod local_file;
 pub mod names;
 mod private_links;
 mod quota;
+mod refusals;
 mod requested_path;
 mod root;
 pub mod sandbox;
@@ -34,15 +36,3 @@ pub use source::is_local;
 pub use target::Target;
 pub use text::{TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
 pub use upload::{Uploaded, upload};
-
-use crate::error::{Error, Result};
-
-/// Runs work that touches the disk off the threads of the runtime.
-///
-/// # Errors
-/// Those of `work`; `internal` when it panicked.
-pub(crate) async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(Error::internal("Work on the disk ended without a result.")))
-}

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::source::starts_with_scheme;
+use super::source::{PATH_BYTES_MAX, starts_with_scheme};
 use super::windows_names;
 use crate::catalog::shorten;
 use crate::config::paths::{below_home, home};
 use crate::error::{Error, Result};
 
-/// Longest path in bytes: what the system takes.
-pub(super) const BYTES_MAX: usize = if cfg!(windows) { 32_767 } else { 4_096 };
 /// Most components of a path.
 const COMPONENTS_MAX: usize = 256;
 /// Longest part of a caller's path that a message quotes.
@@ -58,7 +56,7 @@ impl RequestedPath {
             return Err(Error::invalid("The path is empty.", "Pass the path of a file."));
         }
         // Escapes of a link take three bytes for one.
-        if text.len() > 3 * BYTES_MAX {
+        if text.len() > 3 * PATH_BYTES_MAX {
             return refused("is longer than any path.", "Pass the path of one file.");
         }
         let path = if starts_with_scheme(text, "file") {
@@ -70,7 +68,7 @@ impl RequestedPath {
             below_home(text, home().as_deref()).unwrap_or_else(|| PathBuf::from(text))
         };
         let bytes = path.as_os_str().as_encoded_bytes();
-        if bytes.len() > BYTES_MAX || path.components().nth(COMPONENTS_MAX).is_some() {
+        if bytes.len() > PATH_BYTES_MAX || path.components().nth(COMPONENTS_MAX).is_some() {
             return refused("is longer than any path.", "Pass the path of one file.");
         }
         if bytes.contains(&0) {

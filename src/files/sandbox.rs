@@ -6,8 +6,7 @@
 //! (`windows_names.rs`), and resolved paths are in the form without limits of length, `\\?\C:\`, while they are compared;
 //! what leaves this file is written as people write it.
 
-use std::ffi::OsString;
-use std::fs::{self, FileType};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +14,18 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
+use super::blocking::off_runtime;
 use super::local_file::{LocalFile, Place};
-use super::names::{document_name, safe_file_name};
 use super::quota::Quota;
+use super::refusals::{hidden, not_a_file, too_large, what_it_is};
 use super::requested_path::RequestedPath;
 use super::root::{Root, Stamp, plain, settled};
-use super::target::{Target, exists};
-use super::{off_runtime, similar, windows_names};
+use super::target::Target;
+use super::{similar, windows_names};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -147,8 +149,8 @@ impl Sandbox {
         off_runtime(move || sandbox.target_blocking(save_to.as_deref(), &name, overwrite)).await
     }
 
-    /// The file behind a path or `file://` link. A relative path is looked for below each allowed folder in turn, or
-    /// in the current folder for a person. A name that only looks like the one asked for is found too.
+    /// The file behind a path or `file://` link. A relative path is tried below each allowed folder in turn, or
+    /// in the current folder for a person. A name that reads like the one asked for is found too.
     ///
     /// # Errors
     /// `file_access` when it is outside, hidden, missing or no regular file, `invalid_argument` when it is empty or no
@@ -206,123 +208,6 @@ impl Sandbox {
         }
         let place = Place { folder: folder.to_owned(), name: name.to_owned(), root };
         Ok(LocalFile { path: self.shown(path, &relative), bytes: stamp.bytes, place, stamp })
-    }
-
-    /// Where to write: the file that `save_to` names, or a file of `suggested_name` in the folder that it names, or in
-    /// the download folder. A relative `save_to` starts at the first allowed folder, or at the current one for a
-    /// person. For assistants the name is made safe, and has the extension of a document. Nothing is created here;
-    /// [`super::download()`] creates missing folders.
-    ///
-    /// # Errors
-    /// `file_access` when that is outside, hidden, not a plain file, or exists already and `overwrite` was not asked
-    /// for; `too_large` when a quota is used up.
-    pub fn target_blocking(&self, save_to: Option<&str>, suggested_name: &str, overwrite: bool) -> Result<Target> {
-        self.check_files_are_used()?;
-        let (requested, path, is_folder) = self.requested_target(save_to)?;
-        let (folder, name) = self.target_name(&requested, &path, is_folder, suggested_name)?;
-        let unwritable = |error: io::Error| self.unusable(&requested, &error, "written", &[]);
-        let folder = match settled(&folder) {
-            Ok(folder) if self.below(&folder).is_some() => folder,
-            Ok(_) => return Err(self.outside(&requested)),
-            Err(_) if !self.leads_inside(&folder) => return Err(self.outside(&requested)),
-            Err(error) => return Err(unwritable(error)),
-        };
-        let existing = folder.ancestors().find_map(|path| fs::symlink_metadata(path).ok());
-        if existing.is_some_and(|metadata| !metadata.is_dir()) {
-            return Err(Error::new(
-                Kind::FileAccess,
-                format!("`{requested}` leads through something that is not a folder."),
-                "Name a file in a folder.",
-            ));
-        }
-        let mut target = folder.join(name);
-        // One file may have several names: other case, short names such as `ENV~1`. What is there has its own.
-        if fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_file()) {
-            target = fs::canonicalize(&target).map_err(unwritable)?;
-        }
-        let Some((root, relative)) = self.below(&target) else { return Err(self.outside(&requested)) };
-        if self.is_careful && is_hidden(&relative) {
-            return Err(hidden(&requested));
-        }
-        if self.is_excluded(&target, None) {
-            return Err(self.outside(&requested));
-        }
-        let path = self.shown(&target, &relative);
-        match fs::symlink_metadata(&target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(unwritable(error)),
-            Ok(metadata) if !metadata.is_file() => return Err(never_written(&path, metadata.file_type())),
-            Ok(_) if overwrite => {}
-            Ok(_) => return Err(exists(&path)),
-        }
-        let (Some(name), folder) = (relative.file_name(), relative.parent().unwrap_or(Path::new(""))) else {
-            return Err(self.outside(&requested));
-        };
-        let place = Place { folder: folder.to_owned(), name: name.to_owned(), root };
-        let target = Target { path, place, quota: self.quota() };
-        if target.bytes_left() == Some(0) {
-            return Err(quota_used_up());
-        }
-        Ok(target)
-    }
-
-    /// What `save_to` says: the words, the path that they mean, and whether that is a folder.
-    fn requested_target(&self, save_to: Option<&str>) -> Result<(RequestedPath, PathBuf, bool)> {
-        let Some(text) = save_to else {
-            return Ok((RequestedPath::of(&self.download_dir), self.download_dir.clone(), true));
-        };
-        let requested = RequestedPath::read(text)?;
-        if !self.may_ask(&requested.path) {
-            return Err(self.outside(&requested));
-        }
-        let path = self.candidates(&requested.path).into_iter().next().unwrap_or_default();
-        let is_folder = requested.ends_like_a_folder() || path.is_dir() || self.is_root(&path);
-        Ok((requested, path, is_folder))
-    }
-
-    /// The folder and the name of a target.
-    fn target_name(
-        &self,
-        requested: &RequestedPath,
-        path: &Path,
-        is_folder: bool,
-        suggested_name: &str,
-    ) -> Result<(PathBuf, OsString)> {
-        if is_folder {
-            let name = if self.is_careful {
-                document_name(&safe_file_name(suggested_name), suggested_name)
-                    .unwrap_or_else(|_| format!("{}.bin", safe_file_name(suggested_name)))
-            } else {
-                safe_file_name(suggested_name)
-            };
-            return Ok((path.to_owned(), name.into()));
-        }
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::invalid(
-                format!("`{requested}` does not name a file."),
-                "Name a file or an existing folder.",
-            ));
-        };
-        let Some(text) = name.to_str().filter(|name| !name.chars().any(char::is_control)) else {
-            return Err(Error::invalid(
-                format!("The name in `{requested}` holds control characters."),
-                "Choose a plain name.",
-            ));
-        };
-        if !self.is_careful {
-            return Ok((folder.to_owned(), name.to_owned()));
-        }
-        if text.starts_with('.') {
-            // Judged by what it would have been: outside is said first.
-            return Ok((folder.to_owned(), name.to_owned()));
-        }
-        let name = document_name(text, suggested_name).map_err(|extension| {
-            Error::invalid(
-                format!("`{requested}` ends with `.{extension}`, which is not the extension of a document."),
-                "Choose the extension of what the operation makes, such as .pdf, .txt, .csv, .json, .xlsx or .png.",
-            )
-        })?;
-        Ok((folder.to_owned(), name.into()))
     }
 
     /// What a path as written may stand for.
@@ -485,56 +370,7 @@ fn is_hidden(relative: &Path) -> bool {
     relative.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
 }
 
-fn hidden(requested: &RequestedPath) -> Error {
-    Error::new(
-        Kind::FileAccess,
-        format!("`{requested}` is a hidden file or lies in a hidden folder."),
-        "Names that begin with a dot hold settings of programs (.env, .git): choose another.",
-    )
-}
-
-fn not_a_file(requested: &RequestedPath, what: &str) -> Error {
-    Error::new(
-        Kind::FileAccess,
-        format!("`{requested}` is {what}, not a file."),
-        "Pass the path of one regular file; several go as a list.",
-    )
-}
-
-fn never_written(path: &Path, kind: FileType) -> Error {
-    Error::new(
-        Kind::FileAccess,
-        format!("`{}` is {}, which is never written to.", path.display(), what_it_is(kind.is_dir(), kind.is_symlink())),
-        "Name another file.",
-    )
-}
-
-fn quota_used_up() -> Error {
-    Error::new(
-        Kind::TooLarge,
-        "The space for your files on this server is used up.",
-        "Fetch results by their links instead.",
-    )
-}
-
-fn what_it_is(is_dir: bool, is_symlink: bool) -> &'static str {
-    match (is_dir, is_symlink) {
-        (true, _) => "a folder",
-        (_, true) => "a symbolic link",
-        _ => "a device, pipe or socket",
-    }
-}
-
 fn absolute(path: &Path) -> PathBuf {
     // Fails only for an empty path or without a current folder; then nothing will be found there.
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Something is larger than is allowed.
-pub(super) fn too_large(what: &str, bytes: u64, bytes_max: u64) -> Error {
-    Error::new(
-        Kind::TooLarge,
-        format!("{what} is larger than is allowed: {bytes} bytes, at most {bytes_max}."),
-        "PDFCO_MAX_FILE_BYTES sets the limit; the service takes up to 2 GB.",
-    )
 }

@@ -1,4 +1,4 @@
-//! Names that look like the one that was asked for.
+//! Names that read like the one that was asked for.
 //!
 //! A model writes the letters that it sees: it cannot tell a no-break space from a space, an en dash from a hyphen, or a
 //! letter with a composed accent from one with a combining accent. So a name that differs in nothing else is the same
@@ -17,7 +17,7 @@ const OFFERED_MAX: usize = 3;
 /// How alike an offered name is, from 0 to 1.
 const ALIKE_MIN: f64 = 0.7;
 
-/// The existing path that differs from the absolute `path` only in letters that look the same; nothing when there is
+/// The existing path that differs from the absolute `path` only in letters that read the same; nothing when there is
 /// none, or several.
 pub(super) fn look_alike(path: &Path) -> Option<PathBuf> {
     let mut found = PathBuf::new();
@@ -59,7 +59,7 @@ fn names(folder: &Path) -> impl Iterator<Item = OsString> {
     entries.take(ENTRIES_MAX).filter_map(std::io::Result::ok).map(|entry| entry.file_name())
 }
 
-/// `name` in the letters that it looks like.
+/// `name` in the letters that a reader sees.
 fn shape(name: &str) -> String {
     let plain: String = name
         .chars()
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_look_the_same_are_found() {
+    fn names_that_read_the_same_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().canonicalize().unwrap();
         fs::create_dir(base.join("Scans\u{a0}2024")).unwrap();
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(look_alike(&base.join(real)), Some(base.join(real)), "{real}");
         }
         fs::write(base.join("a\u{2009}b.pdf"), "x").unwrap();
-        assert_eq!(look_alike(&base.join("a b.pdf")), None, "two look like it");
+        assert_eq!(look_alike(&base.join("a b.pdf")), None, "two read like it");
         assert_eq!(look_alike(&base.join("c.pdf")), None);
     }
 

@@ -1,14 +1,15 @@
-//! Sources of a job: told apart by their text into links for the service and files of this machine.
+//! Sources of a job: links for the service, or files of this machine.
 
 use std::path::Path;
 
-use super::requested_path::BYTES_MAX;
+/// Longest path in bytes: what the system takes.
+pub(super) const PATH_BYTES_MAX: usize = if cfg!(windows) { 32_767 } else { 4_096 };
 
 /// Whether a source is a file of this machine rather than a link for the service.
 ///
-/// `file:` is local; every other `scheme://`, and `cache:` and `data:`, is not. What looks like a path is local. A
+/// `file:` is local; every other `scheme://`, and `cache:` and `data:`, is not. Anything in the form of a path is local. A
 /// link without its scheme, such as `files.test/logo.png` or `localhost:8080/a.pdf`, is local only if a file of that
-/// name exists in the current folder; a host without a path, such as `example.com`, cannot be told from a file and is
+/// name exists in the current folder; a host without a path, such as `example.com`, cannot be distinguished from a file and is
 /// local, unless it starts with `www.`.
 pub fn is_local(source: &str) -> bool {
     if starts_with_scheme(source, "file") {
@@ -23,7 +24,7 @@ pub fn is_local(source: &str) -> bool {
     let (first, has_path) = source.split_once('/').map_or((source, false), |(first, _)| (first, true));
     let climbs = source.split('/').any(|piece| piece == "..");
     let is_host = looks_like_host(first) && (has_path || first.to_ascii_lowercase().starts_with("www."));
-    !is_host || climbs || (source.len() <= BYTES_MAX && Path::new(source).is_file())
+    !is_host || climbs || (source.len() <= PATH_BYTES_MAX && Path::new(source).is_file())
 }
 
 /// The scheme of a link. One letter is a drive of Windows, not a scheme.

@@ -12,7 +12,6 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use super::local_file::Place;
 use super::quota::Quota;
-use super::sandbox::Sandbox;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -40,14 +39,6 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// The file at `path`, as a person at a shell may write it.
-    ///
-    /// # Errors
-    /// `file_access` when it is no plain file, or exists already and `overwrite` was not asked for.
-    pub fn of_person(path: &Path, overwrite: bool) -> Result<Target> {
-        Sandbox::person(PathBuf::from(".")).target_blocking(Some(&path.to_string_lossy()), "result", overwrite)
-    }
-
     /// Its path, as the caller may know it.
     pub fn path(&self) -> &Path {
         &self.path

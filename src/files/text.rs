@@ -1,4 +1,4 @@
-//! Results as text: fetched within a bound, told from binary, cut into pages of characters.
+//! Results as text: fetched within a bound, distinguished from binary, cut into pages of characters.
 //!
 //! What lives here: [`fetch_text`], [`fetch_links`] and the pure [`page`] and [`tail`]. What never does: marking text as
 //! untrusted, which is the doors' way of showing it, or keeping it.
@@ -19,7 +19,7 @@ pub const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const LIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most links in one.
 const LIST_LINKS_MAX: usize = 10_000;
-/// Cuts that reading survives: somebody is waiting for the answer.
+/// Cuts that reading survives: a caller is waiting for the answer.
 const CUTS_MAX: u32 = 2;
 /// Bytes that tell text from binary.
 const SNIFFED_BYTES: usize = 4 * 1024;

@@ -1,7 +1,5 @@
-//! A local file, sent to the service's storage: one small paid request, then a stream of any size.
-//!
-//! What lives here: [`upload()`] and the content types that get signed. What never does: judging paths (`sandbox.rs`).
-//! Source: `pdfco-api.md` §5.1.
+//! A local file, sent to the service's storage: one small paid request, then a stream of any size. What the service
+//! says about uploads is in `docs/service.md`.
 
 use std::time::Duration;
 
@@ -13,8 +11,9 @@ use super::follow::STANDSTILL_MAX;
 use super::hosts::Hosts;
 use super::local_file::LocalFile;
 use super::names::safe_file_name;
-use super::off_runtime;
-use super::sandbox::{FILE_BYTES_MAX, too_large};
+use super::blocking::off_runtime;
+use super::refusals::too_large;
+use super::sandbox::FILE_BYTES_MAX;
 use crate::api::retry_policy::delay;
 use crate::api::transfer::Unsent;
 use crate::api::{Call, Client, Repeat, ResponseContext};
@@ -78,7 +77,7 @@ pub async fn upload(
         method: Method::Get,
         path: "/v1/file/upload/get-presigned-url".to_owned(),
         params: json!({"name": name, "contenttype": content_type}),
-        // A link asked for twice costs a little twice and harms nothing (`pdfco-api.md` §1.6).
+        // A link asked for twice costs a little twice and harms nothing.
         repeat: Repeat::Safe,
         context: ResponseContext::Account,
         secrets: Vec::new(),

@@ -1,7 +1,5 @@
-//! What Windows reads in the text of a path that other systems do not.
-//!
-//! What lives here: pure functions from text to a verdict, so that their tables are proven on every system. What never
-//! does: the disk, or which folders are allowed (`sandbox.rs`).
+//! What Windows reads in the text of a path that other systems do not: pure functions from text to a verdict, so that
+//! their tables are proven on every system.
 
 use super::names::is_device;
 
@@ -175,7 +173,7 @@ mod tests {
             (r"C:\docs:$INDEX_ALLOCATION\a.txt", STREAM),
             (r"\\?\C:\docs\a.txt:x", STREAM),
             (r"\\server\share\a.txt:x", STREAM),
-            // A drive without its folder; a stream of a file with a short name looks the same.
+            // A drive without its folder; a stream of a file with a short name is written alike.
             ("C:", DRIVE),
             ("C:a.pdf", DRIVE),
             (r"c:..\a.pdf", DRIVE),
