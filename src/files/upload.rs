@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
+use super::blocking::off_runtime;
 use super::follow::STANDSTILL_MAX;
 use super::hosts::Hosts;
 use super::local_file::LocalFile;
 use super::names::safe_file_name;
-use super::blocking::off_runtime;
 use super::refusals::too_large;
 use super::sandbox::FILE_BYTES_MAX;
 use crate::api::retry_policy::delay;
