@@ -4,7 +4,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`error`], [`json_ext`], [`secret`], [`signals`], [`telemetry`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
+//! | [`error`], [`json_ext`], [`secret`], [`signals`], [`telemetry`], [`hardening`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
 //! | [`config`] | every setting, and the one rank of their sources |
 //! | [`catalog`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only room that knows reqwest |
@@ -34,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod files;
+pub mod hardening;
 pub mod jobs;
 pub mod json_ext;
 pub mod mcp;

@@ -1,23 +1,194 @@
 //! Logs: to stderr, quiet by default, never with a key, a password or a signature in them.
 //!
-//! What lives here: [`init`]. What never does: deciding what is worth a line; rooms do, with `tracing`.
+//! A log line never stops the program: lines go to a thread through a bounded queue, and where stderr is closed, full or not
+//! read, they are dropped.
 
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::config::LogFormat;
+
+/// Lines that wait to be written; more are dropped.
+const LINES_MAX: usize = 1_024;
+/// How long the end of the program waits for lines that are not written yet.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Starts logging to stderr with `filter` (`PDFCO_LOG`). A filter that cannot be parsed logs warnings and says so.
 ///
-/// The protocol library logs arguments, and at `warn` whole addresses of requests that it refuses, so it is silent unless
-/// it is named.
-pub fn init(filter: &str) {
+/// The protocol library logs arguments below `warn`, and at `warn` whole addresses of requests that it refuses: it is
+/// silent unless it is named, and never says more than warnings.
+pub fn init(filter: &str, format: LogFormat) {
     let named = filter.contains("rmcp");
     let directives = if named { filter.to_owned() } else { format!("{filter},rmcp=off") };
     let (parsed, broken) = match EnvFilter::try_new(&directives) {
         Ok(parsed) => (parsed, false),
         Err(_) => (EnvFilter::new("warn,rmcp=off"), true),
     };
-    let started =
-        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let capped = filter_fn(|metadata| *metadata.level() <= Level::WARN || !is_protocol_library(metadata.target()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(Stderr).with_ansi(false).log_internal_errors(false);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Text => lines.with_filter(parsed).with_filter(capped).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(parsed).with_filter(capped).boxed(),
+    };
+    let started = tracing_subscriber::registry().with(lines).try_init();
     if broken && started.is_ok() {
         tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
+    }
+}
+
+fn is_protocol_library(target: &str) -> bool {
+    target == "rmcp" || target.starts_with("rmcp::")
+}
+
+/// Waits a moment for lines that are not written yet.
+pub fn flush() {
+    let Some(Some(writer)) = WRITER.get() else { return };
+    let (done, is_done) = sync_channel(1);
+    if writer.try_send(Line::Flush(done)).is_ok() {
+        let _ = is_done.recv_timeout(FLUSH_TIMEOUT);
+    }
+}
+
+enum Line {
+    Text(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+/// The queue to the thread that writes, which starts with the first line.
+static WRITER: OnceLock<Option<SyncSender<Line>>> = OnceLock::new();
+
+fn writer() -> Option<&'static SyncSender<Line>> {
+    WRITER
+        .get_or_init(|| {
+            let (lines, queue) = sync_channel(LINES_MAX);
+            let started = std::thread::Builder::new().name("log".into()).spawn(move || write(&queue, io::stderr()));
+            started.is_ok().then_some(lines)
+        })
+        .as_ref()
+}
+
+/// Writes line after line. An output that cannot be written to is tried again with the next one.
+fn write(queue: &Receiver<Line>, mut output: impl io::Write) {
+    for line in queue {
+        match line {
+            Line::Text(text) => {
+                let _ = output.write_all(&text);
+            }
+            Line::Flush(done) => {
+                let _ = output.flush();
+                let _ = done.try_send(());
+            }
+        }
+    }
+}
+
+/// Makes lines for the thread that writes.
+#[derive(Clone, Copy)]
+struct Stderr;
+
+/// One line while it is put together.
+struct LineWriter(Vec<u8>);
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter(Vec::new())
+    }
+}
+
+impl io::Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        let text = std::mem::take(&mut self.0);
+        if let (false, Some(writer)) = (text.is_empty(), writer()) {
+            match writer.try_send(Line::Text(text)) {
+                // No one reads stderr: this line is lost, and nothing waits for it.
+                Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+}
+
+/// Lets a log line through every so often, where others can cause as many as they like.
+pub struct Throttle {
+    every: Duration,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Throttle {
+    /// One line in `every`.
+    pub const fn new(every: Duration) -> Throttle {
+        Throttle { every, last: Mutex::new(None) }
+    }
+
+    /// Whether the next line may be logged.
+    pub fn allows(&self) -> bool {
+        let (mut last, now) = (self.last.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= self.every);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_that_fails_stops_nothing() {
+        struct Broken;
+        impl io::Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let (lines, queue) = sync_channel(4);
+        let (done, is_done) = sync_channel(1);
+        lines.send(Line::Text(b"a line\n".to_vec())).unwrap();
+        lines.send(Line::Flush(done)).unwrap();
+        drop(lines);
+        write(&queue, Broken);
+        is_done.recv().unwrap();
+    }
+
+    #[test]
+    fn the_protocol_library_is_known_by_its_target() {
+        for (target, expected) in [("rmcp", true), ("rmcp::service", true), ("rmcpx", false), ("pdfco::mcp", false)] {
+            assert_eq!(is_protocol_library(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_throttle_lets_one_line_through() {
+        let throttle = Throttle::new(Duration::from_secs(60));
+        assert!(throttle.allows() && !throttle.allows());
+        let always = Throttle::new(Duration::ZERO);
+        assert!(always.allows() && always.allows());
     }
 }

@@ -292,7 +292,7 @@ async fn main() -> Result<(), pdfco::error::Error> {
         has_added_tool: AtomicBool::new(false),
         has_added_prompt: AtomicBool::new(false),
     });
-    let options = http::Options { address: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, hosts: Vec::new() };
+    let options = http::Options::at(SocketAddr::from(([127, 0, 0, 1], 0)));
     let running = http::start_with(app, options, move || Fixtures {
         product: product.another(),
         changes: Mutex::new(shared.changes.subscribe()),

@@ -13,7 +13,7 @@ use super::names::flag_name;
 use super::output::{Format, Printer};
 use super::{complete, setting_flags};
 use crate::catalog;
-use crate::config::{self, Config, Origin};
+use crate::config::{self, Config, LogFormat, Origin};
 use crate::error::{Error, Result};
 
 const EXAMPLES: &str = "Examples:
@@ -141,6 +141,21 @@ impl Invocation {
     pub fn log_filter(&self) -> &str {
         let is_default = self.config.origin("PDFCO_LOG") == Origin::Default;
         if self.printer.verbose && is_default { "info" } else { &self.config.log }
+    }
+
+    /// How log lines look.
+    pub fn log_format(&self) -> LogFormat {
+        self.config.log_format
+    }
+
+    /// Whether this is a server, over stdio or HTTP.
+    pub fn is_server(&self) -> bool {
+        matches!(self.work, Work::Command(Command::Serve(_)))
+    }
+
+    /// Whether this is a server over HTTP, which many clients share.
+    pub fn is_http_server(&self) -> bool {
+        self.is_server() && self.config.http.is_some()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Kind;
 use crate::jobs::JobStatus;
+use crate::signals::Stop;
 
 /// It worked.
 pub const SUCCESS: u8 = 0;
@@ -33,6 +34,15 @@ pub fn of_error(kind: Kind) -> u8 {
         Kind::NotFound => NOT_FOUND,
         Kind::RateLimited | Kind::LinkExpired | Kind::Network | Kind::Upstream | Kind::Internal => SERVICE,
         Kind::Cancelled => INTERRUPTED,
+    }
+}
+
+/// The exit code of a program that was asked to stop.
+pub fn of_stop(stop: Stop) -> u8 {
+    match stop {
+        Stop::Interrupt => INTERRUPTED,
+        Stop::Terminate => TERMINATED,
+        Stop::HangUp => HUNG_UP,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::app::{App, Caller, ResponseMode};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
-use crate::signals::{Stop, asked_to_stop};
+use crate::signals::asked_to_stop;
 use crate::simulator::{self, Handle};
 
 /// How long jobs of `--simulate` take: long enough to be seen working.
@@ -187,8 +187,5 @@ impl Interrupt {
 
 /// Waits for a signal that asks to stop, and returns its exit code.
 pub(super) async fn signalled() -> u8 {
-    match asked_to_stop().await {
-        Stop::Interrupt => exit_code::INTERRUPTED,
-        Stop::Terminate => exit_code::TERMINATED,
-    }
+    exit_code::of_stop(asked_to_stop().await)
 }

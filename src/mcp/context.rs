@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::operation_tools;
+use super::permits::Permits;
 use super::progress::Progress;
 use super::tools::{self, Found, Handler};
 use crate::answer::Answer;
@@ -24,9 +26,8 @@ use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
 use crate::next_step::Audience;
 use crate::secret::ApiKey;
+use crate::tenant::Owner;
 
-/// Tool calls that run at once; more wait for a permit.
-const CALLS_MAX: usize = 1_024;
 /// Subscriptions at once, of all clients. Sessions are bounded where they begin.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
 
@@ -41,21 +42,23 @@ pub struct ServerContext {
 /// What all connections share.
 struct Shared {
     app: Arc<App>,
+    access: Access,
     sandbox: Arc<Sandbox>,
-    calls: Semaphore,
+    permits: Permits,
     subscriptions: Semaphore,
     listed: OnceLock<Result<Vec<Tool>>>,
 }
 
 impl ServerContext {
-    /// A context over `app` with a connection that never ends.
-    pub fn new(app: Arc<App>) -> ServerContext {
+    /// A context over `app` with a connection that never ends, whose callers may use what `access` says.
+    pub fn new(app: Arc<App>, access: Access) -> ServerContext {
         let sandbox = Sandbox::for_assistants(&app.config);
         ServerContext {
             shared: Arc::new(Shared {
                 app,
+                access,
                 sandbox: Arc::new(sandbox),
-                calls: Semaphore::new(CALLS_MAX),
+                permits: Permits::default(),
                 subscriptions: Semaphore::new(SUBSCRIPTIONS_MAX),
                 listed: OnceLock::new(),
             }),
@@ -72,6 +75,11 @@ impl ServerContext {
     /// The use cases.
     pub fn app(&self) -> &Arc<App> {
         &self.shared.app
+    }
+
+    /// What callers may use.
+    pub fn access(&self) -> &Access {
+        &self.shared.access
     }
 
     /// Cancelled once the client has disconnected for good.
@@ -130,12 +138,13 @@ impl ServerContext {
                 config.may_be_given(Origin::Flag)?;
                 ApiKey::new(key)?
             }
-            None => config.key()?.clone(),
+            None => self.shared.access.default_key(config)?.clone(),
         };
         let progress = progress.clone();
+        let owner = Owner::from(key);
         Ok(Caller {
-            owner: key.into(),
-            sandbox: Arc::clone(&self.shared.sandbox),
+            sandbox: self.shared.access.sandbox(&self.shared.sandbox, &owner.tenant, config),
+            owner,
             max_wait: Some(config.max_wait),
             response_mode,
             cancel: request.ct.child_token(),
@@ -183,7 +192,7 @@ impl ServerContext {
         // A task is asked for with the key of the connection, so a call with a key of its own cannot become one.
         let response_mode = if key.is_some() { ResponseMode::Inline } else { response_mode };
         let caller = self.caller_with(key.as_deref(), request, &progress, response_mode)?;
-        let _permit = self.shared.calls.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
+        let _permit = self.shared.permits.acquire(&caller.owner.tenant, found.takes_tasks()).await?;
         let token = request.meta.get_progress_token();
         // Boxed: the future is large, and moves through several layers from here on.
         let work = Box::pin(async {

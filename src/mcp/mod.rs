@@ -3,11 +3,13 @@
 //! `server.rs` answers the SDK's methods from a [`ServerContext`]; a tool is a file in `tools/`. With `serve/` this is
 //! the only module that knows the SDK.
 
+pub mod access;
 pub mod client;
 mod context;
 pub mod icon;
 mod instructions;
 pub mod operation_tools;
+mod permits;
 mod present;
 mod progress;
 mod prompts;

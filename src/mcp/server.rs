@@ -13,6 +13,7 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
 use super::{icon, instructions, present, prompts, resources, subscriptions, tasks, tasks_2025_11_25, tools};
@@ -33,9 +34,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server over `app`.
+    /// A server over `app`, whose callers may use everything that the server itself may.
     pub fn new(app: Arc<App>) -> Server {
-        Server { context: ServerContext::new(app), session: Arc::default(), info: Arc::default() }
+        Server::with(app, Access::everything())
+    }
+
+    /// A server over `app`, whose callers may use what `access` says.
+    pub fn with(app: Arc<App>, access: Access) -> Server {
+        Server { context: ServerContext::new(app, access), session: Arc::default(), info: Arc::default() }
     }
 
     /// The same server for another connection.

@@ -1,71 +1,125 @@
-//! Connections of the HTTP door, bounded: how many, how long a request's head may take and how large it may be.
-//!
-//! What lives here: [`serve`]. What never does: what a request means (`http.rs`).
+//! Connections: how many, how long the head of a request may take, how large it may be, and how they end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{Method, Response};
+use http_body_util::BodyExt;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// Connections at once; whoever comes beyond waits in the system's queue.
-const CONNECTIONS_MAX: usize = 1_024;
-/// How long the head of a request may take, also of the next one on a connection that is kept.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+use super::peers::{Admitted, Connection, Peers};
+
+/// Where messages of the protocol arrive.
+pub const PROTOCOL_PATH: &str = "/mcp";
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 100;
-/// After a failed accept, mostly for want of file descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+/// Pause after a failed accept, mostly for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+/// How often failed accepts are logged.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Serves until `stop`; then lets what has begun come to its end.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let graceful = GracefulShutdown::new();
+/// Serves `router` until `stop`, then until the answers that were being made have been sent.
+///
+/// `keep_alive` bounds the head of a request, and how long a connection may be idle before the next one.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    peers: Arc<Peers>,
+    keep_alive: Duration,
+    stop: CancellationToken,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(keep_alive)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
+    let (http, running) = (Arc::new(http), TaskTracker::new());
+    let mut logged = None::<Instant>;
     loop {
         let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            Some((listener.accept().await, place))
+            let (stream, address) = listener.accept().await?;
+            std::io::Result::Ok((stream, peers.admit(address.ip().to_canonical()).await))
         };
-        let (stream, place) = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accepted => match accepted {
-                Some((Ok((stream, _)), place)) => (stream, place),
-                Some((Err(error), _)) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                    continue;
-                }
-                None => break,
-            },
+            accepted = accepted => accepted,
         };
-        // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let service = router.clone().map_request(|request: hyper::Request<Incoming>| request.map(Body::new));
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended badly");
+        match accepted {
+            Ok((stream, admitted)) => {
+                running.spawn(talk(Arc::clone(&http), stream, router.clone(), admitted, stop.clone()));
             }
-            drop(place);
-        });
+            Err(error) => {
+                if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+                    logged = Some(Instant::now());
+                    tracing::warn!(%error, open = peers.count(), "a connection could not be accepted");
+                }
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
     }
     drop(listener);
-    graceful.shutdown().await;
+    running.close();
+    running.wait().await;
+}
+
+/// Answers the requests of one connection until it ends or has to give way.
+async fn talk(http: Arc<http1::Builder>, stream: TcpStream, router: Router, admitted: Admitted, stop: CancellationToken) {
+    // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let known = Arc::clone(admitted.connection());
+    let service = service_fn({
+        let known = Arc::clone(&known);
+        move |request| answer(router.clone(), Arc::clone(&known), request)
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = known.closing().cancelled() => return,
+        () = stop.cancelled() => {
+            if !known.is_answering() {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                outcome = connection.as_mut() => outcome,
+                () = known.closing().cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended with an error");
+    }
+}
+
+/// Answers one request. Its connection counts as answering until the last byte is sent, but for a stream of
+/// notifications, which has no end of its own.
+async fn answer(
+    router: Router,
+    connection: Arc<Connection>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let is_stream = request.method() == Method::GET && request.uri().path() == PROTOCOL_PATH;
+    let answering = (!is_stream).then(|| connection.answering());
+    request.extensions_mut().insert(connection);
+    let response = router.oneshot(request.map(Body::new)).await?;
+    let Some(answering) = answering else { return Ok(response) };
+    Ok(response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &answering;
+            frame
+        }))
+    }))
 }

@@ -1,52 +1,57 @@
 //! The protocol over HTTP, and what a server needs besides: liveness, readiness, metrics.
 //!
-//! What lives here: [`start`]. The key comes with each request (`x-api-key`); the bearer token guards the door itself.
-//! Requests of 2026-07-28 are stateless; older revisions get a session. What never does: the meaning of a message.
+//! The key comes with each request (`x-api-key`); the bearer token guards the server itself. Requests of 2026-07-28 are
+//! stateless; older revisions get a session.
 //!
 //! | path | who may ask |
 //! |---|---|
 //! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
 //! | `/metrics` | holders of the token |
-//! | `/healthz`, `/readyz` | anybody |
-//! | `/` and what belongs to it (`page.rs`) | a person: whoever is in, or gives token and key to a form |
-//! | `/callbacks/{secret}` | the service, which alone was told the job's secret |
+//! | `/healthz`, `/readyz` | anybody, who learns yes or no |
+//! | `/` and what belongs to it (`page.rs`) | a person with a session, or who gives token and key to a form |
+//! | `/callbacks/{secret}`, where a callback address is set | the service, which alone was given the job's secret |
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use metrics_exporter_prometheus::PrometheusHandle;
 use rmcp::ServerHandler;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::allowed_hosts::{AllowedHosts, THIS_MACHINE};
-use super::connections;
-use super::http_messages::{BODY_BYTES_MAX, read_message, refused};
+use super::bodies::{self, Bodies};
+use super::connections::{self, PROTOCOL_PATH};
+use super::hosts::Hosts;
+use super::peers::{Connection, Limits, Peers};
+use super::rpc::{self, Messages};
+use super::sessions::Sessions;
+use super::tenants::InFlight;
+use super::tokens::{Tokens, Verdict};
+use super::{callbacks, cors, health, page};
 use crate::app::App;
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
+use crate::mcp::access::{Access, FileAccess};
 
-/// A session that says nothing for this long is over: longer than the longest call.
-const SESSION_IDLE: Duration = Duration::from_secs(1_800);
-/// Sessions at once; each costs some 50 KiB.
-const SESSIONS_MAX: usize = 1_000;
-/// How long calls may take to answer when the server is told to stop, before each of the steps that end them.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long a connection may be idle where nothing else is said.
+pub const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(75);
+/// How long calls may take to answer when the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How long each of the steps after that may take.
+const DRAIN_STEP: Duration = Duration::from_secs(1);
 
-/// Where the server listens and whom it lets in.
+/// Where the server listens and who is let in.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Address; port 0 takes a free one.
@@ -55,12 +60,81 @@ pub struct Options {
     pub token: Option<SecretString>,
     /// Host names besides this machine's.
     pub hosts: Vec<String>,
+    /// Origins of browser clients besides the hosts' own pages.
+    pub origins: Vec<String>,
+    /// Whether holders of the token may use the server's key.
+    pub shared_key: bool,
+    /// Folder above those of holders of the token, and the bytes that each may keep; none use files without it.
+    pub files: Option<(PathBuf, u64)>,
+    /// How long a connection may be idle.
+    pub keep_alive: Duration,
+    /// Sessions of the page.
+    pub page: page::Limits,
+}
+
+impl Options {
+    /// As the settings say, at `address`.
+    pub fn of(config: &Config, address: SocketAddr) -> Options {
+        Options {
+            token: config.http_token.clone(),
+            hosts: config.http_hosts.clone(),
+            origins: config.http_origins.clone(),
+            shared_key: config.http_shared_key,
+            files: config.http_files.clone().map(|root| (root, config.http_files_bytes)),
+            keep_alive: config.http_keep_alive,
+            ..Options::at(address)
+        }
+    }
+
+    /// Nothing but an address.
+    pub fn at(address: SocketAddr) -> Options {
+        Options {
+            address,
+            token: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            shared_key: false,
+            files: None,
+            keep_alive: KEEP_ALIVE_DEFAULT,
+            page: page::Limits::default(),
+        }
+    }
+
+    /// Says what is wrong with these options, without starting anything.
+    ///
+    /// # Errors
+    /// `invalid_argument` when others can reach the address and there is no token, for a token that could be guessed, and
+    /// for a host or an origin that is none.
+    pub fn check(&self) -> Result<()> {
+        if !self.address.ip().is_loopback() && self.token.is_none() {
+            return Err(Error::invalid(
+                format!("{} can be reached from other machines, and no token guards it.", self.address),
+                "Set PDFCO_HTTP_TOKEN to a long random word (`openssl rand -hex 32`), or listen on 127.0.0.1.",
+            ));
+        }
+        Tokens::new(self.token.clone())?;
+        Hosts::read(&self.hosts, &self.origins)?;
+        Ok(())
+    }
+
+    /// What callers may use: everything where no token is asked for, because then it is their own machine.
+    fn access(&self) -> Access {
+        if self.token.is_none() {
+            return Access::everything();
+        }
+        let files = match &self.files {
+            Some((root, bytes)) => FileAccess::PerTenant { root: root.clone(), bytes: *bytes },
+            None => FileAccess::Nothing,
+        };
+        Access { server_key: self.shared_key, files }
+    }
 }
 
 /// A server that runs.
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    peers: Arc<Peers>,
     accepting: CancellationToken,
     waits: CancellationToken,
     streams: CancellationToken,
@@ -68,19 +142,22 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops accepting, lets calls answer for a moment, tells the waits that are left to answer as far as they are, and
-    /// ends the rest.
+    /// Stops accepting, lets calls answer for a moment, then makes the waits that are left answer with what they know, and
+    /// ends the rest. Takes six seconds at most.
     pub async fn stop(self) {
-        let Running { accepting, waits, streams, mut task, .. } = self;
+        let Running { peers, accepting, waits, streams, mut task, .. } = self;
         accepting.cancel();
-        for then in [waits, streams] {
-            if tokio::time::timeout(GRACE, &mut task).await.is_ok() {
+        for (time, then) in [(DRAIN, waits), (DRAIN_STEP, streams)] {
+            if tokio::time::timeout(time, &mut task).await.is_ok() {
                 return;
             }
             then.cancel();
         }
-        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
-            task.abort();
+        if tokio::time::timeout(DRAIN_STEP, &mut task).await.is_err() {
+            peers.close_all();
+            if tokio::time::timeout(DRAIN_STEP, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
 }
@@ -88,10 +165,10 @@ impl Running {
 /// Starts the server.
 ///
 /// # Errors
-/// `invalid_argument` when the address is not this machine's and there is no token; `network` when it cannot be bound.
+/// As [`Options::check`]; `network` when the address cannot be bound.
 pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
     let waits = CancellationToken::new();
-    let server = Server::new(Arc::clone(&app)).until(waits.clone());
+    let server = Server::with(Arc::clone(&app), options.access()).until(waits.clone());
     listen(app, options, waits, move || server.another()).await
 }
 
@@ -113,12 +190,7 @@ async fn listen<S: ServerHandler>(
     waits: CancellationToken,
     handler: impl Fn() -> S + Send + Sync + 'static,
 ) -> Result<Running> {
-    if !options.address.ip().is_loopback() && options.token.is_none() {
-        return Err(Error::invalid(
-            format!("{} can be reached from other machines, and no token guards it.", options.address),
-            "Set PDFCO_HTTP_TOKEN to a long random word, or listen on 127.0.0.1.",
-        ));
-    }
+    options.check()?;
     let listener = TcpListener::bind(options.address).await.map_err(|error| {
         Error::new(
             Kind::Network,
@@ -129,124 +201,115 @@ async fn listen<S: ServerHandler>(
     })?;
     let address =
         listener.local_addr().map_err(|error| Error::internal("The server has no address.").with_source(error))?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "token and keys travel in plain HTTP: put a proxy that speaks TLS in front");
+    }
     let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
-    let router = router(app, &options, streams.clone(), handler);
-    let task = tokio::spawn(connections::serve(listener, router, accepting.clone()));
-    Ok(Running { address, accepting, waits, streams, task })
+    let limits = Limits::of_this_process();
+    let peers = Peers::new(limits);
+    let parts = Parts {
+        tokens: Arc::new(Tokens::new(options.token.clone())?),
+        hosts: Arc::new(Hosts::read(&options.hosts, &options.origins)?),
+        bodies: Arc::new(Bodies::new(accepting.clone())),
+        in_flight: InFlight::new(limits.total * 3 / 4),
+        streams: streams.clone(),
+        page: options.page,
+        may_use_server_key: options.access().server_key,
+        app,
+    };
+    let router = parts.router(handler);
+    let serving = connections::serve(listener, router, Arc::clone(&peers), options.keep_alive, accepting.clone());
+    Ok(Running { address, peers, accepting, waits, streams, task: tokio::spawn(serving) })
 }
 
-fn router<S: ServerHandler>(
+/// What the routes share.
+struct Parts {
     app: Arc<App>,
-    options: &Options,
+    tokens: Arc<Tokens>,
+    hosts: Arc<Hosts>,
+    bodies: Arc<Bodies>,
+    in_flight: Arc<InFlight>,
     streams: CancellationToken,
-    handler: impl Fn() -> S + Send + Sync + 'static,
-) -> Router {
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(SESSION_IDLE);
-    let sessions = Arc::new(sessions);
-    let hosts: Vec<String> = THIS_MACHINE.into_iter().map(str::to_owned).chain(options.hosts.iter().cloned()).collect();
-    let known = AllowedHosts::and_this_machine(&options.hosts);
-    let origins: Vec<String> =
-        hosts.iter().flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")]).collect();
-    let config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts(hosts)
-        .with_allowed_origins(origins)
-        .enforce_origin_validation()
-        .with_max_request_body_bytes(BODY_BYTES_MAX)
-        .with_cancellation_token(streams);
-    let protocol = StreamableHttpService::new(move || Ok(handler()), Arc::clone(&sessions), config);
-    let guard = Arc::new(Guard { token: options.token.clone() });
-    let guarded = Router::new()
-        .nest_service("/mcp", protocol)
-        .route_layer(middleware::from_fn(read_message))
-        .route_layer(middleware::from_fn_with_state(sessions, bounded_sessions))
-        .route(
-            "/metrics",
-            get(show_metrics)
-                .with_state(recorder())
-                .route_layer(middleware::from_fn_with_state(known, known_hosts_only)),
-        )
-        .layer(middleware::from_fn_with_state(guard, require_token));
-    Router::new()
-        .merge(super::page::routes(Arc::clone(&app), options.token.clone(), &options.hosts))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state(Arc::clone(&app)))
-        .route("/callbacks/{secret}", post(called_back).with_state(app))
-        .merge(guarded)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    page: page::Limits,
+    may_use_server_key: bool,
 }
 
-struct Guard {
-    token: Option<SecretString>,
+impl Parts {
+    fn router<S: ServerHandler>(self, handler: impl Fn() -> S + Send + Sync + 'static) -> Router {
+        let sessions = Sessions::new();
+        let mut config = StreamableHttpServerConfig::default()
+            // Hosts and origins are checked for every route by the same list (`cors.rs`).
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(bodies::MESSAGE.bytes)
+            .with_cancellation_token(self.streams);
+        // The first event of a stream comes from `sessions.rs`.
+        config.sse_retry = None;
+        let protocol = StreamableHttpService::new(move || Ok(handler()), Arc::clone(&sessions), config);
+        let messages = Arc::new(Messages {
+            app: Arc::clone(&self.app),
+            sessions,
+            bodies: Arc::clone(&self.bodies),
+            in_flight: self.in_flight,
+            may_use_server_key: self.may_use_server_key,
+        });
+        let guarded = Router::new()
+            .nest_service(PROTOCOL_PATH, protocol)
+            .route_layer(middleware::from_fn_with_state(messages, rpc::handle))
+            .merge(health::metrics())
+            .route_layer(middleware::from_fn_with_state(Arc::clone(&self.tokens), require_token))
+            .route_layer(middleware::from_fn_with_state(Arc::clone(&self.hosts), cors::admit));
+        let page = page::routes(page::Parts {
+            app: Arc::clone(&self.app),
+            tokens: self.tokens,
+            hosts: self.hosts,
+            bodies: Arc::clone(&self.bodies),
+            limits: self.page,
+            may_use_server_key: self.may_use_server_key,
+        });
+        let mut router = Router::new()
+            .merge(page)
+            .merge(health::routes(Arc::clone(&self.app)))
+            .merge(guarded);
+        if let Some(public) = &self.app.config.callback_url {
+            router = router.merge(callbacks::routes(Arc::clone(&self.app), self.bodies, public));
+        }
+        router.layer(middleware::from_fn(one_host_only))
+    }
 }
 
-async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match &guard.token {
-        Some(token) if !has_token(request.headers(), token) => {
-            let what = "Send the server's token: Authorization: Bearer …";
-            let refusal = refused(StatusCode::UNAUTHORIZED, -32600, what, Value::Null);
-            ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
+/// Refuses a request that names two hosts: what stands in front may have read the other one.
+async fn one_host_only(request: Request, next: Next) -> Response {
+    match super::hosts::target(request.uri(), request.headers()) {
+        super::hosts::Target::Contradictory => {
+            rpc::refused(StatusCode::BAD_REQUEST, -32600, "The request names two hosts, or none.", Value::Null)
         }
         _ => next.run(request).await,
     }
 }
 
-/// A page elsewhere whose name was pointed at this machine must not read what stands here.
-async fn known_hosts_only(State(known): State<AllowedHosts>, request: Request, next: Next) -> Response {
-    if known.fit_request(request.headers()) {
+/// Lets holders of the token in. Their connections are trusted from then on.
+async fn require_token(State(tokens): State<Arc<Tokens>>, request: Request, next: Next) -> Response {
+    if !tokens.is_required() {
         return next.run(request).await;
     }
-    (StatusCode::FORBIDDEN, "This host name is not one of this server's.\n").into_response()
-}
-
-/// Compared in constant time: how much of a guess is right must not show in how long the answer takes.
-fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given =
-        given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    given.is_some_and(|(_, given)| bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())))
-}
-
-/// New sessions are refused while there are too many; those that exist go on.
-async fn bounded_sessions(State(sessions): State<Arc<LocalSessionManager>>, request: Request, next: Next) -> Response {
-    // Requests of the revision without sessions open none.
-    let is_stateless = request.headers().get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28");
-    let opens_one = !is_stateless && !request.headers().contains_key("mcp-session-id");
-    if opens_one && sessions.sessions.read().await.len() >= SESSIONS_MAX {
-        let refusal = refused(StatusCode::SERVICE_UNAVAILABLE, -32603, "Too many sessions.", Value::Null);
-        return ([(header::RETRY_AFTER, "60")], refusal).into_response();
-    }
-    next.run(request).await
-}
-
-/// The service says that a job has ended. An unknown secret and a spent one look the same.
-async fn called_back(State(app): State<Arc<App>>, Path(secret): Path<String>, body: axum::body::Bytes) -> StatusCode {
-    match app.jobs().called_back(&secret, &body).await {
-        Ok(()) => StatusCode::NO_CONTENT,
-        Err(error) if error.kind() == Kind::NotFound => StatusCode::NOT_FOUND,
-        Err(error) => {
-            tracing::warn!(%error, "a callback could not be taken");
-            StatusCode::INTERNAL_SERVER_ERROR
+    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match tokens.judge(request.headers(), connection.peer(), Instant::now()) {
+        Verdict::Granted => {
+            connection.trust();
+            return next.run(request).await;
+        }
+        Verdict::Missing => {}
+        Verdict::Wrong(delay) => tokens.delay(delay).await,
+        Verdict::Refused(wait) => {
+            let what = "Too many wrong tokens came from this address.";
+            let refusal = rpc::refused(StatusCode::TOO_MANY_REQUESTS, -32600, what, Value::Null);
+            return ([(header::RETRY_AFTER, wait.as_secs().max(1).to_string())], refusal).into_response();
         }
     }
-}
-
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.jobs().ledger().health().await {
-        Ok(ledger) => (StatusCode::OK, format!("ready; ledger {ledger}\n")).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", error.message())).into_response(),
-    }
-}
-
-async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Response {
-    match handle {
-        Some(handle) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),
-        None => (StatusCode::NOT_FOUND, "Metrics are kept by another recorder.\n").into_response(),
-    }
-}
-
-/// The process's recorder: installed once, and shared by servers that are started later.
-fn recorder() -> Option<PrometheusHandle> {
-    static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
-    RECORDER.get_or_init(|| metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().ok()).clone()
+    let what = "Send the server's token: Authorization: Bearer …";
+    let refusal = rpc::refused(StatusCode::UNAUTHORIZED, -32600, what, Value::Null);
+    ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }

@@ -1,15 +1,38 @@
 //! Transports: how messages of the protocol come in and go out.
 //!
-//! What lives here: stdio (`stdio.rs`), HTTP (`http.rs`, `http_messages.rs`, `connections.rs`, `allowed_hosts.rs`), the
-//! renaming of what the SDK cannot read (`dialect.rs`), and the page that a browser sees (`page.rs`). What never does:
-//! the meaning of a message (`mcp/`).
+//! | file | subject |
+//! |---|---|
+//! | `stdio` | one client on standard input and output, through `lines` and `outbox` |
+//! | `http` | the server over HTTP: its routes, and how it stops |
+//! | `connections`, `peers` | which connections are open, and which gives way |
+//! | `tokens`, `hosts`, `cors` | who is let in |
+//! | `bodies`, `envelope` | what is measured before it is parsed |
+//! | `rpc`, `negotiation`, `answers` | messages over HTTP and the form of their answers |
+//! | `sessions`, `streams`, `tenants` | whose session it is, and what a client that was away missed |
+//! | `callbacks`, `health`, `page` | the other routes |
+//! | `handshake`, `task_compat` | what the SDK cannot read |
 //!
-//! Start at `stdio.rs`.
+//! What a message means is decided in `mcp/`.
 
-mod allowed_hosts;
+mod answers;
+mod bodies;
+mod callbacks;
 mod connections;
-pub mod dialect;
+mod cors;
+mod envelope;
+mod handshake;
+mod health;
+mod hosts;
 pub mod http;
-mod http_messages;
+mod lines;
+mod negotiation;
+mod outbox;
 pub mod page;
+mod peers;
+mod rpc;
+mod sessions;
 pub mod stdio;
+mod streams;
+pub mod task_compat;
+mod tenants;
+mod tokens;

@@ -1,8 +1,7 @@
-//! The page that a browser sees at `/` of the HTTP door: this caller's jobs, with live states, checks and credits.
+//! The page that a browser sees at `/`: this caller's jobs, with live states, checks and credits.
 //!
-//! What lives here: [`routes`], who is let in, and the headers of every answer. What is shown is in `page/view.rs`, who
-//! is in is in `page/sessions.rs`. What never does: a request to the service. The page reads the ledger, so looking at
-//! it costs nothing; and it changes nothing but its own sessions.
+//! It reads the ledger, so opening it costs nothing; and it changes nothing but its own sessions. What is shown is in
+//! `page/view.rs`, who is signed in is in `page/sessions.rs`.
 //!
 //! | who | sees |
 //! |---|---|
@@ -12,7 +11,8 @@
 //!
 //! Token and key travel in the body of a POST and nowhere else. The key is dropped once its fingerprint is known.
 //! Another site can neither read the page (Host is checked against DNS rebinding, nothing allows other origins) nor
-//! press its buttons (Origin and Sec-Fetch-Site are checked, the cookie is SameSite=Strict).
+//! press its buttons (Origin and Sec-Fetch-Site are checked, the cookie is SameSite=Strict). All links are relative, so
+//! the page also works below a path of a proxy.
 
 mod sessions;
 mod view;
@@ -21,21 +21,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Form, Query, Request, State};
+use axum::body::Body;
+use axum::extract::{Extension, Form, Query, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 pub use sessions::Limits;
 use sessions::{Sessions, Viewer};
 
-use super::allowed_hosts::{AllowedHosts, host};
+use super::bodies::{self, Bodies};
+use super::hosts::{self, Hosts, Target};
+use super::peers::Connection;
+use super::tokens::{Tokens, Verdict};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::icon;
@@ -45,30 +47,31 @@ use crate::tenant::Tenant;
 
 /// Jobs on one page.
 const JOBS_SHOWN: u32 = 50;
-/// Largest form: a token and a key.
-const FORM_BYTES_MAX: usize = 4 * 1024;
-/// Pages that are put together at once; more wait for their turn.
+/// Pages that are put together at once; more wait for a permit.
 const PAGES_AT_ONCE: usize = 8;
 /// Nothing from elsewhere, nothing inline, no frames. The icon is the only picture.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+const WRONG_TOKEN: &str = "That is not this server’s token.";
+
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
 
-/// The page's routes. `hosts` are the names besides this machine's under which it may be reached.
-pub fn routes(app: Arc<App>, token: Option<SecretString>, hosts: &[String]) -> Router {
-    routes_within(app, token, hosts, Limits::default())
+/// What the page shares with the other routes, and how many sessions it has.
+pub(super) struct Parts {
+    pub app: Arc<App>,
+    pub tokens: Arc<Tokens>,
+    pub hosts: Arc<Hosts>,
+    pub bodies: Arc<Bodies>,
+    pub limits: Limits,
+    /// Whether those who give the token, but no key, see the jobs of the server's key.
+    pub may_use_server_key: bool,
 }
 
-/// As [`routes`], within other limits.
-pub fn routes_within(app: Arc<App>, token: Option<SecretString>, hosts: &[String], limits: Limits) -> Router {
-    let page = Arc::new(Page {
-        app,
-        token,
-        hosts: AllowedHosts::and_this_machine(hosts),
-        sessions: Sessions::new(limits),
-        places: Semaphore::new(PAGES_AT_ONCE),
-    });
+/// The page's routes.
+pub(super) fn routes(parts: Parts) -> Router {
+    let sessions = Sessions::new(parts.limits);
+    let page = Arc::new(Page { parts, sessions, permits: Semaphore::new(PAGES_AT_ONCE) });
     Router::new()
         .route("/", get(home))
         .route("/session", get(show_form).post(enter))
@@ -76,18 +79,15 @@ pub fn routes_within(app: Arc<App>, token: Option<SecretString>, hosts: &[String
         .route("/page/style.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/page/script.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
         .route("/page/icon.svg", get(|| asset(icon::MIME_TYPE, icon::SVG)))
-        .route_layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&page), admit))
         .route_layer(middleware::map_response(protect))
         .with_state(page)
 }
 
 struct Page {
-    app: Arc<App>,
-    token: Option<SecretString>,
-    hosts: AllowedHosts,
+    parts: Parts,
     sessions: Sessions,
-    places: Semaphore,
+    permits: Semaphore,
 }
 
 #[derive(Deserialize)]
@@ -105,58 +105,66 @@ struct Given {
 }
 
 impl Page {
-    /// Whose jobs are shown to who sent these headers.
+    /// Whose jobs are shown to the sender of these headers.
     fn viewer(&self, headers: &HeaderMap) -> Option<Viewer> {
         let session = cookie(headers).and_then(|id| self.sessions.viewer(id, Instant::now()));
         // Without a token this machine's users may use the server's key at `/mcp` too.
-        session.or_else(|| self.token.is_none().then(|| self.server()).flatten())
+        session.or_else(|| (!self.parts.tokens.is_required()).then(|| self.server()).flatten())
     }
 
-    /// The server's own key as a viewer.
+    /// The server's own key as a viewer, where callers may use it.
     fn server(&self) -> Option<Viewer> {
-        let key = self.app.config.key().ok()?;
+        let key = self.parts.app.config.key().ok().filter(|_| self.parts.may_use_server_key)?;
         Some(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server: true })
     }
 
-    /// Judges what the form sent.
-    fn judge(&self, given: &Given) -> std::result::Result<Viewer, (StatusCode, String)> {
-        let now = Instant::now();
-        if let Some(token) = &self.token {
-            if let Some(wait) = self.sessions.closed_for(now) {
+    /// Judges what somebody at `connection` sent with the form.
+    async fn judge(
+        &self,
+        given: &Given,
+        connection: &Connection,
+    ) -> std::result::Result<Viewer, (StatusCode, String)> {
+        match self.parts.tokens.judge_word(&given.token, connection.peer(), Instant::now()) {
+            Verdict::Granted => connection.trust(),
+            Verdict::Refused(wait) => {
                 let seconds = wait.as_secs().saturating_add(1);
-                let words = format!("Too many wrong tokens were given. Try again in {seconds} s.");
+                let words = format!("Too many wrong tokens came from this address. Try again in {seconds} s.");
                 return Err((StatusCode::TOO_MANY_REQUESTS, words));
             }
-            // In constant time: how much of a guess is right must not show in how long the answer takes.
-            if !bool::from(given.token.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())) {
-                self.sessions.wrong(now);
-                tracing::warn!("somebody gave a wrong token at the page");
-                return Err((StatusCode::UNAUTHORIZED, "That is not this server’s token.".to_owned()));
+            Verdict::Missing => return Err((StatusCode::UNAUTHORIZED, WRONG_TOKEN.to_owned())),
+            Verdict::Wrong(delay) => {
+                self.parts.tokens.delay(delay).await;
+                return Err((StatusCode::UNAUTHORIZED, WRONG_TOKEN.to_owned()));
             }
         }
         if given.key.trim().is_empty() {
-            let words = "This server has no key of its own: give your PDF.co API key.";
+            let words = "This server lends no key: give your PDF.co API key.";
             return self.server().ok_or_else(|| (StatusCode::FORBIDDEN, words.to_owned()));
         }
         let key = ApiKey::new(&given.key).map_err(|error| {
             (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint().text(Audience::Shell)))
         })?;
-        let is_server = self.app.config.key().is_ok_and(|own| own.fingerprint() == key.fingerprint());
+        let is_server = self.parts.app.config.key().is_ok_and(|own| own.fingerprint() == key.fingerprint());
         Ok(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server })
     }
 
     fn form(&self, message: Option<&str>) -> Html<String> {
-        let has_token = self.token.is_some();
-        Html(view::form(has_token, self.app.config.key().is_ok(), message))
+        let has_token = self.parts.tokens.is_required();
+        Html(view::form(has_token, self.server().is_some(), message))
     }
 
     async fn overview(&self, viewer: &Viewer, after: Option<&str>) -> Result<String> {
-        let _place = self.places.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
-        let overview = self.app.overview(&viewer.tenant, JOBS_SHOWN, after).await?;
-        let is_open_to_all = self.token.is_none() && viewer.is_server;
+        let _permit = self.permits.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
+        let mut overview = self.parts.app.overview(&viewer.tenant, JOBS_SHOWN, after).await?;
+        if self.parts.tokens.is_required() {
+            // Paths of the server tell others nothing.
+            let files = overview.jobs.iter_mut().flat_map(|job| job.files.iter_mut());
+            files.for_each(|file| file.saved_to = None);
+        }
+        let is_open_to_all = !self.parts.tokens.is_required() && viewer.is_server;
         Ok(view::jobs(
             &overview,
-            &view::Place { is_server: viewer.is_server, is_open_to_all, is_first: after.is_none() },
+            &view::Scene { is_server: viewer.is_server, is_open_to_all, is_first: after.is_none() },
         ))
     }
 }
@@ -180,8 +188,13 @@ async fn show_form(State(page): State<Arc<Page>>) -> Html<String> {
     page.form(None)
 }
 
-async fn enter(State(page): State<Arc<Page>>, headers: HeaderMap, Form(given): Form<Given>) -> Response {
-    match page.judge(&given) {
+async fn enter(
+    State(page): State<Arc<Page>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    headers: HeaderMap,
+    Form(given): Form<Given>,
+) -> Response {
+    match page.judge(&given, &connection).await {
         Err((status, message)) => (status, page.form(Some(&message))).into_response(),
         Ok(viewer) => {
             // A browser has one session: the earlier one is not left behind.
@@ -189,7 +202,7 @@ async fn enter(State(page): State<Arc<Page>>, headers: HeaderMap, Form(given): F
                 page.sessions.end(earlier);
             }
             let id = page.sessions.open(viewer, Instant::now());
-            go_home(&headers, &id, "")
+            show_jobs(&headers, "./", &id, "")
         }
     }
 }
@@ -198,46 +211,48 @@ async fn leave(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     if let Some(id) = cookie(&headers) {
         page.sessions.end(id);
     }
-    go_home(&headers, "", "; Max-Age=0")
+    show_jobs(&headers, "../", "", "; Max-Age=0")
 }
 
-/// Sends the browser to `/` with its cookie. It goes with the browser, and the server forgets its session earlier.
-fn go_home(headers: &HeaderMap, id: &str, more: &str) -> Response {
+/// Sends the browser to the page of jobs, at `location` from here, with its cookie. The cookie ends with the browser, and
+/// the server forgets its session earlier.
+fn show_jobs(headers: &HeaderMap, location: &str, id: &str, more: &str) -> Response {
     let secure = if is_https(headers) { "; Secure" } else { "" };
     let cookie = format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{more}", cookie_name(headers));
-    (StatusCode::SEE_OTHER, [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, cookie)]).into_response()
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location.to_owned()), (header::SET_COOKIE, cookie)]).into_response()
 }
 
 async fn asset(mime: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, mime)], text)
 }
 
-/// Refuses foreign hosts, which is how DNS rebinding looks, and forms that were sent from other sites.
+/// Refuses foreign hosts, which is how DNS rebinding looks, and forms that were sent from other sites; reads a form within
+/// its bounds.
 async fn admit(State(page): State<Arc<Page>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let is_allowed = |authority: &Authority| page.hosts.fit(authority);
-    let is_known =
-        host(headers).or_else(|| request.uri().authority().cloned()).is_some_and(|authority| is_allowed(&authority));
+    let is_known = matches!(hosts::target(request.uri(), headers), Target::Named(name) if page.parts.hosts.has_name(&name));
     if !is_known {
-        let words = "This server is not called that. Add the name to PDFCO_HTTP_HOSTS if it is yours.\n";
+        let words = "This server is not called that. Add the name to PDFCO_HTTP_HOSTS if it is its own.\n";
         return (StatusCode::FORBIDDEN, words).into_response();
     }
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !is_own_site(headers, is_allowed) {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    if !is_own_site(headers, &page.parts.hosts) {
         return (StatusCode::FORBIDDEN, "Forms are taken from this server's own page only.\n").into_response();
     }
-    next.run(request).await
+    let (head, body) = request.into_parts();
+    match page.parts.bodies.read(&head.headers, body, bodies::FORM).await {
+        Ok(form) => next.run(Request::from_parts(head, Body::from(form))).await,
+        Err(error) => error.answer().into_response(),
+    }
 }
 
 /// Whether a form came from our own page, or from no browser at all: every browser sends one of the two headers.
-fn is_own_site(headers: &HeaderMap, is_allowed: impl Fn(&Authority) -> bool) -> bool {
+fn is_own_site(headers: &HeaderMap, hosts: &Hosts) -> bool {
     let site_fits = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    let origin_fits = headers.get(header::ORIGIN).is_none_or(|origin| {
-        let authority =
-            origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        authority.and_then(|authority| authority.parse().ok()).is_some_and(|authority| is_allowed(&authority))
-    });
-    site_fits && origin_fits
+    let origin = headers.get(header::ORIGIN);
+    site_fits && origin.is_none_or(|origin| origin.to_str().is_ok_and(|origin| hosts.is_own_origin(origin)))
 }
 
 async fn protect(mut response: Response) -> Response {
@@ -265,7 +280,9 @@ fn is_https(headers: &HeaderMap) -> bool {
 
 /// Cookies do not know ports: two servers on one machine would take each other's away.
 fn cookie_name(headers: &HeaderMap) -> String {
-    let port = host(headers).and_then(|host| host.port_u16()).map(|port| format!("_{port}")).unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let port = host.and_then(|host| host.parse::<Authority>().ok()?.port_u16());
+    let port = port.map(|port| format!("_{port}")).unwrap_or_default();
     let prefix = if is_https(headers) { "__Host-" } else { "" };
     format!("{prefix}pdfco_session{port}")
 }
@@ -294,8 +311,8 @@ mod tests {
     }
 
     #[test]
-    fn forms_of_other_sites_are_told_from_our_own() {
-        let allowed = AllowedHosts::and_this_machine(&[]);
+    fn forms_of_other_sites_are_refused() {
+        let hosts = Hosts::read(&[], &["https://app.test".to_owned()]).unwrap();
         for (sent, expected) in [
             (&[][..], true),
             (&[("origin", "http://localhost:8911")], true),
@@ -303,11 +320,12 @@ mod tests {
             (&[("origin", "http://localhost:3000"), ("sec-fetch-site", "same-site")], false),
             (&[("origin", "https://evil.test"), ("sec-fetch-site", "cross-site")], false),
             (&[("origin", "https://evil.test")], false),
+            (&[("origin", "https://app.test")], false),
             (&[("origin", "null")], false),
             (&[("origin", "http://localhost@evil.test")], false),
             (&[("sec-fetch-site", "none")], false),
         ] {
-            assert_eq!(is_own_site(&headers(sent), |host| allowed.fit(host)), expected, "{sent:?}");
+            assert_eq!(is_own_site(&headers(sent), &hosts), expected, "{sent:?}");
         }
     }
 

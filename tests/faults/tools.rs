@@ -171,7 +171,7 @@ impl Door {
         ];
         if is_http {
             let app = Arc::new(App::new(config(service.url(), &key, &variables)).unwrap());
-            let options = http::Options { address: "127.0.0.1:0".parse().unwrap(), token: None, hosts: Vec::new() };
+            let options = http::Options::at("127.0.0.1:0".parse().unwrap());
             let running = http::start(Arc::clone(&app), options).await.unwrap();
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
             return Door::Http { running, client, key, folder: folder.to_owned(), app };

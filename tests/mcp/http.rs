@@ -12,6 +12,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+/// Long enough to be one.
+const TOKEN: &str = "open-sesame-open-sesame-open-sesame";
+
 /// A server over a simulator; `settings` come on top.
 struct Door {
     simulator: Handle,
@@ -46,11 +49,8 @@ impl Door {
         let simulator = simulator::spawn(simulator::Options { life, ..Default::default() }).await.unwrap();
         let home = tempfile::tempdir().unwrap();
         let app = Arc::new(App::new(settings(&simulator, home.path(), more)).unwrap());
-        let options = Options {
-            address: "127.0.0.1:0".parse().unwrap(),
-            token: token.map(SecretString::from),
-            hosts: Vec::new(),
-        };
+        let mut options = Options::at("127.0.0.1:0".parse().unwrap());
+        options.token = token.map(SecretString::from);
         let running = http::start(Arc::clone(&app), options).await.unwrap();
         Door { simulator, running, app, client: client(), _home: home }
     }
@@ -97,19 +97,19 @@ impl Door {
 
 #[tokio::test]
 async fn without_the_token_nobody_gets_in_and_everybody_can_see_that_it_lives() {
-    let door = Door::open(Life::Checks(0), Some("open sesame"), &[]).await;
+    let door = Door::open(Life::Checks(0), Some(TOKEN), &[]).await;
     let status = |request: reqwest::RequestBuilder| async { request.send().await.unwrap().status().as_u16() };
     let asked = || door.request("sim_a", "list_jobs", json!({}));
     assert_eq!(status(asked()).await, 401);
-    assert_eq!(status(asked().bearer_auth("open sesam")).await, 401);
+    assert_eq!(status(asked().bearer_auth(&TOKEN[1..])).await, 401);
     // Clients show the message of a refusal in the protocol's words, and of other bodies nothing.
-    let refused = asked().bearer_auth("open sesam").send().await.unwrap();
+    let refused = asked().bearer_auth(&TOKEN[1..]).send().await.unwrap();
     assert_eq!(refused.headers()["www-authenticate"], "Bearer");
     let refused: Value = refused.json().await.unwrap();
     assert!(refused["error"]["message"].as_str().unwrap().contains("Authorization: Bearer"), "{refused}");
-    assert_eq!(status(asked().bearer_auth("open sesame")).await, 200);
+    assert_eq!(status(asked().bearer_auth(TOKEN)).await, 200);
     assert_eq!(status(door.client.get(door.url("/metrics"))).await, 401);
-    assert_eq!(status(door.client.get(door.url("/metrics")).bearer_auth("open sesame")).await, 200);
+    assert_eq!(status(door.client.get(door.url("/metrics")).bearer_auth(TOKEN)).await, 200);
     assert_eq!(status(door.client.get(door.url("/healthz"))).await, 200);
     assert_eq!(status(door.client.get(door.url("/readyz"))).await, 200);
     door.running.stop().await;
@@ -120,7 +120,7 @@ async fn an_address_that_others_reach_needs_a_token() {
     let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
     let home = tempfile::tempdir().unwrap();
     let app = Arc::new(App::new(settings(&simulator, home.path(), &[])).unwrap());
-    let options = Options { address: "0.0.0.0:0".parse().unwrap(), token: None, hosts: Vec::new() };
+    let options = Options::at("0.0.0.0:0".parse().unwrap());
     let error = http::start(app, options).await.err().unwrap();
     assert_eq!(error.kind(), Kind::InvalidArgument);
     assert!(
@@ -143,7 +143,7 @@ async fn foreign_hosts_and_origins_and_large_bodies_are_refused() {
     let refused = door.request("sim_a", "list_jobs", large).send().await.unwrap();
     assert_eq!(refused.status(), 413);
     let refused: Value = refused.json().await.unwrap();
-    assert!(refused["error"]["message"].as_str().unwrap().contains("4194304"), "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("1048576"), "{refused}");
     door.running.stop().await;
 }
 
@@ -287,8 +287,11 @@ async fn the_icon_is_an_address_down_to_the_last_character_and_the_same_everywhe
 async fn a_session_that_is_ended_is_gone() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-06-18").await;
-    let end = || door.client.delete(door.url("/mcp")).header("mcp-session-id", &session.id).send();
-    let ended = end().await.unwrap();
+    let end = |key: &'static str| {
+        door.client.delete(door.url("/mcp")).header("x-api-key", key).header("mcp-session-id", &session.id).send()
+    };
+    assert_eq!(end("sim_b").await.unwrap().status(), 404, "a session of another key");
+    let ended = end("sim_a").await.unwrap();
     assert_eq!(ended.status(), 204, "clients take 200 and 204 for done, and anything else for trouble");
     assert_eq!(ended.bytes().await.unwrap().len(), 0);
     let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
@@ -419,7 +422,7 @@ async fn a_callback_ends_a_wait_without_a_single_check() {
     let home = tempfile::tempdir().unwrap();
     let callback = format!("http://127.0.0.1:{port}");
     let app = Arc::new(App::new(settings(&simulator, home.path(), &[("PDFCO_CALLBACK_URL", &callback)])).unwrap());
-    let options = Options { address: format!("127.0.0.1:{port}").parse().unwrap(), token: None, hosts: Vec::new() };
+    let options = Options::at(format!("127.0.0.1:{port}").parse().unwrap());
     let running = http::start(Arc::clone(&app), options).await.unwrap();
     let door = Door { simulator, running, app, client: client(), _home: home };
 
@@ -450,9 +453,9 @@ async fn a_callback_ends_a_wait_without_a_single_check() {
         (&after["status"], &after["job"]["credits_total"]),
         (&before["status"], &before["job"]["credits_total"])
     );
-    assert_eq!(post(address, "{}").await, 422);
+    assert_eq!(post(address, "{}").await, 204, "a body without a state means a check");
     assert_eq!(post(format!("{callback}/callbacks/guess"), r#"{"status":"success"}"#).await, 404);
-    assert_eq!(post(format!("{callback}/callbacks/guess"), "no json").await, 400);
+    assert_eq!(post(format!("{callback}/callbacks/guess"), "no json").await, 404);
     door.running.stop().await;
 }
 
@@ -475,5 +478,318 @@ async fn what_the_newest_revision_no_longer_has_is_unknown_to_it() {
     // What it has is known without the parameters that it needs, too.
     let (_, text) = ask("completion/complete").await;
     assert!(text.contains("-32602"), "{text}");
+    door.running.stop().await;
+}
+
+/// An answer's status, and its body as JSON.
+async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.unwrap();
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+fn ping() -> Value {
+    json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})
+}
+
+#[tokio::test]
+async fn every_accept_header_that_http_allows_is_answered() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    let asked = |accept: Option<&'static str>| {
+        let request = door.client.post(door.url("/mcp")).header("content-type", "application/json");
+        let request = request.header("x-api-key", "sim_a").header("mcp-session-id", &session.id);
+        // The client sends `*/*` by itself where nothing is said.
+        request.header("accept", accept.unwrap_or("*/*")).body(ping().to_string()).send()
+    };
+    for accept in [None, Some("application/json"), Some("application/*"), Some("application/json;q=0.5, text/plain")] {
+        let answer = asked(accept).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json", "{accept:?}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!((&answer["id"], &answer["result"]), (&json!(2), &json!({})), "{accept:?}");
+    }
+    let stream = asked(Some("text/event-stream")).await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let refused = asked(Some("text/html")).await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["content-type"]), (406, &"application/json".parse().unwrap()));
+    let error: Value = refused.json().await.unwrap();
+    assert_eq!(error["jsonrpc"], "2.0", "{error}");
+    // Other refusals speak the protocol, too.
+    for (request, status) in [
+        (door.client.post(door.url("/mcp")).body("x"), 415),
+        (door.client.put(door.url("/mcp")), 405),
+        (door.client.get(door.url("/mcp")).header("accept", "text/html"), 406),
+        (door.client.get(door.url("/mcp")).header("mcp-session-id", "none"), 404),
+        (door.post(&ping()).header("mcp-session-id", "none"), 404),
+        (door.post(&ping()), 400),
+    ] {
+        let (answered, error) = answered(request).await;
+        assert_eq!((answered, &error["jsonrpc"]), (status, &json!("2.0")), "{error}");
+    }
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_client_is_let_in_by_the_same_list_as_its_host() {
+    let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let app = Arc::new(App::new(settings(&simulator, home.path(), &[])).unwrap());
+    let mut options = Options::at("127.0.0.1:0".parse().unwrap());
+    options.token = Some(SecretString::from(TOKEN));
+    options.origins = vec!["https://app.test".to_owned()];
+    let running = http::start(Arc::clone(&app), options).await.unwrap();
+    let door = Door { simulator, running, app, client: client(), _home: home };
+    for (origin, is_allowed) in [
+        ("http://localhost:6274", true),
+        ("http://[::1]:1", true),
+        ("https://app.test", true),
+        ("https://evil.test", false),
+        ("null", false),
+    ] {
+        let asked = door.client.request(reqwest::Method::OPTIONS, door.url("/mcp"));
+        let asked = asked.header("origin", origin).header("access-control-request-method", "POST");
+        let answer = asked.send().await.unwrap();
+        let expected = if is_allowed { 204 } else { 403 };
+        assert_eq!(answer.status(), expected, "{origin}");
+        let allowed = answer.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+        assert_eq!(allowed, is_allowed.then_some(origin));
+        if !is_allowed {
+            continue;
+        }
+        let sent = answer.headers()["access-control-allow-headers"].to_str().unwrap();
+        for name in ["authorization", "x-api-key", "mcp-session-id", "mcp-protocol-version", "last-event-id"] {
+            assert!(sent.contains(name), "{sent}");
+        }
+        // A page can read that a token is missing, and the id of its session.
+        let refused = door.post(&ping()).header("origin", origin).send().await.unwrap();
+        assert_eq!((refused.status().as_u16(), &refused.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+        assert!(refused.headers()["access-control-expose-headers"].to_str().unwrap().contains("mcp-session-id"));
+    }
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_for_two_hosts_is_refused_and_a_foreign_one_names_the_setting() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: evil.test\r\n", "400"),
+        ("GET http://evil.test/healthz HTTP/1.1\r\nhost: localhost\r\n", "400"),
+        ("GET http://localhost/healthz HTTP/1.1\r\nhost: localhost\r\n", "200"),
+        ("GET /healthz HTTP/1.0\r\n", "200"),
+        ("POST /mcp HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\ncontent-length: 0\r\n", "400"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(door.running.address).await.unwrap();
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
+    }
+    let (status, error) = answered(door.post(&ping()).header("host", "jobs.test")).await;
+    let what = error["error"]["message"].as_str().unwrap();
+    assert!(status == 403 && what.contains("PDFCO_HTTP_HOSTS") && what.contains("jobs.test"), "{error}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn words_that_name_no_host_and_tokens_that_can_be_guessed_do_not_start() {
+    let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let app = Arc::new(App::new(settings(&simulator, home.path(), &[])).unwrap());
+    let start = |change: fn(&mut Options)| {
+        let mut options = Options::at("127.0.0.1:0".parse().unwrap());
+        change(&mut options);
+        http::start(Arc::clone(&app), options)
+    };
+    let changes: [(fn(&mut Options), &str); 3] = [
+        (|options| options.token = Some(SecretString::from("short")), "PDFCO_HTTP_TOKEN"),
+        (|options| options.hosts = vec!["https://jobs.test".to_owned()], "PDFCO_HTTP_HOSTS"),
+        (|options| options.origins = vec!["jobs.test".to_owned()], "PDFCO_HTTP_ORIGINS"),
+    ];
+    for (change, named) in changes {
+        let error = start(change).await.err().unwrap();
+        assert!(error.kind() == Kind::InvalidArgument && error.message().contains(named), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_learn_from_health_checks_only_yes_or_no() {
+    let door = Door::open(Life::Checks(0), Some(TOKEN), &[]).await;
+    door.app.jobs().ledger().health().await.unwrap();
+    for (path, words) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = door.client.get(door.url(path)).header("host", "10.1.2.3").send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, words), "{path}");
+    }
+    // A callback exists only where its address is set.
+    let answer = door.client.post(door.url("/callbacks/x")).body("{}").send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+    assert!(answer.text().await.unwrap().is_empty());
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn only_revisions_that_know_it_get_a_first_event_without_data() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    for (revision, is_primed) in [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true)] {
+        let session = Session::open(&door, "sim_a", revision).await;
+        let text = session.post(&ping()).send().await.unwrap().text().await.unwrap();
+        assert_eq!(text.contains("data: \n") || text.contains("data:\n"), is_primed, "{revision}: {text:?}");
+        let hello = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
+        let text = door.post(&hello).send().await.unwrap().text().await.unwrap();
+        assert!(text.starts_with("data: {") , "{revision}: {text:?}");
+    }
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_came_while_the_client_was_away_is_fetched_later() {
+    use futures_util::StreamExt;
+    let door = Door::open(Life::Time { median: Duration::from_secs(2), sigma: 0.01 }, None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-11-25").await;
+    let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 20});
+    let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "submit_job", "arguments": html}});
+    let mut stream = session.post(&call).send().await.unwrap().bytes_stream();
+    let first = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    let last = first.lines().rev().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned();
+    drop(stream);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+
+    let resume = |key: &'static str, last: &str| {
+        let asked = door.client.get(door.url("/mcp")).header("accept", "text/event-stream").header("x-api-key", key);
+        asked.header("mcp-session-id", &session.id).header("last-event-id", last)
+    };
+    let (status, error) = answered(resume("sim_b", &last)).await;
+    assert_eq!(status, 404, "{error}");
+    let stranger = door.client.get(door.url("/mcp")).header("mcp-session-id", &session.id);
+    assert_eq!(answered(stranger.header("last-event-id", &last)).await.0, 404, "without a key");
+    let answer = message_in(&resume("sim_a", &last).send().await.unwrap().text().await.unwrap());
+    assert_eq!((&answer["id"], &answer["result"]["structuredContent"]["status"]), (&json!(9), &json!("success")), "{answer}");
+    let (status, error) = answered(resume("sim_a", "5/99")).await;
+    assert!(status == 400 && error["error"]["message"].as_str().unwrap().contains("Last-Event-ID"), "{error}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_abandoned_wait_of_a_session_ends() {
+    let door = Door::open(Life::Checks(1_000), None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    let submitted = door.submit("sim_a", "long", 0, json!({})).await;
+    let arguments = json!({"job_id": submitted["job"]["job_id"], "timeout": 45, "interval": 1});
+    let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "wait_job_completion", "arguments": arguments}});
+    let response = session.post(&call).send().await.unwrap();
+    while door.app.jobs().watched() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = Instant::now();
+    drop(response);
+    while door.app.jobs().watched() > 0 && began.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!((Duration::from_secs(10)..Duration::from_secs(20)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn many_sessions_of_one_key_shut_nobody_out() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let other = Session::open(&door, "sim_other", "2025-06-18").await;
+    let mut flood = Vec::new();
+    for _ in 0..60 {
+        flood.push(Session::open(&door, "sim_flood", "2025-06-18").await);
+    }
+    assert_eq!(other.ask("ping", json!({})).await["result"], json!({}), "another key's session lives");
+    assert_eq!(flood[59].ask("ping", json!({})).await["result"], json!({}));
+    assert_eq!(flood[0].post(&ping()).send().await.unwrap().status(), 404, "the one idle longest gave way");
+    let alive = futures_util::future::join_all(flood.iter().map(|session| session.post(&ping()).send())).await;
+    let alive = alive.iter().filter(|answer| answer.as_ref().unwrap().status() == 200).count();
+    assert_eq!(alive, 20);
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_one_array_where_the_revision_has_them() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let batch = json!([ping(), {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 77}},
+        {"jsonrpc": "2.0", "id": "b", "method": "tools/list"}, {"id": 4}]);
+    let session = Session::open(&door, "sim_a", "2025-03-26").await;
+    // Clients of this revision do not send it in a header.
+    let asked = |message: &Value| door.post(message).header("x-api-key", "sim_a").header("mcp-session-id", &session.id);
+    let (status, answers) = answered(asked(&batch)).await;
+    let ids: Vec<&Value> = answers.as_array().unwrap().iter().map(|answer| &answer["id"]).collect();
+    assert_eq!((status, ids), (200, vec![&json!(2), &json!("b"), &json!(4)]), "{answers}");
+    assert!(answers[1]["result"]["tools"].is_array() && answers[2]["error"]["code"] == -32600, "{answers}");
+    let notes = json!([{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 77}}]);
+    assert_eq!(asked(&notes).send().await.unwrap().status(), 202);
+    for wrong in [json!([]), json!(vec![ping(); 51])] {
+        assert_eq!(answered(asked(&wrong)).await.1["error"]["code"], -32600);
+    }
+    let newer = Session::open(&door, "sim_a", "2025-06-18").await;
+    let (status, error) = answered(newer.post(&batch)).await;
+    assert!(status == 400 && error["error"]["message"].as_str().unwrap().contains("2025-03-26"), "{error}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_with_the_id_it_had() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    let asked = |body: Vec<u8>| {
+        let request = session.post(&ping()).header("content-type", "application/json");
+        answered(request.body(body))
+    };
+    let mut marked = b"\xef\xbb\xbf".to_vec();
+    marked.extend(ping().to_string().into_bytes());
+    let (status, answer) = asked(marked).await;
+    assert_eq!(status, 200, "a byte order mark: {answer}");
+    let values = format!(r#"{{"jsonrpc":"2.0","id":6,"method":"x","params":[{}0]}}"#, "0,".repeat(100_000));
+    for (body, id) in [
+        (br#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"t\ud800"}}"#.to_vec(), json!(3)),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"x\",\"params\":{\"a\":\"\xff\"}}".to_vec(), json!("a")),
+        (values.into_bytes(), json!(6)),
+        (b"{\"id\":".to_vec(), Value::Null),
+    ] {
+        let (status, error) = asked(body).await;
+        assert!((400..500).contains(&status), "{error}");
+        assert_eq!((error.get("id"), error["error"]["code"].is_i64()), (Some(&id), true), "{error}");
+    }
+    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": null}});
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let (_, error) = answered(door.post(&hello)).await;
+    assert!(error["error"]["message"].as_str().unwrap().contains("clientInfo.version"), "{error}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn callbacks_take_any_content_type_and_an_unreadable_body_means_check_now() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let life = Life::Time { median: Duration::from_secs(1), sigma: 0.01 };
+    let simulator = simulator::spawn(simulator::Options { life, ..Default::default() }).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    // The simulator reaches the server below a path that no proxy cuts off.
+    let callback = format!("http://127.0.0.1:{port}/prefix");
+    let app = Arc::new(App::new(settings(&simulator, home.path(), &[("PDFCO_CALLBACK_URL", &callback)])).unwrap());
+    let options = Options::at(format!("127.0.0.1:{port}").parse().unwrap());
+    let running = http::start(Arc::clone(&app), options).await.unwrap();
+    let door = Door { simulator, running, app, client: client(), _home: home };
+    let answer = door.submit("sim_a", "called back", 20, json!({})).await;
+    assert_eq!((&answer["status"], &answer["job"]["source"]), (&json!("success"), &json!("callback")), "{answer}");
+    let sent = door.simulator.requests();
+    let submit = sent.iter().find(|request| request.path.starts_with("/v1/pdf/convert/from/html")).unwrap();
+    let address = submit.body.as_ref().unwrap()["callback"].as_str().unwrap().to_owned();
+    for (kind, body) in [
+        (Some("text/plain"), "{\"status\":\"success\"}"),
+        (None, "\u{feff}{\"status\":\"success\"}"),
+        (Some("application/xml"), "<status>success</status>"),
+        (Some("application/json"), ""),
+    ] {
+        let request = door.client.post(&address).body(body);
+        let request = kind.iter().fold(request, |request, kind| request.header("content-type", *kind));
+        assert_eq!(request.send().await.unwrap().status(), 204, "{kind:?} {body}");
+    }
+    let large = door.client.post(&address).body("x".repeat(65 * 1024)).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    let guess = door.client.post(format!("{callback}/callbacks/guess")).body("x".repeat(65 * 1024)).send().await;
+    assert!(guess.map_or(true, |answer| answer.status() == 404), "an unknown secret is answered before its body");
     door.running.stop().await;
 }

@@ -195,7 +195,7 @@ async fn over_http_with_headers_and_methods_to_match() {
     .collect();
     let config = merge(&settings, &Values::new(), &Values::new(), &Folders::default()).unwrap();
     let app = Arc::new(App::new(config).unwrap());
-    let options = Options { address: "127.0.0.1:0".parse().unwrap(), token: None, hosts: Vec::new() };
+    let options = Options::at("127.0.0.1:0".parse().unwrap());
     let running = http::start(app, options).await.unwrap();
     let (address, url) = (running.address, format!("http://{}", running.address));
     let _ = rustls::crypto::ring::default_provider().install_default();

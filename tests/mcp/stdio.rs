@@ -136,10 +136,10 @@ fn whatever_a_client_writes_the_next_ping_is_answered() {
     };
 
     wire.write(b"{\"jsonrpc\": \"2.0\", \"id\": 1, oops\n");
-    assert_eq!(error(&mut wire), (-32_700, Value::Null));
+    assert_eq!(error(&mut wire), (-32_700, json!(1)));
     assert!(wire.is_alive());
     wire.write(b"\xff\xfe\x00 no text at all\n\n   \n\r\n");
-    assert!(wire.is_alive(), "answered or not, within a second of the last one");
+    assert!(wire.is_alive());
 
     wire.write(b"[{\"jsonrpc\":\"2.0\",\"id\":70,\"method\":\"ping\"}]\n");
     assert_eq!(error(&mut wire).0, -32_600);
@@ -326,4 +326,125 @@ async fn jobs_are_resources_and_prompts_and_their_ids_are_completed() {
         wire.ask("completion/complete", json!({"ref": reference, "argument": {"name": "job_id", "value": typed}}));
     assert_eq!(ids["result"]["completion"]["values"], json!([job_id]), "{ids}");
     wire.finish();
+}
+
+#[test]
+fn what_cannot_be_read_is_answered_with_the_id_it_had_as_often_as_it_comes() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-11-25");
+    for (line, id) in [
+        (&b"{\"jsonrpc\":\"2.0\",\"id\":21,\"method\":\"tools/call\",\"params\":{\"name\":\"t\\ud800\"}}\n"[..], json!(21)),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"x\",\"params\":{\"a\":\"\xff\"}}\n", json!("a")),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":23,\"method\":\n", json!(23)),
+        (b"nonsense\n", Value::Null),
+        (b"more nonsense\n", Value::Null),
+        (b"[]\n", Value::Null),
+    ] {
+        wire.write(line);
+        let answer = wire.next();
+        assert_eq!(answer.get("id"), Some(&id), "{answer}");
+        assert!(answer["error"]["code"].is_i64(), "{answer}");
+    }
+    // An error is not answered with an error.
+    wire.write(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":1,\n");
+    assert!(wire.is_alive());
+    let values = format!("{{\"jsonrpc\":\"2.0\",\"id\":24,\"method\":\"x\",\"params\":[{}0]}}\n", "0,".repeat(100_000));
+    wire.write(values.as_bytes());
+    assert_eq!(wire.next()["id"], 24);
+    wire.finish();
+}
+
+#[test]
+fn a_byte_order_mark_before_the_first_message_is_no_part_of_it() {
+    let mut wire = Wire::start(&[]);
+    wire.write(b"\xef\xbb\xbf");
+    assert_eq!(wire.initialize("2025-06-18")["protocolVersion"], "2025-06-18");
+    wire.finish();
+}
+
+#[test]
+fn a_wrong_handshake_is_told_which_field_is_wrong() {
+    let mut wire = Wire::start(&[]);
+    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {"roots": true}, "clientInfo": {"name": "a", "version": "1"}});
+    let answer = wire.ask("initialize", params);
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("`capabilities.roots`"), "{answer}");
+    assert_eq!(wire.initialize("2025-06-18")["protocolVersion"], "2025-06-18");
+    wire.finish();
+}
+
+#[test]
+fn a_batch_is_answered_in_one_array_where_the_revision_has_them() {
+    let mut wire = Wire::start(&[]);
+    wire.initialize("2025-03-26");
+    wire.write(b"[{\"jsonrpc\":\"2.0\",\"id\":31,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"id\":32,\"method\":\"tools/list\"}]\n");
+    let line = wire.next_line();
+    let answers: Value = serde_json::from_str(&line).unwrap();
+    let mut ids: Vec<i64> = answers.as_array().unwrap().iter().map(|answer| answer["id"].as_i64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [31, 32], "{line}");
+    assert!(wire.is_alive());
+    wire.finish();
+}
+
+/// Writes a message to a process whose streams the test holds, and reads the answer.
+#[cfg(unix)]
+fn ask_bare(child: &mut std::process::Child, output: &mut impl std::io::BufRead, message: &Value) -> Value {
+    use std::io::Write;
+    child.stdin.as_mut().unwrap().write_all(format!("{message}\n").as_bytes()).unwrap();
+    loop {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
+        if answer.get("id").is_some() {
+            return answer;
+        }
+    }
+}
+
+#[cfg(unix)]
+fn initialize() -> Value {
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello("2025-06-18")})
+}
+
+#[cfg(unix)]
+fn call(id: i64, tool: &str, arguments: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+}
+
+#[cfg(unix)]
+#[test]
+fn a_client_that_reads_no_more_ends_the_server_and_nothing_is_submitted() {
+    use std::io::{BufReader, Write};
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let service = runtime.block_on(service());
+    let (mut child, _home) = Wire::bare(service.url(), &[("PDFCO_LEDGER", "memory")]);
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    assert!(ask_bare(&mut child, &mut output, &initialize())["result"].is_object());
+    drop(output);
+    let deadline = Instant::now() + Duration::from_secs(6);
+    let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}});
+    let ended = loop {
+        std::thread::sleep(Duration::from_millis(200));
+        // Its input stays open, and more requests come.
+        let _ = writeln!(child.stdin.as_mut().unwrap(), "{}", call(1, "submit_job", html.clone()));
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(Instant::now() < deadline, "it stays"),
+        }
+    };
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(service.count("/v1/pdf/convert/from/html"), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_ends_the_server_as_a_termination_does() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut wire = Wire::start(&[]);
+        wire.initialize("2025-06-18");
+        wire.signal(signal);
+        let ended = wire.exit_within(Duration::from_secs(5)).unwrap_or_else(|| panic!("{signal} does not end it"));
+        assert_eq!(ended.code(), Some(0), "{signal}");
+    }
 }

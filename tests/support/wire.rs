@@ -46,12 +46,8 @@ impl Wire {
         Wire::shaken(shell, base, variables)
     }
 
-    fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Wire {
-        let home = tempfile::tempdir().unwrap();
-        home::alone(&mut command, home.path());
-        command.arg("serve").current_dir(home.path());
-        command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+    fn spawn(command: Command, variables: &[(&str, &str)]) -> Wire {
+        let (mut child, home) = Wire::process(command, variables);
         let (sender, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -62,6 +58,20 @@ impl Wire {
             String::from_utf8_lossy(&text).into_owned()
         });
         Wire { input: child.stdin.take(), child, lines, errors: Some(errors), last_id: 0, home }
+    }
+
+    /// The process alone, all of its streams in the hands of the test.
+    pub fn bare(base: &str, variables: &[(&str, &str)]) -> (Child, TempDir) {
+        let usual = [("PDFCO_BASE_URL", base), ("PDFCO_API_KEY", "sim_wire"), ("PDFCO_RATE_LIMIT", "off")];
+        Wire::process(Command::new(binary()), &[&usual[..], variables].concat())
+    }
+
+    fn process(mut command: Command, variables: &[(&str, &str)]) -> (Child, TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        home::alone(&mut command, home.path());
+        command.arg("serve").current_dir(home.path());
+        command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), home)
     }
 
     /// Starts against a service at `base`, shakes hands, and is ready for calls.
@@ -102,6 +112,17 @@ impl Wire {
     /// The next message.
     pub fn next(&mut self) -> Value {
         self.next_within(PATIENCE).unwrap_or_else(|| panic!("no message came"))
+    }
+
+    /// The next line as it is.
+    pub fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Sends a signal, such as `-HUP`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Sends a request and gives its id.
@@ -192,8 +213,7 @@ impl Wire {
 
     /// Asks it to end, as service managers do.
     pub fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
     }
 
     /// Ends it without a chance to tidy up.

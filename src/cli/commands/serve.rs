@@ -33,8 +33,7 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
     match app.config.http {
         None => stdio::run(app).await?,
         Some(address) => {
-            let options =
-                http::Options { address, token: app.config.http_token.clone(), hosts: app.config.http_hosts.clone() };
+            let options = http::Options::of(&app.config, address);
             let running = http::start(Arc::clone(&app), options).await?;
             let address = running.address;
             printer.note(&format!(

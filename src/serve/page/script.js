@@ -23,7 +23,7 @@
       try {
         const body = new URLSearchParams(new FormData(form));
         const answer = await fetch(form.action, { method: "POST", body, signal: AbortSignal.timeout(PATIENCE) });
-        if (answer.ok) return location.replace("/");
+        if (answer.ok) return location.replace("./");
         const told = byId("message", new DOMParser().parseFromString(await answer.text(), "text/html"));
         put("message", told ? told.textContent : "The server refused this.");
       } catch {
@@ -134,8 +134,8 @@
       byId("list").replaceWith(list);
       return;
     }
-    const news = [...fresh.tBodies].map(ended).filter(Boolean);
-    if (news.length > 0) put("news", news.join(", "));
+    const updates = [...fresh.tBodies].map(ended).filter(Boolean);
+    if (updates.length > 0) put("updates", updates.join(", "));
     let last = table.tHead;
     const kept = new Set();
     for (const body of fresh.tBodies) {
@@ -167,7 +167,7 @@
       put("live", "Live: changes appear by themselves.");
     } catch {
       delay = Math.min(delay * 2, SLOWEST);
-      put("live", "No news right now. This is what was known last; trying again.");
+      put("live", "No update right now. This is what was known last; trying again.");
     } finally {
       loading = false;
     }

@@ -1,18 +1,14 @@
-//! Who has been let in at the page, for how long, and how often somebody guessed wrong.
+//! Who is signed in at the page, and for how long: in memory only, bounded in number and in time.
 //!
-//! What lives here: [`Sessions`], in memory only and bounded in number and in time. A session knows whose jobs it shows
-//! by the key's fingerprint; the key itself is not kept. What never does: HTTP; the clock (times are passed in).
+//! A session knows whose jobs it shows; the key itself is not kept. Times are passed in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use crate::tenant::Tenant;
-
-/// Wrong tokens count for this long.
-const WRONG_WINDOW: Duration = Duration::from_secs(60);
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +19,6 @@ pub struct Limits {
     pub idle: Duration,
     /// A session this old is over, used or not.
     pub lifetime: Duration,
-    /// Wrong tokens in a minute, from anybody; then nobody is let in until the minute is over.
-    pub wrong_tokens: usize,
 }
 
 impl Default for Limits {
@@ -33,7 +27,6 @@ impl Default for Limits {
             sessions: 100,
             idle: Duration::from_secs(3_600),
             lifetime: Duration::from_secs(12 * 3_600),
-            wrong_tokens: 10,
         }
     }
 }
@@ -57,7 +50,6 @@ pub struct Sessions {
 struct State {
     /// By digest of the session's id: what is looked up is not what was sent, so timing tells nothing about ids.
     sessions: HashMap<[u8; 32], Session>,
-    wrong: VecDeque<Instant>,
 }
 
 struct Session {
@@ -111,23 +103,6 @@ impl Sessions {
     /// Ends a session.
     pub fn end(&self, id: &str) {
         self.state().sessions.remove(&digest(id));
-    }
-
-    /// Somebody gave a wrong token.
-    pub fn wrong(&self, now: Instant) {
-        let mut state = self.state();
-        if state.wrong.len() >= self.limits.wrong_tokens.max(1) {
-            state.wrong.pop_front();
-        }
-        state.wrong.push_back(now);
-    }
-
-    /// How long nobody is let in, after too many wrong tokens.
-    pub fn closed_for(&self, now: Instant) -> Option<Duration> {
-        let mut state = self.state();
-        state.wrong.retain(|at| now.saturating_duration_since(*at) < WRONG_WINDOW);
-        let first = state.wrong.front().filter(|_| state.wrong.len() >= self.limits.wrong_tokens.max(1))?;
-        Some(WRONG_WINDOW.saturating_sub(now.saturating_duration_since(*first)))
     }
 }
 
@@ -186,18 +161,5 @@ mod tests {
         assert!(sessions.viewer(&one[..63], now).is_none());
         sessions.end(&one);
         assert!(sessions.viewer(&one, now).is_none() && sessions.viewer(&other, now).is_some());
-    }
-
-    #[test]
-    fn too_many_wrong_tokens_close_the_door_for_a_minute() {
-        let (sessions, start) = (Sessions::new(Limits { wrong_tokens: 3, ..Default::default() }), Instant::now());
-        for seconds in [0, 20, 40] {
-            assert_eq!(sessions.closed_for(after(start, seconds)), None);
-            sessions.wrong(after(start, seconds));
-        }
-        assert_eq!(sessions.closed_for(after(start, 41)), Some(Duration::from_secs(19)));
-        assert_eq!(sessions.closed_for(after(start, 60)), None);
-        sessions.wrong(after(start, 61));
-        assert_eq!(sessions.closed_for(after(start, 62)), Some(Duration::from_secs(18)), "20, 40 and 61 still count");
     }
 }

@@ -1,7 +1,7 @@
 //! What the page looks like: markup, made here once. The script puts pieces of newer copies of it in place.
 //!
-//! What lives here: [`jobs`], [`form`], [`trouble`], as pure functions of what is to be shown. What never does: links of
-//! results, keys; markup from a job. Everything is escaped: names and reasons come from the service and from documents.
+//! Pure functions of what is to be shown. Links of results, keys and markup from a job never get here; everything is
+//! escaped, because names and reasons come from the service and from documents.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -14,17 +14,17 @@ const REFRESH_SECONDS: &str = "10";
 const COLUMNS: &str = "6";
 
 /// Whose page it is, and which one.
-pub struct Place {
+pub struct Scene {
     /// The jobs are those of the server's own key.
     pub is_server: bool,
-    /// Nobody had to say who they are.
+    /// Everybody on this machine sees it.
     pub is_open_to_all: bool,
     /// The first page, which holds the newest jobs.
     pub is_first: bool,
 }
 
 /// The page of jobs.
-pub fn jobs(overview: &Overview, place: &Place) -> String {
+pub fn jobs(overview: &Overview, scene: &Scene) -> String {
     let running = overview.jobs.iter().filter(|job| !job.is_terminal).count();
     let title = if running > 0 { format!("{running} running · {TITLE}") } else { TITLE.to_owned() };
     let refresh = html! { noscript { meta http-equiv="refresh" content=(REFRESH_SECONDS); } };
@@ -32,22 +32,22 @@ pub fn jobs(overview: &Overview, place: &Place) -> String {
         header {
             h1 { (TITLE) }
             div.whose {
-                span { @if place.is_server { "The server’s key" } @else { "Your key" } }
-                @if place.is_open_to_all {
-                    a href="/session" { "Use another key" }
+                span { @if scene.is_server { "The server’s key" } @else { "Your key" } }
+                @if scene.is_open_to_all {
+                    a href="session" { "Use another key" }
                 } @else {
-                    form method="post" action="/session/end" { button.quiet type="submit" { "Log out" } }
+                    form method="post" action="session/end" { button.quiet type="submit" { "Log out" } }
                 }
             }
         }
         main #jobs-page {
             (account(overview))
-            div #list { @if overview.jobs.is_empty() { (nothing(place)) } @else { (table(overview)) } }
+            div #list { @if overview.jobs.is_empty() { (nothing(scene)) } @else { (table(overview)) } }
             nav #pager aria-label="Pages" {
-                @if !place.is_first { a href="/" { "Newest jobs" } }
-                @if let Some(cursor) = &overview.next_cursor { a href={ "/?after=" (cursor) } rel="next" { "Older jobs" } }
+                @if !scene.is_first { a href="./" { "Newest jobs" } }
+                @if let Some(cursor) = &overview.next_cursor { a href={ "./?after=" (cursor) } rel="next" { "Older jobs" } }
             }
-            p #news .unseen role="status" {}
+            p #updates .unseen role="status" {}
         }
         footer {
             p #live { noscript { "This page loads itself again every " (REFRESH_SECONDS) " s." } }
@@ -63,20 +63,20 @@ pub fn form(has_token: bool, has_key: bool, message: Option<&str>) -> String {
     let body = html! {
         main.narrow {
             h1 { (TITLE) }
-            form #enter method="post" action="/session" autocomplete="off" {
+            form #enter method="post" action="session" autocomplete="off" {
                 p #message role="alert" { @if let Some(message) = message { (message) } }
                 @if has_token {
                     label for="token" { "Server’s token" }
                     input #token name="token" type="password" autocomplete="off" spellcheck="false" required
                         aria-describedby="about-token" autofocus;
-                    p.hint #about-token { "PDFCO_HTTP_TOKEN, from whoever runs this server." }
+                    p.hint #about-token { "PDFCO_HTTP_TOKEN, from the operator of this server." }
                 }
                 label for="key" { "PDF.co API key" @if has_key { span.optional { " (optional)" } } }
                 input #key name="key" type="password" autocomplete="off" spellcheck="false" required[!has_key]
                     aria-describedby="about-key" autofocus[!has_token];
                 p.hint #about-key {
                     @if has_key { "Leave it empty for the jobs of the server’s own key. " }
-                    "The key finds its jobs and is not kept; it is sent to nobody."
+                    "The key finds its jobs. It is not kept and not passed on."
                 }
                 button type="submit" { "Show jobs" }
             }
@@ -92,7 +92,7 @@ pub fn trouble(message: &str, hint: &str) -> String {
             h1 { (TITLE) }
             p role="alert" { (message) }
             p.hint { (hint) }
-            p { a href="/" { "Newest jobs" } }
+            p { a href="./" { "Newest jobs" } }
         }
     };
     page(TITLE, html! {}, body)
@@ -107,9 +107,9 @@ fn page(title: &str, head: Markup, body: Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                link rel="icon" type="image/svg+xml" href="/page/icon.svg";
-                link rel="stylesheet" href="/page/style.css";
-                script defer src="/page/script.js" {}
+                link rel="icon" type="image/svg+xml" href="page/icon.svg";
+                link rel="stylesheet" href="page/style.css";
+                script defer src="page/script.js" {}
                 (head)
             }
             body { (body) }
@@ -139,16 +139,16 @@ fn account(overview: &Overview) -> Markup {
     }
 }
 
-/// The first thing that somebody sees who has no job yet.
-fn nothing(place: &Place) -> Markup {
+/// The page of a caller who has no job yet.
+fn nothing(scene: &Scene) -> Markup {
     html! {
         div.empty {
-            @if place.is_first {
+            @if scene.is_first {
                 h2 { "No jobs yet" }
                 p { "Submit one on the server’s machine, with the same key:" }
                 p { code { "pdfco call pdf-to-text --url report.pdf --background" } }
                 p { "or ask an assistant that is connected to this server to convert a document. It will appear here." }
-                @if !place.is_server { p.hint { "If you expected jobs, look at the key again: another key has other jobs." } }
+                @if !scene.is_server { p.hint { "If you expected jobs, look at the key again: another key has other jobs." } }
             } @else {
                 h2 { "No older jobs" }
             }
@@ -208,7 +208,7 @@ fn row(job: &Glance) -> Markup {
     }
 }
 
-/// The second line of a job: why it failed, what it made, when it was looked at.
+/// The second line of a job: why it failed, what it made, when it was checked.
 fn more(job: &Glance) -> Markup {
     html! {
         @if let Some(reason) = &job.reason { p.reason { (reason) } }
@@ -220,7 +220,7 @@ fn more(job: &Glance) -> Markup {
             }
         }
         @if let Some(at) = job.last_checked_at.as_ref().filter(|_| !job.is_terminal) {
-            p.faint { "Last look " (time(at)) }
+            p.faint { "Last check " (time(at)) }
         }
     }
 }
@@ -231,7 +231,7 @@ fn time(rfc3339: &str) -> Markup {
     html! { time datetime=(rfc3339) { (words) } }
 }
 
-/// The states that the style sheet knows; others look like nothing in particular.
+/// The state as the style sheet names it; `other` for one that it does not know.
 fn known_state(status: &str) -> &'static str {
     ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"]
         .into_iter()
@@ -320,9 +320,9 @@ mod tests {
             balance: Some((1, hostile("told"))),
             spent_today: 0,
         };
-        let place = Place { is_server: false, is_open_to_all: false, is_first: true };
+        let scene = Scene { is_server: false, is_open_to_all: false, is_first: true };
         for shown in [
-            jobs(&overview, &place),
+            jobs(&overview, &scene),
             form(true, false, Some(&hostile("message"))),
             trouble(&hostile("message"), &hostile("hint")),
         ] {

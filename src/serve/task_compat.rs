@@ -1,21 +1,37 @@
-//! What the SDK cannot read, renamed at the door so that it arrives at all.
+//! What the SDK cannot read, renamed before it gets there.
 //!
-//! What lives here: [`incoming`] and [`outgoing`], both pure. The SDK knows no tasks of 2025-11-25 and no tasks in a
-//! subscription of 2026-07-28: the former's methods get a prefix, the latter's parameter another name, and both end in
-//! `Server::on_custom_request`. What never does: answering anything. The rest of the code does not know this layer.
+//! The SDK knows no tasks of 2025-11-25 and no tasks in a subscription of 2026-07-28: the former's methods get a prefix,
+//! the latter's parameter another name, and both end in `Server::on_custom_request`. The rest of the code does not know
+//! this layer. Both directions are pure.
 
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
 use crate::mcp::{subscriptions, tasks_2025_11_25};
 
-/// Renames what a client of `revision` sends; `None` when none was negotiated yet. Says whether anything was renamed.
+/// The message in `body` under other names; `None` when it keeps its own. Few messages need other names, and the others
+/// are not parsed here.
+pub fn renamed(body: &[u8], method: Option<&str>, revision: Option<&str>) -> Option<Vec<u8>> {
+    let holds = |word: &[u8]| body.windows(word.len()).any(|part| part == word);
+    let is_candidate = match method? {
+        "subscriptions/listen" => holds(b"\"taskIds\""),
+        "tools/call" => revision == Some(ProtocolVersion::V_2025_11_25.as_str()) && holds(b"\"task\""),
+        "tools/list" | "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" => {
+            revision == Some(ProtocolVersion::V_2025_11_25.as_str())
+        }
+        _ => false,
+    };
+    let mut message: Value = is_candidate.then(|| serde_json::from_slice(body).ok()).flatten()?;
+    incoming(&mut message, revision).then(|| serde_json::to_vec(&message).ok()).flatten()
+}
+
+/// Renames what a client of `revision` sends; `None` when none was negotiated yet. True when anything was renamed.
 pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
     let Some(method) = message.get("method").and_then(Value::as_str) else { return false };
     let is_stateless = message.pointer("/params/_meta/io.modelcontextprotocol~1protocolVersion").is_some();
     if is_stateless {
         let has_tasks = method == "subscriptions/listen" && message.pointer("/params/notifications/taskIds").is_some();
-        return has_tasks && rename_wishes(message);
+        return has_tasks && rename_filter(message);
     }
     if revision != Some(ProtocolVersion::V_2025_11_25.as_str()) {
         return false;
@@ -32,8 +48,8 @@ pub fn incoming(message: &mut Value, revision: Option<&str>) -> bool {
     }
 }
 
-/// ResponseMode the newer tasks out of a handshake, which leads to a session that has none of them, and adds the ones of
-/// 2025-11-25 where they are spoken.
+/// Removes the newer tasks from a handshake, which leads to a session that has none of them, and adds those of 2025-11-25
+/// for its clients.
 pub fn outgoing(message: &mut Value) {
     let Some(result) = message.get_mut("result") else { return };
     let Some(revision) = result.get("protocolVersion").and_then(Value::as_str) else { return };
@@ -53,10 +69,10 @@ pub fn outgoing(message: &mut Value) {
     }
 }
 
-fn rename_wishes(message: &mut Value) -> bool {
+fn rename_filter(message: &mut Value) -> bool {
     let Some(params) = message.get_mut("params").and_then(Value::as_object_mut) else { return false };
-    let Some(wishes) = params.shift_remove("notifications") else { return false };
-    params.insert(subscriptions::RENAMED.into(), wishes);
+    let Some(filter) = params.shift_remove("notifications") else { return false };
+    params.insert(subscriptions::RENAMED.into(), filter);
     true
 }
 
@@ -109,7 +125,7 @@ mod tests {
     #[test]
     fn a_subscription_with_tasks_is_renamed_and_one_without_is_not() {
         let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
-        let listen = |wishes: Value| json!({"id": 1, "method": "subscriptions/listen", "params": {"notifications": wishes, "_meta": meta}});
+        let listen = |filter: Value| json!({"id": 1, "method": "subscriptions/listen", "params": {"notifications": filter, "_meta": meta}});
         let plain = listen(json!({"resourcesListChanged": true}));
         assert_eq!(through(plain.clone(), None), plain);
         let after = through(listen(json!({"taskIds": ["a"], "resourcesListChanged": true})), None);
@@ -119,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_handshake_of_2025_11_25_tells_of_its_tasks() {
+    fn only_the_handshake_of_2025_11_25_declares_its_tasks() {
         let hello = |revision: &str| json!({"id": 1, "result": {"protocolVersion": revision, "capabilities": {"tools": {}}, "serverInfo": {"name": "pdfco"}}});
         let mut message = hello("2025-11-25");
         outgoing(&mut message);
@@ -143,6 +159,22 @@ mod tests {
             let mut message = other.clone();
             outgoing(&mut message);
             assert_eq!(message, other);
+        }
+    }
+
+    #[test]
+    fn bytes_are_renamed_as_values_are() {
+        let old = Some("2025-11-25");
+        let list = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+        let after: Value = serde_json::from_slice(&renamed(list, Some("tools/list"), old).unwrap()).unwrap();
+        assert_eq!(after["method"], format!("{}tools/list", tasks_2025_11_25::PREFIX));
+        for (body, method, revision) in [
+            (&list[..], "tools/list", None),
+            (br#"{"id":1,"method":"tools/call","params":{"name":"x"}}"#, "tools/call", old),
+            (br#"{"id":1,"method":"ping"}"#, "ping", old),
+            (b"{", "tools/list", old),
+        ] {
+            assert_eq!(renamed(body, Some(method), revision), None, "{method}");
         }
     }
 

@@ -1,0 +1,71 @@
+//! Whether the server lives and is ready, and what it counted. Strangers learn yes or no.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Mutex;
+
+use crate::app::App;
+
+/// How long an answer about the ledger is good for.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// `/healthz` and `/readyz`, for anybody.
+pub fn routes(app: Arc<App>) -> Router {
+    let readiness = Arc::new(Readiness { app, last: Mutex::new(None) });
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness)
+}
+
+/// `/metrics`, which the caller guards.
+pub fn metrics() -> Router {
+    Router::new().route("/metrics", get(show_metrics)).with_state(recorder())
+}
+
+struct Readiness {
+    app: Arc<App>,
+    /// The last answer and when it was given: asking often costs nothing.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
+    match readiness.is_ready().await {
+        true => (StatusCode::OK, "ready\n").into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    }
+}
+
+impl Readiness {
+    async fn is_ready(&self) -> bool {
+        let mut last = self.last.lock().await;
+        if let Some((at, is_ready)) = *last
+            && at.elapsed() < GOOD_FOR
+        {
+            return is_ready;
+        }
+        let health = self.app.jobs().ledger().health().await;
+        if let Err(error) = &health {
+            tracing::warn!(%error, "the ledger is not ready");
+        }
+        *last = Some((Instant::now(), health.is_ok()));
+        health.is_ok()
+    }
+}
+
+async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Response {
+    match handle {
+        Some(handle) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),
+        None => (StatusCode::NOT_FOUND, "Metrics are kept by another recorder.\n").into_response(),
+    }
+}
+
+/// The process's recorder: installed once, and shared by servers that are started later.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
+    RECORDER.get_or_init(|| metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().ok()).clone()
+}

@@ -1,0 +1,264 @@
+//! Messages of the protocol over HTTP: measured before they are parsed, renamed where the SDK could not read them, and
+//! answered in the protocol's own words and in the form that the client takes.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
+use http_body_util::BodyExt;
+use rmcp::model::{ErrorCode, ProtocolVersion};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::answers;
+use super::bodies::{self, Bodies};
+use super::envelope::{self, Envelope, Unreadable};
+use super::negotiation::{self, EVENT_STREAM, Form, JSON};
+use super::peers::Connection;
+use super::sessions::Sessions;
+use super::tenants::{InFlight, Requester, Scope};
+use super::{handshake, task_compat};
+use crate::app::App;
+
+/// Where a client of 2026-07-28 repeats which job a call is about (`mcp/operation_tools.rs`).
+const JOB_HEADER: &str = "mcp-param-jobid";
+/// Names the session.
+const SESSION_HEADER: &str = "mcp-session-id";
+/// Names the last event that a client saw.
+const LAST_EVENT_HEADER: &str = "last-event-id";
+/// Names the revision.
+const REVISION_HEADER: &str = "mcp-protocol-version";
+/// Most messages of one batch.
+pub const BATCH_MAX: usize = 50;
+
+/// What the messages of all connections share.
+pub struct Messages {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    /// Reads bodies.
+    pub bodies: Arc<Bodies>,
+    /// Requests that run.
+    pub in_flight: Arc<InFlight>,
+    /// Whether callers without a key use the server's.
+    pub may_use_server_key: bool,
+}
+
+/// Handles a request to the protocol's path around the SDK's service.
+pub async fn handle(State(messages): State<Arc<Messages>>, request: Request, next: Next) -> Response {
+    let requester = Requester::of(request.headers(), &messages.app.config, messages.may_use_server_key);
+    if let Some(refusal) = messages.check_session(request.headers(), &requester) {
+        return refusal;
+    }
+    let Some(permit) = messages.in_flight.enter(&requester) else {
+        let what = "Too many requests of this key are being answered.";
+        let refusal = refused(StatusCode::TOO_MANY_REQUESTS, -32000, what, Value::Null);
+        return ([(header::RETRY_AFTER, "5")], refusal).into_response();
+    };
+    let scope = Scope { requester, permit: Some(Arc::clone(&permit)) };
+    let response = match *request.method() {
+        Method::POST => scope.run(messages.post(request, next)).await,
+        Method::GET => messages.get(request, next).await,
+        _ => messages.other(request, next).await,
+    };
+    // The permit lasts as long as the answer.
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &permit;
+            frame
+        }))
+    })
+}
+
+impl Messages {
+    /// Refuses a session of another tenant, and of nobody, in the same words.
+    fn check_session(&self, headers: &HeaderMap, requester: &Requester) -> Option<Response> {
+        let id = headers.get(SESSION_HEADER)?;
+        let is_own = id.to_str().is_ok_and(|id| self.sessions.is_of(id, requester));
+        // The newest revision has no sessions, and ignores what names one.
+        (!is_own && revision(headers) != Some(ProtocolVersion::V_2026_07_28.as_str()))
+            .then(|| refused(StatusCode::NOT_FOUND, -32001, "There is no such session.", Value::Null))
+    }
+
+    async fn get(&self, mut request: Request, next: Next) -> Response {
+        let headers = request.headers_mut();
+        if !negotiation::takes_stream(headers) {
+            let what = "A GET is answered with a stream of events (Accept: text/event-stream).";
+            return refused(StatusCode::NOT_ACCEPTABLE, -32600, what, Value::Null);
+        }
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if let (Some(session), Some(last)) = (text(SESSION_HEADER), headers.get(LAST_EVENT_HEADER))
+            && !last.to_str().is_ok_and(|last| self.sessions.knows_event(session, last))
+        {
+            let what = "Last-Event-ID names no event that is still kept: ask again for what you need.";
+            return refused(StatusCode::BAD_REQUEST, -32600, what, Value::Null);
+        }
+        answers::in_protocol_words(next.run(request).await, Value::Null).await
+    }
+
+    async fn other(&self, request: Request, next: Next) -> Response {
+        let ends_session = request.method() == Method::DELETE;
+        let mut response = next.run(request).await;
+        if ends_session && response.status() == StatusCode::ACCEPTED {
+            // It is done, not accepted; Python clients report the SDK's 202 as a failure.
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        answers::in_protocol_words(response, Value::Null).await
+    }
+
+    async fn post(&self, request: Request, next: Next) -> Response {
+        let (head, body) = request.into_parts();
+        let Some(form) = negotiation::of_message(&head.headers) else {
+            let what = "Answers are application/json or text/event-stream; the request accepts neither.";
+            return refused(StatusCode::NOT_ACCEPTABLE, -32600, what, Value::Null);
+        };
+        if !is_json(&head.headers) {
+            let what = "The body must be JSON (Content-Type: application/json).";
+            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, -32600, what, Value::Null);
+        }
+        let body = match self.bodies.read(&head.headers, body, bodies::MESSAGE).await {
+            Ok(body) => body,
+            Err(error) => {
+                let (status, what) = error.answer();
+                return refused(status, -32600, &what, Value::Null);
+            }
+        };
+        if let Some(connection) = head.extensions.get::<Arc<Connection>>() {
+            // The token was checked before, where one is asked for.
+            connection.trust();
+        }
+        let body = body.slice_ref(envelope::without_bom(&body));
+        if envelope::is_batch(&body) {
+            return self.batch(head, &body, next).await;
+        }
+        self.message(head, body, next, form).await
+    }
+
+    /// Answers one message.
+    async fn message(&self, mut head: Parts, mut body: Bytes, next: Next, form: Form) -> Response {
+        let copy = body.clone();
+        let envelope = match Envelope::read(&copy) {
+            Ok(envelope) => envelope,
+            Err(unreadable) => return unreadable_answer(unreadable),
+        };
+        let id = json!(envelope.id());
+        if let Some(refusal) = check_job_header(&head.headers, &envelope, &id) {
+            return refusal;
+        }
+        let is_handshake = envelope.method() == Some("initialize");
+        if is_handshake {
+            let params: Option<Value> = envelope.params_as();
+            if let Some(problem) = handshake::problem(params.as_ref()) {
+                return refused(StatusCode::BAD_REQUEST, problem.code.0, &problem.message, id);
+            }
+            if !self.sessions.make_room(&Scope::current().requester).await {
+                let refusal = refused(StatusCode::SERVICE_UNAVAILABLE, -32603, "Too many sessions are in use.", id);
+                return ([(header::RETRY_AFTER, "10")], refusal).into_response();
+            }
+        }
+        let agreed = self.agreed_revision(&head.headers);
+        if let Some(renamed) = task_compat::renamed(&body, envelope.method(), agreed.as_deref()) {
+            body = renamed.into();
+        }
+        // The layers below measure what they get, and insist on both forms.
+        head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        let response = next.run(Request::from_parts(head, Body::from(body))).await;
+        let response = if is_handshake { answers::with_capabilities(response).await } else { response };
+        let response = answers::in_protocol_words(response, id).await;
+        match form {
+            Form::Json => answers::as_one_object(response).await,
+            Form::Stream => response,
+        }
+    }
+
+    /// Answers the messages of a batch, which 2025-03-26 alone has, in one array.
+    async fn batch(&self, head: Parts, body: &[u8], next: Next) -> Response {
+        if !matches!(self.agreed_revision(&head.headers).as_deref(), Some("2025-03-26")) {
+            let what = "Batches are of revision 2025-03-26 only; send one message a request.";
+            return refused(StatusCode::BAD_REQUEST, -32600, what, Value::Null);
+        }
+        if envelope::has_too_many_values(body) {
+            return unreadable_answer(Unreadable::of(b"", ErrorCode::INVALID_REQUEST, "The batch is too large."));
+        }
+        let messages: Vec<&RawValue> = match serde_json::from_slice(body) {
+            Ok(messages) => messages,
+            Err(error) => {
+                let what = format!("This is not JSON: {error}.");
+                return unreadable_answer(Unreadable::of(b"", ErrorCode::PARSE_ERROR, what));
+            }
+        };
+        if messages.is_empty() || messages.len() > BATCH_MAX {
+            let what = format!("A batch holds 1 to {BATCH_MAX} messages.");
+            return refused(StatusCode::BAD_REQUEST, -32600, &what, Value::Null);
+        }
+        let answered = messages.into_iter().map(|message| {
+            let (head, next) = (head.clone(), next.clone());
+            let message = Bytes::copy_from_slice(message.get().as_bytes());
+            async move {
+                let is_handshake =
+                    Envelope::read(&message).is_ok_and(|envelope| envelope.method() == Some("initialize"));
+                if is_handshake {
+                    let what = "initialize must not be part of a batch.";
+                    return refused(StatusCode::BAD_REQUEST, -32600, what, Value::Null);
+                }
+                self.message(head, message, next, Form::Json).await
+            }
+        });
+        answers::as_batch(join_all(answered).await).await
+    }
+
+    /// The revision that a request is of: as its header says, else as its session agreed.
+    fn agreed_revision(&self, headers: &HeaderMap) -> Option<String> {
+        let named = revision(headers).map(str::to_owned);
+        named.or_else(|| {
+            let id = headers.get(SESSION_HEADER)?.to_str().ok()?;
+            Some(self.sessions.revision(id)?.as_str().to_owned())
+        })
+    }
+}
+
+fn revision(headers: &HeaderMap) -> Option<&str> {
+    headers.get(REVISION_HEADER).and_then(|revision| revision.to_str().ok())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(JSON))
+}
+
+/// Who routes by the header must not be told another job than the one that is meant.
+fn check_job_header(headers: &HeaderMap, envelope: &Envelope<'_>, id: &Value) -> Option<Response> {
+    #[derive(Deserialize)]
+    struct Call {
+        arguments: Option<Arguments>,
+    }
+    #[derive(Deserialize)]
+    struct Arguments {
+        job_id: Option<Value>,
+    }
+    let named = headers.get(JOB_HEADER)?;
+    let meant = envelope.params_as::<Call>().and_then(|call| call.arguments?.job_id);
+    let meant = meant.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let what = "The header Mcp-Param-JobId does not match `job_id` in the body.";
+    (named.as_bytes() != meant.as_bytes()).then(|| refused(StatusCode::BAD_REQUEST, -32020, what, id.clone()))
+}
+
+fn unreadable_answer(unreadable: Unreadable) -> Response {
+    let Unreadable { error, id, .. } = unreadable;
+    refused(StatusCode::BAD_REQUEST, error.code.0, &error.message, json!(id))
+}
+
+/// A refusal in the protocol's words: clients show its message, and of any other body only that there was one.
+pub fn refused(status: StatusCode, code: i32, what: &str, id: Value) -> Response {
+    let answer = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": what}});
+    (status, [(header::CONTENT_TYPE, JSON)], answer.to_string()).into_response()
+}

@@ -1,0 +1,152 @@
+//! Who asks over HTTP, and how much of the server they may use at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::HeaderMap;
+
+use crate::config::Config;
+use crate::secret::ApiKey;
+use crate::tenant::Tenant;
+
+/// Carries the caller's key.
+pub const KEY_HEADER: &str = "x-api-key";
+
+/// Whose request it is, as far as its headers tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Requester {
+    /// The tenant of the key; `None` for those without one.
+    pub tenant: Option<Tenant>,
+    /// The tenant is that of the server's own key, which many may share.
+    pub is_server: bool,
+}
+
+impl Requester {
+    /// The tenant of the key in the headers, else of the server's key where callers without one may use it.
+    pub fn of(headers: &HeaderMap, config: &Config, may_use_server_key: bool) -> Requester {
+        let own = config.key().ok().map(|key| Tenant::of_account(key.fingerprint()));
+        let mut keys = headers.get_all(KEY_HEADER).iter();
+        let given = match (keys.next(), keys.next()) {
+            (Some(key), None) => key.to_str().ok().filter(|key| !key.trim().is_empty()),
+            _ => None,
+        };
+        let tenant = match given {
+            Some(key) => ApiKey::new(key).ok().map(|key| Tenant::of_account(key.fingerprint())),
+            None => own.clone().filter(|_| may_use_server_key),
+        };
+        Requester { is_server: tenant.is_some() && tenant == own, tenant }
+    }
+}
+
+/// Requests that are being answered, bounded per tenant.
+pub struct InFlight {
+    per_tenant: usize,
+    counts: Mutex<HashMap<Requester, usize>>,
+}
+
+impl InFlight {
+    /// At most `per_tenant` requests of each.
+    pub fn new(per_tenant: usize) -> Arc<InFlight> {
+        Arc::new(InFlight { per_tenant, counts: Mutex::default() })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<Requester, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A permit for one more request; `None` when this tenant has as many as it may have.
+    pub fn enter(self: &Arc<Self>, requester: &Requester) -> Option<Arc<Permit>> {
+        let mut counts = self.counts();
+        let count = counts.entry(requester.clone()).or_default();
+        if *count >= self.per_tenant {
+            return None;
+        }
+        *count += 1;
+        Some(Arc::new(Permit { requester: requester.clone(), all: Arc::clone(self) }))
+    }
+}
+
+/// One request in flight, until this is dropped.
+pub struct Permit {
+    requester: Requester,
+    all: Arc<InFlight>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.all.counts();
+        if let Some(count) = counts.get_mut(&self.requester) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.requester);
+            }
+        }
+    }
+}
+
+/// What is known about a request while it is handed to the protocol library.
+#[derive(Clone, Default)]
+pub struct Scope {
+    /// Whose it is.
+    pub requester: Requester,
+    /// Held as long as the request runs, also after its client has left.
+    pub permit: Option<Arc<Permit>>,
+}
+
+tokio::task_local! {
+    static SCOPE: Scope;
+}
+
+impl Scope {
+    /// Runs `work` in this scope.
+    pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
+        SCOPE.scope(self, work).await
+    }
+
+    /// The scope of this task; an empty one outside of any.
+    pub fn current() -> Scope {
+        SCOPE.try_with(Scope::clone).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requester(key: &str) -> Requester {
+        let key = ApiKey::new(key).unwrap();
+        Requester { tenant: Some(Tenant::of_account(key.fingerprint())), is_server: false }
+    }
+
+    #[test]
+    fn one_tenant_cannot_take_the_places_of_another() {
+        let all = InFlight::new(2);
+        let (first, second) = (all.enter(&requester("a")).unwrap(), all.enter(&requester("a")).unwrap());
+        assert!(all.enter(&requester("a")).is_none());
+        assert!(all.enter(&requester("b")).is_some());
+        drop(first);
+        let third = all.enter(&requester("a"));
+        assert!(third.is_some());
+        drop((second, third));
+        assert!(all.counts().is_empty(), "nothing is remembered of those who left");
+    }
+
+    #[test]
+    fn a_requester_is_known_by_the_key_of_its_request() {
+        use crate::config::{Folders, Values, merge};
+        let flags: Values = [("PDFCO_API_KEY".to_owned(), "server".to_owned())].into();
+        let config = merge(&flags, &Values::new(), &Values::new(), &Folders::default()).unwrap();
+        let of = |keys: &[&str], may_use_server_key| {
+            let mut headers = HeaderMap::new();
+            for key in keys {
+                headers.append(KEY_HEADER, key.parse().unwrap());
+            }
+            Requester::of(&headers, &config, may_use_server_key)
+        };
+        assert_eq!(of(&["a"], true), requester("a"));
+        assert_eq!(of(&["a"], false), requester("a"));
+        assert!(of(&["server"], false).is_server && of(&[], true).is_server);
+        assert_eq!(of(&[], false), Requester::default());
+        assert_eq!(of(&["a", "b"], false), Requester::default());
+    }
+}
