@@ -678,12 +678,12 @@ async fn an_abandoned_wait_of_a_session_ends() {
     let arguments = json!({"job_id": submitted["job"]["job_id"], "timeout": 45, "interval": 1});
     let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "wait_job_completion", "arguments": arguments}});
     let response = session.post(&call).send().await.unwrap();
-    while door.app.jobs().watched() == 0 {
+    while door.app.jobs().polled() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let began = Instant::now();
     drop(response);
-    while door.app.jobs().watched() > 0 && began.elapsed() < Duration::from_secs(30) {
+    while door.app.jobs().polled() > 0 && began.elapsed() < Duration::from_secs(30) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!((Duration::from_secs(10)..Duration::from_secs(20)).contains(&began.elapsed()), "{:?}", began.elapsed());
