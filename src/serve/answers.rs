@@ -173,7 +173,10 @@ mod tests {
     async fn a_refusal_in_plain_text_becomes_an_error_of_the_protocol() {
         let refusal = (StatusCode::BAD_REQUEST, [(header::ALLOW, "POST")], "Bad Request: x").into_response();
         let refusal = in_protocol_words(refusal, json!(7)).await;
-        assert_eq!((refusal.status(), &refusal.headers()[header::ALLOW]), (StatusCode::BAD_REQUEST, &"POST".parse().unwrap()));
+        assert_eq!(
+            (refusal.status(), &refusal.headers()[header::ALLOW]),
+            (StatusCode::BAD_REQUEST, &"POST".parse().unwrap())
+        );
         let error = json_of(refusal).await;
         assert_eq!(error, json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -32600, "message": "Bad Request: x"}}));
         let inside = (StatusCode::INTERNAL_SERVER_ERROR, "a path of the server").into_response();

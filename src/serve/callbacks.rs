@@ -69,10 +69,11 @@ impl Callbacks {
         let permit = tokio::time::timeout(TIMEOUT, self.permits.acquire()).await;
         let _permit = permit.ok().and_then(Result::ok).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
         let jobs = self.app.jobs();
-        let is_known = secret.len() <= SECRET_BYTES_MAX && jobs.knows_callback(secret).await.map_err(|error| {
-            tracing::warn!(%error, "a callback could not be looked up");
-            StatusCode::SERVICE_UNAVAILABLE
-        })?;
+        let is_known = secret.len() <= SECRET_BYTES_MAX
+            && jobs.knows_callback(secret).await.map_err(|error| {
+                tracing::warn!(%error, "a callback could not be looked up");
+                StatusCode::SERVICE_UNAVAILABLE
+            })?;
         if !is_known {
             return Err(StatusCode::NOT_FOUND);
         }

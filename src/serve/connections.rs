@@ -42,10 +42,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(keep_alive)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(keep_alive).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let (http, running) = (Arc::new(http), TaskTracker::new());
     let mut logged = None::<Instant>;
     loop {
@@ -76,7 +73,13 @@ pub async fn serve(
 }
 
 /// Answers the requests of one connection until it ends or has to give way.
-async fn talk(http: Arc<http1::Builder>, stream: TcpStream, router: Router, admitted: Admitted, stop: CancellationToken) {
+async fn talk(
+    http: Arc<http1::Builder>,
+    stream: TcpStream,
+    router: Router,
+    admitted: Admitted,
+    stop: CancellationToken,
+) {
     // Without this every streamed answer waits 44 ms for a delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let known = Arc::clone(admitted.connection());

@@ -35,10 +35,9 @@ pub async fn admit(State(known): State<Arc<Hosts>>, request: Request, next: Next
         let what = "This page may not use the server. Add its origin to PDFCO_HTTP_ORIGINS if it is yours.";
         return rpc::refused(StatusCode::FORBIDDEN, -32600, what, Value::Null);
     }
-    let asks_before = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response =
-        if asks_before { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let asks_before =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks_before { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
     allow(headers, origin);
     if asks_before {
@@ -64,7 +63,8 @@ fn check_host(known: &Hosts, request: &Request) -> Result<(), Response> {
         Target::Named(authority) if known.has_name(&authority) => Ok(()),
         Target::Named(authority) => {
             tracing::warn!(host = %authority, "a request for another host was refused");
-            let what = format!("This server is not called `{authority}`. Add the name to PDFCO_HTTP_HOSTS if it is its own.");
+            let what =
+                format!("This server is not called `{authority}`. Add the name to PDFCO_HTTP_HOSTS if it is its own.");
             Err(rpc::refused(StatusCode::FORBIDDEN, -32600, &what, Value::Null))
         }
         Target::Unnamed | Target::Contradictory => {

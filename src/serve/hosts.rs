@@ -40,8 +40,7 @@ impl Hosts {
 
     /// Whether a page of `origin` may use this server: a page of one of its names, or an origin of the list.
     pub fn has_origin(&self, origin: &str) -> bool {
-        self.is_own_origin(origin)
-            || Origin::read(origin).is_some_and(|origin| self.origins.contains(&origin))
+        self.is_own_origin(origin) || Origin::read(origin).is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// Whether `origin` is a page of one of this server's names.
@@ -132,9 +131,7 @@ fn is_plain(authority: &Authority) -> bool {
     let host = authority.host();
     let is_address = host.starts_with('[') && host.ends_with(']');
     let is_name = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-    !authority.as_str().contains('@')
-        && !authority.as_str().ends_with(':')
-        && (is_address || is_name)
+    !authority.as_str().contains('@') && !authority.as_str().ends_with(':') && (is_address || is_name)
 }
 
 fn bare(host: &str) -> String {
@@ -199,7 +196,8 @@ mod tests {
 
     #[test]
     fn words_that_would_never_match_are_refused() {
-        for word in ["https://jobs.test", "jobs.test/path", "a b", "*", "jobs.test:", "u@jobs.test", "jobs.*.test", ""] {
+        for word in ["https://jobs.test", "jobs.test/path", "a b", "*", "jobs.test:", "u@jobs.test", "jobs.*.test", ""]
+        {
             let error = hosts(&[word], &[]).unwrap_err();
             assert!(error.message().contains("PDFCO_HTTP_HOSTS"), "{word}: {error}");
         }

@@ -267,10 +267,7 @@ impl Parts {
             limits: self.page,
             may_use_server_key: self.may_use_server_key,
         });
-        let mut router = Router::new()
-            .merge(page)
-            .merge(health::routes(Arc::clone(&self.app)))
-            .merge(guarded);
+        let mut router = Router::new().merge(page).merge(health::routes(Arc::clone(&self.app))).merge(guarded);
         if let Some(public) = &self.app.config.callback_url {
             router = router.merge(callbacks::routes(Arc::clone(&self.app), self.bodies, public));
         }

@@ -63,10 +63,7 @@ impl Drop for Ticket {
 
 impl Outbox {
     /// A task of its own writes to `output`; it calls `on_broken` once that cannot be written to any more.
-    pub fn new(
-        output: impl AsyncWrite + Send + Unpin + 'static,
-        on_broken: impl FnOnce() + Send + 'static,
-    ) -> Outbox {
+    pub fn new(output: impl AsyncWrite + Send + Unpin + 'static, on_broken: impl FnOnce() + Send + 'static) -> Outbox {
         let (lines, queue) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(async move {
             if write_lines(BufWriter::new(output), queue).await.is_err() {
@@ -255,8 +252,7 @@ mod tests {
     async fn what_is_not_read_holds_the_reader_back() {
         let (client, server) = duplex(64);
         let outbox = Outbox::new(server, || ());
-        let sending: Vec<_> =
-            (0..1_000).map(|id| tokio::spawn(outbox.send(answer(Some(id))))).collect();
+        let sending: Vec<_> = (0..1_000).map(|id| tokio::spawn(outbox.send(answer(Some(id))))).collect();
         while outbox.waiting.messages.load(Ordering::Relaxed) < WAITING_MAX {
             tokio::task::yield_now().await;
         }

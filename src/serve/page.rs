@@ -119,11 +119,7 @@ impl Page {
     }
 
     /// Judges what somebody at `connection` sent with the form.
-    async fn judge(
-        &self,
-        given: &Given,
-        connection: &Connection,
-    ) -> std::result::Result<Viewer, (StatusCode, String)> {
+    async fn judge(&self, given: &Given, connection: &Connection) -> std::result::Result<Viewer, (StatusCode, String)> {
         match self.parts.tokens.judge_word(&given.token, connection.peer(), Instant::now()) {
             Verdict::Granted => connection.trust(),
             Verdict::Refused(wait) => {
@@ -230,7 +226,8 @@ async fn asset(mime: &'static str, text: &'static str) -> impl IntoResponse {
 /// its bounds.
 async fn admit(State(page): State<Arc<Page>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let is_known = matches!(hosts::target(request.uri(), headers), Target::Named(name) if page.parts.hosts.has_name(&name));
+    let is_known =
+        matches!(hosts::target(request.uri(), headers), Target::Named(name) if page.parts.hosts.has_name(&name));
     if !is_known {
         let words = "This server is not called that. Add the name to PDFCO_HTTP_HOSTS if it is its own.\n";
         return (StatusCode::FORBIDDEN, words).into_response();

@@ -181,8 +181,8 @@ impl Peers {
             open.close_one(now, |known| known.peer == peer && !known.is_trusted());
         }
         if open.connections.len() >= self.limits.total {
-            let made_room = open.close_one(now, |known| !known.is_trusted())
-                || open.close_one(now, |known| !known.is_answering());
+            let made_room =
+                open.close_one(now, |known| !known.is_trusted()) || open.close_one(now, |known| !known.is_answering());
             if !made_room {
                 return None;
             }

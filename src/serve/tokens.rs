@@ -122,8 +122,7 @@ impl Tokens {
             let oldest = all.iter().min_by_key(|(_, guesses)| guesses.last).map(|(address, _)| *address);
             oldest.map(|oldest| all.remove(&oldest));
         }
-        let guesses =
-            all.entry(address).or_insert(Guesses { since: now, last: now, wrong: 0, logged: None });
+        let guesses = all.entry(address).or_insert(Guesses { since: now, last: now, wrong: 0, logged: None });
         if now.saturating_duration_since(guesses.since) >= WINDOW {
             (guesses.since, guesses.wrong) = (now, 0);
         }

@@ -511,7 +511,10 @@ async fn every_accept_header_that_http_allows_is_answered() {
     let stream = asked(Some("text/event-stream")).await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let refused = asked(Some("text/html")).await.unwrap();
-    assert_eq!((refused.status().as_u16(), &refused.headers()["content-type"]), (406, &"application/json".parse().unwrap()));
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["content-type"]),
+        (406, &"application/json".parse().unwrap())
+    );
     let error: Value = refused.json().await.unwrap();
     assert_eq!(error["jsonrpc"], "2.0", "{error}");
     // Other refusals speak the protocol, too.
@@ -562,7 +565,10 @@ async fn a_browser_client_is_let_in_by_the_same_list_as_its_host() {
         }
         // A page can read that a token is missing, and the id of its session.
         let refused = door.post(&ping()).header("origin", origin).send().await.unwrap();
-        assert_eq!((refused.status().as_u16(), &refused.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["www-authenticate"]),
+            (401, &"Bearer".parse().unwrap())
+        );
         assert!(refused.headers()["access-control-expose-headers"].to_str().unwrap().contains("mcp-session-id"));
     }
     door.running.stop().await;
@@ -630,14 +636,17 @@ async fn strangers_learn_from_health_checks_only_yes_or_no() {
 #[tokio::test]
 async fn only_revisions_that_know_it_get_a_first_event_without_data() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
-    for (revision, is_primed) in [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true)] {
+    for (revision, is_primed) in
+        [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", false), ("2025-11-25", true)]
+    {
         let session = Session::open(&door, "sim_a", revision).await;
         let text = session.post(&ping()).send().await.unwrap().text().await.unwrap();
         assert_eq!(text.contains("data: \n") || text.contains("data:\n"), is_primed, "{revision}: {text:?}");
-        let hello = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let hello =
+            json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
         let text = door.post(&hello).send().await.unwrap().text().await.unwrap();
-        assert!(text.starts_with("data: {") , "{revision}: {text:?}");
+        assert!(text.starts_with("data: {"), "{revision}: {text:?}");
     }
     door.running.stop().await;
 }
@@ -648,7 +657,8 @@ async fn an_answer_that_came_while_the_client_was_away_is_fetched_later() {
     let door = Door::open(Life::Time { median: Duration::from_secs(2), sigma: 0.01 }, None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-11-25").await;
     let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 20});
-    let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "submit_job", "arguments": html}});
+    let call =
+        json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "submit_job", "arguments": html}});
     let mut stream = session.post(&call).send().await.unwrap().bytes_stream();
     let first = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
     let last = first.lines().rev().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned();
@@ -664,7 +674,11 @@ async fn an_answer_that_came_while_the_client_was_away_is_fetched_later() {
     let stranger = door.client.get(door.url("/mcp")).header("mcp-session-id", &session.id);
     assert_eq!(answered(stranger.header("last-event-id", &last)).await.0, 404, "without a key");
     let answer = message_in(&resume("sim_a", &last).send().await.unwrap().text().await.unwrap());
-    assert_eq!((&answer["id"], &answer["result"]["structuredContent"]["status"]), (&json!(9), &json!("success")), "{answer}");
+    assert_eq!(
+        (&answer["id"], &answer["result"]["structuredContent"]["status"]),
+        (&json!(9), &json!("success")),
+        "{answer}"
+    );
     let (status, error) = answered(resume("sim_a", "5/99")).await;
     assert!(status == 400 && error["error"]["message"].as_str().unwrap().contains("Last-Event-ID"), "{error}");
     door.running.stop().await;
@@ -753,7 +767,8 @@ async fn what_cannot_be_read_is_answered_with_the_id_it_had() {
         assert!((400..500).contains(&status), "{error}");
         assert_eq!((error.get("id"), error["error"]["code"].is_i64()), (Some(&id), true), "{error}");
     }
-    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": null}});
+    let params =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": null}});
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
     let (_, error) = answered(door.post(&hello)).await;
     assert!(error["error"]["message"].as_str().unwrap().contains("clientInfo.version"), "{error}");

@@ -333,7 +333,10 @@ fn what_cannot_be_read_is_answered_with_the_id_it_had_as_often_as_it_comes() {
     let mut wire = Wire::start(&[]);
     wire.initialize("2025-11-25");
     for (line, id) in [
-        (&b"{\"jsonrpc\":\"2.0\",\"id\":21,\"method\":\"tools/call\",\"params\":{\"name\":\"t\\ud800\"}}\n"[..], json!(21)),
+        (
+            &b"{\"jsonrpc\":\"2.0\",\"id\":21,\"method\":\"tools/call\",\"params\":{\"name\":\"t\\ud800\"}}\n"[..],
+            json!(21),
+        ),
         (b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"x\",\"params\":{\"a\":\"\xff\"}}\n", json!("a")),
         (b"{\"jsonrpc\":\"2.0\",\"id\":23,\"method\":\n", json!(23)),
         (b"nonsense\n", Value::Null),

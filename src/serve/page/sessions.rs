@@ -23,11 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            sessions: 100,
-            idle: Duration::from_secs(3_600),
-            lifetime: Duration::from_secs(12 * 3_600),
-        }
+        Limits { sessions: 100, idle: Duration::from_secs(3_600), lifetime: Duration::from_secs(12 * 3_600) }
     }
 }
 
