@@ -4,6 +4,7 @@
 //! the only module that knows the SDK.
 
 pub mod access;
+pub mod app;
 pub mod client;
 mod context;
 pub mod icon;

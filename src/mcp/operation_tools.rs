@@ -48,7 +48,8 @@ pub fn name_job_in_header(tool: &mut Tool) {
     }
 }
 
-fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static [Param]) -> Tool {
+/// A job tool as it is listed.
+pub(super) fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static [Param]) -> Tool {
     let shown = tool.params.iter().filter(|param| !(is_read_only && tool.not_read_only.contains(&param.name)));
     let schema = of_params(shown.chain(key), Detail::Brief);
     let declared = declared(tool.name, tool.title, tool.description, schema, tool.hints);

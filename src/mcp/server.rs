@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
-use super::{icon, instructions, present, prompts, resources, subscriptions, tasks, tasks_2025_11_25, tools};
+use super::{app, icon, instructions, present, prompts, resources, subscriptions, tasks, tasks_2025_11_25, tools};
 use crate::app::{App, ResponseMode};
 use crate::error::Kind;
 
@@ -64,6 +64,7 @@ impl Server {
 
     fn describe(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
+            .enable_extensions_with(app::capability())
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
@@ -93,10 +94,17 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut tools = self.context.listed_tools().map_err(protocol_error)?.to_vec();
+        // The list is the same for all clients that show the same.
+        let has_card = app::is_shown(&context);
+        if has_card {
+            app::add_to(&mut tools);
+        }
         if context.meta.protocol_version().is_some() && context.extensions.get::<http::request::Parts>().is_some() {
             tools.iter_mut().for_each(name_job_in_header);
         }
-        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
+        Ok(ListToolsResult::with_all_items(tools)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(if has_card { CacheScope::Private } else { CacheScope::Public }))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -138,7 +146,12 @@ impl ServerHandler for Server {
                 return Ok(ListResourcesResult::with_all_items(Vec::new()));
             };
             let cursor = request.and_then(|request| request.cursor);
-            resources::list(self.context.app(), &caller, cursor.as_deref()).await.map_err(protocol_error)
+            let listed = resources::list(self.context.app(), &caller, cursor.as_deref()).await;
+            let mut listed = listed.map_err(protocol_error)?;
+            if cursor.is_none() && app::is_shown(&context) {
+                listed.resources.insert(0, app::resource());
+            }
+            Ok(listed)
         })
     }
 
@@ -156,6 +169,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<ReadResourceResponse, ErrorData>> + Send {
         Box::pin(async move {
+            if request.uri == app::URI {
+                return Ok(app::read().into());
+            }
             let unknown = || resources::unknown(&request.uri);
             let caller = self.context.caller(&context).map_err(|_| unknown())?;
             match Box::pin(resources::read(self.context.app(), &caller, &request.uri)).await {

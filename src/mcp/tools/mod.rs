@@ -8,6 +8,7 @@ mod describe_operation;
 mod download_result;
 mod get_credit_balance;
 mod get_job_check;
+pub mod job_card;
 mod list_jobs;
 mod list_operations;
 mod read_result;
@@ -40,6 +41,9 @@ pub static ALL: &[&JobTool] = &[
     &describe_operation::TOOL,
     &get_credit_balance::TOOL,
 ];
+
+/// Tools that the model does not see: the job card calls them.
+static UNLISTED: &[&JobTool] = &[&job_card::TOOL];
 
 /// A tool by name: one of [`ALL`], or an operation.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,7 @@ impl Found {
 
 /// The tool that answers to `name`, listed or not.
 pub fn find(name: &str) -> Option<Found> {
-    let job_tool = ALL.iter().find(|tool| tool.name == name || tool.aliases.contains(&name));
+    let job_tool = ALL.iter().chain(UNLISTED).find(|tool| tool.name == name || tool.aliases.contains(&name));
     match job_tool {
         Some(tool) => Some(Found::Job(tool)),
         None => catalog::all().find(|operation| operation.answers_to(name)).map(Found::Operation),

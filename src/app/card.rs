@@ -1,0 +1,104 @@
+//! Jobs as the job card in a chat shows them: read from the ledger, for nothing.
+
+use serde::Serialize;
+
+use super::job_view::OutputView;
+use super::{App, Caller, tips};
+use crate::catalog::Output;
+use crate::clock::now;
+use crate::error::{Error, Kind, Result};
+use crate::jobs::{Job, JobStatus};
+use crate::next_step::Audience;
+
+/// Most jobs on one card.
+pub const CARD_JOBS_MAX: usize = 100;
+/// Most files of one job on a card.
+const FILES_MAX: usize = 6;
+
+/// What a card shows of one job. What is not known is left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobCard {
+    /// The id to use.
+    pub job_id: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// Whether nothing more is expected.
+    pub is_terminal: bool,
+    /// What the operation is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<&'static str>,
+    /// Name of the document it works on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// 0 to 1, an estimate while the job runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
+    /// Since the submit, until the end or now.
+    pub elapsed_seconds: f64,
+    /// Paid checks so far.
+    pub checks_made: i64,
+    /// All credits reported for this job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits_total: Option<i64>,
+    /// Pages, as reported by the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_count: Option<i64>,
+    /// Why it did not succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Whether the result is text that can be read.
+    pub has_text: bool,
+    /// Files of the result, the first few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputView>,
+}
+
+impl App {
+    /// What the ledger knows of these jobs. Makes no request and costs nothing. Ids that it does not know are left out.
+    ///
+    /// # Errors
+    /// `too_large` for more than [`CARD_JOBS_MAX`] ids; when the ledger cannot be read.
+    pub async fn cards(&self, caller: &Caller, job_ids: &[String]) -> Result<Vec<JobCard>> {
+        if job_ids.len() > CARD_JOBS_MAX {
+            return Err(Error::new(
+                Kind::TooLarge,
+                format!("{} jobs are more than a card shows.", job_ids.len()),
+                format!("Name at most {CARD_JOBS_MAX}."),
+            ));
+        }
+        let mut cards = Vec::with_capacity(job_ids.len());
+        for id in job_ids {
+            match self.jobs().get(&caller.owner, id).await {
+                Ok(job) => cards.push(self.card(&job)),
+                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cards)
+    }
+
+    fn card(&self, job: &Job) -> JobCard {
+        let view = self.job_view(job);
+        let operation = job.operation();
+        let is_bad_end = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
+        JobCard {
+            status: job.status.clone(),
+            is_terminal: view.is_terminal,
+            title: operation.map(|operation| operation.title),
+            document: None,
+            progress: view.progress.filter(|_| !view.is_terminal),
+            elapsed_seconds: job.elapsed_seconds(now()).round(),
+            checks_made: view.checks_made,
+            credits_total: view.credits_total,
+            page_count: job.page_count,
+            reason: is_bad_end.then(|| job.reason()).flatten(),
+            next: tips(job, None).filter(|_| is_bad_end).map(|hint| hint.text(Audience::Agent)),
+            has_text: matches!(operation.map(|operation| operation.output), Some(Output::Text(_))),
+            outputs: view.outputs.into_iter().take(FILES_MAX).collect(),
+            job_id: view.job_id,
+        }
+    }
+}

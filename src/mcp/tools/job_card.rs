@@ -1,0 +1,47 @@
+//! `job_card`: what the ledger knows of some jobs, for the card in the chat. Free, and called by the card alone.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
+use crate::answer::{Answer, Status};
+use crate::app::{App, Caller};
+use crate::catalog::{Param, ParamKind};
+use crate::charge::Charge;
+use crate::error::Result;
+
+const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Ids of the jobs on the card, at most 100.").required();
+
+/// The tool.
+pub static TOOL: JobTool = JobTool {
+    name: "job_card",
+    aliases: &[],
+    title: "Show jobs on the card",
+    description: "Return what is recorded of some jobs, for the job card in the chat. Makes no check and costs nothing.",
+    params: &[JOB_IDS],
+    not_read_only: &[],
+    hints: LOCAL,
+    spends_or_writes: false,
+    submits: false,
+    takes_tasks: false,
+    shape: Shape::Structured,
+    handler: Handler::Keyed(run),
+};
+
+#[derive(Deserialize)]
+struct Arguments {
+    job_ids: Vec<String>,
+}
+
+fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
+    async move {
+        let Arguments { job_ids } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        let cards = app.cards(caller, &job_ids).await?;
+        Ok(Answer::new(Status::SUCCESS, json!({"jobs": cards}), Charge::NONE))
+    }
+    .boxed()
+}
