@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::operation_tools;
+use super::{app, operation_tools};
 use super::permits::Permits;
 use super::progress::Progress;
 use super::tools::{self, Found, Handler};
@@ -106,6 +106,18 @@ impl ServerContext {
             Ok(tools) => Ok(tools),
             Err(error) => Err(error.share()),
         }
+    }
+
+    /// The tools as this request's client sees them: with the job card where it shows apps.
+    ///
+    /// # Errors
+    /// As [`operation_tools::list`].
+    pub fn tools_for(&self, request: &RequestContext<RoleServer>) -> Result<Vec<Tool>> {
+        let mut tools = self.listed_tools()?.to_vec();
+        if app::is_shown(request) {
+            app::add_to(&mut tools);
+        }
+        Ok(tools)
     }
 
     /// The caller of a request that is no tool call.

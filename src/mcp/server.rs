@@ -93,18 +93,13 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut tools = self.context.listed_tools().map_err(protocol_error)?.to_vec();
-        // The list is the same for all clients that show the same.
-        let has_card = app::is_shown(&context);
-        if has_card {
-            app::add_to(&mut tools);
-        }
+        let mut tools = self.context.tools_for(&context).map_err(protocol_error)?;
         if context.meta.protocol_version().is_some() && context.extensions.get::<http::request::Parts>().is_some() {
             tools.iter_mut().for_each(name_job_in_header);
         }
         Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(if has_card { CacheScope::Private } else { CacheScope::Public }))
+            .with_cache_scope(if app::is_shown(&context) { CacheScope::Private } else { CacheScope::Public }))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -40,7 +40,7 @@ pub async fn answer(
         _ => Map::new(),
     };
     Some(match method.strip_prefix(PREFIX)? {
-        "tools/list" => tools_list(context),
+        "tools/list" => tools_list(context, request),
         "tools/call" => tools_call(context, params, request).await,
         "tasks/get" => tasks_get(context, &params, request).await,
         "tasks/result" => tasks_result(context, &params, request).await,
@@ -51,8 +51,8 @@ pub async fn answer(
 }
 
 /// The list of tools, each with whether it may be called as a task.
-fn tools_list(context: &ServerContext) -> Result<Value, ErrorData> {
-    let listed = context.listed_tools().map_err(protocol_error)?;
+fn tools_list(context: &ServerContext, request: &RequestContext<RoleServer>) -> Result<Value, ErrorData> {
+    let listed = context.tools_for(request).map_err(protocol_error)?;
     let tools: Vec<Value> = listed
         .iter()
         .map(|tool| {
