@@ -15,10 +15,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::{app, operation_tools};
 use super::permits::Permits;
 use super::progress::Progress;
 use super::tools::{self, Found, Handler};
+use super::{app, operation_tools};
 use crate::answer::Answer;
 use crate::app::{App, Caller, ResponseMode};
 use crate::config::Origin;

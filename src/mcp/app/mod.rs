@@ -4,7 +4,9 @@
 //! do not show apps see neither the tool nor the page; every answer is complete as text.
 
 use rmcp::RoleServer;
-use rmcp::model::{ExtensionCapabilities, JsonObject, MetaObject, ReadResourceResult, Resource, ResourceContents, Tool};
+use rmcp::model::{
+    ExtensionCapabilities, JsonObject, MetaObject, ReadResourceResult, Resource, ResourceContents, Tool,
+};
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
 
@@ -86,7 +88,8 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_from_anywhere() {
-        for word in ["http://", "https://", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "eval(", "innerHTML"] {
+        for word in ["http://", "https://", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "eval(", "innerHTML"]
+        {
             assert!(!PAGE.contains(word), "{word}");
         }
         assert!(PAGE.len() < 40_000, "{}", PAGE.len());

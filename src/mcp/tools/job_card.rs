@@ -14,7 +14,8 @@ use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::error::Result;
 
-const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Ids of the jobs on the card, at most 100.").required();
+const JOB_IDS: Param =
+    Param::new("job_ids", ParamKind::Strings, "Ids of the jobs on the card, at most 100.").required();
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
