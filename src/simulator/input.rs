@@ -1,12 +1,11 @@
-//! What a request says: parameters in any spelling and type that the service takes.
-//!
-//! What lives here: reading query, body and `profiles`, and the `Simulate` directive inside `profiles`. What never
-//! does: what a parameter means to an operation.
+//! What a request says: its parameters in any spelling and type that the service takes, and the `Simulate` directive inside
+//! `profiles`. What a parameter means to an operation is decided elsewhere.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::options::{Charging, Failure, Shape};
 use super::reply::Refusal;
 
 /// Longest `profiles` text.
@@ -14,24 +13,30 @@ const PROFILES_BYTES_MAX: usize = 256 * 1024;
 
 /// The parameters of one request, by lower-case name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Input {
+pub(in crate::simulator) struct Input {
     values: BTreeMap<String, Value>,
-    pub(super) directive: Directive,
+    pub(in crate::simulator) directive: Directive,
 }
 
-/// What a test or a demonstration wants from this one job: `{"Simulate": {…}}` in `profiles`.
+/// What a test or a demonstration asks of this one job: `{"Simulate": {…}}` in `profiles`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Directive {
+pub(in crate::simulator) struct Directive {
     /// `success`, `failed`, `aborted`, `unknown`, or a word that no client has seen.
-    pub(super) outcome: Option<String>,
+    pub(in crate::simulator) outcome: Option<String>,
     /// Checks that still answer that the job is being worked on.
-    pub(super) checks: Option<u32>,
+    pub(in crate::simulator) checks: Option<u32>,
     /// Seconds that it takes.
-    pub(super) seconds: Option<f64>,
+    pub(in crate::simulator) seconds: Option<f64>,
     /// The message of a failure.
-    pub(super) message: Option<String>,
+    pub(in crate::simulator) message: Option<String>,
     /// The number of a failure.
-    pub(super) error_code: Option<u16>,
+    pub(in crate::simulator) error_code: Option<u16>,
+    /// Where the result stands.
+    pub(in crate::simulator) shape: Option<Shape>,
+    /// What pages cost.
+    pub(in crate::simulator) charging: Option<Charging>,
+    /// How a failure is told.
+    pub(in crate::simulator) failure: Option<Failure>,
 }
 
 impl Input {
@@ -39,7 +44,11 @@ impl Input {
     ///
     /// # Errors
     /// 400 when the body is no object or `profiles` is no string, 444 when `profiles` cannot be read.
-    pub(super) fn read(query: &str, body: Option<Value>, path: Vec<(String, String)>) -> Result<Input, Refusal> {
+    pub(in crate::simulator) fn read(
+        query: &str,
+        body: Option<Value>,
+        path: Vec<(String, String)>,
+    ) -> Result<Input, Refusal> {
         let mut input = Input::default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             input.set(&name, Value::String(value.into_owned()));
@@ -85,7 +94,7 @@ impl Input {
     }
 
     /// The parameter as text; numbers and booleans become text, an empty text counts as left out.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(in crate::simulator) fn text(&self, name: &str) -> Option<String> {
         let text = match self.values.get(name)? {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
@@ -96,17 +105,17 @@ impl Input {
     }
 
     /// Whether the parameter says yes.
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(in crate::simulator) fn flag(&self, name: &str) -> bool {
         self.text(name).is_some_and(|text| matches!(text.trim().to_lowercase().as_str(), "true" | "1" | "yes"))
     }
 
     /// The parameter as a whole number.
-    pub(super) fn number(&self, name: &str) -> Option<i64> {
+    pub(in crate::simulator) fn number(&self, name: &str) -> Option<i64> {
         self.text(name)?.trim().parse().ok()
     }
 
     /// Whether the parameter is there with any value that is not empty.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::simulator) fn has(&self, name: &str) -> bool {
         match self.values.get(&name.to_lowercase()) {
             None | Some(Value::Null) => false,
             Some(Value::String(text)) => !text.trim().is_empty(),
@@ -127,7 +136,26 @@ impl Directive {
             seconds: get("seconds").and_then(Value::as_f64),
             message: text("message"),
             error_code: whole("errorCode").and_then(|code| u16::try_from(code).ok()),
+            shape: text("shape").and_then(|word| word.parse().ok()),
+            charging: text("charge").and_then(|word| word.parse().ok()),
+            failure: text("failure").and_then(|word| word.parse().ok()),
         }
+    }
+}
+
+impl Directive {
+    /// The wished outcome, when it is none that the documentation knows.
+    pub(in crate::simulator) fn new_word(&self) -> Option<String> {
+        self.outcome
+            .clone()
+            .filter(|word| !matches!(word.as_str(), "success" | "failed" | "aborted" | "unknown" | "working"))
+    }
+
+    /// The failure that was wished for.
+    pub(in crate::simulator) fn failure(&self) -> Refusal {
+        let message =
+            self.message.clone().unwrap_or_else(|| "The simulator was asked to let this job fail.".to_owned());
+        Refusal::new(self.error_code.unwrap_or(500), message)
     }
 }
 

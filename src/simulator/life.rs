@@ -1,26 +1,21 @@
-//! How long jobs take.
-//!
-//! What lives here: the life of a job by checks or by time, the same in every run. What never does: clocks other than
-//! tokio's, so that tests can pause it.
+//! How long jobs take, by checks or by time, the same in every run. Only tokio's clock is used, so that tests can pause it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Life;
 use super::input::Directive;
-use super::world::World;
+use super::options::Life;
 
 /// Longest life that a directive can ask for.
 const SECONDS_MAX: f64 = 86_400.0;
 /// Makes the n-th life the same in every run.
 const SEED: u64 = 0x5eed_0f70_1d1d_5eed;
 
-/// How many checks, and until when, a job is working.
-pub(super) fn life(world: &World, directive: &Directive, now: Instant) -> (u32, Option<Instant>) {
+/// How many checks, and until when, the job of this number is working.
+pub(super) fn life(usual: Life, number: u64, directive: &Directive, now: Instant) -> (u32, Option<Instant>) {
     let asked = directive.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(SECONDS_MAX)).ok());
-    let number = world.next_number();
-    match (directive.checks, asked, world.life) {
+    match (directive.checks, asked, usual) {
         (None, None, Life::Checks(checks)) => (checks, None),
         (None, None, Life::Time { median, sigma }) => (0, Some(now + log_normal(median, sigma, number))),
         (checks, seconds, _) => (checks.unwrap_or(0), seconds.map(|seconds| now + seconds)),

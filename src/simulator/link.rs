@@ -1,6 +1,4 @@
-//! Presigned links: made, and judged when they come back.
-//!
-//! What lives here: the signature and the query of links to stored files. What never does: the files.
+//! Presigned links to stored files: made, and judged when they come back.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -14,17 +12,17 @@ const NAME_SIGNS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove
 /// Length of the first part of a link's path.
 const ID_CHARS: usize = 32;
 /// Longest life of a link, one day.
-pub(super) const SECONDS_MAX: u64 = 86_400;
+pub(in crate::simulator) const SECONDS_MAX: u64 = 86_400;
 
 /// Signs links; each simulator with a secret of its own.
-pub(super) struct Signer {
+pub(in crate::simulator) struct Signer {
     base: String,
     secret: Uuid,
 }
 
 /// Why a link is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bad {
+pub(in crate::simulator) enum Bad {
     /// There is no signature.
     Unsigned,
     /// It is for something else: another file, method or content type.
@@ -34,12 +32,19 @@ pub(super) enum Bad {
 }
 
 impl Signer {
-    pub(super) fn new(base: String) -> Self {
+    pub(in crate::simulator) fn new(base: String) -> Self {
         Signer { base, secret: Uuid::new_v4() }
     }
 
     /// A link to `id` for `method`. With a `content_type`, the request has to bring exactly that one.
-    pub(super) fn link(&self, method: &str, id: &str, name: &str, seconds: u64, content_type: Option<&str>) -> String {
+    pub(in crate::simulator) fn link(
+        &self,
+        method: &str,
+        id: &str,
+        name: &str,
+        seconds: u64,
+        content_type: Option<&str>,
+    ) -> String {
         let path = format!("/{id}/{}", utf8_percent_encode(name, NAME_SIGNS));
         let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let headers = if content_type.is_some() { "content-type;host" } else { "host" };
@@ -59,7 +64,13 @@ impl Signer {
     ///
     /// # Errors
     /// Why it is not taken.
-    pub(super) fn judge(&self, method: &str, path: &str, query: &str, content_type: Option<&str>) -> Result<(), Bad> {
+    pub(in crate::simulator) fn judge(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        content_type: Option<&str>,
+    ) -> Result<(), Bad> {
         let get = |wanted: &str| {
             let mut pairs = url::form_urlencoded::parse(query.as_bytes());
             pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.into_owned())
@@ -86,7 +97,7 @@ impl Signer {
     }
 
     /// Path and query of a link of this simulator; nothing for any other link.
-    pub(super) fn own<'a>(&self, link: &'a str) -> Option<(&'a str, &'a str)> {
+    pub(in crate::simulator) fn own<'a>(&self, link: &'a str) -> Option<(&'a str, &'a str)> {
         let rest = link.trim();
         let rest = rest.strip_prefix("cache:").unwrap_or(rest).strip_prefix(&self.base)?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -104,21 +115,21 @@ impl Signer {
 }
 
 /// Id and name of a path that looks like a link's: `/<32 signs>/<name>`.
-pub(super) fn parts(path: &str) -> Option<(&str, String)> {
+pub(in crate::simulator) fn parts(path: &str) -> Option<(&str, String)> {
     let (id, name) = path.strip_prefix('/')?.split_once('/')?;
     let looks = id.len() == ID_CHARS && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     (looks && !name.contains('/')).then(|| (id, percent_decode_str(name).decode_utf8_lossy().into_owned()))
 }
 
 /// When a link made now ends, as the service writes it.
-pub(super) fn valid_till(seconds: u64) -> String {
+pub(in crate::simulator) fn valid_till(seconds: u64) -> String {
     let seconds = i64::try_from(seconds.min(SECONDS_MAX)).unwrap_or(0);
     let end = Timestamp::now().saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
     end.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }
 
 /// Lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::simulator) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -129,7 +140,7 @@ mod tests {
     #[test]
     fn a_link_opens_one_file_with_one_method_for_its_time() {
         let signer = Signer::new("http://127.0.0.1:1".into());
-        let id = super::super::world::random_name();
+        let id = crate::simulator::names::random_name();
         let link = signer.link("PUT", &id, "résumé, 1.pdf", 60, Some("application/pdf"));
         let (path, query) = signer.own(&link).unwrap();
         assert_eq!(parts(path).unwrap(), (id.as_str(), "résumé, 1.pdf".to_owned()));

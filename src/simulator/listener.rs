@@ -1,8 +1,5 @@
-//! The port, and connections that can be cut while they are being answered.
-//!
-//! What lives here: the wrapper that lets a fault end a connection without an answer, as a broken network does, or with
-//! noise. What
-//! never does: deciding when (that is `faults.rs`).
+//! The port, and connections that a fault can cut while they are being answered, as a broken network does, or fill with
+//! noise.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,10 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener whose connections can be cut.
-pub(super) struct Port(TcpListener);
+pub(in crate::simulator) struct Port(TcpListener);
 
 impl Port {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    pub(in crate::simulator) fn new(listener: TcpListener) -> Self {
         Port(listener)
     }
 }
@@ -39,7 +36,7 @@ impl Listener for Port {
                 Ok((stream, peer)) => {
                     // Without it every small answer waits for the peer's delayed acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    return (Wire { stream, shears: Shears::default(), said: 0 }, peer);
+                    return (Wire { stream, control: ConnectionControl::default(), sent: 0 }, peer);
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -53,7 +50,7 @@ impl Listener for Port {
 
 /// Something to say instead of an answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Noise {
+pub(in crate::simulator) enum Noise {
     /// A good head, and chunks that are none.
     BadChunks,
     /// Nothing of HTTP.
@@ -79,16 +76,16 @@ impl Noise {
 
 /// Cuts one connection, or lets noise into it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shears(Arc<AtomicU8>);
+pub(in crate::simulator) struct ConnectionControl(Arc<AtomicU8>);
 
-impl Shears {
+impl ConnectionControl {
     /// Whatever is written from now on is lost, and the peer sees a reset.
-    pub(super) fn cut(&self) {
+    pub(in crate::simulator) fn cut(&self) {
         self.0.store(CUT, Ordering::Release);
     }
 
     /// Whatever is written from now on is lost; the peer reads `noise` instead, and then the end.
-    pub(super) fn garble(&self, noise: Noise) {
+    pub(in crate::simulator) fn garble(&self, noise: Noise) {
         let state = match noise {
             Noise::BadChunks => BAD_CHUNKS,
             Noise::Garbage => GARBAGE,
@@ -97,32 +94,32 @@ impl Shears {
     }
 }
 
-impl Connected<IncomingStream<'_, Port>> for Shears {
+impl Connected<IncomingStream<'_, Port>> for ConnectionControl {
     fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        stream.io().shears.clone()
+        stream.io().control.clone()
     }
 }
 
 /// One connection.
-pub(super) struct Wire {
+pub(in crate::simulator) struct Wire {
     stream: TcpStream,
-    shears: Shears,
+    control: ConnectionControl,
     /// How much of the noise is out.
-    said: usize,
+    sent: usize,
 }
 
 impl Wire {
     /// Ready with an error when nothing may be written any more; pending while noise goes out.
     fn poll_check(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.shears.0.load(Ordering::Acquire) {
+        match self.control.0.load(Ordering::Acquire) {
             WHOLE => return Poll::Ready(Ok(())),
             // Closing with a zero linger sends RST instead of FIN.
             CUT => drop(self.stream.set_zero_linger()),
             state => {
-                while let Some(rest) = Noise::bytes(state).get(self.said..).filter(|rest| !rest.is_empty()) {
+                while let Some(rest) = Noise::bytes(state).get(self.sent..).filter(|rest| !rest.is_empty()) {
                     match Pin::new(&mut self.stream).poll_write(cx, rest) {
                         Poll::Ready(Ok(0)) => break,
-                        Poll::Ready(Ok(written)) => self.said += written,
+                        Poll::Ready(Ok(written)) => self.sent += written,
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                         Poll::Pending => return Poll::Pending,
                     }

@@ -1,40 +1,30 @@
-//! The PDF.co service, offline: a real HTTP service on a real loopback port.
+//! The PDF.co service, offline: a real HTTP service on a real loopback port, which says in a header that it is a simulator.
 //!
-//! What lives here: keys, credits, rate limit, job life, presigned uploads and result links as the service has them
-//! (`pdfco-api.md`), real work on real bytes for text, info, split, merge, rotate and delete-pages, samples that say
-//! that they are samples for everything else, and faults on request. Routes come from the catalog's rows, so every
-//! operation has one. What never does: anything of `jobs`, `api` or `mcp`. A fake that shares code with the client
-//! agrees with its bugs.
+//! Keys, credits, rate limit, job life, presigned uploads and result links behave as the service's do. Text, info, split,
+//! merge, rotate and delete-pages are real work on real bytes; everything else is a sample that says that it is one. Where
+//! sources disagree about the service ([`Shape`], [`Charging`], [`Failure`], [`Callbacks`]), it behaves either way; faults come
+//! on request. Routes come from the catalog's rows, so every operation has one. Nothing of `jobs`, `api` or `mcp` is used
+//! here: a fake that shares code with the client agrees with its bugs.
 //!
-//! Start at [`spawn`], then `door.rs` (what happens to a request), `jobs.rs` (a job's life), `work.rs` (the results).
+//! Start at [`spawn`], then `router.rs` (what happens to a request), `handlers/submit.rs` and `handlers/check.rs` (a job's
+//! life), `work/` (the results).
 
-mod accounts;
-mod bomb;
-mod callback;
-mod convert;
-mod direct;
-mod door;
-mod edit;
+mod call;
 mod faults;
-mod files;
+mod handlers;
 mod input;
-mod jobs;
-mod journal;
 mod life;
 mod link;
 mod listener;
-mod package;
-mod pages;
-mod pdf;
+mod names;
+mod options;
+mod price;
 mod reply;
-mod samples;
-mod stored;
-mod text;
+mod router;
+mod routes;
+mod state;
 mod work;
-mod world;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,9 +33,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::faults::{Fault, FaultKind};
-pub use self::journal::Request;
-use self::listener::{Port, Shears};
-use self::world::World;
+use self::listener::{ConnectionControl, Port};
+pub use self::options::{CallbackBody, Callbacks, Charging, Failure, Life, Options, Shape};
+use self::state::World;
+pub use self::state::journal::Request;
 use crate::error::{Error, Kind, Result};
 
 /// A key that works, for demonstrations. Any other that starts with `sim_` works too and is an account of its own.
@@ -53,50 +44,6 @@ pub const DEFAULT_KEY: &str = "sim_demo";
 
 /// How long [`Handle::stop`] waits for requests that are being answered.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How the simulator behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where it listens; port 0 takes a free one.
-    pub address: SocketAddr,
-    /// Credits that each key starts with. `sim_broke` always starts with none.
-    pub credits: i64,
-    /// Requests that a key may send in a second (HTTP 429 above); `None` for as many as it likes.
-    pub requests_per_second: Option<u32>,
-    /// How long jobs stay `working`.
-    pub life: Life,
-    /// How long result links are valid, unless a request says `expiration`.
-    pub link_seconds: u64,
-    /// Where stored files live: in a folder of their own inside this one, removed when the simulator goes.
-    pub directory: PathBuf,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            credits: 10_000,
-            requests_per_second: None,
-            life: Life::Checks(1),
-            link_seconds: 3_600,
-            directory: std::env::temp_dir(),
-        }
-    }
-}
-
-/// How long a job stays `working`.
-#[derive(Clone, Copy, Debug)]
-pub enum Life {
-    /// For so many checks.
-    Checks(u32),
-    /// For a log-normal time. The n-th job of a simulator always lives equally long.
-    Time {
-        /// Half of the jobs are done by then; zero means at once.
-        median: Duration,
-        /// Standard deviation of the logarithm; zero means that all live for `median`.
-        sigma: f64,
-    },
-}
 
 /// A running simulator. Dropping it stops the service.
 #[derive(Debug)]
@@ -128,12 +75,13 @@ pub async fn spawn(options: Options) -> Result<Handle> {
     }
     let url = format!("http://{address}");
     let world = Arc::new(World::new(options, url.clone())?);
-    let routes = Router::new().fallback(door::answer).with_state(Arc::clone(&world));
+    let routes = Router::new().fallback(router::answer).with_state(Arc::clone(&world));
     let ended = CancellationToken::new();
     let (stop, guard) = (world.stop.clone(), ended.clone().drop_guard());
     tokio::spawn(async move {
         let _ended_at_last = guard;
-        let service = axum::serve(Port::new(listener), routes.into_make_service_with_connect_info::<Shears>());
+        let service =
+            axum::serve(Port::new(listener), routes.into_make_service_with_connect_info::<ConnectionControl>());
         if let Err(cause) = service.with_graceful_shutdown(stop.cancelled_owned()).await {
             tracing::warn!(%cause, "the simulator ended");
         }
@@ -144,7 +92,7 @@ pub async fn spawn(options: Options) -> Result<Handle> {
 /// The pages that a list names, item by item; nothing for what is no list. Here for `fuzz/` alone.
 #[doc(hidden)]
 pub fn pages_named(text: &str, base: u32, count: u32) -> Option<Vec<Vec<u32>>> {
-    pages::parse(text, base, count).ok()
+    work::pages::parse(text, base, count).ok()
 }
 
 impl Handle {

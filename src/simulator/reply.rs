@@ -1,7 +1,4 @@
-//! Answers in the shapes of the service.
-//!
-//! What lives here: the error body of §1.6, JSON as the service escapes it, and the XML of its storage. What never
-//! does: deciding what to answer.
+//! Answers in the shapes of the service: its error body, JSON as it escapes it, and the XML of its storage.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,23 +7,23 @@ use serde_json::{Value, json};
 
 /// A failure with the service's own number; the HTTP status is the same number.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    pub(super) code: u16,
-    pub(super) message: String,
+pub(in crate::simulator) struct Refusal {
+    pub(in crate::simulator) code: u16,
+    pub(in crate::simulator) message: String,
 }
 
 impl Refusal {
-    pub(super) fn new(code: u16, message: impl Into<String>) -> Self {
+    pub(in crate::simulator) fn new(code: u16, message: impl Into<String>) -> Self {
         Refusal { code, message: message.into() }
     }
 
     /// Wrong input, in the service's own words and ours.
-    pub(super) fn input(detail: &str) -> Self {
+    pub(in crate::simulator) fn input(detail: &str) -> Self {
         Refusal::new(400, format!("Incorrect input parameters, please check and try again. {detail}"))
     }
 
     /// The answer to a request that failed.
-    pub(super) fn answer(&self, remaining: Option<i64>) -> Response {
+    pub(in crate::simulator) fn answer(&self, remaining: Option<i64>) -> Response {
         // What the gateway says before the service itself is asked has no envelope.
         if self.code == 429 {
             return json_reply(429, &json!({ "message": self.message }));
@@ -41,13 +38,13 @@ impl Refusal {
 }
 
 /// JSON, with `&` escaped as the service does it.
-pub(super) fn json_reply(status: u16, body: &Value) -> Response {
+pub(in crate::simulator) fn json_reply(status: u16, body: &Value) -> Response {
     // Only strings can hold an ampersand, so replacing it in the text is safe.
     reply(status, "application/json; charset=utf-8", body.to_string().replace('&', "\\u0026"))
 }
 
 /// An answer of any type.
-pub(super) fn reply(status: u16, mime: &'static str, body: impl Into<Body>) -> Response {
+pub(in crate::simulator) fn reply(status: u16, mime: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
@@ -55,7 +52,7 @@ pub(super) fn reply(status: u16, mime: &'static str, body: impl Into<Body>) -> R
 }
 
 /// A refusal of the storage: XML, as S3 writes it.
-pub(super) fn storage_refusal(status: u16, code: &str, message: &str) -> Response {
+pub(in crate::simulator) fn storage_refusal(status: u16, code: &str, message: &str) -> Response {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
          <RequestId>SIMULATOR</RequestId><HostId>pdfco simulator</HostId></Error>"

@@ -23,7 +23,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("directories::", &["config/"]),
     ("dunce::", &["files/", "config/"]),
     // `main` hands the command line over; the simulator's folder is a default of its own.
-    ("std::env::", &["config/", "simulator/mod.rs", "main.rs"]),
+    ("std::env::", &["config/", "simulator/options.rs", "main.rs"]),
     ("println!", &["cli/output.rs", "cli/progress.rs"]),
     // A server that is blocked cannot unwind.
     ("process::exit", &["main.rs"]),

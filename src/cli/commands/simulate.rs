@@ -13,12 +13,13 @@ use crate::cli::session::signalled;
 use crate::cli::value_parsers::plain_seconds;
 use crate::config::{Config, Origin};
 use crate::error::Result;
-use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
+use crate::simulator::{CallbackBody, Callbacks, Charging, DEFAULT_KEY, Failure, Life, Options, Shape, spawn};
 
 /// Examples of `--help`.
 pub const EXAMPLES: &str = "Examples:
   pdfco simulate
   pdfco simulate --port 8910 --seconds 6 --rate-limit 2     about as fast as the service on the free plan
+  pdfco simulate --shape link --charge flat                 answers in another of the shapes that sources show
   pdfco simulate --json                                     the address and the key as one line of JSON
 
 Faults on request: POST /simulator/faults takes {\"path_prefix\": \"/v1/job/check\", \"times\": 2, \"kind\": \"status\", \"code\": 503}
@@ -49,6 +50,30 @@ pub struct SimulateArgs {
     /// Half of the jobs are done after so many seconds
     #[arg(long, value_name = "MEDIAN", value_parser = plain_seconds)]
     seconds: Option<Duration>,
+    /// Where results stand: as-asked, inline (in the answer), body (in the answer and behind a link), link
+    #[arg(long, value_name = "SHAPE", default_value = "as-asked")]
+    shape: Shape,
+    /// What the pages of a job cost: per-page, flat
+    #[arg(long, value_name = "MODEL", default_value = "per-page")]
+    charge: Charging,
+    /// How a failed job says so: word (`failed`), error (the documented error shape)
+    #[arg(long, value_name = "FORM", default_value = "word")]
+    failure: Failure,
+    /// Content type of callbacks; empty for none
+    #[arg(long, value_name = "MIME", default_value = "application/json")]
+    callback_type: String,
+    /// What a callback costs
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    callback_credits: i64,
+    /// What a callback says: check (as a check would), sync (a numeric status), unreadable
+    #[arg(long, value_name = "BODY", default_value = "check")]
+    callback_body: CallbackBody,
+    /// A job is unknown for so long after its submit
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = plain_seconds)]
+    unknown_seconds: Duration,
+    /// A result is not there yet for so long after the job has ended
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = plain_seconds)]
+    result_delay: Duration,
 }
 
 /// Runs the simulator until a signal comes.
@@ -69,6 +94,17 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
         credits: args.credits,
         requests_per_second: limit,
         life,
+        shape: args.shape,
+        charging: args.charge,
+        failure: args.failure,
+        callbacks: Callbacks {
+            content_type: args.callback_type.clone(),
+            credits: args.callback_credits,
+            body: args.callback_body,
+            ..Callbacks::default()
+        },
+        unknown_for: args.unknown_seconds,
+        result_delay: args.result_delay,
         ..Options::default()
     };
     let simulator = spawn(options).await?;

@@ -1,7 +1,5 @@
-//! The real text of real pages.
-//!
-//! What lives here: reading a page's content stream in its order, with line ends where the text moves up or down. What
-//! never does: layout beyond lines; this is a simulator, and columns are the service's art.
+//! The real text of real pages: a page's content stream in its order, with line ends where the text moves up or down. There
+//! is no layout beyond lines.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,9 @@
-//! Reading PDF files, and what the service says about them.
-//!
-//! What lives here: loading with the service's error numbers, and the `info` object. What never does: changing a
-//! document (`edit.rs`).
+//! Reading PDF files, with the service's error numbers, and the `info` object.
 
 use lopdf::{Dictionary, Document, Error, LoadOptions, Object, ObjectId};
 use serde_json::{Map, Value, json};
 
-use super::reply::Refusal;
+use crate::simulator::reply::Refusal;
 
 /// Largest document that is worked on; more is beyond a simulator.
 pub(super) const BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -20,7 +17,7 @@ const TREE_DEPTH_MAX: usize = 64;
 const SIGNATURE_WITHIN: usize = 1_024;
 
 /// A document and its pages in order.
-pub(super) struct Pdf {
+pub(in crate::simulator) struct Pdf {
     pub(super) document: Document,
     pub(super) pages: Vec<ObjectId>,
 }
@@ -179,7 +176,7 @@ mod tests {
     use lopdf::{Document, EncryptionState, EncryptionVersion, Object, Permissions};
 
     use super::{Pdf, date};
-    use crate::simulator::samples;
+    use crate::simulator::work::samples;
 
     #[test]
     fn a_locked_document_opens_with_its_password_alone() {
@@ -202,10 +199,10 @@ mod tests {
         }
         let pdf = Pdf::load(&bytes, Some("user")).unwrap();
         assert_eq!(pdf.info().get("Encrypted"), Some(&serde_json::json!(true)));
-        let copy = crate::simulator::edit::assemble(&[(&pdf, vec![0])], |_| 0).unwrap();
+        let copy = crate::simulator::work::edit::assemble(&[(&pdf, vec![0])], |_| 0).unwrap();
         let copy = Pdf::load(&copy, None).unwrap();
         let page = copy.pages.first().copied().unwrap();
-        assert_eq!(crate::simulator::text::lines(&copy.document, page), ["secret"]);
+        assert_eq!(crate::simulator::work::text::lines(&copy.document, page), ["secret"]);
     }
 
     #[test]

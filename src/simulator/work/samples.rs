@@ -1,28 +1,26 @@
-//! Results that nobody computed, and that say so.
-//!
-//! What lives here: small valid files of every type, and JSON in the service's shapes (`pdfco-api.md` §4). What never
-//! does: pretending; wherever a result holds text, the text says that it is a sample.
+//! Results that were not computed, and that say so: small valid files of every type, and JSON in the service's shapes.
+//! Wherever a result holds text, the text says that it is a sample.
 
 use lopdf::content::{Content, Operation};
 use lopdf::{Document, Object, Stream, dictionary};
 use serde_json::{Value, json};
 
-use super::direct::decode_base64;
-use super::reply::Refusal;
+use crate::simulator::reply::Refusal;
 
-/// One grey pixel, and what the picture formats need around it.
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
-const JPEG: &str = "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA=";
-const WEBP: &str = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==";
-const TIFF: &str = "SUkqAAgAAAAIAAABAwABAAAAAQAAAAEBAwABAAAAAQAAAAIBAwABAAAACAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAAbgAAABYBAwABAAAAAQAAABcBBAABAAAAAQAAAAAAAACA";
+/// One gray pixel in each format, and a workbook of one cell that says that it is a sample.
+const SAMPLE_PNG: &[u8] = include_bytes!("samples/sample.png");
+const SAMPLE_JPG: &[u8] = include_bytes!("samples/sample.jpg");
+const SAMPLE_WEBP: &[u8] = include_bytes!("samples/sample.webp");
+const SAMPLE_TIFF: &[u8] = include_bytes!("samples/sample.tiff");
+const SAMPLE_XLSX: &[u8] = include_bytes!("samples/sample.xlsx");
 
 /// The sentence that every sample carries.
-pub(super) fn sentence(operation: &str) -> String {
+pub(in crate::simulator) fn sentence(operation: &str) -> String {
     format!("Sample made by the pdfco simulator: {operation}")
 }
 
 /// A sample file of a type.
-pub(super) fn file(operation: &str, path: &str, mime: &str) -> Result<Vec<u8>, Refusal> {
+pub(in crate::simulator) fn file(operation: &str, path: &str, mime: &str) -> Result<Vec<u8>, Refusal> {
     let sentence = sentence(operation);
     Ok(match mime {
         "application/pdf" => return pdf(&[&[&sentence]]),
@@ -38,17 +36,17 @@ pub(super) fn file(operation: &str, path: &str, mime: &str) -> Result<Vec<u8>, R
              <Data ss:Type=\"String\">{sentence}</Data></Cell></Row></Table></Worksheet></Workbook>"
         )
         .into_bytes(),
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => super::package::workbook(&sentence),
-        "image/png" => decode_base64(PNG).unwrap_or_default(),
-        "image/jpeg" => decode_base64(JPEG).unwrap_or_default(),
-        "image/webp" => decode_base64(WEBP).unwrap_or_default(),
-        "image/tiff" => decode_base64(TIFF).unwrap_or_default(),
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => SAMPLE_XLSX.to_vec(),
+        "image/png" => SAMPLE_PNG.to_vec(),
+        "image/jpeg" => SAMPLE_JPG.to_vec(),
+        "image/webp" => SAMPLE_WEBP.to_vec(),
+        "image/tiff" => SAMPLE_TIFF.to_vec(),
         _ => format!("{sentence}\r\n").into_bytes(),
     })
 }
 
 /// A PDF of these pages of these lines.
-pub(super) fn pdf(pages: &[&[&str]]) -> Result<Vec<u8>, Refusal> {
+pub(in crate::simulator) fn pdf(pages: &[&[&str]]) -> Result<Vec<u8>, Refusal> {
     let failed = |_| Refusal::new(500, "The simulator cannot write a PDF.");
     let mut document = Document::with_version("1.5");
     let tree = document.new_object_id();
@@ -95,7 +93,7 @@ pub(super) fn pdf(pages: &[&[&str]]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// What stands under `body`, or in a file, when the result is JSON.
-pub(super) fn json_value(operation: &str, path: &str) -> Value {
+pub(in crate::simulator) fn json_value(operation: &str, path: &str) -> Value {
     let note = sentence(operation);
     match path {
         "/v1/pdf/find" => json!([{
@@ -136,7 +134,7 @@ pub(super) fn json_value(operation: &str, path: &str) -> Value {
 }
 
 /// What an operation without a file adds to its answer, by the key under which it stands there.
-pub(super) fn inline(operation: &str, path: &str, id: Option<&str>) -> Value {
+pub(in crate::simulator) fn inline(operation: &str, path: &str, id: Option<&str>) -> Value {
     let note = sentence(operation);
     let number: i64 = id.and_then(|id| id.parse().ok()).unwrap_or(1);
     let template = json!({ "id": 1, "type": "system", "title": "Sample template", "description": note });

@@ -1,16 +1,15 @@
-//! What each operation makes.
-//!
-//! What lives here: the real work (text and its relatives, info, merge, split, rotate, delete-pages) and the choice of
-//! a sample for everything else. What never does: storage, credits, time. All of it runs on a thread of its own.
+//! What each operation makes: the real work (text and its relatives, info, merge, split, rotate, delete-pages), and a sample
+//! for everything else. All of it runs on a thread of its own.
 
 use serde_json::{Map, Value, json};
 
-use super::input::Input;
 use super::pdf::Pdf;
-use super::reply::Refusal;
-use super::work::{Source, ending_of};
+use super::source::Source;
 use super::{edit, pages, samples, text};
+use crate::catalog::media_types::extension_of;
 use crate::catalog::{Operation, Output};
+use crate::simulator::input::Input;
+use crate::simulator::reply::Refusal;
 
 /// Files that one operation may make.
 const FILES_MAX: usize = 500;
@@ -210,7 +209,7 @@ fn sample(operation: &Operation, input: &Input, sources: &[Source], stem: &str) 
             let mime = image_type(input).filter(|_| operation.path.contains("{type}")).unwrap_or(mime);
             let parts = (1..=pages.min(number(FILES_MAX)))
                 .map(|page| {
-                    let name = format!("{stem}_page{page}.{}", ending_of(mime));
+                    let name = format!("{stem}_page{page}.{}", extension_of(mime).unwrap_or("bin"));
                     samples::file(operation.name, operation.path, mime).map(|bytes| (name, bytes))
                 })
                 .collect::<Result<Vec<_>, _>>()?;

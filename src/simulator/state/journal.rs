@@ -1,14 +1,11 @@
-//! What was asked of the simulator.
-//!
-//! What lives here: the latest requests and counts per path, for tests and `GET /simulator/stats`. What never does:
-//! keys in the clear, or bodies without a bound.
+//! What was asked of the simulator: the latest requests and counts per path, for tests and `GET /simulator/stats`.
+//! Neither keys in the clear nor bodies without a bound are kept.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::world::lock;
 use crate::secret::Fingerprint;
 
 /// Requests remembered.
@@ -16,7 +13,7 @@ const REQUESTS_MAX: usize = 10_000;
 /// Paths counted; links are paths of their own, so there can be many.
 const PATHS_MAX: usize = 10_000;
 /// Larger bodies are not remembered.
-pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
+pub(in crate::simulator) const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// One request, as it came.
 #[derive(Clone, Debug)]
@@ -35,7 +32,7 @@ pub struct Request {
 
 /// The journal.
 #[derive(Default)]
-pub(super) struct Journal(Mutex<Pages>);
+pub(in crate::simulator) struct Journal(Mutex<Pages>);
 
 #[derive(Default)]
 struct Pages {
@@ -45,8 +42,8 @@ struct Pages {
 }
 
 impl Journal {
-    pub(super) fn record(&self, request: Request) {
-        let mut pages = lock(&self.0);
+    pub(in crate::simulator) fn record(&self, request: Request) {
+        let mut pages = self.0.lock();
         pages.total = pages.total.saturating_add(1);
         if let Some(count) = pages.counts.get_mut(&request.path) {
             *count = count.saturating_add(1);
@@ -59,17 +56,17 @@ impl Journal {
         pages.latest.push_back(request);
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
-        lock(&self.0).latest.iter().cloned().collect()
+    pub(in crate::simulator) fn requests(&self) -> Vec<Request> {
+        self.0.lock().latest.iter().cloned().collect()
     }
 
-    pub(super) fn count(&self, path: &str) -> usize {
-        lock(&self.0).counts.get(path).copied().unwrap_or(0)
+    pub(in crate::simulator) fn count(&self, path: &str) -> usize {
+        self.0.lock().counts.get(path).copied().unwrap_or(0)
     }
 
     /// `{requests, paths: {path: count}}`.
-    pub(super) fn to_json(&self) -> Value {
-        let pages = lock(&self.0);
+    pub(in crate::simulator) fn to_json(&self) -> Value {
+        let pages = self.0.lock();
         json!({ "requests": pages.total, "paths": pages.counts })
     }
 }

@@ -1,7 +1,4 @@
-//! The storage's door: downloads and presigned uploads.
-//!
-//! What lives here: GET with ranges and PUT on `/<32 signs>/<name>`, with no key, as S3 has them. What never does:
-//! the API's envelope; errors here are XML.
+//! The storage: GET with ranges and PUT on `/<32 signs>/<name>`, without a key, as S3 has them. Errors are XML here.
 
 use std::io::SeekFrom;
 
@@ -13,10 +10,11 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 
-use super::files::Entry;
-use super::link::{self, Bad};
-use super::reply::{reply, storage_refusal};
-use super::world::{World, random_name};
+use crate::simulator::link::{self, Bad};
+use crate::simulator::names::random_name;
+use crate::simulator::reply::{reply, storage_refusal};
+use crate::simulator::state::World;
+use crate::simulator::state::files::Entry;
 
 /// Largest upload, 2 GiB.
 const UPLOAD_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -24,7 +22,7 @@ const UPLOAD_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Answers a request for a stored file.
-pub(super) async fn answer(
+pub(in crate::simulator) async fn answer(
     world: &World,
     method: &Method,
     path: &str,
@@ -48,7 +46,10 @@ pub(super) async fn answer(
     let found = link::parts(path).and_then(|(id, _)| Some((id, world.files.entry(id)?)));
     match (method, found) {
         (&Method::PUT, Some((id, _))) => store(world, id, content_type, headers, body).await,
-        (&Method::GET, Some((id, entry))) if !entry.closed => send(world, id, &entry, headers).await,
+        (&Method::GET, Some((_, entry))) if !entry.closed && !entry.is_there() => {
+            storage_refusal(404, "NoSuchKey", "The specified key does not exist.")
+        }
+        (&Method::GET, Some((id, entry))) if entry.is_there() => send(world, id, &entry, headers).await,
         _ => storage_refusal(403, "AccessDenied", "Access Denied"),
     }
 }
@@ -59,7 +60,7 @@ async fn store(world: &World, id: &str, content_type: Option<&str>, headers: &He
     if announced.is_some_and(|length| length > UPLOAD_BYTES_MAX) {
         return too_large();
     }
-    // Written beside its place and moved there when whole, so that nobody reads half a file.
+    // Written beside its place and moved there when whole, so that a reader never gets half a file.
     let draft = world.files.path(&format!("{id}.{}", random_name()));
     let received = receive(&draft, body).await;
     let stored = match received {

@@ -1,9 +1,6 @@
-//! Page lists: `0,2-5,7-,!0`.
-//!
-//! What lives here: the one parser of the documented syntax, for both bases. What never does: knowing which operation
-//! counts from which number.
+//! Page lists: `0,2-5,7-,!0`. One parser of the documented syntax for both bases; it shares no code with the client's.
 
-use super::reply::Refusal;
+use crate::simulator::reply::Refusal;
 
 /// Items of one list; a list of more is a mistake.
 const ITEMS_MAX: usize = 2_000;
@@ -15,7 +12,7 @@ const PAGES_MAX: usize = 50_000;
 ///
 /// # Errors
 /// 450 for what is no list of pages, 449 for a page that the document does not have.
-pub(super) fn parse(text: &str, base: u32, count: u32) -> Result<Vec<Vec<u32>>, Refusal> {
+pub(in crate::simulator) fn parse(text: &str, base: u32, count: u32) -> Result<Vec<Vec<u32>>, Refusal> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(vec![(0..count).collect()]);
@@ -41,7 +38,7 @@ pub(super) fn parse(text: &str, base: u32, count: u32) -> Result<Vec<Vec<u32>>, 
 ///
 /// # Errors
 /// As [`parse`].
-pub(super) fn flat(text: &str, base: u32, count: u32) -> Result<Vec<u32>, Refusal> {
+pub(in crate::simulator) fn flat(text: &str, base: u32, count: u32) -> Result<Vec<u32>, Refusal> {
     Ok(parse(text, base, count)?.into_iter().flatten().collect())
 }
 

@@ -1,14 +1,12 @@
-//! New documents out of pages of others: split, merge, rotate, delete pages.
-//!
-//! What lives here: copying pages with everything they need and nothing else. What never does: bookmarks and forms;
-//! they belong to the document that the pages came from.
+//! New documents out of pages of others: split, merge, rotate, delete pages. Pages are copied with everything they need;
+//! bookmarks and forms belong to the document that they came from, and are left.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lopdf::{Dictionary, Document, Object, ObjectId, dictionary};
 
 use super::pdf::Pdf;
-use super::reply::Refusal;
+use crate::simulator::reply::Refusal;
 
 /// Objects that one new document may have.
 const OBJECTS_MAX: usize = 400_000;
@@ -146,8 +144,7 @@ impl<'a> Copy<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
-    use super::super::text;
+    use super::super::{samples, text};
     use super::*;
 
     fn words(bytes: &[u8]) -> Vec<String> {

@@ -1,19 +1,16 @@
-//! Keys, their credits and their pace.
-//!
-//! What lives here: which keys exist (any that starts with `sim_`), what they may spend and how fast they may ask.
-//! What never does: prices (the catalog) and when they fall due (`jobs.rs`).
+//! Keys, their credits and their pace: which keys exist (any that starts with `sim_`), what they may spend and how fast they
+//! may ask.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::reply::Refusal;
-use super::world::lock;
+use crate::simulator::reply::Refusal;
 
-/// Keys remembered; a test that uses more is a mistake, and is told.
+/// Keys remembered; a test that uses more is a mistake, and gets an error.
 const KEYS_MAX: usize = 10_000;
 /// Longest key.
 const KEY_BYTES_MAX: usize = 512;
@@ -21,7 +18,7 @@ const KEY_BYTES_MAX: usize = 512;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// All accounts.
-pub(super) struct Accounts {
+pub(in crate::simulator) struct Accounts {
     start: i64,
     pace: Option<u32>,
     refused: AtomicUsize,
@@ -34,22 +31,22 @@ struct Account {
 }
 
 impl Accounts {
-    pub(super) fn new(start: i64, pace: Option<u32>) -> Self {
+    pub(in crate::simulator) fn new(start: i64, pace: Option<u32>) -> Self {
         Accounts { start, pace, refused: AtomicUsize::new(0), known: Mutex::default() }
     }
 
-    /// Lets a request of this key in.
+    /// Admits a request of this key.
     ///
     /// # Errors
-    /// 401 for a key that is none, 429 for one that asks too fast.
-    pub(super) fn admit(&self, key: Option<&str>) -> Result<String, Refusal> {
+    /// 401 for an invalid key, 429 for one that asks too fast.
+    pub(in crate::simulator) fn admit(&self, key: Option<&str>) -> Result<String, Refusal> {
         let key = key.filter(|key| key.starts_with("sim_") && key.len() <= KEY_BYTES_MAX).ok_or_else(|| {
             Refusal::new(
                 401,
                 "Unauthorized: the API key is missing or wrong. The simulator takes keys that start with sim_.",
             )
         })?;
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if !known.contains_key(key) && known.len() >= KEYS_MAX {
             return Err(Refusal::new(429, "Too many keys for one simulator."));
         }
@@ -69,16 +66,16 @@ impl Accounts {
     }
 
     /// How many requests came too fast.
-    pub(super) fn refused(&self) -> usize {
+    pub(in crate::simulator) fn refused(&self) -> usize {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// ResponseMode `price` credits (gives them back when negative) and returns the balance.
+    /// Takes `price` credits (gives them back when negative) and returns the balance.
     ///
     /// # Errors
     /// 402 when the balance does not suffice; then nothing is taken.
-    pub(super) fn charge(&self, key: &str, price: i64) -> Result<i64, Refusal> {
-        let mut known = lock(&self.known);
+    pub(in crate::simulator) fn charge(&self, key: &str, price: i64) -> Result<i64, Refusal> {
+        let mut known = self.known.lock();
         let account = known.entry(key.to_owned()).or_insert_with(|| self.open(key));
         if price > 0 && account.credits < price {
             return Err(broke(account.credits));
@@ -87,18 +84,18 @@ impl Accounts {
         Ok(account.credits)
     }
 
-    /// Whether `price` could be paid now.
+    /// Checks that `price` could be paid now.
     ///
     /// # Errors
-    /// 402 when not.
-    pub(super) fn afford(&self, key: &str, price: i64) -> Result<(), Refusal> {
+    /// 402 when it could not.
+    pub(in crate::simulator) fn afford(&self, key: &str, price: i64) -> Result<(), Refusal> {
         let balance = self.balance(key);
         if price > 0 && balance < price { Err(broke(balance)) } else { Ok(()) }
     }
 
     /// The balance of a key, also of one that was never used.
-    pub(super) fn balance(&self, key: &str) -> i64 {
-        lock(&self.known).get(key).map_or_else(|| self.open(key).credits, |account| account.credits)
+    pub(in crate::simulator) fn balance(&self, key: &str) -> i64 {
+        self.known.lock().get(key).map_or_else(|| self.open(key).credits, |account| account.credits)
     }
 
     fn open(&self, key: &str) -> Account {
