@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Answer, App, Caller, Event, OutputView, TextOutput, or_cancelled, rfc3339, round_seconds, tips};
-use crate::catalog::Output;
+use crate::catalog::{Operation, Output};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -120,9 +120,12 @@ impl App {
 
     /// Text in the answer, when the result is text. A result that cannot be read now is not a failed job.
     pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, until: Option<Instant>, answer: &mut Answer) {
-        let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
+        let results = job.results();
+        // Data that stands in the answer already is not fetched as a file again.
+        let is_shown = |operation: &Operation| operation.output == Output::Inline && results.inline.is_some();
+        let is_text = job.operation().is_some_and(|operation| operation.gives_text() && !is_shown(operation));
         let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
-        if limit == 0 || job.results().links.is_empty() {
+        if limit == 0 || results.links.is_empty() {
             return;
         }
         match not_silent_beyond(until, &Mutex::default(), self.text_of(job, 0)).await {

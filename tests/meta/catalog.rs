@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use pdfco::answer::Answer;
 use pdfco::app::{App, Caller, ReadRequest, ResponseMode, SubmitRequest};
 use pdfco::catalog::{self, Method, Operation, Output, Param, ParamKind, Run, arguments};
 use pdfco::config::{self, Config, Folders, Values};
@@ -19,9 +20,10 @@ use pdfco::jobs::Results;
 use pdfco::mcp::client::Assistant;
 use pdfco::mcp::tools;
 use pdfco::secret::ApiKey;
-use pdfco::simulator::{self, Handle, Life, Options, Request};
+use pdfco::simulator::{self, Callbacks, Charging, Handle, Life, Options, Request, Shape};
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
@@ -495,11 +497,16 @@ struct Bench {
 
 impl Bench {
     async fn new(flags: &[(&str, &str)]) -> Bench {
+        let life = Life::Time { median: Duration::ZERO, sigma: 0.0 };
+        Bench::with(flags, Options { life, ..Options::default() }).await
+    }
+
+    /// Over a simulator that behaves so.
+    async fn with(flags: &[(&str, &str)], options: Options) -> Bench {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("scan.png"), b"\x89PNG\r\n\x1a\nnot much of a picture").unwrap();
         std::fs::write(home.path().join("mail.eml"), b"From: a@example.com\r\nSubject: hello\r\n\r\nText\r\n").unwrap();
-        let life = Life::Time { median: Duration::ZERO, sigma: 0.0 };
-        let options = Options { life, directory: home.path().to_owned(), ..Options::default() };
+        let options = Options { directory: home.path().to_owned(), credits: 1_000_000, ..options };
         let simulator = simulator::spawn(options).await.unwrap();
         let documents = fixture("documents");
         let folders = [
@@ -560,7 +567,8 @@ impl Bench {
         }
     }
 
-    async fn round_trip(&self, operation: &'static Operation) {
+    /// What the operation's job answers to the fewest arguments.
+    async fn submit(&self, operation: &'static Operation) -> Answer {
         let name = operation.name;
         let mut names: Vec<&str> = operation.params().filter(|param| param.required).map(|param| param.name).collect();
         // One of several is needed, which a declaration cannot say.
@@ -579,6 +587,29 @@ impl Bench {
         let answer = self.app.submit(&self.caller, request).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let shown = serde_json::to_string(&answer).unwrap();
         assert!(answer.status == "success" && !answer.is_error, "{name}: {shown}");
+        answer
+    }
+
+    /// One call hands over what the operation makes, in whatever shape the service answered.
+    async fn comes_back(&self, operation: &'static Operation) {
+        let name = operation.name;
+        let answer = self.submit(operation).await;
+        let job = answer.job.as_ref().unwrap();
+        let shown = serde_json::to_string(&answer).unwrap();
+        if operation.gives_text() {
+            let is_read = answer.output.as_ref().is_some_and(|output| !output.text.trim().is_empty());
+            assert!(is_read || Results::read(&answer.content).inline.is_some(), "{name}: {shown}");
+            self.assert_readable(operation, &job.job_id).await;
+        }
+        if operation.run != Run::Direct && operation.output != Output::Nothing {
+            self.assert_saved(operation, &job.job_id).await;
+        }
+    }
+
+    async fn round_trip(&self, operation: &'static Operation) {
+        let name = operation.name;
+        let answer = self.submit(operation).await;
+        let shown = serde_json::to_string(&answer).unwrap();
         let job = answer.job.as_ref().unwrap();
         // Every file has its link, and once: links are long.
         let links = Results::read(&answer.content).links;
@@ -630,6 +661,62 @@ async fn every_operation_comes_back_with_something_to_read_or_to_save() {
     let trips = catalog::all().map(|operation| bench.round_trip(operation));
     let done = futures_util::stream::iter(trips).buffer_unordered(AT_ONCE).count().await;
     assert_eq!(done, catalog::all().count());
+}
+
+/// Takes what the simulator posts, and hands it to the app as the HTTP transport does.
+async fn callback_receiver(app: Arc<App>, listener: TcpListener) {
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { return };
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            let mut request = Vec::new();
+            let (head, body) = loop {
+                stream.read_buf(&mut request).await.unwrap();
+                let text = String::from_utf8_lossy(&request).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+                if body.len() >= length.parse::<usize>().unwrap() {
+                    break (head.to_owned(), body.to_owned());
+                }
+            };
+            let path = head.split(' ').nth(1).unwrap();
+            let taken = app.jobs().called_back(path.rsplit('/').next().unwrap(), body.as_bytes()).await;
+            let status = if taken.is_ok() { "204 No Content" } else { "404 Not Found" };
+            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        });
+    }
+}
+
+/// Every operation in every shape that the service may answer in, by check and by callback, under either price.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_comes_back_in_every_shape() {
+    for shape in [Shape::Inline, Shape::Body, Shape::Link] {
+        for (charging, is_called_back) in
+            [(Charging::Flat, false), (Charging::PerPage, false), (Charging::Flat, true), (Charging::PerPage, true)]
+        {
+            let case = format!("{shape:?}, {charging:?}, called back: {is_called_back}");
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            let flags = [("PDFCO_CALLBACK_URL", address.as_str())];
+            let life = Life::Time { median: Duration::from_millis(if is_called_back { 300 } else { 0 }), sigma: 0.0 };
+            let content_type = if charging == Charging::Flat { "text/plain" } else { "" };
+            let callbacks = Callbacks { content_type: content_type.to_owned(), ..Callbacks::default() };
+            let options = Options { shape, charging, life, callbacks, ..Options::default() };
+            let bench = &Bench::with(if is_called_back { &flags } else { &[] }, options).await;
+            let receiver = tokio::spawn(callback_receiver(Arc::clone(&bench.app), listener));
+            let trips = catalog::all().map(|operation| bench.comes_back(operation));
+            let done = futures_util::stream::iter(trips).buffer_unordered(AT_ONCE).count().await;
+            assert_eq!(done, catalog::all().count(), "{case}");
+            receiver.abort();
+            let jobs = bench.simulator.jobs();
+            let checks = bench.simulator.count("/v1/job/check");
+            assert!(!is_called_back || checks * 2 < jobs, "{case}: {checks} checks of {jobs} jobs");
+            let before = bench.simulator.credits("sim_bench");
+            bench.submit(catalog::find("pdf_to_text").unwrap()).await;
+            let spent = before - bench.simulator.credits("sim_bench");
+            assert_eq!(charging == Charging::PerPage, spent >= 5 * 21, "{case}: {spent}");
+        }
+    }
 }
 
 // In place of the official server.

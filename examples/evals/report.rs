@@ -1,0 +1,73 @@
+//! The table of scores: written, read, compared.
+
+use std::fmt::Write;
+
+use super::session::Score;
+
+/// The table, as `docs/evals.md` has it.
+pub fn table(scores: &[Score]) -> String {
+    let mut text = String::from(
+        "# Evals\n\n\
+         User tasks as scripted sessions with the MCP server, over the simulator and without a model. Made by\n\
+         `cargo run --example evals -- --update`; a test fails where a score gets worse. Tokens are o200k tokens of what\n\
+         the answers hand to a model; credits and checks are what the simulator counted. With `--driver 'command'` a\n\
+         program of yours drives the same tasks (JSON lines: the task and the tools in, calls out).\n\n\
+         | task | calls | fewest | tokens | credits | checks | done |\n|---|---|---|---|---|---|---|\n",
+    );
+    for score in scores {
+        let done = if score.failure.is_none() { "yes" } else { "no" };
+        let Score { name, calls, fewest, tokens, credits, checks, .. } = score;
+        let _ = writeln!(text, "| {name} | {calls} | {fewest} | {tokens} | {credits} | {checks} | {done} |");
+    }
+    let sum = |of: fn(&Score) -> usize| scores.iter().map(of).sum::<usize>();
+    let credits: i64 = scores.iter().map(|score| score.credits).sum();
+    let done = scores.iter().filter(|score| score.failure.is_none()).count();
+    let _ = writeln!(
+        text,
+        "| **{} tasks** | {} | {} | {} | {credits} | {} | {done} |",
+        scores.len(),
+        sum(|score| score.calls),
+        sum(|score| score.fewest),
+        sum(|score| score.tokens),
+        sum(|score| score.checks),
+    );
+    text
+}
+
+/// The scores of a table.
+pub fn read(table: &str) -> Vec<Score> {
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| task"));
+    rows.filter_map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let number = |at: usize| cells.get(at)?.parse::<usize>().ok();
+        Some(Score {
+            name: cells.first()?.to_string(),
+            calls: number(1)?,
+            fewest: number(2)?,
+            tokens: number(3)?,
+            credits: cells.get(4)?.parse().ok()?,
+            checks: number(5)?,
+            failure: (cells.get(6)? != &"yes").then(String::new),
+        })
+    })
+    .filter(|score| !score.name.starts_with('*'))
+    .collect()
+}
+
+/// Where `now` is worse than `then`. Ids and times make a few tokens of difference, and a busy machine a check.
+pub fn worse(then: &Score, now: &Score) -> Option<String> {
+    let name = &now.name;
+    if let (None, Some(failure)) = (&then.failure, &now.failure) {
+        return Some(format!("{name}: {failure}"));
+    }
+    let tokens_allowed = then.tokens + then.tokens / 20 + 30;
+    [
+        (now.calls > then.calls, "calls", now.calls as i64, then.calls as i64),
+        (now.tokens > tokens_allowed, "tokens", now.tokens as i64, then.tokens as i64),
+        (now.credits > then.credits + 4, "credits", now.credits, then.credits),
+        (now.checks > then.checks + 2, "checks", now.checks as i64, then.checks as i64),
+    ]
+    .into_iter()
+    .find(|(is_worse, ..)| *is_worse)
+    .map(|(_, what, now, then)| format!("{name}: {now} {what}, {then} before"))
+}

@@ -1,0 +1,82 @@
+//! What a task is.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A task of a user.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Task {
+    /// A short name.
+    pub name: String,
+    /// What the user asks.
+    pub ask: String,
+    /// The fewest calls with which it can be done.
+    pub fewest: usize,
+    /// What the simulator and the folder are like.
+    #[serde(default)]
+    pub world: World,
+    /// The session.
+    pub steps: Vec<Step>,
+    /// What has to be true at the end.
+    pub goal: Goal,
+}
+
+/// What the simulator and the folder of a task are like.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct World {
+    /// Credits at the start; 10 000 when left out.
+    pub credits: Option<i64>,
+    /// Seconds that each job takes; one check when left out.
+    pub seconds: Option<f64>,
+    /// Where results stand, as `pdfco simulate --shape` has it.
+    pub shape: Option<String>,
+    /// Seconds that links are valid.
+    pub link_seconds: Option<u64>,
+    /// Copies of a one-page document in the folder: `copy-00.pdf`, `copy-01.pdf`…
+    #[serde(default)]
+    pub copies: usize,
+    /// Whether the folder has a document that gives orders, `injected.pdf`.
+    #[serde(default)]
+    pub injected: bool,
+}
+
+/// One step of a session.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Step {
+    /// A call of a tool.
+    Call {
+        /// The tool.
+        tool: String,
+        /// Its arguments. A text `$N/pointer` stands for that part of the N-th answer.
+        arguments: Map<String, Value>,
+        /// The status that the answer has to have.
+        expect: Option<String>,
+        /// Whether it belongs to the situation, and is not counted.
+        #[serde(default)]
+        prepare: bool,
+    },
+    /// Something that happens meanwhile.
+    Event {
+        /// `restart` or `pause`.
+        r#do: String,
+        /// Seconds of a pause.
+        #[serde(default)]
+        seconds: f64,
+    },
+}
+
+/// What has to be true at the end.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Goal {
+    /// A counted answer holds this text.
+    pub text: Option<String>,
+    /// These files or folders are there and not empty.
+    #[serde(default)]
+    pub saved: Vec<String>,
+}
+
+/// The tasks of the repository.
+pub fn all() -> Vec<Task> {
+    serde_json::from_str(include_str!("tasks.json")).unwrap_or_else(|error| panic!("tasks.json: {error}"))
+}
