@@ -175,7 +175,7 @@ impl Session {
             return Some(format!("no answer says `{text}`: {last}"));
         }
         let is_there = |name: &String| {
-            let path = self.home.path().join("out").join(name);
+            let path = self.home.path().join("documents").join(name);
             match std::fs::metadata(&path) {
                 Ok(known) if known.is_dir() => std::fs::read_dir(&path).is_ok_and(|mut files| files.next().is_some()),
                 Ok(known) => known.len() > 0,
@@ -214,10 +214,10 @@ pub async fn run(task: &Task) -> Score {
 
 async fn connect(simulator: &Handle, home: &Path) -> Connection {
     let documents = home.join("documents");
-    let (out, ledger) = (home.join("out"), home.join("ledger.db"));
+    let ledger = home.join("ledger.db");
     let flags: Values = [
         ("PDFCO_FILES", &documents),
-        ("PDFCO_DOWNLOAD_DIR", &out),
+        ("PDFCO_DOWNLOAD_DIR", &documents),
         ("PDFCO_LEDGER", &ledger),
         ("PDFCO_CHECK_WORTH_SECONDS", &PathBuf::from("0.05")),
     ]
@@ -244,7 +244,6 @@ async fn connect(simulator: &Handle, home: &Path) -> Connection {
 fn fill(home: &Path, task: &Task) {
     let documents = home.join("documents");
     std::fs::create_dir_all(&documents).unwrap();
-    std::fs::create_dir_all(home.join("out")).unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/documents");
     for name in ["report.pdf", "invoice.pdf", "brochure.pdf", "broken.pdf", "handbook.pdf", "data.csv"] {
         std::fs::copy(fixtures.join(name), documents.join(name)).unwrap();

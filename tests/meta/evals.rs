@@ -14,6 +14,9 @@ async fn no_score_of_the_evals_gets_worse() {
     let tasks = task::all();
     assert!(tasks.len() >= 30, "{} tasks", tasks.len());
     let scores: Vec<_> = futures_util::stream::iter(&tasks).map(session::run).buffered(AT_ONCE).collect().await;
+    for score in scores.iter().filter(|score| score.failure.is_some()) {
+        println!("{}: {}", score.name, score.failure.as_deref().unwrap_or_default());
+    }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/evals.md");
     if std::env::var("UPDATE_FIXTURES").is_ok_and(|value| value == "1") {
         std::fs::write(path, report::table(&scores)).unwrap();
