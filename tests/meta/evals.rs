@@ -3,8 +3,8 @@
 #[path = "../../examples/evals/mod.rs"]
 mod sessions;
 
-use sessions::{driver, report, session, task};
 use futures_util::StreamExt;
+use sessions::{driver, report, session, task};
 
 /// Sessions at once.
 const AT_ONCE: usize = 4;
@@ -34,7 +34,8 @@ async fn no_score_of_the_evals_gets_worse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_can_drive_a_task() {
     let balance = task::all().into_iter().find(|task| task.name == "balance").unwrap();
-    let command = r#"read task; echo '{"tool": "get_credit_balance", "arguments": {}}'; read result; echo '{"answer": "done"}'"#;
+    let command =
+        r#"read task; echo '{"tool": "get_credit_balance", "arguments": {}}'; read result; echo '{"answer": "done"}'"#;
     let score = driver::run(&balance, command).await;
     assert!(score.failure.is_none(), "{score:?}");
     assert_eq!(score.calls, 1);
