@@ -43,6 +43,8 @@ pub enum Kind {
     Network,
     /// The service answered something that cannot be used (5xx, not JSON, no state).
     Upstream,
+    /// The ledger cannot be written (or read), and without it nothing is paid for.
+    LedgerUnavailable,
     /// The caller gave up.
     Cancelled,
     /// A defect of this program.
@@ -51,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::InvalidArgument,
         Kind::Auth,
         Kind::InsufficientCredits,
@@ -64,6 +66,7 @@ impl Kind {
         Kind::TooLarge,
         Kind::Network,
         Kind::Upstream,
+        Kind::LedgerUnavailable,
         Kind::Cancelled,
         Kind::Internal,
     ];
@@ -83,6 +86,7 @@ impl Kind {
             Kind::TooLarge => "too_large",
             Kind::Network => "network",
             Kind::Upstream => "upstream",
+            Kind::LedgerUnavailable => "ledger_unavailable",
             Kind::Cancelled => "cancelled",
             Kind::Internal => "internal",
         }
@@ -91,7 +95,7 @@ impl Kind {
     /// Whether the same call may succeed later without being changed.
     pub fn is_retryable(self) -> bool {
         match self {
-            Kind::RateLimited | Kind::Network | Kind::Upstream => true,
+            Kind::RateLimited | Kind::Network | Kind::Upstream | Kind::LedgerUnavailable => true,
             Kind::InvalidArgument
             | Kind::Auth
             | Kind::InsufficientCredits

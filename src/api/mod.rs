@@ -199,16 +199,17 @@ impl Client {
     async fn attempt_with_permit(&self, key: &ApiKey, call: &Call, mut permit: Permit) -> Result<Response, Failure> {
         // Another request of this key may have been refused while this one waited.
         let mut withheld = self.refusal(key);
+        if let (None, Some(BeforeSend(may_leave))) = (&withheld, &call.before_send)
+            && (call.cancel.is_cancelled() || !may_leave().await)
+        {
+            withheld = Some(given_up());
+        }
+        // Last, because marking a request as sent waits for the disk: a slot that is taken is used at once.
         if withheld.is_none() {
             tokio::select! {
                 () = self.keep_shared_pace(key) => {}
                 () = call.cancel.cancelled() => withheld = Some(given_up()),
             }
-        }
-        if let (None, Some(BeforeSend(may_leave))) = (&withheld, &call.before_send)
-            && (call.cancel.is_cancelled() || !may_leave().await)
-        {
-            withheld = Some(given_up());
         }
         if let Some(error) = withheld {
             permit.release();

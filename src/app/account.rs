@@ -16,7 +16,7 @@ impl App {
     /// `file_access`, `too_large`, and as `Client::send`.
     pub async fn upload(&self, caller: &Caller, file_path: &str, name: Option<&str>) -> Result<Answer> {
         let file = caller.sandbox.readable(file_path).await?;
-        self.jobs.refuse_beyond_budget(crate::catalog::find("file_upload_url")?).await?;
+        self.jobs.refuse_beyond_budget(&caller.owner, crate::catalog::find("file_upload_url")?).await?;
         caller.emit(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
         let uploading =
             upload(&self.jobs, &self.client, &self.hosts, &caller.owner, &file, name, self.config.max_file_bytes);

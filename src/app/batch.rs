@@ -111,7 +111,7 @@ impl App {
             && resume
             && last.job_id.is_none()
             && !last.status.is_terminal()
-            && ledger.take_back(&last.intent_id).await?
+            && ledger.withdraw(&last.intent_id).await?
         {
             jobs.pop();
         }

@@ -32,7 +32,12 @@ pub fn of_error(kind: Kind) -> u8 {
         Kind::InvalidArgument | Kind::FileAccess | Kind::TooLarge => USAGE,
         Kind::Auth | Kind::InsufficientCredits => ACCOUNT,
         Kind::NotFound => NOT_FOUND,
-        Kind::RateLimited | Kind::LinkExpired | Kind::Network | Kind::Upstream | Kind::Internal => SERVICE,
+        Kind::RateLimited
+        | Kind::LinkExpired
+        | Kind::Network
+        | Kind::Upstream
+        | Kind::LedgerUnavailable
+        | Kind::Internal => SERVICE,
         Kind::Cancelled => INTERRUPTED,
     }
 }

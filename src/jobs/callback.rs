@@ -74,7 +74,7 @@ impl Jobs {
             && let Ok(id) = JobId::parse(&id)
         {
             // The callback overtook the answer to the submit, or that answer was lost.
-            self.core.ledger.named(&job.intent_id, id.as_str()).await?;
+            self.core.ledger.named(&job.intent_id, id.as_str()).await;
         }
         match read(&body) {
             Some(told) => self.end_by_callback(job, body, told).await,
@@ -95,9 +95,9 @@ impl Jobs {
         };
         let (core, poller) = (Arc::clone(&self.core), self.poller.clone());
         let recorded = tokio::spawn(async move {
-            let job = core.ledger.observe(&job.intent_id, &seen).await?;
+            let job = core.ledger.observe(None, &job, &seen, None).await;
             if job.completed_at == Some(seen.at) {
-                core.book(&job.tenant, &job.operation, Charge::new(seen.credits, None)).await;
+                super::check_service::counted(Charge::new(seen.credits, None));
                 if seen.status == JobStatus::Success {
                     core.learn(&job, EndSeen::ByCallback).await;
                 }

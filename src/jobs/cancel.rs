@@ -12,7 +12,7 @@ impl Jobs {
     /// `not_found` when the ledger does not know it.
     pub async fn cancel(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
         let job = self.get(owner, id).await?;
-        let (job, changed) = self.core.ledger.cancel(&job.intent_id, now()).await?;
+        let (job, changed) = self.core.ledger.cancel(&job, now()).await?;
         self.poller.publish(&job);
         Ok((job, changed))
     }

@@ -13,21 +13,24 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::ledger::Reservation;
 use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
 use super::secrets::JobSecrets;
 use super::{DurationEstimate, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, Call, Client, ResponseContext};
-use crate::catalog::Method;
+use crate::catalog::{self, Method};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::tenant::{Owner, Tenant};
+use crate::tenant::Owner;
 
 /// How often the lease of a job is renewed while its check is on the way: a process that dies in the middle keeps others
 /// from checking for no longer than a lease lives without.
 const LEASE_RENEWAL: Duration = Duration::from_secs(2);
+/// What a check costs, in credits, until this account's own checks say otherwise.
+const CHECK_PRICE: i64 = 2;
 /// From this many jobs on, old answers `unknown` are forgotten.
 const UNKNOWN_ANSWERS_KEPT: usize = 1_024;
 /// From this many jobs on, callbacks that could not be read are forgotten.
@@ -94,8 +97,35 @@ impl CheckService {
         cancel: CancellationToken,
     ) -> Result<CheckOutcome> {
         let call = Call { cancel, ..self.check_call(job, force) };
-        let response = self.client.send(&owner.key, &call).await?;
-        self.record(owner, job, &response, |_| {}).await
+        let reservation = self.admit_check(owner).await?;
+        match self.client.send(&owner.key, &call).await {
+            Ok(response) => self.record(owner, job, &response, reservation, |_| {}).await,
+            Err(error) => Err(self.not_answered(reservation, error)),
+        }
+    }
+
+    /// Admits a request that is no job, unless it is free: nothing is paid for without a durable row.
+    pub(super) async fn admit_direct(&self, owner: &Owner, operation: &str) -> Result<Option<Reservation>> {
+        // An upload is booked under a name of its own.
+        let name = if operation == "file_upload" { "file_upload_url" } else { operation };
+        let Some(price) = catalog::find(name).ok().and_then(super::submit::price) else { return Ok(None) };
+        let admission = self.ledger.admission(owner, operation, self.settings.credit_budget, price).await;
+        self.ledger.admit(owner, admission).await.map(Some).map_err(super::submit::nothing_sent)
+    }
+
+    /// Sets aside what a check may cost, if there is a budget.
+    async fn admit_check(&self, owner: &Owner) -> Result<Option<Reservation>> {
+        self.ledger.admit_check(owner, self.settings.credit_budget, CHECK_PRICE).await
+    }
+
+    /// Gives back what was set aside for a request that was surely not charged.
+    pub(super) fn not_answered(&self, reservation: Option<Reservation>, error: Error) -> Error {
+        if let Some(reservation) = reservation
+            && !matches!(error.kind(), Kind::Network | Kind::Upstream)
+        {
+            self.ledger.give_back(reservation);
+        }
+        error
     }
 
     /// Records the answer to a check.
@@ -104,6 +134,7 @@ impl CheckService {
         owner: &Owner,
         job: &Job,
         response: &api::Response,
+        reservation: Option<Reservation>,
         on_charge: impl Fn(Charge),
     ) -> Result<CheckOutcome> {
         let charge = response.charge();
@@ -112,35 +143,26 @@ impl CheckService {
             Ok(seen) => seen,
             Err(error) => {
                 // Such an answer still says what it cost, which goes along with the error.
-                self.book(&owner.tenant, "job_check", charge).await;
+                match reservation {
+                    Some(reservation) => self.ledger.settle(owner, reservation, "job_check", counted(charge)).await,
+                    None => drop(self.book(owner, "job_check", charge).await),
+                }
                 return Err(error);
             }
         };
         on_charge(counted(charge));
         self.wanted.lock().remove(&job.intent_id);
-        let job = if job.is_unknown_here() { self.adopted(job).await } else { job.clone() };
-        let (seen, doubt) = self.doubted(&job, seen);
+        let (seen, doubt) = self.doubted(job, seen);
         let previous = job.last_checked_at.map(|_| job.last_check_seconds());
-        let recorded = self.ledger.observe(&job.intent_id, &seen).await.unwrap_or_else(|error| {
-            // The answer was paid for: it is returned even when it cannot be recorded.
-            tracing::warn!(%error, job_id = job.id(), "the answer to a check could not be recorded");
-            job.seeing(&seen)
-        });
+        let recorded = self.ledger.observe(Some(owner.account()), job, &seen, reservation).await;
+        if recorded.status.is_terminal() && recorded.completed_at == Some(seen.at) && !job.operation.is_empty() {
+            // Knowing less about prices harms nothing.
+            let _ = self.ledger.learn_price(owner.account(), &recorded).await;
+        }
         if seen.status == JobStatus::Success && recorded.completed_at == Some(seen.at) {
             self.learn(&recorded, EndSeen::ByCheck { previous }).await;
         }
         Ok(CheckOutcome { job: recorded, charge, by: CheckedBy::Here, doubt })
-    }
-
-    /// The row of a job of which only an id from elsewhere was known. It is made now, because the service has answered.
-    async fn adopted(&self, job: &Job) -> Job {
-        match Box::pin(self.ledger.adopt(&job.tenant, job.id(), &job.intent_id, job.created_at)).await {
-            Ok(adopted) => adopted,
-            Err(error) => {
-                tracing::warn!(%error, job_id = job.id(), "a job from elsewhere could not be recorded");
-                job.clone()
-            }
-        }
     }
 
     /// `seen` as it is recorded. `unknown` about a young job of our own is believed after several answers only; until then
@@ -228,11 +250,9 @@ impl CheckService {
     }
 
     /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    pub(super) async fn book(&self, tenant: &Tenant, operation: &str, charge: Charge) -> Charge {
-        if let Some(credits) = charge.credits
-            && let Err(error) = self.ledger.spent(tenant, operation, credits, now()).await
-        {
-            tracing::warn!(%error, %tenant, operation, credits, "spending could not be booked");
+    pub(super) async fn book(&self, owner: &Owner, operation: &str, charge: Charge) -> Charge {
+        if charge != Charge::NONE {
+            self.ledger.charged(owner, operation, charge, now()).await;
         }
         counted(charge)
     }
@@ -242,7 +262,7 @@ impl CheckService {
         if error.kind() != Kind::InsufficientCredits || error.charge().remaining.is_some() {
             return error;
         }
-        match self.ledger.last_balance(&owner.tenant).await {
+        match self.ledger.newest_balance(owner.account()).await {
             Ok(Some((balance, _))) => error.with_charge(Charge::new(None, Some(balance))),
             Ok(None) | Err(_) => error,
         }
@@ -287,7 +307,7 @@ impl CheckService {
         if !self.ledger.is_shared() || job.is_unknown_here() {
             return Lease::Ours;
         }
-        match self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await {
+        match self.ledger.claim(job, &self.holder, job.last_checked_at, now()).await {
             Ok(Err(theirs)) => Lease::Theirs(Box::new(theirs)),
             // A ledger that cannot be asked does not stop the polling.
             Ok(Ok(())) | Err(_) => Lease::Ours,
@@ -301,16 +321,13 @@ impl CheckService {
         }
         loop {
             tokio::time::sleep(LEASE_RENEWAL).await;
-            let _ = self.ledger.claim(&job.intent_id, &self.holder, job.last_checked_at, now()).await;
+            let _ = self.ledger.claim(job, &self.holder, job.last_checked_at, now()).await;
         }
     }
 
-    async fn release_lease(&self, job: &Job) {
-        if self.ledger.is_shared()
-            && !job.is_unknown_here()
-            && let Err(error) = self.ledger.release(&job.intent_id, &self.holder).await
-        {
-            tracing::debug!(%error, job_id = job.id(), "a lease could not be released; it ends by time");
+    fn release_lease(&self, job: &Job) {
+        if self.ledger.is_shared() && !job.is_unknown_here() {
+            self.ledger.release(&job.intent_id, &self.holder);
         }
     }
 
@@ -328,17 +345,25 @@ impl CheckService {
             let by = if is_news { CheckedBy::Elsewhere } else { CheckedBy::LeaseHolder };
             return Ok(CheckOutcome { job: *theirs, charge: Charge::NONE, by, doubt: None });
         }
+        let reservation = match self.admit_check(owner).await {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                permit.release();
+                self.release_lease(job);
+                return Err(error);
+            }
+        };
         let call = Call { cancel: cancel.clone(), ..self.check_call(job, false) };
         let response = tokio::select! {
             response = self.client.send_with_permit(&owner.key, &call, permit) => response,
             () = self.keep_lease(job) => unreachable_end(),
         };
         let outcome = match response {
-            Ok(response) => self.record(owner, job, &response, on_charge).await,
-            Err(error) => Err(self.with_balance(owner, error).await),
+            Ok(response) => self.record(owner, job, &response, reservation, on_charge).await,
+            Err(error) => Err(self.with_balance(owner, self.not_answered(reservation, error)).await),
         };
         if outcome.is_err() {
-            self.release_lease(job).await;
+            self.release_lease(job);
         }
         outcome
     }

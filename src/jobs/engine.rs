@@ -136,8 +136,18 @@ impl Jobs {
         });
         let span = tracing::info_span!("request", %operation, tenant = %owner.tenant);
         let exchange = async move {
-            let response = core.client.send(&owner.key, &call).await?;
-            let charge = core.book(&owner.tenant, &operation, response.charge()).await;
+            let admitted = core.admit_direct(&owner, &operation).await?;
+            let response = match core.client.send(&owner.key, &call).await {
+                Ok(response) => response,
+                Err(error) => return Err(core.not_answered(admitted, error)),
+            };
+            let charge = match admitted {
+                Some(admitted) => {
+                    core.ledger.settle(&owner, admitted, &operation, response.charge()).await;
+                    super::check_service::counted(response.charge())
+                }
+                None => core.book(&owner, &operation, response.charge()).await,
+            };
             Ok((response.body, charge))
         };
         let exchange = tokio::spawn(exchange.instrument(span));

@@ -88,7 +88,7 @@ impl Job {
     }
 
     /// A job of which nothing is known but its id. It is not recorded until the service has answered about it.
-    pub(super) fn from_elsewhere(tenant: Tenant, id: &JobId, now: Millis) -> Job {
+    pub fn from_elsewhere(tenant: Tenant, id: &JobId, now: Millis) -> Job {
         Job {
             intent_id: super::job_id::new_intent_id(),
             job_id: Some(id.as_str().to_owned()),

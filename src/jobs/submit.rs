@@ -3,15 +3,15 @@
 //! What lives here: [`Jobs::prepare`] and [`Prepared::send`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
 //! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`check.rs`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::job_id::{ID_BYTES_MAX, new_intent_id, valid_id};
-use super::ledger::Intent;
+use super::job_id::{ID_BYTES_MAX, valid_id};
+use super::ledger::{Admission, Intent, is_unavailable};
 use super::{Job, Jobs, Millis, Results};
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
 use crate::catalog::{Effect, Operation, Output, Run};
@@ -105,7 +105,7 @@ impl Jobs {
         {
             return Ok(Preparation::Repeat(Box::new(job)));
         }
-        self.refuse_beyond_budget(operation).await?;
+        self.refuse_beyond_budget(owner, operation).await?;
         Ok(Preparation::Prepared(Prepared { jobs: self, owner, operation, request_hash, client_request_id }))
     }
 
@@ -131,26 +131,22 @@ impl Jobs {
         let Outgoing { mut body, mut secrets, public_arguments, cancel } = outgoing;
         // The end of the process waits for this: what was sent must be recorded.
         let _under_way = self.submits.token();
-        let tenant = &owner.tenant;
-        let intent_id = new_intent_id();
         let at = now();
-        self.refuse_beyond_budget(operation).await?;
         let callback = self.callback_for(operation, &body);
         let intent = Intent {
-            intent_id: &intent_id,
-            tenant,
-            operation: operation.name,
-            arguments: &public_arguments,
-            request_hash: &request_hash,
-            client_request_id,
-            callback_hash: callback.as_ref().map(|callback| callback.hash.as_str()),
-            at,
+            arguments: public_arguments,
+            request_hash,
+            client_request_id: client_request_id.map(str::to_owned),
+            callback_hash: callback.as_ref().map(|callback| callback.hash.clone()),
+            ..Intent::new(owner, operation.name, at)
         };
+        let admission = self.admission(owner, operation).await;
+        let ledger = &self.core.ledger;
         let mut tries = 0;
-        while let Some(job) = self.core.ledger.intend(&intent).await? {
+        while let Some(job) = ledger.insert_intent(&intent, admission).await.map_err(nothing_sent)? {
             // Another submit took the id while this one uploaded its files: the same rule decides as in `prepare`.
             let earlier = match client_request_id {
-                Some(id) => self.repeat_of(owner, id, &request_hash).await?,
+                Some(id) => self.repeat_of(owner, id, &intent.request_hash).await?,
                 None => Some(job),
             };
             tries += 1;
@@ -162,7 +158,8 @@ impl Jobs {
             }
         }
         let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
-        let twin = self.core.ledger.same_request(tenant, &request_hash, &intent_id, since).await?;
+        let twin =
+            ledger.same_request(&owner.tenant, &intent.request_hash, &intent.intent_id, since).await.ok().flatten();
 
         if let Some(body) = body.as_object_mut() {
             if operation.run == Run::Job {
@@ -173,74 +170,85 @@ impl Jobs {
                 secrets.push(callback.secret);
             }
         }
-        self.core.secrets.keep(&intent_id, &owner.key, &secrets);
-        let call =
-            Call { cancel, before_send: Some(self.departure_of(&intent_id)), ..call_for(operation, body, secrets) };
+        self.core.secrets.keep(&intent.intent_id, &owner.key, &secrets);
+        let marking = Marking::default();
+        let before_send = Some(self.before_send(&intent.intent_id, &marking));
+        let call = Call { cancel, before_send, ..call_for(operation, body, secrets) };
         match self.core.client.send(&owner.key, &call).await {
             Ok(reply) => {
-                let charge = self.core.book(tenant, operation.name, reply.charge()).await;
-                let (credits, remaining) = (reply.credits(), reply.credits_remaining());
-                let job_id = reply.job_id();
-                let recorded = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
-                    Ok(Some(job_id)) => {
-                        self.core.ledger.accepted(&intent_id, job_id, &reply.body, credits, remaining, now()).await
-                    }
-                    Ok(None) if tells_a_result(operation, &reply.body) => {
-                        self.core.ledger.finished_at_once(&intent_id, &reply.body, credits, remaining, now()).await
-                    }
-                    Ok(None) => {
-                        let error = neither_job_nor_result(operation, &reply).with_charge(charge);
-                        self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
-                        return Err(error);
-                    }
-                    Err(error) => Err(error),
-                };
-                let job = recorded.map_err(|error| not_recorded(&reply, error).with_charge(charge))?;
+                let charge = super::check_service::counted(reply.charge());
+                let job = self.record(&intent, operation, &reply, charge).await?;
                 Ok(Submitted { job, charge, is_repeat: false, twin })
             }
             Err(error) => {
-                if let Some(credits) = error.upstream().and_then(|body| api::response::credits_in(body, "credits")) {
-                    self.core.book(tenant, operation.name, Charge::new(Some(credits), None)).await;
+                // What kept the request from being sent says more than that it was not.
+                let error = marking.take().map_or(error, nothing_sent);
+                let upstream = error.upstream();
+                let credits = upstream.and_then(|body| api::response::credits_in(body, "credits"));
+                let job_id = upstream.and_then(api::response::job_id_in).filter(|id| valid_id(id, "jobId").is_ok());
+                // A failure that names a job: what became of it can be asked.
+                let error = if job_id.is_some() { error.with_unknown_fate() } else { error };
+                ledger.not_accepted(&intent, &error, Charge::new(credits, None), now()).await;
+                if let Some(job_id) = job_id {
+                    ledger.named(&intent.intent_id, &job_id).await;
                 }
-                self.core.ledger.not_accepted(&intent_id, &error, error.is_fate_unknown()).await?;
                 Err(error)
             }
         }
     }
 
-    /// Writes down that the request leaves, at the last moment: what a crash cuts off before was surely not charged. A
-    /// row that is gone or put aside by then holds the request back. A ledger that cannot be asked holds nobody up.
-    fn departure_of(&self, intent_id: &str) -> BeforeSend {
-        let (core, intent_id) = (Arc::clone(&self.core), intent_id.to_owned());
+    /// Keeps what the service answered to a submit: the job, or the error that it was.
+    async fn record(
+        &self,
+        intent: &Intent,
+        operation: &Operation,
+        reply: &api::Response,
+        charge: Charge,
+    ) -> Result<Job> {
+        let ledger = &self.core.ledger;
+        let job_id = reply.job_id();
+        let error = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
+            Ok(Some(job_id)) => return Ok(ledger.accepted(intent, job_id, &reply.body, charge, now()).await),
+            Ok(None) if tells_a_result(operation, &reply.body) => {
+                return Ok(ledger.finished_at_once(intent, &reply.body, charge, now()).await);
+            }
+            Ok(None) => neither_job_nor_result(operation, reply),
+            Err(error) => unusable_id(reply, error),
+        };
+        let error = error.with_charge(charge);
+        ledger.not_accepted(intent, &error, charge, now()).await;
+        Err(error)
+    }
+
+    /// Marks the request as sent at the last moment: what a crash cuts off before was surely not charged. A row that is
+    /// gone or cancelled by then holds the request back, and so does a ledger that cannot be written.
+    fn before_send(&self, intent_id: &str, marking: &Marking) -> BeforeSend {
+        let (core, intent_id, marking) = (Arc::clone(&self.core), intent_id.to_owned(), marking.clone());
         BeforeSend(Arc::new(move || {
-            let (core, intent_id) = (Arc::clone(&core), intent_id.clone());
+            let (core, intent_id, marking) = (Arc::clone(&core), intent_id.clone(), marking.clone());
             Box::pin(async move {
-                core.ledger.leaves(&intent_id, now()).await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the ledger does not know that a request left");
-                    true
+                core.ledger.mark_sent(&intent_id, now()).await.unwrap_or_else(|error| {
+                    marking.failed(error);
+                    false
                 })
             })
         }))
     }
 
-    /// Refuses paid work once the day's budget is spent. What only reads the account goes on.
+    /// What a submit of `operation` asks of the budget; nothing when there is none, or when it only reads the account.
+    async fn admission(&self, owner: &Owner, operation: &Operation) -> Option<Admission> {
+        let limit = self.core.settings.credit_budget;
+        self.core.ledger.admission(owner, operation.name, limit, price(operation)?).await
+    }
+
+    /// Refuses paid work that the day's budget does not allow, before files are uploaded for it; the intent is admitted
+    /// on its own. What only reads the account goes on.
     ///
     /// # Errors
-    /// `insufficient_credits`, naming the budget.
-    pub async fn refuse_beyond_budget(&self, operation: &Operation) -> Result<()> {
-        let Some(budget) = self.core.settings.credit_budget else { return Ok(()) };
-        if operation.effect == Effect::ReadsAccount {
-            return Ok(());
-        }
-        let spent = self.core.ledger.spent_on_day(now()).await?;
-        if spent < budget {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::InsufficientCredits,
-            format!("The day's budget of {budget} credits is spent ({spent} so far, by this ledger's count)."),
-            "It starts anew at midnight UTC. Raise PDFCO_CREDIT_BUDGET to go on today. Nothing was sent.",
-        ))
+    /// `insufficient_credits`, naming the budget; `ledger_unavailable` when what was spent is not known.
+    pub async fn refuse_beyond_budget(&self, owner: &Owner, operation: &Operation) -> Result<()> {
+        let Some(admission) = self.admission(owner, operation).await else { return Ok(()) };
+        self.core.ledger.refuse_beyond(owner, admission).await.map_err(nothing_sent)
     }
 
     /// The caller's earlier job under `client_request_id`. One that is being submitted at this moment, here or by
@@ -298,15 +306,46 @@ fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error
     .with_unknown_fate()
 }
 
-/// The service accepted a job, and we could not write that down: the caller must not lose its id.
-fn not_recorded(reply: &api::Response, error: Error) -> Error {
+/// The service accepted a job under an id that cannot be one: the caller must not lose it.
+fn unusable_id(reply: &api::Response, error: Error) -> Error {
     let id = crate::catalog::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
     Error::new(
-        Kind::Internal,
-        format!("The service accepted the job as `{id}`, but it could not be recorded: {}", error.message()),
-        hint!["Keep the id: ", NextStep::Check(id.clone()), " takes the job up again. ", error.hint().clone()],
+        Kind::Upstream,
+        format!("The service accepted the job as `{id}`, which cannot be used as an id."),
+        hint!["It may have charged for the request. Compare ", NextStep::Balance, " before sending it again."],
     )
+    .with_upstream(reply.body.clone())
+    .with_unknown_fate()
     .with_source(error)
+}
+
+/// The error of a paid request that the ledger kept from being sent.
+pub(super) fn nothing_sent(error: Error) -> Error {
+    if !is_unavailable(&error) {
+        return error;
+    }
+    let hint = error.hint().clone();
+    error.with_hint(hint!["Nothing was sent or charged. ", hint])
+}
+
+/// The least that an operation costs; none when it only reads the account for nothing.
+pub(super) fn price(operation: &Operation) -> Option<i64> {
+    let credits = i64::from(operation.price.credits().unwrap_or(0));
+    (credits > 0 || operation.effect != Effect::ReadsAccount).then_some(credits)
+}
+
+/// Why a request could not be marked as sent.
+#[derive(Clone, Default)]
+struct Marking(Arc<Mutex<Option<Error>>>);
+
+impl Marking {
+    fn failed(&self, error: Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// What tells one request from another, for comparing a repeat with its original. One-way.

@@ -309,6 +309,7 @@ pub fn protocol_error(error: Error) -> ErrorData {
         | Kind::Network
         | Kind::Upstream
         | Kind::Cancelled
+        | Kind::LedgerUnavailable
         | Kind::Internal => ErrorData::internal_error(message, None),
     }
 }

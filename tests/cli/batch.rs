@@ -12,7 +12,8 @@ use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle, Life};
-use serde_json::{Value, json};
+use pdfco::tenant::Owner;
+use serde_json::Value;
 use tempfile::TempDir;
 
 const REPORT: &str = "fixtures/documents/report.pdf";
@@ -417,35 +418,31 @@ async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_on
     let place = LedgerLocation::File(home.path().join("ledger.sqlite"));
     let (ours, theirs) =
         (Ledger::new(place.clone(), Duration::from_secs(86_400)), Ledger::new(place, Duration::from_secs(86_400)));
-    let key = ApiKey::new("sim_batch").unwrap();
+    let owner = Owner::from(ApiKey::new("sim_batch").unwrap());
     let intend = async |intent_id: &str, client_request_id: &str| {
         let intent = Intent {
-            intent_id,
-            tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
-            operation: "pdf_to_text",
-            arguments: &json!({}),
-            request_hash: "h",
-            client_request_id: Some(client_request_id),
-            callback_hash: None,
-            at: now(),
+            intent_id: intent_id.to_owned(),
+            client_request_id: Some(client_request_id.to_owned()),
+            ..Intent::new(&owner, "pdf_to_text", now())
         };
-        ours.intend(&intent).await.unwrap().is_none()
+        ours.insert_intent(&intent, None).await.unwrap().is_none()
     };
     assert!(intend("local-1", "batch-a-1").await);
-    assert!(ours.leaves("local-1", now()).await.unwrap());
-    assert!(!theirs.take_back("local-1").await.unwrap(), "it has left");
+    assert!(ours.mark_sent("local-1", now()).await.unwrap());
+    assert!(!theirs.withdraw("local-1").await.unwrap(), "it has left");
 
     assert!(intend("local-2", "batch-b-1").await);
-    assert!(theirs.take_back("local-2").await.unwrap());
-    assert!(!ours.leaves("local-2", now()).await.unwrap(), "it was taken back");
+    assert!(theirs.withdraw("local-2").await.unwrap());
+    assert!(!ours.mark_sent("local-2", now()).await.unwrap(), "it was taken back");
     assert!(intend("local-3", "batch-b-1").await, "its id is free again");
 
-    let (job, _) = ours.cancel("local-3", now()).await.unwrap();
+    let third = ours.get(&owner.tenant, "local-3").await.unwrap().unwrap();
+    let (job, _) = ours.cancel(&third, now()).await.unwrap();
     assert_eq!(job.status, JobStatus::Cancelled);
-    assert!(!ours.leaves("local-3", now()).await.unwrap(), "it was put aside");
+    assert!(!ours.mark_sent("local-3", now()).await.unwrap(), "it was put aside");
 
     assert!(intend("local-4", "batch-b-2").await && intend("local-5", "batch-bb-1").await);
-    let found = theirs.generations(&pdfco::tenant::Tenant::of_account(key.fingerprint()), "batch-b").await.unwrap();
+    let found = theirs.generations(&owner.tenant, "batch-b").await.unwrap();
     let ids: Vec<&str> = found.iter().map(|job| job.intent_id.as_str()).collect();
     assert_eq!(ids, ["local-3", "local-4"]);
 }

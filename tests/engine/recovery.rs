@@ -10,6 +10,7 @@ use pdfco::jobs::ledger::Intent;
 use pdfco::jobs::{Ledger, hash_of_request};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle};
+use pdfco::tenant::Owner;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -46,7 +47,7 @@ fn wait(wire: &mut Wire, id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_forgets_nothing() {
+async fn a_killed_server_loses_no_job() {
     let place = Place::new().await;
     let mut first = place.process();
     let id = id_of(&first.call("submit_job", html(json!({"checks": 1}))));
@@ -75,7 +76,7 @@ async fn a_killed_server_forgets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_during_a_wait_leaves_the_job_to_the_next_one() {
+async fn a_wait_cut_by_a_kill_is_taken_up_by_the_next_server() {
     let place = Place::new().await;
     let mut first = place.process();
     let id = id_of(&first.call("submit_job", html(json!({"seconds": 3}))));
@@ -93,7 +94,7 @@ async fn a_server_that_is_killed_during_a_wait_leaves_the_job_to_the_next_one() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_submit_whose_answer_was_lost_is_shown_as_queued_and_never_sent_again() {
+async fn a_submit_without_an_answer_stays_queued_and_is_not_resent() {
     let place = Place::new().await;
     place.service.fault(Fault { path_prefix: SUBMIT.into(), times: 1, kind: FaultKind::LoseAnswer });
     let mut first = place.process();
@@ -115,7 +116,7 @@ async fn a_submit_whose_answer_was_lost_is_shown_as_queued_and_never_sent_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
+async fn an_intent_left_by_a_crash_is_shown_and_never_sent() {
     let place = Place::new().await;
     let ledger = Ledger::new(LedgerLocation::File(ledger_in(place.folder.path()).into()), Duration::from_secs(86_400));
     let key = ApiKey::new("sim_wire").unwrap();
@@ -124,23 +125,20 @@ async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
     let arguments = catalog::arguments::read(operation, again["options"].as_object().unwrap().clone()).unwrap();
     let request_hash = hash_of_request(operation, &arguments.identity());
     let intent = Intent {
-        intent_id: "local-0123456789abcdef",
-        tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
-        operation: "html_to_pdf",
-        arguments: &json!({"html": "<p>a</p>"}),
-        request_hash: &request_hash,
-        client_request_id: Some("mine"),
-        callback_hash: None,
-        at: now(),
+        intent_id: "local-0123456789abcdef".into(),
+        arguments: json!({"html": "<p>a</p>"}),
+        request_hash,
+        client_request_id: Some("mine".into()),
+        ..Intent::new(&Owner::from(key), "html_to_pdf", now())
     };
-    assert!(ledger.intend(&intent).await.unwrap().is_none());
+    assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
     ledger.close().await;
 
     let mut wire = place.process();
     let jobs = wire.call("list_jobs", json!({}));
     let item = &jobs["content"]["items"][0];
     assert_eq!((&item["job_id"], &item["status"]), (&json!(intent.intent_id), &json!("queued")), "{jobs}");
-    let answer = wait(&mut wire, intent.intent_id);
+    let answer = wait(&mut wire, &intent.intent_id);
     assert_eq!((&answer["status"], &answer["job"]["is_terminal"]), (&json!("queued"), &json!(false)));
     again["client_request_id"] = json!("mine");
     assert_eq!(id_of(&wire.call("submit_job", again)), intent.intent_id, "the same id is the same job");
@@ -153,7 +151,7 @@ async fn an_intention_that_a_crash_left_behind_is_shown_and_not_acted_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_on_one_ledger_see_each_others_jobs_and_share_their_looks() {
+async fn servers_on_one_ledger_share_jobs_and_checks() {
     let place = Place::new().await;
     let (mut one, mut other) = (place.process(), place.process());
     let id = id_of(&one.call("submit_job", html(json!({"seconds": 3}))));
@@ -170,8 +168,9 @@ async fn two_servers_on_one_ledger_see_each_others_jobs_and_share_their_looks() 
     other.finish();
 }
 
+/// Nothing is sent, and the answer says why; what is known goes on to be told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ledger_that_cannot_be_written_is_one_warning_and_no_dead_server() {
+async fn an_unusable_ledger_refuses_submits_and_sends_nothing() {
     let place = Place::new().await;
     let file = place.folder.path().join("a-file");
     std::fs::write(&file, "in the way").unwrap();
@@ -179,11 +178,14 @@ async fn a_ledger_that_cannot_be_written_is_one_warning_and_no_dead_server() {
     std::fs::write(&damaged, "this is no database, and it is long enough to be taken for one. ".repeat(100)).unwrap();
     for ledger in [file.join("ledger.sqlite"), damaged] {
         let mut wire = Wire::ready(place.service.url(), &[("PDFCO_LEDGER", ledger.to_str().unwrap())]);
-        let id = id_of(&wire.call("submit_job", html(json!({"checks": 0}))));
-        assert_eq!(wait(&mut wire, &id)["status"], "success");
-        assert_eq!(wire.call("list_jobs", json!({}))["content"]["total"], 1);
-        let said = wire.finish();
-        assert_eq!(said.lines().filter(|line| line.contains("WARN")).count(), 1, "{said}");
-        assert!(said.contains("memory"), "{said}");
+        let refused = wire.call("submit_job", html(json!({"checks": 0})));
+        assert_eq!(refused["content"]["kind"], "ledger_unavailable", "{refused}");
+        assert!(refused["content"]["hint"].as_str().unwrap().contains("Nothing was sent"), "{refused}");
+        let listed = wire.call("list_jobs", json!({}));
+        assert_eq!(listed["content"]["kind"], "ledger_unavailable", "no empty list is shown: {listed}");
+        let balance = wire.call("get_credit_balance", json!({}));
+        assert_eq!(balance["status"], "success", "what is free goes on: {balance}");
+        wire.finish();
     }
+    assert_eq!(place.service.count(SUBMIT), 0);
 }

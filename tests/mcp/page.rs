@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdfco::app::{App, Caller, ResponseMode, SubmitRequest};
+use pdfco::charge::Charge;
 use pdfco::clock::now;
 use pdfco::config::{self, Config, Folders, Values};
 use pdfco::files::Sandbox;
@@ -13,6 +14,7 @@ use pdfco::secret::ApiKey;
 use pdfco::serve::http::{self, Options, Running};
 use pdfco::serve::page;
 use pdfco::simulator::{self, Handle, Life};
+use pdfco::tenant::Owner;
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -158,23 +160,13 @@ impl Door {
     async fn leave(&self, key: &str, operation: &str, job_id: &str, content: &Value) {
         let ledger = self.app.jobs().ledger();
         let key = ApiKey::new(key).unwrap();
-        let intent_id = format!("local_{}", uuid::Uuid::new_v4().simple());
-        let intent = Intent {
-            intent_id: &intent_id,
-            tenant: &pdfco::tenant::Tenant::of_account(key.fingerprint()),
-            operation,
-            arguments: &json!({}),
-            request_hash: &intent_id,
-            client_request_id: None,
-            callback_hash: None,
-            at: now(),
-        };
-        assert!(ledger.intend(&intent).await.unwrap().is_none());
-        ledger.accepted(&intent_id, job_id, &json!({}), Some(7), Some(9_000), now()).await.unwrap();
+        let intent = Intent::new(&Owner::from(key), operation, now());
+        assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
+        let job = ledger.accepted(&intent, job_id, &json!({}), Charge::new(Some(7), Some(9_000)), now()).await;
         let response = pdfco::api::Response { body: content.clone() };
         let seen = pdfco::jobs::Observation::read(&response, now()).unwrap();
         let seen = pdfco::jobs::Observation { is_check: false, ..seen };
-        ledger.observe(&intent_id, &seen).await.unwrap();
+        ledger.observe(None, &job, &seen, None).await;
     }
 }
 

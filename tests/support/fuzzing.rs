@@ -364,18 +364,9 @@ pub fn ledger_rows(data: &[u8]) {
     runtime.block_on(async {
         sqlx::query("DELETE FROM jobs").execute(&mut *raw).await.unwrap();
         let tenant = &pdfco::tenant::Tenant::of_account(key.fingerprint());
-        let arguments = json!({});
-        let intent = Intent {
-            intent_id: "local-row",
-            tenant,
-            operation: "pdf_to_text",
-            arguments: &arguments,
-            request_hash: "0",
-            client_request_id: None,
-            callback_hash: None,
-            at: SOME_TIME,
-        };
-        assert!(ledger.intend(&intent).await.unwrap().is_none());
+        let owner = pdfco::tenant::Owner::from(key.clone());
+        let intent = Intent { intent_id: "local-row".into(), ..Intent::new(&owner, "pdf_to_text", SOME_TIME) };
+        assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
         if tape.byte().is_multiple_of(2) {
             strange_row(&mut tape, raw).await;
         }
@@ -390,14 +381,15 @@ pub fn ledger_rows(data: &[u8]) {
                 break;
             }
             let after = match tape.byte() % 8 {
-                0 => ledger.cancel("local-row", tape.whole()).await.unwrap().0,
+                0 => ledger.cancel(&before, tape.whole()).await.unwrap().0,
                 1 if before.job_id.is_none() => {
                     let content = body_of(&mut tape);
                     let (credits, remaining) = (bounded(tape.maybe()), bounded(tape.maybe()));
-                    ledger.accepted("local-row", "row", &content, credits, remaining, tape.whole()).await.unwrap()
+                    let charge = pdfco::charge::Charge::new(credits, remaining);
+                    ledger.accepted(&intent, "row", &content, charge, tape.whole()).await
                 }
                 2 => {
-                    let _ = ledger.claim("local-row", "other", before.last_checked_at, tape.whole()).await.unwrap();
+                    let _ = ledger.claim(&before, "other", before.last_checked_at, tape.whole()).await.unwrap();
                     ledger.get(tenant, "local-row").await.unwrap().unwrap()
                 }
                 3 => {
@@ -415,6 +407,7 @@ pub fn ledger_rows(data: &[u8]) {
                 settled = Some(after.status);
             }
         }
+        assert_eq!(ledger.flush(Duration::from_secs(10)).await, 0);
     });
 }
 
@@ -447,7 +440,7 @@ async fn observed(tape: &mut Tape<'_>, ledger: &Ledger, before: &Job) -> Job {
     let Ok(Ok(seen)) = read.map(|reply| Observation::read(&reply, tape.whole())) else { return before.clone() };
     let seen = Observation { is_check: !tape.byte().is_multiple_of(4), ..seen };
     let expected = before.seeing(&seen);
-    let after = ledger.observe("local-row", &seen).await.unwrap();
+    let after = ledger.observe(None, before, &seen, None).await;
     let facts = |job: &Job| {
         let times = (job.started_at, job.completed_at, job.last_checked_at, job.links_expire_at);
         let counts = (job.checks_made, job.check_credits, job.credits_remaining, job.page_count, job.job_duration_ms);

@@ -6,6 +6,7 @@ use crate::support::product::{Product, request};
 use futures_util::future::join_all;
 use pdfco::api::Response;
 use pdfco::app::{ListRequest, ReadRequest, SubmitRequest};
+use pdfco::charge::Charge;
 use pdfco::clock::now;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::Intent;
@@ -682,23 +683,14 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         let secret = format!("secret-{number}");
         let callback_hash: String =
             Sha256::digest(format!("pdfco callback v1\0{secret}")).iter().map(|byte| format!("{byte:02x}")).collect();
-        let intent = Intent {
-            intent_id: "local-1",
-            tenant: &key.tenant,
-            operation: "pdf_to_text",
-            arguments: &json!({}),
-            request_hash: "",
-            client_request_id: None,
-            callback_hash: Some(&callback_hash),
-            at: submitted_at,
-        };
+        let intent = Intent { callback_hash: Some(callback_hash), ..Intent::new(key, "pdf_to_text", submitted_at) };
         let ledger = jobs.ledger();
-        ledger.intend(&intent).await.unwrap();
-        ledger.accepted("local-1", JOB, &json!({}), None, None, submitted_at).await.unwrap();
+        ledger.insert_intent(&intent, None).await.unwrap();
+        let job = ledger.accepted(&intent, JOB, &json!({}), Charge::NONE, submitted_at).await;
         if let Some(seconds) = past.checked_at {
             let reply = Response { body: json!({"status": "working"}) };
             let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();
-            ledger.observe("local-1", &seen).await.unwrap();
+            ledger.observe(None, &job, &seen, None).await;
         }
         if past.is_called {
             jobs.called_back(&secret, end.to_string().as_bytes()).await.unwrap();

@@ -1,82 +1,84 @@
-//! One pace for all processes that use the same key.
-//!
-//! What lives here: the places of a key in a window of time, in the file. What never does: waiting for one
-//! (`api/rate_limit.rs`).
+//! One pace for all processes that use the same account.
 
 use std::time::Duration;
 
-use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor, Row};
+use tokio::time::Instant;
 
-use super::{Ledger, Millis, failed};
-use crate::clock::now;
+use super::keyed::keyed;
+use super::sqlite::{Durability, Patience, work};
+use super::{Ledger, Millis};
 use crate::error::Result;
 use crate::secret::Fingerprint;
 
-/// Places of the pace older than this are forgotten.
+/// Slots older than this are forgotten.
 pub(super) const PACE_KEPT: Millis = 60_000;
 
-/// A place that was taken this much later than asked for is put right.
-const PACE_LATE: Millis = 10;
-
-/// A place of the pace that is further ahead than this was taken under a clock that has been set back since. Less than
-/// this can be another process that had not to wait for the file as long as we had.
+/// A slot that is further ahead than this was taken under a clock that has been set back since. Less than this can be
+/// another process that had not to wait for the file as long as we had.
 const PACE_AHEAD: Millis = 10_000;
 
 impl Ledger {
-    /// ResponseMode one of the `limit` places that a key has in `window`, over all processes. `Some` is how long to wait
+    /// Takes one of the `limit` slots that an account has in `window`, over all processes. `Some` is how long to wait
     /// before asking again.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when it cannot be written: then the pace of other processes is not known.
     pub async fn reserve(
         &self,
-        caller: &Fingerprint,
+        account: &Fingerprint,
         limit: u32,
         window: Duration,
         at: Millis,
     ) -> Result<Option<Duration>> {
-        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        let pool = self.pool().await?;
-        let taken = sqlx::query(
-            "INSERT INTO pace (caller, at) SELECT $1, $2
-             WHERE (SELECT COUNT(*) FROM pace WHERE caller = $1 AND at > $2 - $3 AND at <= $5) < $4",
-        )
-        .bind(caller.as_str())
-        .bind(at)
-        .bind(window)
-        .bind(i64::from(limit))
-        .bind(at.saturating_add(PACE_AHEAD))
-        .execute(pool)
-        .await
-        .map_err(failed)?;
-        if taken.rows_affected() == 1 {
-            let late = now().saturating_sub(at);
-            if (PACE_LATE..PACE_AHEAD).contains(&late) {
-                // The file made us wait: the request leaves only now.
-                sqlx::query("UPDATE pace SET at = $2 WHERE rowid = $1")
-                    .bind(taken.last_insert_rowid())
-                    .bind(at.saturating_add(late))
-                    .execute(pool)
-                    .await
-                    .map_err(failed)?;
-            }
-            sqlx::query("DELETE FROM pace WHERE caller = $1 AND (at < $2 OR at > $3)")
-                .bind(caller.as_str())
-                .bind(at.saturating_sub(PACE_KEPT))
-                .bind(at.saturating_add(PACE_KEPT))
-                .execute(pool)
-                .await
-                .map_err(failed)?;
-            return Ok(None);
+        if let Some(problem) = self.database.problem() {
+            return Err(problem.error());
         }
-        let oldest: Option<i64> = sqlx::query(
-            "SELECT MIN(at) FROM (SELECT at FROM pace WHERE caller = $1 AND at <= $3 ORDER BY at DESC LIMIT $2) AS newest",
-        )
-        .bind(caller.as_str())
-        .bind(i64::from(limit))
-        .bind(at.saturating_add(PACE_AHEAD))
-        .fetch_one(pool)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(failed)?;
-        let wait = oldest.map_or(0, |oldest| oldest.saturating_add(window).saturating_sub(at)).clamp(1, window);
-        Ok(Some(Duration::from_millis(wait.unsigned_abs())))
+        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let stored = keyed(&self.writable_secret().await?, account.as_str());
+        let asked = Instant::now();
+        let work = work(move |connection| {
+            Box::pin(async move {
+                // The file may have made us wait: the request leaves only now.
+                let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+                take(connection, &stored, limit, window, at.saturating_add(waited)).await
+            })
+        });
+        let taken = self.database.transaction(Patience::USUAL, Durability::Relaxed, work).await;
+        Ok(self.watched(taken)?.map(|wait| Duration::from_millis(wait.unsigned_abs())))
     }
+}
+
+async fn take(
+    connection: &mut SqliteConnection,
+    account: &str,
+    limit: u32,
+    window: Millis,
+    at: Millis,
+) -> sqlx::Result<Option<Millis>> {
+    let query = sqlx::query(
+        "INSERT INTO pace (account, at) SELECT $1, $2
+         WHERE (SELECT COUNT(*) FROM pace WHERE account = $1 AND at > $2 - $3 AND at <= $5) < $4",
+    )
+    .bind(account)
+    .bind(at)
+    .bind(window)
+    .bind(i64::from(limit))
+    .bind(at.saturating_add(PACE_AHEAD));
+    if connection.execute(query).await?.rows_affected() == 1 {
+        let query = sqlx::query("DELETE FROM pace WHERE account = $1 AND (at < $2 OR at > $3)")
+            .bind(account)
+            .bind(at.saturating_sub(PACE_KEPT))
+            .bind(at.saturating_add(PACE_KEPT));
+        return connection.execute(query).await.map(|_| None);
+    }
+    let query = sqlx::query(
+        "SELECT MIN(at) FROM (SELECT at FROM pace WHERE account = $1 AND at <= $3 ORDER BY at DESC LIMIT $2) AS newest",
+    )
+    .bind(account)
+    .bind(i64::from(limit))
+    .bind(at.saturating_add(PACE_AHEAD));
+    let oldest: Option<i64> = connection.fetch_one(query).await?.try_get(0)?;
+    Ok(Some(oldest.map_or(0, |oldest| oldest.saturating_add(window).saturating_sub(at)).clamp(1, window)))
 }

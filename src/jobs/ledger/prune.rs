@@ -1,73 +1,160 @@
-//! Tidying up: what is too old goes, links that have expired are taken out of answers.
+//! Pruning: ended jobs that are too old are forgotten, and links that have expired are taken out of answers.
 //!
-//! What lives here: [`prune`]. What never does: when it is time for it.
+//! It runs in a task of its own, in small transactions. Only what has ended is forgotten, and never because a clock
+//! jumped: after a jump forward nothing is pruned until the clock has stayed there for a day.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
+use super::Millis;
 use super::pace::PACE_KEPT;
 use super::spending::day;
-use super::store::Store;
-use super::{Millis, failed};
-use crate::error::Result;
+use super::sqlite::{Database, Durability, Patience, work};
+use crate::error::{Error, Result};
 use crate::jobs::job::without_links;
 
-/// Rows that are tidied up in one go.
-const PRUNE_BATCH: usize = 1_000;
-
+/// Rows that are pruned in one transaction.
+const BATCH: i64 = 500;
+/// Between two transactions: others may want to write.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Spending older than this is forgotten: two years, in milliseconds.
-const SPENDING_KEPT: Millis = 730 * 86_400_000;
+const SPENDING_KEPT: Millis = 730 * DAY;
+/// What was set aside for a request counts for its day only.
+const RESERVATIONS_KEPT: Millis = 3 * DAY;
+/// Prices older than this are forgotten.
+const PRICES_KEPT: Millis = 180 * DAY;
+/// A clock that is further ahead of the last time than this has jumped, or the ledger was not used for so long.
+const JUMP: Millis = 2 * DAY;
+/// So long nothing is pruned after a jump.
+const SUSPECTED: Millis = DAY;
+const DAY: Millis = 86_400_000;
 
-/// Removes jobs and tasks that are older than `keep`, and everything else that is too old by its own rule.
-pub(super) async fn prune(store: &Store, now: Millis, keep: Duration) -> Result<()> {
+/// Forgets what ended longer than `keep` ago, and everything else that is too old by its own rule.
+pub(super) async fn prune(database: &Database, now: Millis, keep: Duration) -> Result<()> {
+    if !is_clock_trusted(database, now).await? {
+        tracing::info!("the clock is far ahead of the ledger's last use: nothing is forgotten for a day");
+        return Ok(());
+    }
     let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    sqlx::query("DELETE FROM jobs WHERE created_at < $1").bind(oldest).execute(store).await.map_err(failed)?;
-    sqlx::query(
-        "DELETE FROM tasks WHERE created_at < $1 OR (status NOT IN ('working', 'input_required') AND changed_at + ttl <= $2)",
-    )
-    .bind(oldest)
-    .bind(now)
-    .execute(store)
-    .await
-    .map_err(failed)?;
-    sqlx::query("DELETE FROM spending WHERE day < $1")
-        .bind(day(now.saturating_sub(SPENDING_KEPT)))
-        .execute(store)
-        .await
-        .map_err(failed)?;
-    sqlx::query("DELETE FROM pace WHERE at < $1")
-        .bind(now.saturating_sub(PACE_KEPT))
-        .execute(store)
-        .await
-        .map_err(failed)?;
-    loop {
-        let expired = sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 AND content IS NOT NULL LIMIT $2")
+    let ended = "DELETE FROM jobs WHERE intent_id IN (SELECT intent_id FROM jobs
+             WHERE status IN ('success', 'failed', 'aborted', 'unknown', 'cancelled') AND changed_at < $1 AND created_at < $1 LIMIT $2)
+         RETURNING 1";
+    while delete(database, ended, oldest).await? >= BATCH as usize {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let tasks = "DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks
+             WHERE status NOT IN ('working', 'input_required') AND changed_at + ttl <= $1 LIMIT $2) RETURNING 1";
+    while delete(database, tasks, now).await? >= BATCH as usize {
+        tokio::time::sleep(PAUSE).await;
+    }
+    // A task that is still open goes with its job, or when it is as old as jobs may get.
+    let open = "DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE created_at < $1
+             AND (intent_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.intent_id = tasks.intent_id)) LIMIT $2) RETURNING 1";
+    delete(database, open, oldest).await?;
+    for (sql, before) in [
+        ("DELETE FROM pace WHERE at < $1", now.saturating_sub(PACE_KEPT)),
+        ("DELETE FROM reservations WHERE at < $1", now.saturating_sub(RESERVATIONS_KEPT)),
+        ("DELETE FROM prices WHERE at < $1", now.saturating_sub(PRICES_KEPT)),
+    ] {
+        write(database, sqlx::query(sql).bind(before)).await?;
+    }
+    write(database, sqlx::query("DELETE FROM spending WHERE day < $1").bind(day(now.saturating_sub(SPENDING_KEPT))))
+        .await?;
+    while expire_links(database, now).await? >= BATCH as usize {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn delete(database: &Database, sql: &'static str, before: Millis) -> Result<usize> {
+    write(database, sqlx::query(sql).bind(before).bind(BATCH)).await
+}
+
+async fn write<'q>(database: &Database, query: impl sqlx::Execute<'q, sqlx::Sqlite> + 'q) -> Result<usize> {
+    Ok(database.write(Patience::USUAL, Durability::Relaxed, query).await?.len())
+}
+
+/// Takes the links out of answers whose links have expired. How many there were.
+async fn expire_links(database: &Database, now: Millis) -> Result<usize> {
+    let query =
+        sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 LIMIT $2")
             .bind(now)
-            .bind(PRUNE_BATCH as i64)
-            .fetch_all(store)
-            .await
-            .map_err(failed)?;
-        for row in &expired {
-            let (intent_id, content): (String, String) =
-                (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-            let clean = serde_json::from_str::<Value>(&content)
-                .map(|content| without_links(&content, "expired").to_string())
-                .unwrap_or_default();
-            // Another look may have brought new links a moment ago: those stay.
-            sqlx::query(
-                "UPDATE jobs SET content = $2, links_expire_at = 0 WHERE intent_id = $1 AND links_expire_at < $3",
-            )
-            .bind(intent_id)
-            .bind(clean)
-            .bind(now)
-            .execute(store)
-            .await
-            .map_err(failed)?;
-        }
-        if expired.len() < PRUNE_BATCH {
-            return Ok(());
-        }
+            .bind(BATCH);
+    let expired = database.read(query).await?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
+    let cleaned = expired.iter().map(|row| -> sqlx::Result<(String, Option<String>)> {
+        let content: Option<String> = row.try_get(1)?;
+        let clean = content.and_then(|content| serde_json::from_str::<Value>(&content).ok());
+        Ok((row.try_get(0)?, clean.map(|content| without_links(&content, "expired").to_string())))
+    });
+    let cleaned = cleaned.collect::<sqlx::Result<Vec<_>>>().map_err(Error::from)?;
+    let mut query = QueryBuilder::new("WITH clean (id, body) AS (");
+    query.push_values(cleaned, |mut row, (id, content)| {
+        row.push_bind(id).push_bind(content);
+    });
+    // Another check may have brought new links a moment ago: those stay.
+    query.push(
+        ") UPDATE jobs SET content = clean.body, links_expire_at = 0 FROM clean
+           WHERE jobs.intent_id = clean.id AND jobs.links_expire_at > 0 AND jobs.links_expire_at < ",
+    );
+    query.push_bind(now);
+    write(database, query.build()).await?;
+    Ok(expired.len())
+}
+
+/// Whether the clock can be believed: it did not jump forward since the ledger was last used, or it has stayed there for
+/// a day since.
+async fn is_clock_trusted(database: &Database, now: Millis) -> Result<bool> {
+    let work = work(move |connection| {
+        Box::pin(async move {
+            let read = "SELECT (SELECT value FROM meta WHERE name = 'clock_seen'), (SELECT value FROM meta WHERE name = 'clock_jumped')";
+            let row = sqlx::query(read).fetch_one(&mut *connection).await?;
+            let time = |text: Option<String>| -> Option<Millis> { text?.parse().ok() };
+            let (seen, jumped) = (time(row.try_get(0)?), time(row.try_get(1)?));
+            let newest: Option<Millis> = sqlx::query_scalar("SELECT MAX(changed_at) FROM jobs WHERE changed_at <= $1")
+                .bind(now)
+                .fetch_one(&mut *connection)
+                .await?;
+            let (jumped, is_trusted) = judge(now, seen.or(newest), jumped);
+            let write = "INSERT INTO meta (name, value) VALUES ('clock_seen', $1), ('clock_jumped', $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            let jumped = jumped.map(|at| at.to_string()).unwrap_or_default();
+            sqlx::query(write).bind(now.to_string()).bind(jumped).execute(&mut *connection).await?;
+            Ok(is_trusted)
+        })
+    });
+    database.transaction(Patience::USUAL, Durability::Relaxed, work).await
+}
+
+/// The jump that is still suspected, and whether to prune.
+fn judge(now: Millis, seen: Option<Millis>, jumped: Option<Millis>) -> (Option<Millis>, bool) {
+    match (seen, jumped) {
+        // Set back: whatever was suspected is over, and what is old by this clock is old.
+        (Some(seen), _) if now < seen => (None, true),
+        (_, Some(jumped)) if now.saturating_sub(jumped) >= SUSPECTED => (None, true),
+        (_, Some(jumped)) => (Some(jumped), false),
+        (Some(seen), None) if now.saturating_sub(seen) > JUMP => (Some(now), false),
+        (_, None) => (None, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumped_is_trusted_after_a_day() {
+        let now = 1_000 * DAY;
+        assert_eq!(judge(now, None, None), (None, true), "a new ledger");
+        assert_eq!(judge(now, Some(now - DAY), None), (None, true));
+        assert_eq!(judge(now, Some(now - 40 * DAY), None), (Some(now), false), "forty days ahead");
+        assert_eq!(judge(now + DAY / 2, Some(now), Some(now)), (Some(now), false));
+        assert_eq!(judge(now + DAY, Some(now), Some(now)), (None, true));
+        assert_eq!(judge(now - 40 * DAY, Some(now), Some(now)), (None, true), "set back again");
+        assert_eq!(judge(now + 7 * DAY, Some(now), Some(now)), (None, true), "used once a week");
     }
 }

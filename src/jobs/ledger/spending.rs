@@ -1,17 +1,22 @@
-//! What was spent, by day, caller and operation.
-//!
-//! What lives here: [`Spending`] and the statements about it, except that a look is booked with what it saw
-//! (`observations.rs`). What never does: the budget's rule.
+//! What was spent, by day, tenant and operation; balances and prices by account.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row};
 
-use super::{Ledger, Millis, failed};
-use crate::error::Result;
-use crate::tenant::Tenant;
+use super::changes::{Change, Owners};
+use super::keyed::keyed;
+use super::sqlite::{Durability, Patience};
+use super::{Ledger, Millis};
+use crate::charge::Charge;
+use crate::error::{Error, Result};
+use crate::jobs::job::Job;
+use crate::secret::Fingerprint;
+use crate::tenant::{Owner, Tenant};
+
+/// One day, in milliseconds.
+const DAY: Millis = 86_400_000;
 
 /// Spending of one operation on one day.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, serde::Serialize)]
 pub struct Spending {
     /// `2026-11-21`, UTC.
     pub day: String,
@@ -23,67 +28,119 @@ pub struct Spending {
     pub credits: i64,
 }
 
+/// What an ended job was charged.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct PriceObservation {
+    /// Pages, as reported by the service.
+    pub pages: Option<i64>,
+    /// Credits of the submit, if reported.
+    pub submit_credits: Option<i64>,
+    /// Credits of its checks together, if reported.
+    pub check_credits: Option<i64>,
+    /// How many checks those were.
+    pub checks: i64,
+    /// When it ended.
+    pub at: Millis,
+}
+
 impl Ledger {
-    /// Adds what a request cost to the day's spending. What a look cost is added by [`Ledger::observe`].
-    pub async fn spent(&self, tenant: &Tenant, operation: &str, credits: i64, at: Millis) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO spending (day, caller, operation, requests, credits) VALUES ($1, $2, $3, 1, $4)
-             ON CONFLICT (day, caller, operation) DO UPDATE SET requests = spending.requests + 1, credits = spending.credits + excluded.credits",
-        )
-        .bind(day(at))
-        .bind(tenant.as_str())
-        .bind(operation)
-        .bind(credits)
-        .execute(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        Ok(())
+    /// Adds what a request cost to the day's spending. What a check cost is added by [`Ledger::observe`], what a submit
+    /// cost with its acceptance.
+    pub async fn charged(&self, owner: &Owner, operation: &str, charge: Charge, at: Millis) {
+        let owner = Owners { tenant: owner.tenant.clone(), account: Some(owner.account().clone()) };
+        let operation = operation.to_owned();
+        self.through(Change::Charged { reservation: None, owner, operation, charge, at }).await;
     }
 
-    /// Credits spent on the day of `at` by all callers of this ledger: the budget is the ledger's.
-    pub async fn spent_on_day(&self, at: Millis) -> Result<i64> {
-        sqlx::query("SELECT COALESCE(SUM(credits), 0) FROM spending WHERE day = $1")
-            .bind(day(at))
-            .fetch_one(self.pool().await?)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)
-    }
-
-    /// The caller's spending, newest day first, at most `limit` rows.
+    /// The tenant's spending, newest day first, at most `limit` rows.
     pub async fn spending(&self, tenant: &Tenant, limit: u32) -> Result<Vec<Spending>> {
-        let rows = sqlx::query("SELECT day, operation, requests, credits FROM spending WHERE caller = $1 ORDER BY day DESC, credits DESC LIMIT $2")
-            .bind(tenant.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        let read = |row: &SqliteRow| -> sqlx::Result<Spending> {
-            Ok(Spending {
-                day: row.try_get(0)?,
-                operation: row.try_get(1)?,
-                requests: row.try_get(2)?,
-                credits: row.try_get(3)?,
-            })
-        };
-        rows.iter().map(|row| read(row).map_err(failed)).collect()
+        let query = sqlx::query(
+            "SELECT day, operation, requests, credits FROM spending WHERE tenant = $1 ORDER BY day DESC, credits DESC LIMIT $2",
+        )
+        .bind(self.stored(tenant).await?)
+        .bind(i64::from(limit));
+        self.database.read_as(query).await
     }
 
-    /// The balance that was reported last beside a job of the tenant, and when.
+    /// All credits that the tenant's requests were charged, uploads and checks included, since the day of `since`.
+    pub async fn spent_since(&self, tenant: &Tenant, since: Option<Millis>) -> Result<i64> {
+        let query = sqlx::query("SELECT COALESCE(SUM(credits), 0) FROM spending WHERE tenant = $1 AND day >= $2")
+            .bind(self.stored(tenant).await?)
+            .bind(since.map(day).unwrap_or_default());
+        let rows = self.database.read(query).await?;
+        rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(Error::from))
+    }
+
+    /// Keeps a balance that the service reported for this account.
+    pub fn record_balance(&self, account: &Fingerprint, credits: i64, at: Millis) {
+        self.pending.behind(Change::Balance { account: account.clone(), credits, at });
+    }
+
+    /// The newest balance that the service reported for this account, and when.
+    pub async fn newest_balance(&self, account: &Fingerprint) -> Result<Option<(i64, Millis)>> {
+        let secret = self.database.secret().await?;
+        let query = sqlx::query("SELECT credits, told_at FROM balances WHERE account = $1")
+            .bind(keyed(&secret, account.as_str()));
+        Ok(self.database.read_as(query).await?.pop())
+    }
+
+    /// The newest balance of the account that the tenant used last, and when it was reported.
     pub async fn last_balance(&self, tenant: &Tenant) -> Result<Option<(i64, Millis)>> {
-        // Not every change of a row brings a balance, so a few of the latest are compared by when they were told one.
-        let row = sqlx::query(
-            "SELECT credits_remaining, told_at FROM (
-                 SELECT credits_remaining, COALESCE(last_checked_at, submitted_at, created_at) AS told_at FROM jobs
-                 WHERE caller = $1 AND credits_remaining IS NOT NULL ORDER BY changed_at DESC LIMIT 50) AS latest
-             ORDER BY told_at DESC LIMIT 1",
+        let query = sqlx::query(
+            "SELECT credits, told_at FROM balances
+             WHERE account = (SELECT account FROM jobs WHERE tenant = $1 ORDER BY seq DESC LIMIT 1)",
         )
-        .bind(tenant.as_str())
-        .fetch_optional(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        let read = |row: SqliteRow| -> sqlx::Result<(i64, Millis)> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-        row.map(|row| read(row).map_err(failed)).transpose()
+        .bind(self.stored(tenant).await?);
+        Ok(self.database.read_as(query).await?.pop())
+    }
+
+    /// Learns what an ended job was charged.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when it cannot be written.
+    pub async fn learn_price(&self, account: &Fingerprint, job: &Job) -> Result<()> {
+        let secret = self.database.secret().await?;
+        let query = sqlx::query(
+            "INSERT INTO prices (intent_id, account, operation, pages, submit_credits, check_credits, checks, at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (intent_id) DO NOTHING",
+        )
+        .bind(&job.intent_id)
+        .bind(keyed(&secret, account.as_str()))
+        .bind(&job.operation)
+        .bind(job.page_count)
+        .bind(job.submit_credits)
+        .bind(job.check_credits)
+        .bind(job.checks_made)
+        .bind(job.completed_at.unwrap_or_default());
+        self.database.write(Patience::USUAL, Durability::Relaxed, query).await.map(drop)
+    }
+
+    /// What the newest jobs of an operation were charged on this account, newest first, at most `limit`.
+    pub async fn price_observations(
+        &self,
+        account: &Fingerprint,
+        operation: &str,
+        limit: u32,
+    ) -> Result<Vec<PriceObservation>> {
+        let secret = self.database.secret().await?;
+        let query = sqlx::query(
+            "SELECT pages, submit_credits, check_credits, checks, at FROM prices
+             WHERE account = $1 AND operation = $2 ORDER BY at DESC LIMIT $3",
+        )
+        .bind(keyed(&secret, account.as_str()))
+        .bind(operation)
+        .bind(i64::from(limit));
+        self.database.read_as(query).await
+    }
+
+    /// The most that one request of an operation was charged on this account; none when none was seen.
+    pub async fn tariff(&self, account: &Fingerprint, operation: &str) -> Result<Option<i64>> {
+        let secret = self.database.secret().await?;
+        let query = sqlx::query("SELECT highest FROM tariffs WHERE account = $1 AND operation = $2")
+            .bind(keyed(&secret, account.as_str()))
+            .bind(operation);
+        let rows = self.database.read(query).await?;
+        rows.first().map(|row| row.try_get(0).map_err(Error::from)).transpose()
     }
 }
 
@@ -91,4 +148,9 @@ impl Ledger {
 pub(super) fn day(at: Millis) -> String {
     let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     stamp.to_string().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// When the day of `at` began, UTC.
+pub(super) fn start_of_day(at: Millis) -> Millis {
+    at.saturating_sub(at.rem_euclid(DAY))
 }

@@ -1,31 +1,70 @@
-//! The ledger's rows about tasks.
+//! Rows about tasks: writing, moving, finding and listing them, each by the tenant that it was promised to.
 //!
-//! What lives here: writing, moving, finding and listing them, each by the caller they were promised to. What never
-//! does: the state of the job behind a task, which stays in the job's own row.
+//! The state of the job behind a task stays in the job's own row.
 
 use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor, FromRow};
 
-use super::{Ledger, Millis, failed};
+use super::changes::Change;
+use super::sqlite::{Durability, Patience, work};
+use super::{Ledger, Millis};
 use crate::error::{Error, Result};
 use crate::jobs::task::{Task, TaskStatus};
 use crate::tenant::Tenant;
-use serde_json::Value;
 
-/// Rows that are expired are not found, whether they were tidied up or not.
+/// Rows that are expired are not found, whether they were pruned or not.
 const ALIVE: &str = "(status IN ('working', 'input_required') OR changed_at + ttl > $2)";
 
+#[derive(FromRow)]
+struct TaskRow {
+    task_id: String,
+    tool: String,
+    intent_id: Option<String>,
+    follow_up: String,
+    credits_before: i64,
+    status: String,
+    message: Option<String>,
+    payload: Option<String>,
+    created_at: Millis,
+    changed_at: Millis,
+    ttl: i64,
+}
+
+impl TaskRow {
+    fn task(self, tenant: Tenant) -> Task {
+        let json = |text: Option<String>| -> Option<Value> { serde_json::from_str(&text?).ok() };
+        Task {
+            task_id: self.task_id,
+            tenant,
+            tool: self.tool,
+            intent_id: self.intent_id,
+            follow_up: json(Some(self.follow_up)).unwrap_or_default(),
+            credits_before: self.credits_before,
+            status: TaskStatus::from_stored(&self.status),
+            message: self.message,
+            payload: json(self.payload),
+            created_at: self.created_at,
+            changed_at: self.changed_at,
+            ttl: Duration::from_millis(self.ttl.unsigned_abs()),
+        }
+    }
+}
+
 impl Ledger {
-    /// Writes a task down, before the client hears of it.
+    /// Writes a task down, before the client is told of it.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when it cannot be written: then there is no task.
     pub async fn promise(&self, task: &Task) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO tasks (task_id, caller, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
+        let query = sqlx::query(
+            "INSERT INTO tasks (task_id, tenant, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&task.task_id)
-        .bind(task.tenant.as_str())
+        .bind(self.stored_for_writing(&task.tenant).await?)
         .bind(&task.tool)
         .bind(&task.intent_id)
         .bind(task.follow_up.to_string())
@@ -35,27 +74,24 @@ impl Ledger {
         .bind(task.payload.as_ref().map(Value::to_string))
         .bind(task.created_at)
         .bind(task.changed_at)
-        .bind(i64::try_from(task.ttl.as_millis()).unwrap_or(i64::MAX))
-        .execute(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        Ok(())
+        .bind(i64::try_from(task.ttl.as_millis()).unwrap_or(i64::MAX));
+        let written = self.database.write(Patience::USUAL, Durability::Synced, query).await;
+        self.watched(written).map(drop)
     }
 
-    /// The caller's task with this id, unless its time is over at `at`.
+    /// The tenant's task with this id, unless its time is over at `at`.
     pub async fn task(&self, tenant: &Tenant, task_id: &str, at: Millis) -> Result<Option<Task>> {
-        let statement = format!("SELECT * FROM tasks WHERE caller = $1 AND {ALIVE} AND task_id = $3");
-        let row = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(tenant.as_str())
-            .bind(at)
-            .bind(task_id)
-            .fetch_optional(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        row.as_ref().map(|row| read(row).map_err(failed)).transpose()
+        let sql = format!("SELECT * FROM tasks WHERE tenant = $1 AND {ALIVE} AND task_id = $3");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.stored(tenant).await?).bind(at).bind(task_id);
+        let row = self.database.read_as::<TaskRow>(query).await?.pop();
+        Ok(row.map(|row| row.task(tenant.clone())))
     }
 
-    /// Moves a task that has not ended; one that has stays as it is. Says whether it moved.
+    /// Moves a task that has not ended; one that has stays as it is. Says whether it moved. A file that cannot be
+    /// written gets it later.
+    ///
+    /// # Errors
+    /// When the ledger refuses the statement.
     pub async fn move_task(
         &self,
         task_id: &str,
@@ -64,22 +100,24 @@ impl Ledger {
         payload: Option<&Value>,
         at: Millis,
     ) -> Result<bool> {
-        let moved = sqlx::query(
-            "UPDATE tasks SET status = $2, message = COALESCE($3, message), payload = $4, changed_at = $5
-             WHERE task_id = $1 AND status IN ('working', 'input_required')",
-        )
-        .bind(task_id)
-        .bind(status.as_str())
-        .bind(message)
-        .bind(payload.map(Value::to_string))
-        .bind(at)
-        .execute(self.pool().await?)
-        .await
-        .map_err(failed)?;
-        Ok(moved.rows_affected() == 1)
+        let (id, message, payload) = (task_id.to_owned(), message.map(str::to_owned), payload.cloned());
+        let (own_id, own_message, own_payload) = (id.clone(), message.clone(), payload.clone());
+        let work = work(move |connection| {
+            Box::pin(
+                async move { end(connection, &own_id, status, own_message.as_deref(), own_payload.as_ref(), at).await },
+            )
+        });
+        let moved = self.database.transaction(Patience::USUAL, Durability::Synced, work).await;
+        match self.watched(moved) {
+            Err(error) if super::is_unavailable(&error) => {
+                self.pending.behind(Change::TaskEnded { task_id: id, status, message, payload, at });
+                Ok(true)
+            }
+            moved => moved,
+        }
     }
 
-    /// A page of the caller's tasks, newest first, and where the next one starts.
+    /// A page of the tenant's tasks, newest first, and where the next one starts.
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours.
@@ -97,53 +135,50 @@ impl Ledger {
                 .and_then(|(at, id)| Some((at.parse().ok()?, id)))
                 .ok_or_else(|| Error::invalid("Invalid cursor.", "Leave `cursor` out for the first page."))?,
         };
-        let statement = format!(
-            "SELECT * FROM tasks WHERE caller = $1 AND {ALIVE} AND (created_at < $3 OR (created_at = $3 AND task_id < $4))
+        let sql = format!(
+            "SELECT * FROM tasks WHERE tenant = $1 AND {ALIVE} AND (created_at < $3 OR (created_at = $3 AND task_id < $4))
              ORDER BY created_at DESC, task_id DESC LIMIT $5"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind(tenant.as_str())
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(self.stored(tenant).await?)
             .bind(at)
             .bind(before_at)
             .bind(before_id)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        let mut tasks = rows.iter().map(|row| read(row).map_err(failed)).collect::<Result<Vec<_>>>()?;
-        let more = tasks.len() > limit as usize;
+            .bind(i64::from(limit) + 1);
+        let rows = self.database.read_as::<TaskRow>(query).await?;
+        let mut tasks: Vec<Task> = rows.into_iter().map(|row| row.task(tenant.clone())).collect();
+        let has_more = tasks.len() > limit as usize;
         tasks.truncate(limit as usize);
-        let next = tasks.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at, last.task_id));
+        let next = tasks.last().filter(|_| has_more).map(|last| format!("{}.{}", last.created_at, last.task_id));
         Ok((tasks, next))
     }
 
-    /// Whether any task of the caller changed by itself at or after `since`.
+    /// Whether any task of the tenant changed by itself at or after `since`.
     pub async fn tasks_changed_since(&self, tenant: &Tenant, since: Millis) -> Result<bool> {
-        let row = sqlx::query("SELECT 1 FROM tasks WHERE caller = $1 AND changed_at >= $2 LIMIT 1")
-            .bind(tenant.as_str())
-            .bind(since)
-            .fetch_optional(self.pool().await?)
-            .await
-            .map_err(failed)?;
-        Ok(row.is_some())
+        let query = sqlx::query("SELECT 1 FROM tasks WHERE tenant = $1 AND changed_at >= $2 LIMIT 1")
+            .bind(self.stored(tenant).await?)
+            .bind(since);
+        Ok(!self.database.read(query).await?.is_empty())
     }
 }
 
-fn read(row: &SqliteRow) -> sqlx::Result<Task> {
-    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-    let ttl: i64 = row.try_get("ttl")?;
-    Ok(Task {
-        task_id: row.try_get("task_id")?,
-        tenant: Tenant::stored(row.try_get::<String, _>("caller")?),
-        tool: row.try_get("tool")?,
-        intent_id: row.try_get("intent_id")?,
-        follow_up: json(row.try_get("follow_up")?).unwrap_or_default(),
-        credits_before: row.try_get("credits_before")?,
-        status: TaskStatus::from_stored(&row.try_get::<String, _>("status")?),
-        message: row.try_get("message")?,
-        payload: json(row.try_get("payload")?),
-        created_at: row.try_get("created_at")?,
-        changed_at: row.try_get("changed_at")?,
-        ttl: Duration::from_millis(ttl.unsigned_abs()),
-    })
+/// Moves a task that has not ended.
+pub(super) async fn end(
+    connection: &mut SqliteConnection,
+    task_id: &str,
+    status: TaskStatus,
+    message: Option<&str>,
+    payload: Option<&Value>,
+    at: Millis,
+) -> sqlx::Result<bool> {
+    let query = sqlx::query(
+        "UPDATE tasks SET status = $2, message = COALESCE($3, message), payload = $4, changed_at = $5
+         WHERE task_id = $1 AND status IN ('working', 'input_required')",
+    )
+    .bind(task_id)
+    .bind(status.as_str())
+    .bind(message)
+    .bind(payload.map(Value::to_string))
+    .bind(at);
+    Ok(connection.execute(query).await?.rows_affected() == 1)
 }

@@ -41,6 +41,7 @@ fn ends_polling(error: &Error) -> bool {
         | Kind::FileAccess
         | Kind::TooLarge
         | Kind::Cancelled
+        | Kind::LedgerUnavailable
         | Kind::Internal => true,
     }
 }

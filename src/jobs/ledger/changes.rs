@@ -1,0 +1,440 @@
+//! What the service said and what was done with it, on its way into the ledger.
+//!
+//! A [`Change`] is learned once and cannot be asked for again without paying. It is applied to the file in the order in
+//! which it came, in [`Change::write`], and to a job that is read meanwhile in [`Change::apply`].
+
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Executor, FromRow};
+
+use super::Millis;
+use super::intents::Intent;
+use super::keyed::keyed;
+use super::rows::JobRow;
+use super::spending::{day, start_of_day};
+use crate::charge::Charge;
+use crate::jobs::job::{Job, Observation, links_expire_at, without_links};
+use crate::jobs::status::JobStatus;
+use crate::jobs::task::TaskStatus;
+use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The service accepted a submit, or did its work at once.
+    Accepted(Box<Accepted>),
+    /// A submit was refused (no problem), or nobody knows what became of it.
+    NotAccepted {
+        intent_id: String,
+        problem: Option<Value>,
+        charge: Charge,
+        owner: Owners,
+        operation: String,
+        at: Millis,
+    },
+    /// The service's id of a job that had none yet.
+    Named { intent_id: String, job_id: String },
+    /// A check or a callback was answered.
+    Seen(Box<Seen>),
+    /// A job's results were saved to these files.
+    Saved { intent_id: String, files: Vec<String> },
+    /// A request that is no job was answered, or failed, with this charge.
+    Charged { reservation: Option<String>, owner: Owners, operation: String, charge: Charge, at: Millis },
+    /// A task ended.
+    TaskEnded { task_id: String, status: TaskStatus, message: Option<String>, payload: Option<Value>, at: Millis },
+    /// The account's balance.
+    Balance { account: Fingerprint, credits: i64, at: Millis },
+    /// A lease is given back.
+    Released { intent_id: String, holder: String },
+    /// An intent that was never sent is withdrawn.
+    Withdrawn { intent_id: String },
+}
+
+/// Whose a charge is.
+#[derive(Clone, Debug)]
+pub(super) struct Owners {
+    pub(super) tenant: Tenant,
+    /// None where only the job's row knows it.
+    pub(super) account: Option<Fingerprint>,
+}
+
+impl Owners {
+    fn tenant(&self, secret: &[u8]) -> String {
+        keyed(secret, self.tenant.as_str())
+    }
+
+    fn account(&self, secret: &[u8]) -> String {
+        self.account.as_ref().map_or_else(String::new, |account| keyed(secret, account.as_str()))
+    }
+}
+
+/// An answer to a submit.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) intent: Intent,
+    pub(super) owner: Owners,
+    /// None when the answer is the result.
+    pub(super) job_id: Option<String>,
+    pub(super) content: Value,
+    pub(super) charge: Charge,
+    pub(super) at: Millis,
+}
+
+/// An answer about a job.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// The job as it was known when it was asked about; a job from elsewhere gets its row with this.
+    pub(super) job: Job,
+    pub(super) owner: Owners,
+    pub(super) seen: Observation,
+    /// How many checks this stands for: answers that learned nothing are written together.
+    pub(super) checks: i64,
+    /// What was set aside for the check.
+    pub(super) reservation: Option<String>,
+}
+
+impl Accepted {
+    /// The job as the ledger will have it.
+    pub(super) fn job(&self) -> Job {
+        let job = self.intent.job();
+        let Charge { credits, remaining } = self.charge;
+        let job = Job {
+            job_id: self.job_id.clone(),
+            submitted_at: Some(self.at),
+            submit_credits: credits,
+            credits_remaining: remaining,
+            content: Some(self.kept_content()),
+            ..job
+        };
+        if self.job_id.is_some() {
+            return job;
+        }
+        Job {
+            status: JobStatus::Success,
+            started_at: Some(self.at),
+            completed_at: Some(self.at),
+            links_expire_at: Some(links_expire_at(&self.content, self.at)),
+            ..job
+        }
+    }
+
+    /// The links of a submit answer are dead until the job is done: they are not kept.
+    fn kept_content(&self) -> Value {
+        if self.job_id.is_some() { without_links(&self.content, "not ready") } else { self.content.clone() }
+    }
+}
+
+impl Change {
+    /// The job that this is about; none for what is about no job.
+    pub(super) fn intent_id(&self) -> Option<&str> {
+        match self {
+            Change::Accepted(accepted) => Some(&accepted.intent.intent_id),
+            Change::Seen(seen) => Some(&seen.job.intent_id),
+            Change::NotAccepted { intent_id, .. }
+            | Change::Named { intent_id, .. }
+            | Change::Saved { intent_id, .. }
+            | Change::Released { intent_id, .. }
+            | Change::Withdrawn { intent_id } => Some(intent_id),
+            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Balance { .. } => None,
+        }
+    }
+
+    /// The whole job, where the change knows it.
+    pub(super) fn job(&self) -> Option<Job> {
+        match self {
+            Change::Accepted(accepted) => Some(accepted.job()),
+            Change::Seen(seen) if seen.job.is_unknown_here() => Some(seen.job.clone()),
+            _ => None,
+        }
+    }
+
+    /// `job` as it is after this change; the same again where it has it already.
+    pub(super) fn apply(&self, job: Job) -> Job {
+        match self {
+            Change::Accepted(accepted) if job.job_id.is_none() => Job { saved_to: job.saved_to, ..accepted.job() },
+            Change::Seen(seen) if job.last_checked_at.is_none_or(|at| at < seen.seen.at) => {
+                let checks = job.checks_made.saturating_add(if seen.seen.is_check { seen.checks } else { 0 });
+                Job { checks_made: checks, ..job.seeing(&seen.seen) }
+            }
+            Change::Named { job_id, .. } => Job { job_id: job.job_id.or(Some(job_id.clone())), ..job },
+            Change::Saved { files, .. } => Job { saved_to: files.clone(), ..job },
+            Change::NotAccepted { problem: Some(problem), .. } if job.job_id.is_none() => {
+                Job { problem: Some(problem.clone()), ..job }
+            }
+            _ => job,
+        }
+    }
+
+    /// Writes it. The job's row afterwards, where there is one.
+    pub(super) async fn write(&self, connection: &mut SqliteConnection, secret: &[u8]) -> sqlx::Result<Option<JobRow>> {
+        match self {
+            Change::Accepted(accepted) => write_accepted(connection, secret, accepted).await,
+            Change::Seen(seen) => write_seen(connection, secret, seen).await,
+            Change::NotAccepted { intent_id, problem, charge, owner, operation, at } => {
+                write_charge(connection, secret, (Some(intent_id), false), owner, operation, *charge, *at).await?;
+                let query = match problem {
+                    Some(problem) => {
+                        sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
+                            .bind(intent_id)
+                            .bind(problem.to_string())
+                    }
+                    None => sqlx::query(
+                        "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND status = 'queued';
+                         DELETE FROM reservations WHERE id = $1",
+                    )
+                    .bind(intent_id),
+                };
+                query.execute(connection).await.map(|_| None)
+            }
+            Change::Named { intent_id, job_id } => {
+                let query =
+                    sqlx::query("UPDATE OR IGNORE jobs SET job_id = $2 WHERE intent_id = $1 AND job_id IS NULL");
+                query.bind(intent_id).bind(job_id).execute(connection).await.map(|_| None)
+            }
+            Change::Saved { intent_id, files } => {
+                let query = sqlx::query("UPDATE jobs SET saved_to = $2 WHERE intent_id = $1");
+                query.bind(intent_id).bind(serde_json::json!(files).to_string()).execute(connection).await.map(|_| None)
+            }
+            Change::Charged { reservation, owner, operation, charge, at } => {
+                write_charge(connection, secret, (reservation.as_deref(), false), owner, operation, *charge, *at)
+                    .await
+                    .map(|()| None)
+            }
+            Change::TaskEnded { task_id, status, message, payload, at } => {
+                super::tasks::end(connection, task_id, *status, message.as_deref(), payload.as_ref(), *at)
+                    .await
+                    .map(|_| None)
+            }
+            Change::Balance { account, credits, at } => {
+                let query = sqlx::query(
+                    "INSERT INTO balances (account, credits, told_at) VALUES ($1, $2, $3)
+                     ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
+                         WHERE excluded.told_at >= balances.told_at",
+                );
+                query
+                    .bind(keyed(secret, account.as_str()))
+                    .bind(credits)
+                    .bind(at)
+                    .execute(connection)
+                    .await
+                    .map(|_| None)
+            }
+            Change::Released { intent_id, holder } => {
+                let query = sqlx::query(
+                    "UPDATE jobs SET lease_holder = NULL, lease_until = NULL WHERE intent_id = $1 AND lease_holder = $2",
+                );
+                query.bind(intent_id).bind(holder).execute(connection).await.map(|_| None)
+            }
+            Change::Withdrawn { intent_id } => {
+                let query = sqlx::query(
+                    "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND problem IS NULL AND status = 'queued';
+                     DELETE FROM reservations WHERE id = $1",
+                );
+                query.bind(intent_id).execute(connection).await.map(|_| None)
+            }
+        }
+    }
+}
+
+fn row(rows: &[SqliteRow]) -> sqlx::Result<Option<JobRow>> {
+    rows.last().map(JobRow::from_row).transpose()
+}
+
+/// The id, the charge and the rest in one transaction. A row that is gone is written anew: what was paid for stays
+/// known. A job under this id that was met as one from elsewhere is this job.
+async fn write_accepted(
+    connection: &mut SqliteConnection,
+    secret: &[u8],
+    accepted: &Accepted,
+) -> sqlx::Result<Option<JobRow>> {
+    let Accepted { intent, owner, charge, at, .. } = accepted;
+    let job = accepted.job();
+    let query = sqlx::query(
+        "DELETE FROM jobs WHERE tenant = $2 AND job_id = $12 AND operation = '' AND intent_id <> $1;
+         INSERT INTO jobs (intent_id, tenant, account, operation, arguments, request_hash, client_request_id, callback_hash, status,
+                 created_at, changed_at, job_id, submitted_at, submit_credits, credits_remaining, content, links_expire_at, started_at,
+                 completed_at, seq)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $13, $14, $15, $16, $17, $17,
+                 (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs WHERE tenant = $2))
+         ON CONFLICT (intent_id) DO UPDATE SET
+             job_id = excluded.job_id, submitted_at = excluded.submitted_at, changed_at = excluded.changed_at,
+             submit_credits = excluded.submit_credits, credits_remaining = excluded.credits_remaining, problem = NULL,
+             status = CASE WHEN jobs.status = 'queued' THEN excluded.status ELSE jobs.status END,
+             content = CASE WHEN jobs.status = 'queued' THEN excluded.content ELSE jobs.content END,
+             links_expire_at = COALESCE(excluded.links_expire_at, jobs.links_expire_at),
+             started_at = COALESCE(jobs.started_at, excluded.started_at),
+             completed_at = COALESCE(jobs.completed_at, excluded.completed_at)
+         RETURNING *",
+    )
+    .bind(&intent.intent_id)
+    .bind(owner.tenant(secret))
+    .bind(owner.account(secret))
+    .bind(&intent.operation)
+    .bind(intent.arguments.to_string())
+    .bind(&intent.request_hash)
+    .bind(&intent.client_request_id)
+    .bind(&intent.callback_hash)
+    .bind(job.status.as_str().to_owned())
+    .bind(intent.at)
+    .bind(at)
+    .bind(&job.job_id)
+    .bind(charge.credits)
+    .bind(charge.remaining)
+    .bind(job.content.as_ref().map(Value::to_string))
+    .bind(job.links_expire_at)
+    .bind(job.completed_at);
+    let rows = connection.fetch_all(query).await?;
+    write_charge(
+        connection,
+        secret,
+        (Some(&intent.intent_id), job.job_id.is_some()),
+        owner,
+        &intent.operation,
+        *charge,
+        *at,
+    )
+    .await?;
+    row(&rows)
+}
+
+/// Books what a request cost, keeps the balance, learns the tariff, and gives back what was set aside: all of it, or
+/// with `keeps_rest` what is not expected to be charged later.
+async fn write_charge(
+    connection: &mut SqliteConnection,
+    secret: &[u8],
+    (reservation, keeps_rest): (Option<&str>, bool),
+    owner: &Owners,
+    operation: &str,
+    charge: Charge,
+    at: Millis,
+) -> sqlx::Result<()> {
+    let query = sqlx::query(
+        "INSERT INTO spending (day, tenant, operation, requests, credits, counted)
+             SELECT $1, $2, $3, 1, $4, CASE WHEN $4 > 0 THEN $4 ELSE 0 END WHERE $4 IS NOT NULL
+         ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + 1,
+             credits = spending.credits + excluded.credits, counted = spending.counted + excluded.counted;
+         INSERT INTO tariffs (account, operation, highest, latest, at) SELECT $5, $3, $4, $4, $6 WHERE $4 > 0
+         ON CONFLICT (account, operation) DO UPDATE SET highest = MAX(tariffs.highest, excluded.highest),
+             latest = excluded.latest, at = excluded.at;
+         INSERT INTO balances (account, credits, told_at) SELECT $5, $7, $6 WHERE $7 IS NOT NULL
+         ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
+             WHERE excluded.told_at >= balances.told_at;
+         UPDATE reservations SET credits = CASE WHEN $9 THEN MAX(expected - $4, 0) ELSE 0 END WHERE id = $8 AND $4 IS NOT NULL;
+         DELETE FROM reservations WHERE id = $8 AND credits <= 0",
+    )
+    .bind(day(at))
+    .bind(owner.tenant(secret))
+    .bind(operation)
+    .bind(charge.credits)
+    .bind(owner.account(secret))
+    .bind(at)
+    .bind(charge.remaining)
+    .bind(reservation)
+    .bind(keeps_rest);
+    connection.execute(query).await.map(drop)
+}
+
+/// Puts a live answer into the job's row, and what the check cost onto the day's spending; the row says afterwards what
+/// is true. The same rule as `JobStatus::may_become`, so that it holds between processes. A repeated success refreshes
+/// the content: its links are newer. A refund counts for the budget up to what the job was charged on the same day.
+async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &Seen) -> sqlx::Result<Option<JobRow>> {
+    let Seen { job, owner, seen, checks, reservation } = change;
+    let mut intent_id = job.intent_id.clone();
+    if job.is_unknown_here() {
+        intent_id = adopt(connection, secret, job, owner, seen.at).await?;
+    }
+    let operation = if seen.is_check { "job_check" } else { job.operation.as_str() };
+    let is_terminal = seen.status.is_terminal();
+    let query = sqlx::query(
+        "INSERT INTO spending (day, tenant, operation, requests, credits, counted)
+             SELECT $13, COALESCE((SELECT tenant FROM jobs WHERE intent_id = $1), $14), $15, $10, $11,
+                 CASE WHEN $11 >= 0 THEN $11 ELSE MAX($11, -COALESCE((SELECT MAX(COALESCE(submit_credits, 0) + COALESCE(check_credits, 0), 0)
+                     FROM jobs WHERE intent_id = $1 AND submitted_at >= $16), 0)) END
+             WHERE $11 IS NOT NULL AND ($17 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE intent_id = $1 AND (
+                 status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
+                 OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted')))))
+         ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + excluded.requests,
+             credits = spending.credits + excluded.credits, counted = spending.counted + excluded.counted;
+         INSERT INTO tariffs (account, operation, highest, latest, at)
+             SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $15, $11, $11, $6 WHERE $11 > 0 AND $7 = 0
+         ON CONFLICT (account, operation) DO UPDATE SET highest = MAX(tariffs.highest, excluded.highest),
+             latest = excluded.latest, at = excluded.at;
+         INSERT INTO balances (account, credits, told_at)
+             SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $12, $6 WHERE $12 IS NOT NULL
+         ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
+             WHERE excluded.told_at >= balances.told_at;
+         DELETE FROM reservations WHERE id = $19 OR (id = $1 AND $7 = 1);
+         WITH rule AS (SELECT (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
+                 OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves FROM jobs WHERE intent_id = $1)
+         UPDATE jobs SET
+             status = CASE WHEN moves THEN $2 ELSE status END,
+             unrecognized_status = CASE WHEN moves THEN $3 ELSE unrecognized_status END,
+             content = CASE WHEN moves OR status = $2 THEN $4 ELSE content END,
+             links_expire_at = CASE WHEN (moves OR status = $2) AND $2 = 'success' THEN $5 ELSE links_expire_at END,
+             started_at = COALESCE(started_at, CASE WHEN $2 NOT IN ('unknown', 'queued') THEN $6 END),
+             completed_at = CASE WHEN NOT moves THEN completed_at WHEN $7 = 1 THEN $6 END,
+             job_duration_ms = COALESCE($8, job_duration_ms),
+             page_count = COALESCE($9, page_count),
+             last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
+             checks_made = checks_made + CASE WHEN $17 = 1 THEN $10 ELSE 0 END,
+             check_credits = CASE WHEN $11 IS NULL OR ($17 = 0 AND NOT moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
+             credits_remaining = COALESCE($12, credits_remaining),
+             problem = CASE WHEN moves THEN NULL ELSE problem END,
+             changed_at = $6, lease_holder = NULL, lease_until = NULL,
+             told_by = CASE WHEN moves THEN CASE WHEN $17 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
+         FROM rule WHERE jobs.intent_id = $1 RETURNING *",
+    )
+    .bind(intent_id)
+    .bind(seen.status.as_str().to_owned())
+    .bind(seen.status.unrecognized().map(str::to_owned))
+    .bind(seen.content.to_string())
+    .bind(seen.links_expire_at())
+    .bind(seen.at)
+    .bind(is_terminal)
+    .bind(seen.job_duration_ms())
+    .bind(seen.page_count())
+    .bind(checks)
+    .bind(seen.credits)
+    .bind(seen.credits_remaining)
+    .bind(day(seen.at))
+    .bind(owner.tenant(secret))
+    .bind(operation)
+    .bind(start_of_day(seen.at))
+    .bind(seen.is_check)
+    .bind(owner.account(secret))
+    .bind(reservation);
+    let rows = connection.fetch_all(query).await?;
+    row(&rows)
+}
+
+/// The row of a job that this ledger did not submit: made with the first answer about it. Gives its intent id, which is
+/// another's where two met it at once.
+async fn adopt(
+    connection: &mut SqliteConnection,
+    secret: &[u8],
+    job: &Job,
+    owner: &Owners,
+    at: Millis,
+) -> sqlx::Result<String> {
+    let query = sqlx::query(
+        "INSERT INTO jobs (intent_id, job_id, tenant, account, operation, arguments, request_hash, status, created_at, changed_at, seq)
+             VALUES ($1, $2, $3, $4, '', '{}', '', 'working', $5, $6,
+                 (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs WHERE tenant = $3))
+         ON CONFLICT DO NOTHING",
+    );
+    connection
+        .execute(
+            query
+                .bind(&job.intent_id)
+                .bind(&job.job_id)
+                .bind(owner.tenant(secret))
+                .bind(owner.account(secret))
+                .bind(job.created_at)
+                .bind(at),
+        )
+        .await?;
+    let found = sqlx::query_scalar("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2");
+    let found: Option<String> = found.bind(owner.tenant(secret)).bind(&job.job_id).fetch_optional(connection).await?;
+    Ok(found.unwrap_or_else(|| job.intent_id.clone()))
+}

@@ -1,0 +1,244 @@
+//! The ledger: what is known about jobs, tasks and money, kept in one file that several processes share.
+//!
+//! A narrow set of domain operations, each in the file of its subject. Transitions are monotonic in SQL, so that no
+//! order of answers, from whatever process, moves a job out of an end state. Keys are kept as HMACs only, links no
+//! longer than they work, passwords never.
+//!
+//! **No paid request without a durable row.** What a paid request needs (an intent, its mark as sent, an admission) is
+//! written and synced, or the request is refused with `ledger_unavailable` and nothing is sent. What the service says
+//! goes the other way ([`pending`]): it is kept in order until it can be written, and never turns a success into a
+//! failure. What SQLite alone needs is in [`sqlite`].
+
+mod budget;
+mod changes;
+mod checks;
+mod durations;
+mod health;
+mod intents;
+mod keyed;
+mod leases;
+mod pace;
+mod pending;
+mod prune;
+mod queries;
+mod rows;
+mod spending;
+mod sqlite;
+mod tasks;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::Row;
+use tokio::time::Instant;
+
+use changes::Change;
+use keyed::Names;
+use pending::Pending;
+use rows::JobRow;
+use sqlite::{Database, Durability, Lookups, Patience};
+
+use super::job::Job;
+use crate::clock::{Millis, now};
+use crate::config::LedgerLocation;
+use crate::error::Result;
+use crate::tenant::Tenant;
+
+pub use budget::{Admission, Reservation};
+pub use health::{Health, Problem, ProblemKind};
+pub use intents::Intent;
+pub use queries::{Filter, Page, RUNNING, is_unavailable};
+pub use spending::{PriceObservation, Spending};
+
+/// A server that runs for days prunes this often.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+/// How long the end of a process waits for what is not written yet.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long `health` waits for the file.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The ledger: jobs of every tenant, in one file or in memory.
+pub struct Ledger {
+    database: Arc<Database>,
+    pending: Pending,
+    lookups: Lookups,
+    names: Names,
+    keep: Duration,
+    pruned_at: Mutex<Option<Instant>>,
+}
+
+impl Ledger {
+    /// A ledger at `location` that forgets jobs that ended longer than `keep` ago. Nothing is opened yet.
+    pub fn new(location: LedgerLocation, keep: Duration) -> Self {
+        let database = Arc::new(Database::new(location));
+        Ledger {
+            pending: Pending::new(Arc::clone(&database)),
+            database,
+            lookups: Lookups::default(),
+            names: Names::default(),
+            keep,
+            pruned_at: Mutex::default(),
+        }
+    }
+
+    /// Whether other processes may be using the same ledger.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.database.location(), LedgerLocation::File(_))
+    }
+
+    /// The ledger's files, whether they are there or not: nobody else may read or write them.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self.database.location() {
+            LedgerLocation::Memory => Vec::new(),
+            LedgerLocation::File(path) => {
+                let suffixes = ["-wal", "-shm", "-journal", "-restored"];
+                let beside = suffixes.iter().map(|suffix| {
+                    let mut name = path.as_os_str().to_owned();
+                    name.push(suffix);
+                    PathBuf::from(name)
+                });
+                std::iter::once(path.clone()).chain(beside).collect()
+            }
+        }
+    }
+
+    /// What is wrong with it as of its last use, at once and for nothing; none when it can be written.
+    pub fn problem(&self) -> Option<Problem> {
+        self.database.problem()
+    }
+
+    /// Refuses what is about to be paid for while the ledger cannot be written, without waiting for it.
+    ///
+    /// # Errors
+    /// `ledger_unavailable`.
+    pub async fn refuse_unless_writable(&self) -> Result<()> {
+        let probed = self.database.probe(Patience::PAID.timeout).await;
+        self.watched(probed)
+    }
+
+    /// Whether it can be read and written, and where it is kept, in words. Tries both.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` with what is wrong.
+    pub async fn health(&self) -> Result<String> {
+        let health = self.report().await;
+        health.error().map_or_else(|| Ok(health.to_string()), Err)
+    }
+
+    /// The same for machines.
+    pub async fn report(&self) -> Health {
+        let probed = self.database.probe(HEALTH_PATIENCE).await;
+        let is_writable = self.watched(probed).is_ok();
+        let counted = self.database.read(sqlx::query("SELECT COUNT(*) FROM jobs")).await.ok();
+        Health {
+            path: match self.database.location() {
+                LedgerLocation::Memory => None,
+                LedgerLocation::File(path) => Some(path.display().to_string()),
+            },
+            jobs: counted.and_then(|rows| rows.first()?.try_get(0).ok()),
+            problem: self.database.problem().filter(|_| !is_writable),
+            pending: self.pending.len(),
+        }
+    }
+
+    /// Stops tracking. Gives the job back as it is afterwards, and whether this call changed it.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when it cannot be written.
+    pub async fn cancel(&self, job: &Job, at: Millis) -> Result<(Job, bool)> {
+        let query = sqlx::query(
+            "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2, changed_at = $2
+             WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
+        )
+        .bind(&job.intent_id)
+        .bind(at);
+        let changed = self.database.write(Patience::USUAL, Durability::Synced, query).await;
+        if let Some(row) = self.watched(changed)?.first() {
+            let row = <JobRow as sqlx::FromRow<_>>::from_row(row)?;
+            return Ok((row.job(job.tenant.clone()), true));
+        }
+        Ok((self.by_intent(&job.tenant, &job.intent_id).await?, false))
+    }
+
+    /// Remembers where a result was saved.
+    ///
+    /// # Errors
+    /// None: what cannot be written now is kept until it can be.
+    pub async fn saved(&self, intent_id: &str, files: &[String]) -> Result<()> {
+        self.through(Change::Saved { intent_id: intent_id.to_owned(), files: files.to_vec() }).await;
+        Ok(())
+    }
+
+    /// Forgets what is too old. The ledger does this by itself, about every hour.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when it cannot be written.
+    pub async fn prune(&self) -> Result<()> {
+        prune::prune(&self.database, now(), self.keep).await
+    }
+
+    /// Waits until everything is written, at most for `timeout`. How many changes are not.
+    pub async fn flush(&self, timeout: Duration) -> usize {
+        self.pending.flush(timeout).await
+    }
+
+    /// Writes what is not written yet, folds the journal in and closes the file.
+    pub async fn close(&self) {
+        let left = self.flush(CLOSE_PATIENCE).await;
+        if left > 0 {
+            tracing::error!(
+                left,
+                "the ledger could not be written to the end: the newest states of some jobs are lost"
+            );
+        }
+        self.database.close().await;
+    }
+
+    /// Writes a change and waits for it; the row of its job.
+    async fn through(&self, change: Change) -> Option<JobRow> {
+        self.prune_if_due();
+        self.pending.through(change).await
+    }
+
+    /// `result`; a ledger that cannot be written is tried again by a timer from now on.
+    fn watched<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && is_unavailable(error)
+        {
+            self.pending.recover();
+        }
+        result
+    }
+
+    /// What stands for a tenant in the ledger.
+    async fn stored(&self, tenant: &Tenant) -> Result<String> {
+        self.prune_if_due();
+        Ok(self.names.keyed(&self.database.secret().await?, tenant))
+    }
+
+    /// The same, before something is written.
+    async fn stored_for_writing(&self, tenant: &Tenant) -> Result<String> {
+        Ok(self.names.keyed(&self.writable_secret().await?, tenant))
+    }
+
+    /// The ledger's secret, before something is written.
+    async fn writable_secret(&self) -> Result<Arc<[u8]>> {
+        let secret = self.database.secret().await;
+        self.watched(secret)
+    }
+
+    fn prune_if_due(&self) {
+        let mut pruned_at = self.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if pruned_at.is_some_and(|at| at.elapsed() < PRUNE_EVERY) {
+            return;
+        }
+        *pruned_at = Some(Instant::now());
+        let (database, keep) = (Arc::clone(&self.database), self.keep);
+        tokio::spawn(async move {
+            if let Err(error) = prune::prune(&database, now(), keep).await {
+                tracing::debug!(%error, "the ledger could not be pruned");
+            }
+        });
+    }
+}

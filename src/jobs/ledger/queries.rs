@@ -1,0 +1,198 @@
+//! Jobs by their ids and in lists.
+
+use sqlx::sqlite::Sqlite;
+use sqlx::{Execute, QueryBuilder, Row};
+
+use super::rows::JobRow;
+use super::{Ledger, Millis};
+use crate::error::{Error, Kind, Result};
+use crate::jobs::job::Job;
+use crate::tenant::Tenant;
+
+/// Which jobs a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// One of the states, or `running`: not ended yet. Without one, ids from elsewhere that the service did not know
+    /// are left out: they are mistyped ids, as a rule.
+    pub status: Option<String>,
+    /// Submitted at this time or later.
+    pub since: Option<Millis>,
+    /// Part of what was asked: a document's name, a link.
+    pub document: Option<String>,
+}
+
+impl Filter {
+    /// Jobs in one state, or in any.
+    pub fn status(status: Option<&str>) -> Filter {
+        Filter { status: status.map(str::to_owned), ..Filter::default() }
+    }
+}
+
+/// The word for jobs that have not ended.
+pub const RUNNING: &str = "running";
+
+/// One page of jobs.
+#[derive(Debug)]
+pub struct Page {
+    /// Newest first, in the order of their submits.
+    pub jobs: Vec<Job>,
+    /// How many there are in all that match.
+    pub total: i64,
+    /// Where the next page starts, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+impl Ledger {
+    /// The tenant's job with this id: the service's or ours.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when the ledger cannot be read and this process knows nothing of the job either.
+    pub async fn get(&self, tenant: &Tenant, id: &str) -> Result<Option<Job>> {
+        let found = match self.stored(tenant).await {
+            Ok(stored) => self.lookups.find(&self.database, &stored, id).await,
+            Err(error) => Err(error),
+        };
+        if let Ok(Some(row)) = found {
+            return Ok(Some(self.pending.patch(row.job(tenant.clone()))));
+        }
+        let is_it = |job: &Job| job.tenant == *tenant && (job.id() == id || job.intent_id == id);
+        match (self.pending.find(is_it), found) {
+            (Some(job), _) => Ok(Some(job)),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => Ok(None),
+        }
+    }
+
+    /// The tenant's job under the caller's own id.
+    ///
+    /// # Errors
+    /// As [`Ledger::get`].
+    pub async fn by_client_request_id(&self, tenant: &Tenant, id: &str) -> Result<Option<Job>> {
+        if let Some(job) =
+            self.pending.find(|job| job.tenant == *tenant && job.client_request_id.as_deref() == Some(id))
+        {
+            return Ok(Some(job));
+        }
+        let query = sqlx::query("SELECT * FROM jobs WHERE tenant = $1 AND client_request_id = $2")
+            .bind(self.stored(tenant).await?)
+            .bind(id);
+        Ok(self.jobs(tenant, query).await?.pop())
+    }
+
+    /// The job whose callback has this secret: the secret is the proof of whose it is.
+    pub async fn by_callback(&self, callback_hash: &str) -> Result<Option<Job>> {
+        let query = sqlx::query("SELECT * FROM jobs WHERE callback_hash = $1").bind(callback_hash);
+        let row = self.database.read_as::<JobRow>(query).await?.pop();
+        Ok(row.map(|row| {
+            let tenant = self.names.of(&row.tenant);
+            self.pending.patch(row.job(tenant))
+        }))
+    }
+
+    /// The tenant's jobs that changed at or after `since`, at most a thousand.
+    pub async fn changed_since(&self, tenant: &Tenant, since: Millis) -> Result<Vec<Job>> {
+        let query =
+            sqlx::query("SELECT * FROM jobs WHERE tenant = $1 AND changed_at >= $2 ORDER BY changed_at LIMIT 1000")
+                .bind(self.stored(tenant).await?)
+                .bind(since);
+        self.jobs(tenant, query).await
+    }
+
+    /// The tenant's jobs in one state, or in any, newest first.
+    ///
+    /// # Errors
+    /// As [`Ledger::search`].
+    pub async fn list(&self, tenant: &Tenant, status: Option<&str>, limit: u32, cursor: Option<&str>) -> Result<Page> {
+        self.search(tenant, &Filter::status(status), limit, cursor).await
+    }
+
+    /// The tenant's jobs that match, newest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a cursor that is none of ours, `ledger_unavailable` when the ledger cannot be read.
+    pub async fn search(&self, tenant: &Tenant, filter: &Filter, limit: u32, cursor: Option<&str>) -> Result<Page> {
+        let invalid =
+            || Error::invalid("The cursor is not one of a list of jobs.", "Leave `cursor` out for the first page.");
+        let before = cursor.map(|cursor| cursor.parse::<i64>().map_err(|_| invalid())).transpose()?;
+        let stored = self.stored(tenant).await?;
+        let mut query = matching("SELECT * FROM jobs", &stored, filter);
+        query.push(" AND seq < ").push_bind(before.unwrap_or(i64::MAX));
+        query.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        let mut rows = self.database.read_as::<JobRow>(query.build()).await?;
+        let mut count = matching("SELECT COUNT(*) FROM jobs", &stored, filter);
+        let counted = self.database.read(count.build()).await?;
+        let total = counted.first().map_or(Ok(0), |row| row.try_get(0).map_err(Error::from))?;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| has_more).map(|last| last.seq.to_string());
+        let jobs = rows.into_iter().map(|row| self.pending.patch(row.job(tenant.clone()))).collect();
+        Ok(Page { jobs, total, next_cursor })
+    }
+
+    /// The tenant's newest job, of one operation or of any: the one that was submitted last, whatever the clock said.
+    pub async fn latest(&self, tenant: &Tenant, operation: Option<&str>) -> Result<Option<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE tenant = $1 AND ($2 IS NULL OR operation = $2) ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(self.stored(tenant).await?)
+        .bind(operation);
+        Ok(self.jobs(tenant, query).await?.pop())
+    }
+
+    /// The tenant's jobs whose id starts with `prefix`, at most two: enough to know whether it is unique.
+    pub async fn by_prefix(&self, tenant: &Tenant, prefix: &str) -> Result<Vec<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE tenant = $1 AND (substr(job_id, 1, length($2)) = $2 OR substr(intent_id, 1, length($2)) = $2) LIMIT 2",
+        )
+        .bind(self.stored(tenant).await?)
+        .bind(prefix);
+        self.jobs(tenant, query).await
+    }
+
+    /// The same request by the same tenant since `since`, other than `intent_id`.
+    pub async fn same_request(
+        &self,
+        tenant: &Tenant,
+        request_hash: &str,
+        intent_id: &str,
+        since: Millis,
+    ) -> Result<Option<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE tenant = $1 AND request_hash = $2 AND intent_id <> $3 AND created_at >= $4 ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(self.stored(tenant).await?)
+        .bind(request_hash)
+        .bind(intent_id)
+        .bind(since);
+        Ok(self.jobs(tenant, query).await?.pop())
+    }
+
+    /// The jobs that a statement about one tenant finds, with what is known of them and not written yet.
+    pub(super) async fn jobs<'q>(&self, tenant: &Tenant, query: impl Execute<'q, Sqlite> + 'q) -> Result<Vec<Job>> {
+        let rows = self.database.read_as::<JobRow>(query).await?;
+        Ok(rows.into_iter().map(|row| self.pending.patch(row.job(tenant.clone()))).collect())
+    }
+}
+
+/// `select` with the conditions of a filter. The one about ids from elsewhere is worded as in the index `jobs_listed`.
+fn matching(select: &'static str, tenant: &str, filter: &Filter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" WHERE tenant = ").push_bind(tenant.to_owned());
+    match filter.status.as_deref() {
+        None => query.push(" AND NOT (status = 'unknown' AND operation = '')"),
+        Some(RUNNING) => query.push(" AND status IN ('queued', 'working')"),
+        Some(status) => query.push(" AND status = ").push_bind(status.to_owned()),
+    };
+    if let Some(since) = filter.since {
+        query.push(" AND created_at >= ").push_bind(since);
+    }
+    if let Some(document) = &filter.document {
+        query.push(" AND instr(lower(arguments), ").push_bind(document.to_lowercase()).push(") > 0");
+    }
+    query
+}
+
+/// Whether a failure means that the ledger cannot be used, rather than that the call is wrong.
+pub fn is_unavailable(error: &Error) -> bool {
+    error.kind() == Kind::LedgerUnavailable
+}

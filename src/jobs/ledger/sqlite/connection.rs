@@ -1,0 +1,256 @@
+//! The connections to one database: one that writes and, for a file, one that reads.
+//!
+//! No pool: it asks a connection whether it lives before and after each statement, which takes longer than the
+//! statement; and writes of two connections sleep when they meet in the file, those that wait for one do not.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Execute, Executor};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
+
+use super::super::health::{Problem, ProblemKind};
+use super::file::{self, FileIdentity};
+use super::{Durability, LOCK_RETRY, Work, migrate};
+use crate::config::LedgerLocation;
+
+/// What a connection keeps of the file in memory, in SQLite's words: 256 KiB. The system keeps the rest anyway.
+const CACHE_SIZE: &str = "-256";
+/// How long SQLite itself waits for another process's lock; then others may try, and we try again.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+
+struct Writer {
+    connection: SqliteConnection,
+    durability: Durability,
+}
+
+/// See the head of this file.
+pub(super) struct Connections {
+    writer: Mutex<Option<Writer>>,
+    reader: Option<Mutex<Option<SqliteConnection>>>,
+    /// Which file it is; none in memory, and where the system has no such thing.
+    pub(super) identity: Option<FileIdentity>,
+    /// Which file its journal is.
+    pub(super) journal: Option<FileIdentity>,
+    /// The secret of this ledger.
+    pub(super) secret: Arc<[u8]>,
+    /// Whether it was opened for writing.
+    pub(super) is_writable: bool,
+}
+
+impl Connections {
+    /// Opens the database for reading and writing, makes it if there is none, and brings its schema up to date.
+    pub(super) async fn open(location: &LedgerLocation, deadline: Instant) -> Result<Connections, Problem> {
+        match location {
+            LedgerLocation::Memory => Connections::open_memory().await,
+            LedgerLocation::File(path) => Connections::open_file(path, deadline).await,
+        }
+    }
+
+    async fn open_memory() -> Result<Connections, Problem> {
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        // The memory is the connection's: there is no second one.
+        let mut connection = options.connect().await.map_err(|error| problem_of(&error))?;
+        let secret = migrate::migrate(&mut connection, Instant::now()).await?;
+        Ok(Connections {
+            writer: Mutex::new(Some(Writer { connection, durability: Durability::Synced })),
+            reader: None,
+            identity: None,
+            journal: None,
+            secret,
+            is_writable: true,
+        })
+    }
+
+    async fn open_file(path: &Path, deadline: Instant) -> Result<Connections, Problem> {
+        let owned = path.to_owned();
+        tokio::task::spawn_blocking(move || file::create_private(&owned))
+            .await
+            .unwrap_or(Err(Problem::new(ProblemKind::Io)))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            // On macOS a plain fsync does not reach the disk.
+            .pragma("fullfsync", "on")
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("cache_size", CACHE_SIZE)
+            .disable_statement_logging();
+        let mut connection = connect(&options, deadline).await?;
+        let secret = migrate::migrate(&mut connection, deadline).await?;
+        let reader = connect(&options, deadline).await?;
+        let identity = FileIdentity::of(path.to_owned()).await.ok();
+        let journal = FileIdentity::of(file::beside(path, "wal")).await.ok();
+        Ok(Connections {
+            writer: Mutex::new(Some(Writer { connection, durability: Durability::Synced })),
+            reader: Some(Mutex::new(Some(reader))),
+            identity,
+            journal,
+            secret,
+            is_writable: true,
+        })
+    }
+
+    /// Opens a file that cannot be written, as it is.
+    pub(super) async fn open_read_only(path: &Path) -> Result<Connections, Problem> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("cache_size", CACHE_SIZE)
+            .disable_statement_logging();
+        let mut connection = match readable(&options).await {
+            Ok(connection) => connection,
+            // In a folder that cannot be written there is nowhere to coordinate with writers; without a journal there
+            // is nothing to coordinate.
+            Err(_) if !file::has_journal(path) => {
+                readable(&options.immutable(true)).await.map_err(|error| problem_of(&error))?
+            }
+            Err(error) => return Err(problem_of(&error)),
+        };
+        let secret = migrate::secret(&mut connection).await.map_err(|error| problem_of(&error))?;
+        let secret = secret.ok_or_else(|| Problem::new(ProblemKind::ReadOnly))?;
+        Ok(Connections {
+            writer: Mutex::new(None),
+            reader: Some(Mutex::new(Some(connection))),
+            identity: FileIdentity::of(path.to_owned()).await.ok(),
+            journal: None,
+            secret,
+            is_writable: false,
+        })
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read<'q>(&self, query: impl Execute<'q, Sqlite> + 'q) -> sqlx::Result<Vec<SqliteRow>> {
+        match &self.reader {
+            Some(reader) => match &mut *reader.lock().await {
+                Some(connection) => connection.fetch_all(query).await,
+                None => Err(sqlx::Error::PoolClosed),
+            },
+            None => match &mut *self.writer.lock().await {
+                Some(writer) => writer.connection.fetch_all(query).await,
+                None => Err(sqlx::Error::PoolClosed),
+            },
+        }
+    }
+
+    /// Runs `work` in a transaction. A lock that another process holds is tried again until the deadline, and nothing is
+    /// begun or kept after it.
+    pub(super) async fn transact<T>(
+        &self,
+        durability: Durability,
+        deadline: Instant,
+        work: Work<T>,
+    ) -> sqlx::Result<T> {
+        let mut guard = self.begin(durability, deadline).await?;
+        let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
+        let connection = &mut writer.connection;
+        let outcome = match work(connection).await {
+            Ok(value) if Instant::now() < deadline => connection.execute("COMMIT").await.map(|_| value),
+            Ok(_) => Err(late()),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            // Most failures of the file have rolled back by themselves; then there is nothing left to do.
+            let _ = connection.execute("ROLLBACK").await;
+        }
+        outcome
+    }
+
+    /// The writer, inside a transaction.
+    async fn begin(&self, durability: Durability, deadline: Instant) -> sqlx::Result<MutexGuard<'_, Option<Writer>>> {
+        loop {
+            let Ok(mut guard) = tokio::time::timeout_at(deadline, self.writer.lock()).await else { return Err(late()) };
+            let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
+            let began = writer.begin(durability).await;
+            match began {
+                Ok(()) => return Ok(guard),
+                Err(error) if ProblemKind::of(&error) != Some(ProblemKind::Locked) => return Err(error),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => {}
+            }
+            drop(guard);
+            tokio::time::sleep(LOCK_RETRY).await;
+        }
+    }
+
+    /// Writes all of it to `path`, where there is nothing.
+    pub(super) async fn restore(&self, path: &Path) -> Result<(), Problem> {
+        let beside = file::beside(path, "restored");
+        let copied = match &self.reader {
+            Some(reader) => match &mut *reader.lock().await {
+                Some(connection) => {
+                    let _ = std::fs::remove_file(&beside);
+                    let target = beside.to_string_lossy().into_owned();
+                    sqlx::query("VACUUM INTO $1").bind(target).execute(connection).await.map(drop)
+                }
+                None => Err(sqlx::Error::PoolClosed),
+            },
+            None => return Ok(()),
+        };
+        copied.map_err(|error| problem_of(&error))?;
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || file::put_back(&beside, &path))
+            .await
+            .unwrap_or(Err(Problem::new(ProblemKind::Io)))
+    }
+
+    /// Closes both connections, the reading one first: the last that writes folds the journal in.
+    pub(super) async fn close(&self) {
+        if let Some(reader) = &self.reader
+            && let Some(connection) = reader.lock().await.take()
+        {
+            let _ = connection.close().await;
+        }
+        if let Some(writer) = self.writer.lock().await.take() {
+            let _ = writer.connection.close().await;
+        }
+    }
+}
+
+impl Writer {
+    async fn begin(&mut self, durability: Durability) -> sqlx::Result<()> {
+        if self.durability != durability {
+            let statement = match durability {
+                Durability::Synced => "PRAGMA synchronous = FULL",
+                Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+            };
+            self.connection.execute(statement).await?;
+            self.durability = durability;
+        }
+        self.connection.execute("BEGIN IMMEDIATE").await.map(drop)
+    }
+}
+
+/// The error of a statement for which there was no time left.
+fn late() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
+fn problem_of(error: &sqlx::Error) -> Problem {
+    Problem::new(ProblemKind::of(error).unwrap_or(ProblemKind::CannotOpen))
+}
+
+async fn readable(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+    let mut connection = options.connect().await?;
+    // Opening reads nothing yet.
+    connection.execute("SELECT COUNT(*) FROM sqlite_master").await?;
+    Ok(connection)
+}
+
+async fn connect(options: &SqliteConnectOptions, deadline: Instant) -> Result<SqliteConnection, Problem> {
+    loop {
+        match options.connect().await {
+            Ok(connection) => return Ok(connection),
+            // Turning the journal of a new file on does not wait for others who do the same.
+            Err(error) if ProblemKind::of(&error) == Some(ProblemKind::Locked) && Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_RETRY).await;
+            }
+            Err(error) => return Err(problem_of(&error)),
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The ledger in SQLite: one file that several processes share (WAL), or a database in memory.
+//!
+//! [`Database`] opens on first use, runs statements with a bound on how long they may wait, and keeps watch over the
+//! file. Reads go on for as long as anything can be read; a write that cannot be done is an error, never a write to
+//! somewhere else.
+
+mod batcher;
+mod connection;
+mod file;
+mod lookups;
+mod migrate;
+mod problem;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{Execute, FromRow};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+
+use connection::Connections;
+use file::FileIdentity;
+pub(super) use lookups::Lookups;
+
+use super::health::{Problem, ProblemKind};
+use crate::clock::now;
+use crate::config::LedgerLocation;
+use crate::error::{Error, Result};
+
+/// How long a write that a paid request depends on waits for the file.
+pub(super) const PAID_PATIENCE: Duration = Duration::from_secs(15);
+/// How long any other write waits.
+pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a read waits.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
+/// A file that could not be used is tried again after this long.
+pub(super) const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How much later than its deadline a statement may say that it failed, before the disk is said not to answer.
+const GRACE: Duration = Duration::from_millis(600);
+/// Between two attempts at a lock that another process holds.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// Whether a write has to be on the disk when it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Synced: survives a power cut.
+    Synced,
+    /// Survives the death of the process; a power cut may take back the last moments.
+    Relaxed,
+}
+
+/// How much a write may wait, and what depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For how long.
+    pub(super) timeout: Duration,
+    /// Whether a file that failed a moment ago is tried all the same, and whether it is checked that the file is still
+    /// the one that was opened.
+    pub(super) is_paid: bool,
+}
+
+impl Patience {
+    /// For what has to be written before a paid request is sent.
+    pub(super) const PAID: Patience = Patience { timeout: PAID_PATIENCE, is_paid: true };
+    /// For everything else.
+    pub(super) const USUAL: Patience = Patience { timeout: USUAL_PATIENCE, is_paid: false };
+}
+
+/// What a transaction does on its connection.
+pub(super) type Work<T> = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send>;
+
+/// `run` as the work of a transaction.
+pub(super) fn work<T, F>(run: F) -> Work<T>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + 'static,
+{
+    Box::new(run)
+}
+
+enum State {
+    /// Nothing was opened yet, or it was closed.
+    Closed,
+    /// Open for reading and writing.
+    Open(Arc<Connections>),
+    /// Open for reading; writing fails with this problem until an attempt succeeds.
+    Readable(Arc<Connections>, Instant),
+    /// Cannot be opened at all.
+    Unusable(Instant),
+}
+
+/// The open ledger.
+pub(super) struct Database {
+    location: LedgerLocation,
+    state: Mutex<State>,
+    /// One attempt to open at a time.
+    opening: AsyncMutex<()>,
+    problem: Mutex<Option<Problem>>,
+    /// When it was checked last that the file is still the one that was opened.
+    compared: Mutex<Option<Instant>>,
+}
+
+impl Database {
+    /// A database at `location`; nothing is opened yet.
+    pub(super) fn new(location: LedgerLocation) -> Database {
+        Database {
+            location,
+            state: Mutex::new(State::Closed),
+            opening: AsyncMutex::default(),
+            problem: Mutex::default(),
+            compared: Mutex::default(),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn location(&self) -> &LedgerLocation {
+        &self.location
+    }
+
+    /// What is wrong with it, as of the last attempt to use it.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        lock(&self.problem).clone()
+    }
+
+    /// The secret under which tenants and accounts are kept; opens the ledger when it is not open.
+    pub(super) async fn secret(&self) -> Result<Arc<[u8]>> {
+        Ok(Arc::clone(&self.for_reading().await?.secret))
+    }
+
+    /// Rows of a statement that changes nothing.
+    pub(super) async fn read<'q>(&self, query: impl Execute<'q, Sqlite> + 'q) -> Result<Vec<SqliteRow>> {
+        let connections = self.for_reading().await?;
+        match tokio::time::timeout(READ_PATIENCE, connections.read(query)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(self.note(&error, false)),
+            Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Stalled))),
+        }
+    }
+
+    /// The rows of a statement that changes nothing, as `T`.
+    pub(super) async fn read_as<'q, T: for<'r> FromRow<'r, SqliteRow>>(
+        &self,
+        query: impl Execute<'q, Sqlite> + 'q,
+    ) -> Result<Vec<T>> {
+        let rows = self.read(query).await?;
+        rows.iter().map(|row| T::from_row(row).map_err(Error::from)).collect()
+    }
+
+    /// One statement that writes, and the rows that it returns.
+    pub(super) async fn write<'q>(
+        &self,
+        patience: Patience,
+        durability: Durability,
+        mut query: impl Execute<'q, Sqlite> + 'q,
+    ) -> Result<Vec<SqliteRow>> {
+        let arguments = query.take_arguments().map_err(|error| Error::from(sqlx::Error::Encode(error)))?;
+        let sql = query.sql();
+        let work = work(move |connection| {
+            Box::pin(async move {
+                let arguments = arguments.unwrap_or_default();
+                sqlx::Executor::fetch_all(connection, sqlx::query_with(sql, arguments)).await
+            })
+        });
+        self.transaction(patience, durability, work).await
+    }
+
+    /// Runs `work` between `BEGIN IMMEDIATE` and `COMMIT`: all of it is kept or nothing. It runs to its end whether or
+    /// not the caller waits for it; after its time it is rolled back.
+    pub(super) async fn transaction<T: Send + 'static>(
+        &self,
+        patience: Patience,
+        durability: Durability,
+        work: Work<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience.timeout;
+        let connections = self.for_writing(deadline, patience.is_paid).await?;
+        // On its own: a caller that leaves must not leave half of it.
+        let running = tokio::spawn(async move { connections.transact(durability, deadline, work).await });
+        match tokio::time::timeout_at(deadline + GRACE, running).await {
+            Ok(Ok(Ok(value))) => {
+                self.is_fine();
+                Ok(value)
+            }
+            Ok(Ok(Err(error))) => Err(self.note(&error, true)),
+            Ok(Err(_)) => Err(self.note(&sqlx::Error::WorkerCrashed, true)),
+            Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Stalled))),
+        }
+    }
+
+    /// Tries to use the file for writing, whatever happened before. For the timer, and for `health`.
+    pub(super) async fn probe(&self, timeout: Duration) -> Result<()> {
+        let query = sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('probed_at', $1)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(now().to_string());
+        self.write(Patience { timeout, is_paid: true }, Durability::Relaxed, query).await.map(drop)
+    }
+
+    /// Folds the journal into the file and closes it. It opens again when it is used again.
+    pub(super) async fn close(&self) {
+        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
+        match state {
+            State::Open(connections) | State::Readable(connections, _) => connections.close().await,
+            State::Closed | State::Unusable(_) => {}
+        }
+    }
+
+    async fn for_reading(&self) -> Result<Arc<Connections>> {
+        if let State::Open(connections) | State::Readable(connections, _) = &*lock(&self.state) {
+            return Ok(Arc::clone(connections));
+        }
+        Box::pin(self.open(Instant::now() + USUAL_PATIENCE, false)).await
+    }
+
+    async fn for_writing(&self, deadline: Instant, is_paid: bool) -> Result<Arc<Connections>> {
+        let open = match &*lock(&self.state) {
+            State::Open(connections) => Some(Arc::clone(connections)),
+            _ => None,
+        };
+        let connections = match open {
+            Some(connections) => connections,
+            None => Box::pin(self.open(deadline, is_paid)).await?,
+        };
+        let is_due = lock(&self.compared).is_none_or(|at| at.elapsed() >= RETRY_EVERY);
+        if is_paid || is_due {
+            *lock(&self.compared) = None;
+            self.refuse_if_replaced(&connections).await?;
+            *lock(&self.compared) = Some(Instant::now());
+        }
+        if connections.is_writable {
+            return Ok(connections);
+        }
+        Err(self.problem_or(ProblemKind::ReadOnly))
+    }
+
+    /// Opens what is not open yet. Within a second after a failure only paid requests and the timer try again.
+    async fn open(&self, deadline: Instant, is_paid: bool) -> Result<Arc<Connections>> {
+        let Ok(_opening) = tokio::time::timeout_at(deadline, self.opening.lock()).await else {
+            return Err(self.problem_or(ProblemKind::Stalled));
+        };
+        let is_too_soon = |tried: Instant| !is_paid && tried.elapsed() < RETRY_EVERY;
+        let readable = match &*lock(&self.state) {
+            State::Open(connections) => return Ok(Arc::clone(connections)),
+            State::Readable(connections, tried) if is_too_soon(*tried) => return Ok(Arc::clone(connections)),
+            State::Unusable(tried) if is_too_soon(*tried) => None,
+            State::Readable(connections, _) => Some(Some(Arc::clone(connections))),
+            State::Closed | State::Unusable(_) => Some(None),
+        };
+        let Some(readable) = readable else { return Err(self.problem_or(ProblemKind::CannotOpen)) };
+        let location = self.location.clone();
+        let opening = tokio::spawn(async move { Connections::open(&location, deadline).await });
+        let opened = match tokio::time::timeout_at(deadline + GRACE, opening).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(_)) => Err(Problem::new(ProblemKind::Io)),
+            Err(_) => Err(Problem::new(ProblemKind::Stalled)),
+        };
+        match opened {
+            Ok(connections) => {
+                let connections = Arc::new(connections);
+                *lock(&self.state) = State::Open(Arc::clone(&connections));
+                self.is_fine();
+                if let Some(readable) = readable {
+                    readable.close().await;
+                }
+                Ok(connections)
+            }
+            Err(problem) => self.open_for_reading(problem, readable).await,
+        }
+    }
+
+    /// What can be had of a file that cannot be written.
+    async fn open_for_reading(&self, problem: Problem, known: Option<Arc<Connections>>) -> Result<Arc<Connections>> {
+        let error = self.note_problem(problem);
+        let readable = match (known, &self.location) {
+            (Some(known), _) => Some(known),
+            (None, LedgerLocation::File(path)) => Connections::open_read_only(path).await.ok().map(Arc::new),
+            (None, LedgerLocation::Memory) => None,
+        };
+        let mut state = lock(&self.state);
+        match readable {
+            Some(connections) => {
+                *state = State::Readable(Arc::clone(&connections), Instant::now());
+                Ok(connections)
+            }
+            None => {
+                *state = State::Unusable(Instant::now());
+                Err(error)
+            }
+        }
+    }
+
+    /// A file that was removed, moved or replaced since it was opened: what would be written to it is lost.
+    async fn refuse_if_replaced(&self, connections: &Arc<Connections>) -> Result<()> {
+        let (LedgerLocation::File(path), Some(ours)) = (&self.location, &connections.identity) else { return Ok(()) };
+        match FileIdentity::of(path.clone()).await {
+            Ok(found) if found == *ours => Ok(()),
+            Ok(_) if self.reopen_restored(path, connections).await => Ok(()),
+            Ok(_) => Err(self.note_problem(Problem::new(ProblemKind::Replaced))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(self.note_problem(Problem::new(ProblemKind::Removed)))
+            }
+            Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Io))),
+        }
+    }
+
+    /// Another process may have restored the file that both had open: it has the same secret then.
+    async fn reopen_restored(&self, path: &Path, ours: &Arc<Connections>) -> bool {
+        // With our journal beside it, any file would be read as ours.
+        let journal = FileIdentity::of(file::beside(path, "wal")).await.ok();
+        if journal.is_some() && journal == ours.journal {
+            return false;
+        }
+        let deadline = Instant::now() + USUAL_PATIENCE;
+        let Ok(restored) = Connections::open(&self.location, deadline).await else { return false };
+        if restored.secret != ours.secret {
+            restored.close().await;
+            return false;
+        }
+        *lock(&self.state) = State::Open(Arc::new(restored));
+        ours.close().await;
+        true
+    }
+
+    /// Writes a file that is gone again, from what is still open. For the timer; a paid request is refused first.
+    pub(super) async fn restore(&self) -> Result<()> {
+        let open = match &*lock(&self.state) {
+            State::Open(connections) => Some(Arc::clone(connections)),
+            _ => None,
+        };
+        let (LedgerLocation::File(path), Some(connections)) = (&self.location, open) else { return Ok(()) };
+        let path = path.clone();
+        match FileIdentity::of(path.clone()).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            _ => return Ok(()),
+        }
+        connections.restore(&path).await.map_err(|problem| self.note_problem(problem))?;
+        *lock(&self.state) = State::Closed;
+        connections.close().await;
+        tracing::warn!(path = %path.display(), "the ledger's file was gone and has been written again");
+        Ok(())
+    }
+
+    /// Counts a success: whatever was wrong is over.
+    fn is_fine(&self) {
+        if lock(&self.problem).take().is_some() {
+            tracing::info!("the ledger can be written again");
+        }
+    }
+
+    /// The error of a statement; a failure of the file is remembered as the ledger's problem.
+    fn note(&self, error: &sqlx::Error, is_write: bool) -> Error {
+        match ProblemKind::of(error) {
+            Some(kind) if is_write || kind != ProblemKind::Locked => self.note_problem(Problem::new(kind)),
+            _ => problem::unexpected(error),
+        }
+    }
+
+    fn note_problem(&self, problem: Problem) -> Error {
+        let mut known = lock(&self.problem);
+        let error = problem.error();
+        match &mut *known {
+            Some(known) if known.kind == problem.kind => {}
+            // Waiting for those who wait for a lock says no more than that it is held.
+            Some(known) if problem.kind == ProblemKind::Stalled => return known.error(),
+            known => {
+                let path = match &self.location {
+                    LedgerLocation::File(path) => path.clone(),
+                    LedgerLocation::Memory => PathBuf::from("memory"),
+                };
+                tracing::warn!(path = %path.display(), problem = %problem.kind, "{}", error.message());
+                let since = known.as_ref().map_or(problem.since, |known| known.since);
+                *known = Some(Problem { since, ..problem });
+            }
+        }
+        error
+    }
+
+    fn problem_or(&self, kind: ProblemKind) -> Error {
+        self.problem().unwrap_or_else(|| Problem::new(kind)).error()
+    }
+}
+
+/// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
