@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::policy::Policy;
 use crate::files::Sandbox;
 use crate::jobs::JobStatus;
 use crate::tenant::Owner;
@@ -16,6 +17,8 @@ pub struct Caller {
     pub owner: Owner,
     /// The files of this machine that the call may read and write.
     pub sandbox: Arc<Sandbox>,
+    /// What the caller may have done.
+    pub policy: Policy,
     /// Longest wait in one call; `None` is no limit.
     pub max_wait: Option<Duration>,
     /// What the caller accepts for a call that would wait.

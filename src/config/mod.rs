@@ -34,7 +34,7 @@ pub use paths::Folders;
 pub use setting::{Setting, SettingKind, Trust};
 pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS};
 pub use sources::Values;
-pub use value::{LedgerLocation, LogFormat, Pace};
+pub use value::{LedgerLocation, LogFormat, Pace, Permissions};
 
 use sources::{Environment, Ranks, set_value};
 use value::{Value, without_credentials};

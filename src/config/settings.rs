@@ -10,7 +10,7 @@ use url::Url;
 
 use super::origin::{EnvFile, Origin};
 use super::setting::{PLAIN, Setting, SettingKind, Trust};
-use super::value::{FromValue, LedgerLocation, LogFormat, Pace, Value};
+use super::value::{FromValue, LedgerLocation, LogFormat, Pace, Permissions, Value};
 use crate::error::Result;
 use crate::secret::ApiKey;
 
@@ -105,6 +105,21 @@ settings! {
     /// Refuse keys in tool arguments, and leave `api_key` out of the tools.
     pub no_key_argument: bool => Setting {
         variable: "PDFCO_NO_KEY_ARGUMENT", kind: SettingKind::Switch, default: "false", ..PLAIN
+    };
+
+    /// What assistants may do that cannot be taken back, separated by commas: email (send it), delete (stored files). Default: neither.
+    pub allow: Permissions => Setting {
+        variable: "PDFCO_ALLOW", kind: SettingKind::Words, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Hosts that the `callback` of an assistant's call may lead to, separated by commas; `*.` stands for any subdomain. Default: none.
+    pub callback_hosts: Vec<String> => Setting {
+        variable: "PDFCO_CALLBACK_HOSTS", kind: SettingKind::Hosts, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Ask before a call that will cost more credits than this. Default: never ask.
+    pub confirm_credits: Option<i64> => Setting {
+        variable: "PDFCO_CONFIRM_CREDITS", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 }, ..PLAIN
     };
 
     /// Longest wait within one tool call. Several assistants give a call up after 60 s.

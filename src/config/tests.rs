@@ -119,6 +119,7 @@ fn an_allowed_file_widens_access_only_with_its_own_key() {
             SettingKind::Switch => "true",
             SettingKind::Hosts => "evil.test",
             SettingKind::Origins => "https://evil.test",
+            SettingKind::Words => "email",
             SettingKind::Secret => "0123456789abcdef0123456789abcdef",
             _ => "/elsewhere",
         };

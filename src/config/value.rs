@@ -62,6 +62,20 @@ impl LedgerLocation {
     }
 }
 
+/// What assistants may do that cannot be taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Sending e-mail.
+    pub email: bool,
+    /// Deleting files that the service stores.
+    pub delete: bool,
+}
+
+impl Permissions {
+    /// All of it.
+    pub const ALL: Permissions = Permissions { email: true, delete: true };
+}
+
 /// The text of one setting, before it is understood.
 pub(super) struct Value<'a> {
     pub setting: Setting,
@@ -196,6 +210,20 @@ impl FromValue for LogFormat {
             "json" => Ok(LogFormat::Json),
             _ => Err(value.refused("text or json")),
         }
+    }
+}
+
+impl FromValue for Permissions {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        let mut permissions = Permissions::default();
+        for word in Vec::<String>::from_value(value)? {
+            match word.to_ascii_lowercase().as_str() {
+                "email" => permissions.email = true,
+                "delete" => permissions.delete = true,
+                _ => return Err(value.refused("email, delete, or both, separated by a comma")),
+            }
+        }
+        Ok(permissions)
     }
 }
 

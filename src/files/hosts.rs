@@ -75,6 +75,11 @@ fn fits(pattern: &HostPattern, host: &str, port: Option<u16>) -> bool {
     pattern.fits_host(host) && pattern.port.filter(|port| *port != 443) == port
 }
 
+/// Whether one of `patterns` names this host and port: `files.test`, or `*.files.test` for any subdomain.
+pub fn is_listed(patterns: &[String], host: &str, port: Option<u16>) -> bool {
+    patterns.iter().filter_map(|pattern| HostPattern::read(pattern).ok()).any(|pattern| fits(&pattern, host, port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

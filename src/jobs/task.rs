@@ -70,7 +70,8 @@ impl TaskStatus {
 /// A task as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// Ours: 128 random bits, because whoever knows it and has the key may ask for the outcome.
+    /// Ours: `<job_id>.<random>`, or the random part alone where there is no job. The random part has 128 bits,
+    /// because the id is the right to ask for the outcome.
     pub task_id: String,
     /// Whose.
     pub tenant: Tenant,
@@ -115,11 +116,13 @@ impl Task {
         }
     }
 
-    /// The same, waiting for `job`.
+    /// The same, waiting for `job`. Its id begins with the job's, so that a model and a balancer can tell which job it
+    /// is about; the random rest keeps it unguessable.
     #[must_use]
     pub fn waiting_for(self, job: &Job, follow_up: Value) -> Task {
         let credits_before = job.credits_total().unwrap_or_default();
-        Task { intent_id: Some(job.intent_id.clone()), follow_up, credits_before, ..self }
+        let task_id = format!("{}.{}", job.id(), self.task_id);
+        Task { task_id, intent_id: Some(job.intent_id.clone()), follow_up, credits_before, ..self }
     }
 }
 

@@ -1,10 +1,9 @@
-//! The other end of the conversation: a client that speaks the protocol to a server of ours.
+//! A client that speaks the protocol to a server of ours, for `pdfco demo`.
 //!
-//! What lives here: [`Assistant`], which `pdfco demo` plays. It shares nothing with the server but a stream of bytes,
-//! so the demo shows what an assistant would see. What never does: shortcuts into `app.rs`.
+//! It shares nothing with the server but a stream of bytes, so the demo shows what an assistant would see.
 
 use crate::error::{Error, Result};
-use rmcp::model::{CallToolRequestParams, ProgressNotificationParam};
+use rmcp::model::{CallToolRequestParams, ContentBlock, ProgressNotificationParam};
 use rmcp::service::{NotificationContext, RunningService};
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use serde_json::Value;
@@ -12,29 +11,33 @@ use tokio::io::DuplexStream;
 
 /// A client in conversation with a server.
 pub struct Assistant {
-    running: RunningService<RoleClient, Listener>,
+    running: RunningService<RoleClient, Handler>,
 }
 
-/// Hears progress: a number that grows, and words.
-type Heard = Box<dyn Fn(f64, &str) + Send + Sync>;
+/// Called with each progress notification: a number that grows, and words.
+type OnProgress = Box<dyn Fn(f64, &str) + Send + Sync>;
 
-struct Listener {
-    heard: Heard,
+struct Handler {
+    on_progress: OnProgress,
 }
 
-impl ClientHandler for Listener {
+impl ClientHandler for Handler {
     async fn on_progress(&self, note: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        (self.heard)(note.progress, note.message.as_deref().unwrap_or_default());
+        (self.on_progress)(note.progress, note.message.as_deref().unwrap_or_default());
     }
 }
 
 impl Assistant {
-    /// Shakes hands with the server at the other end of `stream`. `heard` hears progress: a number that grows, and words.
+    /// Shakes hands with the server at the other end of `stream`. `on_progress` is called with
+    /// each progress notification: a number that grows, and words.
     ///
     /// # Errors
     /// `internal` when the two do not understand each other.
-    pub async fn start(stream: DuplexStream, heard: impl Fn(f64, &str) + Send + Sync + 'static) -> Result<Assistant> {
-        let running = Listener { heard: Box::new(heard) }
+    pub async fn start(
+        stream: DuplexStream,
+        on_progress: impl Fn(f64, &str) + Send + Sync + 'static,
+    ) -> Result<Assistant> {
+        let running = Handler { on_progress: Box::new(on_progress) }
             .serve(stream)
             .await
             .map_err(|error| Error::internal("Client and server did not understand each other.").with_source(error))?;
@@ -50,7 +53,7 @@ impl Assistant {
         Ok(tools.into_iter().map(|tool| tool.name.into_owned()).collect())
     }
 
-    /// Calls a tool; the answer is its structured content, also when it is an error.
+    /// Calls a tool and returns its answer, also when it is an error.
     ///
     /// # Errors
     /// `internal` when there is no such answer.
@@ -58,13 +61,28 @@ impl Assistant {
         let mut request = CallToolRequestParams::new(tool);
         request.arguments = arguments.as_object().cloned();
         let result = self.running.peer().call_tool(request).await.map_err(misunderstood)?;
-        result.structured_content.ok_or_else(|| Error::internal("A tool answered without structured content."))
+        match result.structured_content {
+            Some(answer) => Ok(answer),
+            None => {
+                joined(&result.content).ok_or_else(|| Error::internal("A tool answered with something unreadable."))
+            }
+        }
     }
 
     /// Ends the conversation: the server sees the end of its input.
     pub async fn close(self) {
         let _ = self.running.cancel().await;
     }
+}
+
+/// The answer of a result whose text stands in `content` alone: first the rest as JSON, then the text.
+fn joined(content: &[ContentBlock]) -> Option<Value> {
+    let mut texts = content.iter().filter_map(|block| block.as_text()).map(|block| block.text.as_str());
+    let mut answer: Value = serde_json::from_str(texts.next()?).ok()?;
+    if let (Some(text), Some(output)) = (texts.next(), answer.get_mut("output").and_then(Value::as_object_mut)) {
+        output.insert("text".into(), Value::String(text.to_owned()));
+    }
+    Some(answer)
 }
 
 fn misunderstood(error: rmcp::ServiceError) -> Error {

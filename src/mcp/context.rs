@@ -20,7 +20,7 @@ use super::progress::Progress;
 use super::tools::{self, Found, Handler};
 use super::{app, operation_tools};
 use crate::answer::Answer;
-use crate::app::{App, Caller, ResponseMode};
+use crate::app::{App, Caller, Policy, ResponseMode, policy};
 use crate::config::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
@@ -157,6 +157,7 @@ impl ServerContext {
         Ok(Caller {
             sandbox: self.shared.access.sandbox(&self.shared.sandbox, &owner.tenant, config),
             owner,
+            policy: Policy::assistant(config),
             max_wait: Some(config.max_wait),
             response_mode,
             cancel: request.ct.child_token(),
@@ -235,10 +236,7 @@ impl ServerContext {
 /// What a read-only server does not do.
 fn refuse_unless_read_only(found: Found, given: &Map<String, Value>) -> Result<()> {
     if found.spends_or_writes() {
-        return Err(Error::invalid(
-            "This server is read-only: it does not spend or write.",
-            "Start it without PDFCO_READ_ONLY to allow this.",
-        ));
+        return Err(policy::read_only());
     }
     let Found::Job(tool) = found else { return Ok(()) };
     let withheld = tool.params.iter().filter(|param| tool.not_read_only.contains(&param.name));

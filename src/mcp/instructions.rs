@@ -1,6 +1,9 @@
 //! The instructions that a client gives to its assistant once.
 //!
-//! The text is `instructions.md`. A line that names a tool is left out where that tool is not listed.
+//! The text is `instructions.md`, a sentence a line. A sentence that names a tool is left out where that tool is not
+//! listed.
+
+use std::path::PathBuf;
 
 use rmcp::model::Tool;
 
@@ -8,11 +11,78 @@ use super::tools::ALL;
 use crate::config::Config;
 
 const TEXT: &str = include_str!("instructions.md");
+/// Where the sentence about local files stands.
+const FILES: &str = "{files}";
+/// Folders that are named; of more only the number is said.
+const FOLDERS_SHOWN: usize = 4;
 
-/// The instructions for a server that lists `tools`.
-pub fn text(_config: &Config, tools: &[Tool]) -> String {
+/// The instructions for a server that lists `tools`, and under `config` may use local files or not.
+pub fn text(config: &Config, has_files: bool, tools: &[Tool]) -> String {
     let is_listed = |name: &str| tools.iter().any(|tool| tool.name == name);
-    let names_unlisted = |line: &str| ALL.iter().any(|tool| line.contains(tool.name) && !is_listed(tool.name));
-    let lines: Vec<&str> = TEXT.lines().filter(|line| !names_unlisted(line)).collect();
-    lines.join("\n")
+    let is_said = |line: &&str| ALL.iter().all(|tool| !line.contains(tool.name) || is_listed(tool.name));
+    let paragraphs = TEXT.split("\n\n").map(|paragraph| {
+        let sentences: Vec<&str> = paragraph.lines().filter(is_said).collect();
+        sentences.join(" ")
+    });
+    let said: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
+    said.join("\n").replace(FILES, &files(config, has_files))
+}
+
+/// Which folders may be used, and where a relative path lies.
+fn files(config: &Config, has_files: bool) -> String {
+    if !has_files {
+        return "This server reads no local files: pass links.".to_owned();
+    }
+    let downloads = config.download_dir.display();
+    let others: Vec<&PathBuf> =
+        config.files.iter().flatten().filter(|folder| **folder != config.download_dir).collect();
+    let shown: Vec<String> =
+        others.iter().take(FOLDERS_SHOWN).map(|folder| format!("`{}`", folder.display())).collect();
+    let more = match others.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if shown.is_empty() {
+        return format!(
+            "Local files can be read and written only below `{downloads}`, which is where relative paths lie and results are saved."
+        );
+    }
+    format!(
+        "Local files can be read and written only below {}{more} and `{downloads}`; a relative path is looked for in each, and results are saved in `{downloads}`.",
+        shown.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Folders, Values, merge};
+    use crate::mcp::operation_tools::list;
+
+    fn config(values: &[(&str, &str)]) -> Config {
+        let flags: Values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        merge(&flags, &Values::new(), &Values::new(), &Folders::default()).unwrap()
+    }
+
+    #[test]
+    fn sentences_about_unlisted_tools_are_left_out() {
+        for flags in [&[("PDFCO_READ_ONLY", "true")][..], &[("PDFCO_READ_ONLY", "false")][..]] {
+            let config = config(flags);
+            let tools = list(&config).unwrap();
+            let text = text(&config, true, &tools);
+            for tool in ALL {
+                let is_listed = tools.iter().any(|listed| listed.name == tool.name);
+                assert!(is_listed || !text.contains(tool.name), "{}: {text}", tool.name);
+            }
+            assert!(text.contains("wait_job_completion") && !text.contains(FILES) && !text.contains("  "), "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_and_relative_paths_are_explained() {
+        let config = config(&[("PDFCO_FILES", "/a/in"), ("PDFCO_DOWNLOAD_DIR", "/a/out")]);
+        let text = text(&config, true, &list(&config).unwrap());
+        assert!(text.contains("below `/a/in` and `/a/out`"), "{text}");
+        assert!(super::text(&config, false, &[]).contains("no local files"));
+    }
 }

@@ -16,6 +16,7 @@ mod progress;
 mod prompts;
 mod resources;
 mod server;
+mod skills;
 pub mod subscriptions;
 pub mod tasks;
 pub mod tasks_2025_11_25;

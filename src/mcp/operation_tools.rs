@@ -10,6 +10,7 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::tools::{ALL, Found, Hints, JobTool, Shape};
+use crate::app::policy;
 use crate::catalog::schema::{Detail, of_params};
 use crate::catalog::{self, Effect, Operation, Param, ParamKind};
 use crate::config::Config;
@@ -55,22 +56,23 @@ pub(super) fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static
     let declared = declared(tool.name, tool.title, tool.description, schema, tool.hints);
     match tool.shape {
         Shape::Described => declared.with_raw_output_schema(output_schema()),
-        Shape::Structured => declared,
+        Shape::Structured | Shape::Text => declared,
     }
 }
 
 fn operation_tool(operation: &'static Operation, key: &'static [Param]) -> Tool {
     let schema = of_params(operation.params().chain(key), Detail::Brief);
-    declared(operation.name, operation.title, operation.description(), schema, hints(operation.effect))
+    declared(operation.name, operation.title, operation.description(), schema, hints(operation))
 }
 
-fn hints(effect: Effect) -> Hints {
-    match effect {
-        Effect::ReadsAccount => Hints { read_only: true, destructive: false, idempotent: true, open_world: true },
-        Effect::MakesDocument | Effect::StoresFile | Effect::SendsMail => {
-            Hints { read_only: false, destructive: false, idempotent: false, open_world: true }
-        }
-        Effect::DeletesFile => Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
+/// True to what a call may do: mail and deletions cannot be taken back, and a priced read spends.
+fn hints(operation: &Operation) -> Hints {
+    let cannot_be_undone = matches!(operation.effect, Effect::SendsMail | Effect::DeletesFile);
+    Hints {
+        read_only: !policy::spends_or_writes(operation),
+        destructive: cannot_be_undone,
+        idempotent: matches!(operation.effect, Effect::ReadsAccount | Effect::DeletesFile),
+        open_world: true,
     }
 }
 

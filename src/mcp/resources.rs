@@ -1,7 +1,6 @@
 //! Jobs as resources: `job://{job_id}` is the record, `job://{job_id}/result` its text.
 //!
-//! What lives here: [`list`], [`templates`], [`read`], and the word for an address that leads nowhere. What never does: anything a tool cannot do; few clients read
-//! resources, so nothing depends on them.
+//! Few clients read resources, so a tool can do everything that they offer.
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -9,6 +8,7 @@ use rmcp::model::{
 };
 use serde_json::json;
 
+use super::present::untrusted;
 use crate::app::{App, Caller, ReadRequest};
 use crate::error::{Error, Kind, Result};
 
@@ -79,14 +79,17 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
     if let Some(id) = id.strip_suffix("/result") {
         let answer = app.read(caller, &ReadRequest::of(id)).await?;
         let text = answer.output.map(|output| output.text).unwrap_or_default();
-        return Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type("text/plain")]));
+        return Ok(one(ResourceContents::text(text, uri).with_mime_type("text/plain")));
     }
     let job = app.jobs().get(&caller.owner, id).await?;
     let view = app.job_view(&job);
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
-    Ok(ReadResourceResult::new(vec![
-        ResourceContents::text(record.to_string(), uri).with_mime_type("application/json"),
-    ]))
+    Ok(one(ResourceContents::text(record.to_string(), uri).with_mime_type("application/json")))
+}
+
+/// A result with one content, marked: texts, names and messages in it come from a document or from the service.
+fn one(content: ResourceContents) -> ReadResourceResult {
+    ReadResourceResult::new(vec![content.with_meta(untrusted())])
 }
 
 /// There is no such resource, or none that this caller may know of.

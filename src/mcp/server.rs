@@ -4,10 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
-    CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
-    GetTaskResult, Icon, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Icon, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -16,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
-use super::{app, icon, instructions, present, prompts, resources, subscriptions, tasks, tasks_2025_11_25, tools};
+use super::{
+    app, icon, instructions, present, prompts, resources, skills, subscriptions, tasks, tasks_2025_11_25, tools,
+};
 use crate::app::{App, ResponseMode};
 use crate::error::Kind;
 
@@ -72,12 +75,14 @@ impl Server {
             .enable_prompts()
             .enable_completions()
             .enable_tasks()
+            .enable_skills()
             .build();
         let icon = Icon::new(icon::address()).with_mime_type(icon::MIME_TYPE).with_sizes(vec!["any".into()]);
         let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION"))
             .with_title("PDF.co document jobs")
             .with_icons(vec![icon]);
-        let instructions = instructions::text(&self.context.app().config, self.context.listed_tools().unwrap_or(&[]));
+        let instructions =
+            instructions::text(&self.context.app().config, true, self.context.listed_tools().unwrap_or(&[]));
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(instructions)
     }
 }
@@ -126,7 +131,7 @@ impl ServerHandler for Server {
             if let Some(view) = &answer.task {
                 return Ok(tasks::created(view).into());
             }
-            Ok(present::result(&answer).into())
+            Ok(present::result(&answer, found.shape()).into())
         })
     }
 
@@ -167,6 +172,9 @@ impl ServerHandler for Server {
             if request.uri == app::URI {
                 return Ok(app::read().into());
             }
+            if let Some(file) = skills::read(&request.uri) {
+                return Ok(file.into());
+            }
             let unknown = || resources::unknown(&request.uri);
             let caller = self.context.caller(&context).map_err(|_| unknown())?;
             match Box::pin(resources::read(self.context.app(), &caller, &request.uri)).await {
@@ -198,6 +206,23 @@ impl ServerHandler for Server {
                 prompts::get(self.context.app(), caller, &request.name, &given).await.map_err(protocol_error)?;
             Ok(prompt.into())
         })
+    }
+
+    async fn list_skills(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        Ok(skills::list())
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        let unknown = || ErrorData::invalid_params("There is no skill at this address; skills/list shows them.", None);
+        skills::get(&request.uri).ok_or_else(unknown)
     }
 
     fn complete(
@@ -324,6 +349,8 @@ const KNOWN: &[&str] = &[
     "tasks/get",
     "tasks/update",
     "tasks/cancel",
+    "skills/list",
+    "skills/get",
 ];
 /// Methods that 2026-07-28 no longer has: unknown there, whatever their parameters are.
 const REMOVED: &[&str] = &["initialize", "ping", "resources/subscribe", "resources/unsubscribe"];

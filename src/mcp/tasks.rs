@@ -6,6 +6,7 @@ use rmcp::service::RequestContext;
 use serde_json::Value;
 
 use super::present;
+use super::tools::Shape;
 use crate::answer::{Answer, TaskView, rfc3339};
 use crate::jobs::TaskStatus;
 
@@ -39,7 +40,7 @@ pub fn detailed(view: &TaskView) -> DetailedTask {
 /// The result that the call would have had.
 pub fn outcome(view: &TaskView) -> JsonObject {
     match &view.answer {
-        Some(answer) => as_object(&present::result(answer)),
+        Some(answer) => as_object(&present::result(answer, Shape::Structured)),
         None => object(view.task.payload.clone()),
     }
 }
@@ -51,7 +52,7 @@ pub fn cancelled() -> CallToolResult {
         "The task was cancelled.",
         "list_jobs shows whether its job ended all the same.",
     );
-    present::result(&Answer::from_error(&error))
+    present::result(&Answer::from_error(&error), Shape::Structured)
 }
 
 /// A result as it goes into a task's row.

@@ -101,7 +101,7 @@ async fn tools_call(
         // The call had nothing to wait for: its task has ended already.
         None => {
             let caller = Caller { response_mode, ..context.asking(request)? };
-            let payload = Value::Object(tasks::as_object(&present::result(&answer)));
+            let payload = Value::Object(tasks::as_object(&present::result(&answer, found.shape())));
             context
                 .app()
                 .store_outcome(&caller, &call.name, TaskStatus::Completed, payload)

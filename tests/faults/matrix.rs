@@ -130,6 +130,7 @@ impl Cell {
         let caller = Caller {
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
+            policy: pdfco::app::Policy::person(),
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

@@ -134,6 +134,7 @@ impl Door {
         Caller {
             owner: ApiKey::new(key).unwrap().into(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
+            policy: pdfco::app::Policy::person(),
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

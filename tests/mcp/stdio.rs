@@ -65,7 +65,8 @@ fn the_list_of_tools_is_short_and_complete() {
         for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
             assert!(tool["annotations"][hint].is_boolean(), "{name}: {hint}");
         }
-        assert_eq!(tool["outputSchema"]["type"], "object", "{name}");
+        let is_described = ["submit_job", "wait_job_completion", "get_job_check"].contains(&name);
+        assert_eq!(tool["outputSchema"]["type"] == "object", is_described, "{name}");
         assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
         for (argument, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
             assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {argument}");
@@ -301,6 +302,7 @@ async fn jobs_are_resources_and_prompts_and_their_ids_are_completed() {
     let uri = format!("job://{job_id}");
     assert_eq!(resources["result"]["resources"][0]["uri"], json!(uri), "{resources}");
     let record = wire.ask("resources/read", json!({"uri": uri}));
+    assert_eq!(record["result"]["contents"][0]["_meta"]["pdfco/untrusted"], true, "{record}");
     let record: Value = serde_json::from_str(record["result"]["contents"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(record["status"], "success");
     let missing = wire.ask("resources/read", json!({"uri": "job://nobody"}));
@@ -316,7 +318,10 @@ async fn jobs_are_resources_and_prompts_and_their_ids_are_completed() {
     assert_eq!(names, ["jobs_postmortem", "process_document"]);
     let prompt = wire.ask("prompts/get", json!({"name": "jobs_postmortem", "arguments": {"job_id": job_id}}));
     let text = prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap_or_else(|| panic!("{prompt}"));
-    assert!(text.contains(&job_id) && text.contains("html_to_pdf"), "{text}");
+    assert!(text.contains(&job_id) && text.contains("untrusted"), "{text}");
+    let attached = &prompt["result"]["messages"][1]["content"]["resource"];
+    assert!(attached["text"].as_str().unwrap().contains("html_to_pdf"), "{prompt}");
+    assert_eq!(attached["_meta"]["pdfco/untrusted"], true, "{prompt}");
     let incomplete = wire.ask("prompts/get", json!({"name": "process_document", "arguments": {"url": "a.pdf"}}));
     assert_eq!(incomplete["error"]["code"], -32602, "{incomplete}");
 
@@ -450,4 +455,21 @@ fn a_hangup_ends_the_server_as_a_termination_does() {
         let ended = wire.exit_within(Duration::from_secs(5)).unwrap_or_else(|| panic!("{signal} does not end it"));
         assert_eq!(ended.code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn the_skill_is_listed_fetched_and_read() {
+    let mut wire = Wire::start(&[]);
+    let hello = wire.initialize("2025-11-25");
+    assert!(hello["capabilities"]["extensions"]["io.modelcontextprotocol/skills"].is_object(), "{hello}");
+    let listed = wire.ask("skills/list", json!({}));
+    let skill = &listed["result"]["skills"][0];
+    assert_eq!((&skill["uri"], &skill["frontmatter"]["name"]), (&json!("skill://pdfco/SKILL.md"), &json!("pdfco")));
+    let got = wire.ask("skills/get", json!({"uri": skill["uri"]}));
+    assert_eq!(&got["result"]["skill"], skill, "{got}");
+    let read = wire.ask("resources/read", json!({"uri": skill["uri"]}));
+    let text = read["result"]["contents"][0]["text"].as_str().unwrap();
+    assert_eq!(skill["resources"][0]["size"], text.len(), "{read}");
+    assert_eq!(wire.ask("skills/get", json!({"uri": "skill://other/SKILL.md"}))["error"]["code"], -32602);
+    wire.finish();
 }

@@ -64,6 +64,7 @@ impl Product {
         let caller = Caller {
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
+            policy: pdfco::app::Policy::person(),
             max_wait: Some(app.config.max_wait),
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

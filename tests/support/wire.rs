@@ -158,12 +158,19 @@ impl Wire {
         answer["result"].clone()
     }
 
-    /// Calls a tool; gives its structured content.
+    /// Calls a tool and returns its answer: the structured content, or for a text the details and the text in `content`.
     pub fn call(&mut self, tool: &str, arguments: Value) -> Value {
         let answer = self.ask("tools/call", json!({"name": tool, "arguments": arguments}));
-        let structured = answer["result"]["structuredContent"].clone();
-        assert!(structured.is_object(), "{answer}");
-        structured
+        if answer["result"]["structuredContent"].is_object() {
+            return answer["result"]["structuredContent"].clone();
+        }
+        let content = &answer["result"]["content"];
+        let details = content[0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        let mut joined: Value = serde_json::from_str(details).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        if content[1]["text"].is_string() {
+            joined["output"]["text"] = content[1]["text"].clone();
+        }
+        joined
     }
 
     /// Whether it still answers.

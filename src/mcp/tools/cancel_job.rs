@@ -16,19 +16,20 @@ use crate::error::Result;
 pub static TOOL: JobTool = JobTool {
     name: "cancel_job",
     aliases: &["kill_job"],
-    title: "Stop tracking a job",
-    description: "Stop tracking a job: its state becomes cancelled, and waits and tasks for it end. Use it for a \
-        job that nobody needs any more; a wait can be given up without it. PDF.co itself cannot be told to stop: \
-        the work may still finish and be charged. content.outcome is cancelled, already_terminal (it had ended, \
-        nothing changed) or not_found (not among the jobs of list_jobs); none of them is an error. Free; \
-        get_job_check with `force` looks at a cancelled job once more, and takes up its end if there is one.",
+    title: "Cancel a job",
+    description: "Give up a job: its state becomes cancelled and every wait for it ends. PDF.co itself cannot be told to \
+        stop, so the job may still finish and be charged. Use it for a job whose result nobody needs; to stop \
+        only the waiting, just do not call wait_job_completion again. content.outcome is cancelled, \
+        already_terminal (it had ended, nothing changed) or not_found (none of your jobs, which list_jobs \
+        shows); none of these is an error. Free. get_job_check with `force` shows later whether it finished all \
+        the same.",
     params: &[JOB_ID],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: false },
     spends_or_writes: true,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyed(run),
 };
 

@@ -62,6 +62,8 @@ pub enum Shape {
     Described,
     /// Structured, without a schema: what is in it is said by the description.
     Structured,
+    /// Text in `content` alone, after the rest of the answer as JSON.
+    Text,
 }
 
 /// What a call does. Arguments arrive as they were given.
@@ -85,8 +87,8 @@ impl std::fmt::Debug for Handler {
     }
 }
 
-/// Reads the record or the service; free.
-pub(super) const READS: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: true };
+/// May pay for a check of a job.
+pub(super) const CHECKS: Hints = Hints { read_only: false, destructive: false, idempotent: true, open_world: true };
 /// Reads only what is here.
 pub(super) const LOCAL: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
 

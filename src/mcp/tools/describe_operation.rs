@@ -9,27 +9,26 @@ use crate::app::App;
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const OPERATION: Param = Param::new("operation", ParamKind::Text, "Name from list_operations, e.g. `pdf_to_text`.")
-    .aliases(&["name"])
-    .required();
+const OPERATION: Param =
+    Param::new("operation", ParamKind::Text, "Name from list_operations.").aliases(&["name"]).required();
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "describe_operation",
     aliases: &[],
     title: "Describe an operation",
-    description: "Show what one operation does, what it costs, and the schema of its arguments. Call it before \
-        submit_job runs an operation whose arguments you do not know; list_operations finds names. content has \
-        description, cost (with how sure it is), documented (false if known from samples only) and arguments; of \
-        these `url` goes beside the `options` of submit_job and all others go into it. A name that does not \
-        exist is an error that names the nearest ones. Free, and needs no key.",
+    description: "Show what an operation does, what it costs and the schema of its arguments. Use it before submit_job \
+        when you do not know the arguments; list_operations finds the name. In submit_job `url` stands beside \
+        `options`, and all other arguments go into `options`. content has description, cost, documented (whether \
+        PDF.co documents the operation) and arguments. An unknown name is an error that names similar \
+        operations. Free, and needs no key.",
     params: &[OPERATION],
     not_read_only: &[],
     hints: LOCAL,
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyless(run),
 };
 

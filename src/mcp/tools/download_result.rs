@@ -16,7 +16,7 @@ use crate::error::Result;
 const SAVE_TO: Param = Param::new(
     "save_to",
     ParamKind::Text,
-    "File, or folder for several files, below the allowed folders. Default: the download folder.",
+    "File or folder (a folder for several files) below the allowed folders. Default: the download folder.",
 );
 const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace files that exist.").default("false");
 
@@ -25,20 +25,19 @@ pub static TOOL: JobTool = JobTool {
     name: "download_result",
     aliases: &[],
     title: "Save a result to disk",
-    description: "Save the files of a finished job to disk and return path, size and SHA-256 of each. Wait for \
-        the job with wait_job_completion first; to look at text use read_result instead. It writes only below \
-        the server's allowed folders and creates missing ones; a file that exists is an error unless `overwrite` \
-        is true, which replaces it for good. A cut download is resumed, and a file appears only when it is \
-        complete. Free for a job known to have succeeded; otherwise, or when a link has expired, it looks once \
-        as get_job_check does. Links live for an hour unless `expiration` said otherwise: after that the error \
-        is link_expired and the operation has to run again.",
+    description: "Save the files of a finished job to disk and return path, size and SHA-256 of each. Wait with \
+        wait_job_completion first; to look at a text use read_result instead. It writes only below the server's \
+        allowed folders and creates missing ones. A file that exists is an error unless `overwrite` is true, \
+        which replaces it for good. Interrupted downloads are resumed; when the links have expired, usually \
+        after an hour, the error is link_expired and the operation has to run again. Free for a job known to \
+        have succeeded; otherwise one check is made for 2 credits.",
     params: &[JOB_ID, SAVE_TO, OVERWRITE],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
     spends_or_writes: true,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyed(run),
 };
 

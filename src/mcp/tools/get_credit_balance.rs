@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, JobTool, READS, Shape, parse};
+use super::declaration::{Handler, Hints, JobTool, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::error::Result;
@@ -17,17 +17,17 @@ pub static TOOL: JobTool = JobTool {
     name: "get_credit_balance",
     aliases: &[],
     title: "Credit balance",
-    description: "Return how many PDF.co credits the account has left, in credits_remaining. Use it before a \
-        large batch, or after an error of kind insufficient_credits; calls that spend credits report \
-        credits_remaining by themselves. For the cost of an operation use describe_operation. Free: it always \
-        asks PDF.co and starts no job.",
+    description: "Return how many PDF.co credits the account has left, in credits_remaining. Use it before a large batch \
+        or after the error insufficient_credits; calls that spend report credits_remaining by themselves. \
+        describe_operation shows what an operation costs, list_jobs what was spent. Free: it asks PDF.co and \
+        starts no job.",
     params: &[],
     not_read_only: &[],
-    hints: READS,
+    hints: Hints { read_only: true, destructive: false, idempotent: true, open_world: true },
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyed(run),
 };
 

@@ -7,30 +7,33 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, JOB_ID, JobTool, READS, Shape, parse};
+use super::declaration::{CHECKS, Handler, JOB_ID, JobTool, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const FORCE: Param =
-    Param::new("force", ParamKind::Boolean, "Ask PDF.co whatever the record says, e.g. for fresh links.")
-        .default("false");
+const FORCE: Param = Param::new(
+    "force",
+    ParamKind::Boolean,
+    "Ask PDF.co even where the recorded state would be returned, e.g. for new links.",
+)
+.default("false");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "get_job_check",
     aliases: &["get_job_status", "jobs_get_status"],
-    title: "Look at a job once",
-    description: "Look at a job once, without waiting, and return its state, record and result links. To wait \
-        for the end use wait_job_completion; do not loop on this. A look costs 2 credits, and the one that sees \
-        success also charges the pages after the first; ended jobs, and looks within 3 s of the last one, are \
-        answered from the record for nothing. While it runs the answer says retry_after_seconds; after success \
-        read_result and download_result fetch the result, for failed and aborted the reason is in content, and \
-        unknown means that PDF.co has no such job. Records are kept for 30 days by default.",
+    title: "Check a job once",
+    description: "Check once whether a job has ended, without waiting, and return its state and the links of its result. \
+        To wait for the end use wait_job_completion, which needs fewer checks than repeating this. A check costs \
+        2 credits; nothing is charged when the job is known to have ended or was checked less than 3 seconds \
+        ago, because then the recorded state is returned. While the job runs, retry_after_seconds says when to \
+        check again. After success use read_result or download_result; for failed and aborted content has the \
+        reason, and unknown means that PDF.co does not know the id.",
     params: &[JOB_ID, FORCE],
-    not_read_only: &[],
-    hints: READS,
+    not_read_only: &["force"],
+    hints: CHECKS,
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,

@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller, ListRequest};
-use crate::catalog::{Param, ParamKind};
-use crate::error::Result;
+use crate::catalog::{Param, ParamKind, shorten};
+use crate::clock::{Millis, now};
+use crate::error::{Error, Result};
+#[cfg(test)]
 use crate::jobs::JobStatus;
 
 const JOBS_DEFAULT: u32 = 20;
@@ -20,45 +22,100 @@ const JOBS_MAX: u32 = 100;
 
 const STATUS: Param = Param::new(
     "status",
-    ParamKind::Choice(&JobStatus::WORDS),
-    "Only jobs in this state; queued ones were never looked at.",
+    ParamKind::Choice(&["running", "queued", "working", "success", "failed", "aborted", "unknown", "cancelled"]),
+    "Only jobs in this state; `running` for all that have not ended.",
 );
-const LIMIT: Param = Param::new("limit", ParamKind::Integer { min: 1, max: JOBS_MAX as i64 }, "Jobs per page.")
+const SINCE: Param = Param::new(
+    "since",
+    ParamKind::Text,
+    "Only jobs submitted since: `2026-11-30`, `2026-11-30T08:00:00Z`, or an age such as `2h` or `7 days`.",
+);
+const LIMIT: Param = Param::new("limit", ParamKind::Integer { min: 1, max: JOBS_MAX as i64 }, "Jobs on a page.")
     .default(concatcp!(JOBS_DEFAULT));
-const CURSOR: Param = Param::new("cursor", ParamKind::Text, "next_cursor of the page before. Default: the newest.");
+const CURSOR: Param = Param::new("cursor", ParamKind::Text, "next_cursor of the previous page.");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "list_jobs",
     aliases: &["jobs_list"],
     title: "List jobs",
-    description: "List this key's jobs, newest first, with id, state, operation, times and credits. Use it to \
-        find a job_id again, also after a restart; for the present state of one job use get_job_check, to wait \
-        for it wait_job_completion. Free: it reads the server's own record and asks PDF.co nothing, so a job \
-        listed as `working` may have ended since it was last looked at. content has items, total, and \
-        next_cursor for the next page, null on the last. Records are kept for 30 days by default.",
-    params: &[STATUS, LIMIT, CURSOR],
+    description: "List your jobs, newest first, with id, state, operation, document, times and credits. Use it to find a \
+        job_id again, also after a restart; get_job_check returns the present state of one job, \
+        wait_job_completion waits for it. Free: it reads the server's own record without asking PDF.co, so a job \
+        listed as `working` may have ended since its last check. content has items, total, what was spent, and \
+        next_cursor, which is null on the last page. Records are kept for 30 days by default.",
+    params: &[STATUS, SINCE, LIMIT, CURSOR],
     not_read_only: &[],
     hints: LOCAL,
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyed(run),
 };
 
 #[derive(Deserialize)]
 struct Arguments {
     status: Option<String>,
+    since: Option<String>,
     limit: u32,
     cursor: Option<String>,
 }
 
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
-        let Arguments { status, limit, cursor } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        let request = ListRequest { status, limit, cursor, ..ListRequest::default() };
-        app.list(caller, &request).await.map(Answer::from)
+        let Arguments { status, since, limit, cursor } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        let since = since.map(|text| instant(&text, now())).transpose()?;
+        app.list(caller, &ListRequest { status, since, limit, cursor }).await.map(Answer::from)
     }
     .boxed()
+}
+
+/// The time that a caller means, in milliseconds: a time, a day in UTC, or an age before `now`.
+fn instant(text: &str, now: Millis) -> Result<Millis> {
+    let text = text.trim();
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(time.as_millisecond());
+    }
+    let day = text.parse::<jiff::civil::Date>().and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
+    if let Ok(day) = day {
+        return Ok(day.timestamp().as_millisecond());
+    }
+    let age = text
+        .parse::<jiff::Span>()
+        .and_then(|age| age.total((jiff::Unit::Millisecond, jiff::SpanRelativeTo::days_are_24_hours())));
+    match age {
+        Ok(age) => Ok(now.saturating_sub(age.abs() as Millis)),
+        Err(_) => Err(Error::invalid(
+            format!("`since` cannot be `{}`.", shorten(text, 40)),
+            "It takes a day or time in UTC such as 2026-11-30 or 2026-11-30T08:00:00Z, or an age such as 2h or 7 days.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_takes_times_days_and_ages() {
+        const NOW: Millis = 1_764_500_000_000;
+        for (text, expected) in [
+            ("1970-01-02", Some(86_400_000)),
+            ("1970-01-01T00:00:01Z", Some(1_000)),
+            (" 2h ", Some(NOW - 7_200_000)),
+            ("7 days", Some(NOW - 7 * 86_400_000)),
+            ("90 min", Some(NOW - 5_400_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(instant(text, NOW).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_state_can_be_asked_for() {
+        let ParamKind::Choice(words) = STATUS.kind else { panic!("a choice") };
+        assert!(JobStatus::WORDS.iter().all(|word| words.contains(word)));
+    }
 }

@@ -9,29 +9,25 @@ use crate::app::App;
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const QUERY: Param = Param::new(
-    "query",
-    ParamKind::Text,
-    "Words to look for, e.g. `watermark` or `unlock pdf`. Default: all operations.",
-);
+const QUERY: Param = Param::new("query", ParamKind::Text, "What you want to do, e.g. `watermark` or `unlock pdf`.");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "list_operations",
     aliases: &[],
     title: "Find operations",
-    description: "List the operations that submit_job can run: converting, merging, splitting, forms, search, \
-        barcodes, security and more. Use it to find a name; describe_operation then shows the arguments and the \
-        cost of one. `query` finds operations by any of its words, best match first; when no word is \
-        found, the nearest names come instead. content has items, each with name, group and title, in a short list \
-        also about and price, and total. Free, and needs no key.",
+    description: "Find operations that submit_job can run: converting, merging, splitting, forms, search, barcodes, \
+        invoices, security and more. With `query` the best matches come first, by name, purpose or another word \
+        for it (watermark, word, unlock); without it all are listed. content has items, each with name, group \
+        and title, and total; a short list also says what each does and costs. describe_operation then shows the arguments of one. \
+        Free, and needs no key.",
     params: &[QUERY],
     not_read_only: &[],
     hints: LOCAL,
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyless(run),
 };
 

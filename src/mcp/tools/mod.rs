@@ -23,8 +23,8 @@ use serde_json::{Map, Value};
 pub use declaration::{Handler, Hints, JobTool, Shape};
 
 use crate::answer::Answer;
-use crate::app::{App, Caller};
-use crate::catalog::{self, Effect, Operation, Run, nearest};
+use crate::app::{App, Caller, policy};
+use crate::catalog::{self, Operation, Run, nearest};
 use crate::error::Result;
 
 /// Every job tool, in the order in which they are listed.
@@ -63,6 +63,14 @@ impl Found {
         }
     }
 
+    /// How its answers are shown.
+    pub fn shape(self) -> Shape {
+        match self {
+            Found::Job(tool) => tool.shape,
+            Found::Operation(_) => Shape::Structured,
+        }
+    }
+
     /// Whether a call may create a job.
     pub fn submits(self) -> bool {
         match self {
@@ -83,7 +91,7 @@ impl Found {
     pub fn spends_or_writes(self) -> bool {
         match self {
             Found::Job(tool) => tool.spends_or_writes,
-            Found::Operation(operation) => operation.effect != Effect::ReadsAccount,
+            Found::Operation(operation) => policy::spends_or_writes(operation),
         }
     }
 }

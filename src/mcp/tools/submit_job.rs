@@ -14,12 +14,13 @@ use crate::app::{App, Caller, PAGE_MAX, READ_DEFAULT, SUBMIT_WAIT_DEFAULT, Submi
 use crate::catalog::{self, Operation, Param, ParamKind};
 use crate::error::{Error, Result};
 
-const OPERATION: Param = Param::new("operation", ParamKind::Text, "Operation name, e.g. `pdf_to_text`.").required();
+const OPERATION: Param =
+    Param::new("operation", ParamKind::Text, "Name from list_operations, e.g. `pdf_to_text_simple`.").required();
 // Text or a list, as it was given: only the operation knows whether a comma separates documents or stands in a name.
 const URL: Param = Param::new(
     "url",
     ParamKind::JsonText,
-    "Document: http(s) link, `filetoken://…` or local path; several for merging and image_to_pdf, separated by commas. Left out where an operation takes none.",
+    "Document: https link, local path, `filetoken://…`, or the job_id of an earlier job to use its result. Several: a JSON list, or links separated by commas. Leave out where the operation takes none.",
 )
 .aliases(&["urls", "file_path", "input"]);
 const OPTIONS: Param = Param::new(
@@ -28,56 +29,55 @@ const OPTIONS: Param = Param::new(
         Param::new(
             "pages",
             ParamKind::Text,
-            "Pages, e.g. `0,2-5,7-`; counted from 0, in pdf_split and pdf_delete_pages from 1. Default: all.",
+            "E.g. `0,2-5,7-` (`7-` is to the end). Counted from 0; in pdf_split and pdf_delete_pages from 1. Default: all.",
         ),
-        Param::new("name", ParamKind::Text, "Output file name. Default: after the source."),
+        Param::new("name", ParamKind::Text, "File name of the result. Default: after the source."),
         Param::new("password", ParamKind::Text, "Password that opens the PDF."),
     ]),
-    "Arguments of the operation besides `url`: these and others, as describe_operation lists them.",
+    "Other arguments of the operation, as describe_operation lists them.",
 )
 .aliases(&["arguments", "params"]);
-const WAIT: Param = Param::new(
-    "wait",
-    ParamKind::Number,
-    "Seconds to wait for the end; the server caps it (45 by default); 0 returns at once. Clients that take tasks may get a task instead of a wait.",
-)
-.default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
+const WAIT: Param =
+    Param::new("wait", ParamKind::Number, "Seconds to wait, 0 to return at once. The server caps it, usually at 45.")
+        .default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
 const READ: Param = Param::new(
     "read",
     ParamKind::Integer { min: 0, max: PAGE_MAX as i64 },
-    "Characters of a text result to include; 0 for none. read_result gives the rest.",
+    "Characters of a text result to include, 0 for none.",
 )
 .default(concatcp!(READ_DEFAULT));
 const SAVE_TO: Param = Param::new(
     "save_to",
     ParamKind::Text,
-    "File or folder, below the allowed folders, to save the result to if it ends within `wait`. Existing files are kept.",
+    "File or folder below the allowed folders to save the result to, if it succeeds within `wait`.",
 );
+const OVERWRITE: Param =
+    Param::new("overwrite", ParamKind::Boolean, "Replace existing files; otherwise they are an error.")
+        .default("false");
 const CLIENT_REQUEST_ID: Param = Param::new(
     "client_request_id",
     ParamKind::Text,
-    "Your own unique id for this request, up to 200 characters without spaces.",
+    "Your own unique id, up to 200 characters without spaces: repeating the call with it returns the same job and charges nothing again.",
 );
 
 /// The arguments about waiting, reading and saving, which a tool named after an operation takes too.
-static EXTRAS: &[Param] = &[WAIT, READ, SAVE_TO, CLIENT_REQUEST_ID];
+static EXTRAS: &[Param] = &[WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID];
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "submit_job",
     aliases: &[],
     title: "Run a PDF operation",
-    description: "Run any PDF.co operation (pdf_to_text, pdf_merge, html_to_pdf…) on a document, wait for it up \
-        to `wait` seconds and return the finished job with the start of its text or the links of its files. \
-        list_operations finds the name, describe_operation the arguments. If the job has not ended by then, the \
-        answer is a normal one with status `working` or `queued` and the job_id: go on with wait_job_completion \
-        and do not submit again, which starts and charges a second job. A job that failed or was aborted has \
-        that status, and the reason in content. Spends what the operation costs, mostly per page, 2 credits for \
-        each check while it waits, and 7 for each local file, which is uploaded first. Pass client_request_id to \
-        make a repeat safe: the same id with the same arguments returns the same job instead of a second one.",
-    params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, CLIENT_REQUEST_ID],
+    description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of a \
+        text, the links of the files, or where they were saved. list_operations finds the operation, \
+        describe_operation shows its arguments and price. If the status is `working` or `queued`, the job is \
+        still running: continue with wait_job_completion, because submitting again charges again. With status \
+        `failed` or `aborted` there is no result, and content has the reason. A list as `url` starts one job per \
+        document, up to 100, where the operation takes a single one, and returns a line per job. Costs the \
+        credits of the operation, 7 for each local file that is uploaded and 2 for each check while it waits.",
+    params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID],
     not_read_only: &[],
-    hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
+    hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },
     spends_or_writes: true,
     submits: true,
     takes_tasks: true,
@@ -100,6 +100,7 @@ struct Extras {
     wait: f64,
     read: u64,
     save_to: Option<String>,
+    overwrite: bool,
     client_request_id: Option<String>,
 }
 
@@ -108,7 +109,7 @@ fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, mut given: Map<String, Value>)
         let beside = operation_arguments_beside_options(&mut given);
         let Arguments { operation, url, options, extras } = parse(TOOL.name, TOOL.params.iter(), given)?;
         let mut arguments = options;
-        let url = url.map(|url| ("url".to_owned(), Value::String(url)));
+        let url = url.map(|url| ("url".to_owned(), text_or_list(url)));
         for (name, value) in beside.into_iter().chain(url) {
             if arguments.contains_key(&name) {
                 return Err(Error::invalid(
@@ -154,10 +155,16 @@ impl Extras {
             wait: Some(duration("wait", self.wait, 0.0, TIMEOUT_SECONDS_MAX)?),
             read: Some(self.read),
             save_to: self.save_to,
+            overwrite: self.overwrite,
             client_request_id: self.client_request_id,
             ..SubmitRequest::default()
         })
     }
+}
+
+/// Documents as they were given: a list, also as its JSON, or text.
+fn text_or_list(text: String) -> Value {
+    serde_json::from_str::<Vec<String>>(&text).map_or(Value::String(text), Value::from)
 }
 
 /// Takes out of `given` what can only be meant for `options`: arguments that the operation has and this tool has not.

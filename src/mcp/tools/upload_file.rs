@@ -13,28 +13,27 @@ use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const FILE_PATH: Param = Param::new("file_path", ParamKind::Text, "Path below the allowed folders.")
+const FILE_PATH: Param = Param::new("file_path", ParamKind::Text, "Local path below the allowed folders.")
     .aliases(&["path", "file", "url"])
     .required();
-const NAME: Param = Param::new("name", ParamKind::Text, "Name to store it under. Default: its own.");
+const NAME: Param = Param::new("name", ParamKind::Text, "Name to store it under. Default: the file's own.");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "upload_file",
     aliases: &[],
     title: "Upload a local file",
-    description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. \
-        submit_job uploads the local path in its `url` itself: use this for one file in several operations, or \
-        where an argument in `options` takes only a link, as the images of pdf_add_annotations_images_fields do. \
-        Costs 7 credits; the file (up to 2 GB) and its link live for an hour. A refused file (missing, empty, \
-        outside the allowed folders) costs nothing.",
+    description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a file \
+        that several jobs need, or for arguments in `options` that take only links; submit_job uploads a local \
+        path in its `url` by itself. Costs 7 credits. The file, up to 2 GB, and its link exist for an hour. A \
+        file that is missing, empty or outside the allowed folders is refused and costs nothing.",
     params: &[FILE_PATH, NAME],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
     spends_or_writes: true,
     submits: false,
     takes_tasks: false,
-    shape: Shape::Described,
+    shape: Shape::Structured,
     handler: Handler::Keyed(run),
 };
 

@@ -1,41 +1,62 @@
-//! `wait_job_completion`: waits until a job has ended. Spends credits for checks.
+//! `wait_job_completion`: waits until jobs have ended. Spends credits for checks, and writes where `save_to` says.
 
 use std::sync::Arc;
 
-use const_format::concatcp;
+use const_format::{concatcp, formatcp};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, JOB_ID, JobTool, READS, Shape, TIMEOUT_SECONDS_MAX, duration, parse};
+use super::declaration::{Handler, Hints, JobTool, Shape, TIMEOUT_SECONDS_MAX, duration, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, WAIT_DEFAULT};
+use crate::app::{App, Caller, PAGE_MAX, READ_DEFAULT, Until, WAIT_DEFAULT, WaitRequest};
 use crate::catalog::{Param, ParamKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+/// Most jobs of one wait.
+const JOBS_MAX: usize = 100;
+
+const JOB_ID: Param = Param::new("job_id", ParamKind::Text, "Id from submit_job or list_jobs.").aliases(&["task_id"]);
+const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Instead of `job_id`: up to 100 ids.");
+const UNTIL: Param =
+    Param::new("until", ParamKind::Choice(&["all", "any"]), "With `job_ids`: return when all have ended, or any one.")
+        .default("all");
 const TIMEOUT: Param =
-    Param::new("timeout", ParamKind::Number, "Seconds to wait; the server caps it (45 by default); 0 is one look.")
+    Param::new("timeout", ParamKind::Number, "Seconds to wait, 0 to check once. The server caps it, usually at 45.")
         .aliases(&["wait_seconds"])
         .default(concatcp!(WAIT_DEFAULT.as_secs()));
 const INTERVAL: Param =
     Param::new("interval", ParamKind::Number, "Seconds between checks, 0.5 to 60, instead of the cheapest schedule.");
+const READ: Param = Param::new(
+    "read",
+    ParamKind::Integer { min: 0, max: PAGE_MAX as i64 },
+    formatcp!("Characters of each text result to include. Default: {READ_DEFAULT} for one job, 0 for several."),
+);
+const SAVE_TO: Param = Param::new(
+    "save_to",
+    ParamKind::Text,
+    "Folder (for one job also a file) below the allowed folders to save results to.",
+);
+const OVERWRITE: Param =
+    Param::new("overwrite", ParamKind::Boolean, "Replace existing files; otherwise they are an error.")
+        .default("false");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "wait_job_completion",
     aliases: &[],
-    title: "Wait for a job",
-    description: "Wait until a job ends and return it, with the fewest paid checks. Use it after submit_job \
-        answered `working`, and instead of repeating get_job_check. It returns as soon as the state is success \
-        (then read_result or download_result), failed or aborted (reason in content), unknown or cancelled. When \
-        `timeout` runs out first, the answer is a normal one with status `working` and retry_after_seconds: the \
-        job keeps running, so call again then. A check costs 2 credits, and the one that sees success also \
-        charges the pages after the first; a job known to have ended costs nothing. Giving up the wait leaves \
-        the job alone.",
-    params: &[JOB_ID, TIMEOUT, INTERVAL],
-    not_read_only: &[],
-    hints: READS,
+    title: "Wait for jobs",
+    description: "Wait until a job has ended and return its state and result, with as few paid checks as possible. Use it \
+        when submit_job answered `working` or `queued`, and instead of repeating get_job_check; `job_ids` waits \
+        for several jobs in one call and returns a line for each. It returns once the status is success, failed, \
+        aborted (content has the reason), unknown (PDF.co does not know the id) or cancelled. If `timeout` runs \
+        out first, the status is `working` and the job goes on: call again after retry_after_seconds. A check \
+        costs 2 credits, and a job known to have ended costs nothing. Ending the wait does not cancel the job; \
+        cancel_job does.",
+    params: &[JOB_ID, JOB_IDS, UNTIL, TIMEOUT, INTERVAL, READ, SAVE_TO, OVERWRITE],
+    not_read_only: &["interval", "save_to", "overwrite"],
+    hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
     spends_or_writes: false,
     submits: false,
     takes_tasks: true,
@@ -45,17 +66,54 @@ pub static TOOL: JobTool = JobTool {
 
 #[derive(Deserialize)]
 struct Arguments {
-    job_id: String,
+    job_id: Option<String>,
+    #[serde(default)]
+    job_ids: Vec<String>,
+    until: String,
     timeout: f64,
     interval: Option<f64>,
+    read: Option<u64>,
+    save_to: Option<String>,
+    overwrite: bool,
 }
 
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
-        let Arguments { job_id, timeout, interval } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        let interval = interval.map(|seconds| duration("interval", seconds, 0.5, 60.0)).transpose()?;
-        let timeout = duration("timeout", timeout, 0.0, TIMEOUT_SECONDS_MAX)?;
-        app.wait(caller, &job_id, Some(timeout), interval).await
+        let arguments: Arguments = parse(TOOL.name, TOOL.params.iter(), given)?;
+        app.wait_for(caller, &arguments.request()?).await
     }
     .boxed()
+}
+
+impl Arguments {
+    fn request(self) -> Result<WaitRequest> {
+        let mut job_ids: Vec<String> = Vec::new();
+        for id in self.job_id.into_iter().chain(self.job_ids) {
+            if !job_ids.contains(&id) {
+                job_ids.push(id);
+            }
+            if job_ids.len() > JOBS_MAX {
+                return Err(Error::invalid(
+                    format!("{} takes at most {JOBS_MAX} jobs.", TOOL.name),
+                    "Wait for the others in another call.",
+                ));
+            }
+        }
+        if job_ids.is_empty() {
+            return Err(Error::invalid(
+                format!("`job_id` of {} is missing.", TOOL.name),
+                "Give `job_id`, or several in `job_ids`. list_jobs shows them.",
+            ));
+        }
+        let read_default = if job_ids.len() == 1 { READ_DEFAULT } else { 0 };
+        Ok(WaitRequest {
+            job_ids,
+            until: if self.until == "any" { Until::Any } else { Until::All },
+            timeout: Some(duration("timeout", self.timeout, 0.0, TIMEOUT_SECONDS_MAX)?),
+            interval: self.interval.map(|seconds| duration("interval", seconds, 0.5, 60.0)).transpose()?,
+            read: Some(self.read.unwrap_or(read_default)),
+            save_to: self.save_to,
+            overwrite: self.overwrite,
+        })
+    }
 }
