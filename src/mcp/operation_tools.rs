@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-use super::tools::{ALL, Found, Hints, JobTool, Shape};
+use super::tools::{ALL, Found, Handler, Hints, JobTool, Shape};
 use crate::app::policy;
 use crate::catalog::schema::{Detail, of_params};
 use crate::catalog::{self, Effect, Operation, Param, ParamKind};
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::error::Result;
 
 /// The key, for callers who bring their own.
-const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "PDF.co key, else the server's.").secret()];
+const API_KEY: &[Param] = &[Param::new("api_key", ParamKind::Text, "Own PDF.co key.").secret()];
 
 /// The header `Mcp-Param-JobId` says which job a call is about.
 const JOB_HEADER: &str = "JobId";
@@ -52,6 +52,8 @@ pub fn name_job_in_header(tool: &mut Tool) {
 /// A job tool as it is listed.
 pub(super) fn job_tool(tool: &'static JobTool, is_read_only: bool, key: &'static [Param]) -> Tool {
     let shown = tool.params.iter().filter(|param| !(is_read_only && tool.not_read_only.contains(&param.name)));
+    // Without a key there is nothing to choose.
+    let key = if matches!(tool.handler, Handler::Keyless(_)) { &[] } else { key };
     let schema = of_params(shown.chain(key), Detail::Brief);
     let declared = declared(tool.name, tool.title, tool.description, schema, tool.hints);
     match tool.shape {

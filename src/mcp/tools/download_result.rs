@@ -13,11 +13,8 @@ use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const SAVE_TO: Param = Param::new(
-    "save_to",
-    ParamKind::Text,
-    "File or folder (a folder for several files) below the allowed folders. Default: the download folder.",
-);
+const SAVE_TO: Param =
+    Param::new("save_to", ParamKind::Text, "File, or folder for several files. Default: the download folder.");
 const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace files that exist.").default("false");
 
 /// The tool.
@@ -28,9 +25,8 @@ pub static TOOL: JobTool = JobTool {
     description: "Save the files of a finished job to disk and return path, size and SHA-256 of each. Wait with \
         wait_job_completion first; to look at a text use read_result instead. It writes only below the server's \
         allowed folders and creates missing ones. A file that exists is an error unless `overwrite` is true, \
-        which replaces it for good. Interrupted downloads are resumed; when the links have expired, usually \
-        after an hour, the error is link_expired and the operation has to run again. Free for a job known to \
-        have succeeded; otherwise one check is made for 2 credits.",
+        which replaces it for good. Interrupted downloads are resumed; expired links, usually after an hour, are \
+        the error link_expired. Free for a job known to have succeeded; otherwise one check costs 2 credits.",
     params: &[JOB_ID, SAVE_TO, OVERWRITE],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },

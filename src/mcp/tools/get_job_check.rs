@@ -13,12 +13,9 @@ use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
-const FORCE: Param = Param::new(
-    "force",
-    ParamKind::Boolean,
-    "Ask PDF.co even where the recorded state would be returned, e.g. for new links.",
-)
-.default("false");
+const FORCE: Param =
+    Param::new("force", ParamKind::Boolean, "Ask PDF.co even if the record suffices, e.g. for new links.")
+        .default("false");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
@@ -26,11 +23,10 @@ pub static TOOL: JobTool = JobTool {
     aliases: &["get_job_status", "jobs_get_status"],
     title: "Check a job once",
     description: "Check once whether a job has ended, without waiting, and return its state and the links of its result. \
-        To wait for the end use wait_job_completion, which needs fewer checks than repeating this. A check costs \
-        2 credits; nothing is charged when the job is known to have ended or was checked less than 3 seconds \
-        ago, because then the recorded state is returned. While the job runs, retry_after_seconds says when to \
-        check again. After success use read_result or download_result; for failed and aborted content has the \
-        reason, and unknown means that PDF.co does not know the id.",
+        To wait for the end use wait_job_completion, which needs fewer checks. A check costs 2 credits; a job \
+        known to have ended, or checked less than 3 seconds ago, is answered from the record for nothing. While \
+        it runs, retry_after_seconds says when to check again. After success use read_result or download_result; \
+        for failed and aborted content has the reason, and unknown means no such job.",
     params: &[JOB_ID, FORCE],
     not_read_only: &["force"],
     hints: CHECKS,

@@ -23,12 +23,12 @@ const JOBS_MAX: u32 = 100;
 const STATUS: Param = Param::new(
     "status",
     ParamKind::Choice(&["running", "queued", "working", "success", "failed", "aborted", "unknown", "cancelled"]),
-    "Only jobs in this state; `running` for all that have not ended.",
+    "`running`: all that have not ended.",
 );
 const SINCE: Param = Param::new(
     "since",
     ParamKind::Text,
-    "Only jobs submitted since: `2026-11-30`, `2026-11-30T08:00:00Z`, or an age such as `2h` or `7 days`.",
+    "Only jobs submitted since, e.g. `2026-11-30` or an age such as `2h` or `7 days`.",
 );
 const LIMIT: Param = Param::new("limit", ParamKind::Integer { min: 1, max: JOBS_MAX as i64 }, "Jobs on a page.")
     .default(concatcp!(JOBS_DEFAULT));
@@ -39,11 +39,11 @@ pub static TOOL: JobTool = JobTool {
     name: "list_jobs",
     aliases: &["jobs_list"],
     title: "List jobs",
-    description: "List your jobs, newest first, with id, state, operation, document, times and credits. Use it to find a \
-        job_id again, also after a restart; get_job_check returns the present state of one job, \
-        wait_job_completion waits for it. Free: it reads the server's own record without asking PDF.co, so a job \
-        listed as `working` may have ended since its last check. content has items, total, what was spent, and \
-        next_cursor, which is null on the last page. Records are kept for 30 days by default.",
+    description: "List your jobs, newest first, with document, state, times and credits. Use it to find a job_id again, \
+        also after a restart; get_job_check returns the present state of one job, wait_job_completion waits for \
+        it. Free: it reads the server's own record without asking PDF.co, so a job listed as `working` may have \
+        ended since its last check. content has items, total, what was spent, and next_cursor (null on the last \
+        page). Records are kept for 30 days by default.",
     params: &[STATUS, SINCE, LIMIT, CURSOR],
     not_read_only: &[],
     hints: LOCAL,

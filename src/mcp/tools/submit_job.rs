@@ -20,7 +20,7 @@ const OPERATION: Param =
 const URL: Param = Param::new(
     "url",
     ParamKind::JsonText,
-    "Document: https link, local path, `filetoken://…`, or the job_id of an earlier job to use its result. Several: a JSON list, or links separated by commas. Leave out where the operation takes none.",
+    "Document: https link, local path, `filetoken://…`, or job_id of an earlier job to use its result. Several: a JSON list, or with commas. Omit where none is taken.",
 )
 .aliases(&["urls", "file_path", "input"]);
 const OPTIONS: Param = Param::new(
@@ -29,16 +29,16 @@ const OPTIONS: Param = Param::new(
         Param::new(
             "pages",
             ParamKind::Text,
-            "E.g. `0,2-5,7-` (`7-` is to the end). Counted from 0; in pdf_split and pdf_delete_pages from 1. Default: all.",
+            "E.g. `0,2-5,7-`, counted from 0 (pdf_split and pdf_delete_pages: from 1). Default: all.",
         ),
-        Param::new("name", ParamKind::Text, "File name of the result. Default: after the source."),
+        Param::new("name", ParamKind::Text, "File name of the result."),
         Param::new("password", ParamKind::Text, "Password that opens the PDF."),
     ]),
-    "Other arguments of the operation, as describe_operation lists them.",
+    "Other arguments, as describe_operation lists them.",
 )
 .aliases(&["arguments", "params"]);
 const WAIT: Param =
-    Param::new("wait", ParamKind::Number, "Seconds to wait, 0 to return at once. The server caps it, usually at 45.")
+    Param::new("wait", ParamKind::Number, "Seconds to wait, 0 to return at once; usually capped at 45.")
         .default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
 const READ: Param = Param::new(
     "read",
@@ -46,18 +46,13 @@ const READ: Param = Param::new(
     "Characters of a text result to include, 0 for none.",
 )
 .default(concatcp!(READ_DEFAULT));
-const SAVE_TO: Param = Param::new(
-    "save_to",
-    ParamKind::Text,
-    "File or folder below the allowed folders to save the result to, if it succeeds within `wait`.",
-);
-const OVERWRITE: Param =
-    Param::new("overwrite", ParamKind::Boolean, "Replace existing files; otherwise they are an error.")
-        .default("false");
+const SAVE_TO: Param =
+    Param::new("save_to", ParamKind::Text, "File or folder to save the result to, if it succeeds within `wait`.");
+const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace existing files.").default("false");
 const CLIENT_REQUEST_ID: Param = Param::new(
     "client_request_id",
     ParamKind::Text,
-    "Your own unique id, up to 200 characters without spaces: repeating the call with it returns the same job and charges nothing again.",
+    "Own id, without spaces: a repeated call with it returns the same job and charges nothing again.",
 );
 
 /// The arguments about waiting, reading and saving, which a tool named after an operation takes too.
@@ -69,12 +64,12 @@ pub static TOOL: JobTool = JobTool {
     aliases: &[],
     title: "Run a PDF operation",
     description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of a \
-        text, the links of the files, or where they were saved. list_operations finds the operation, \
-        describe_operation shows its arguments and price. If the status is `working` or `queued`, the job is \
-        still running: continue with wait_job_completion, because submitting again charges again. With status \
-        `failed` or `aborted` there is no result, and content has the reason. A list as `url` starts one job per \
-        document, up to 100, where the operation takes a single one, and returns a line per job. Costs the \
-        credits of the operation, 7 for each local file that is uploaded and 2 for each check while it waits.",
+        text, links of files, or where they were saved. list_operations finds the operation, describe_operation \
+        shows its arguments and price. If the status is `working` or `queued`, the job is still running: \
+        continue with wait_job_completion, because submitting again charges again. With `failed` or `aborted` \
+        content has the reason. A list as `url` starts one job per document, up to 100, where the operation \
+        takes one, and returns a line per job. Costs the operation's credits, 7 per uploaded file and 2 per \
+        check while waiting.",
     params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },

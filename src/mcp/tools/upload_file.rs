@@ -16,7 +16,7 @@ use crate::error::Result;
 const FILE_PATH: Param = Param::new("file_path", ParamKind::Text, "Local path below the allowed folders.")
     .aliases(&["path", "file", "url"])
     .required();
-const NAME: Param = Param::new("name", ParamKind::Text, "Name to store it under. Default: the file's own.");
+const NAME: Param = Param::new("name", ParamKind::Text, "Name to store it under.");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
@@ -26,7 +26,7 @@ pub static TOOL: JobTool = JobTool {
     description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a file \
         that several jobs need, or for arguments in `options` that take only links; submit_job uploads a local \
         path in its `url` by itself. Costs 7 credits. The file, up to 2 GB, and its link exist for an hour. A \
-        file that is missing, empty or outside the allowed folders is refused and costs nothing.",
+        missing, empty or forbidden file is refused and costs nothing.",
     params: &[FILE_PATH, NAME],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },

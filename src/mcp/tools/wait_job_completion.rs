@@ -18,29 +18,22 @@ use crate::error::{Error, Result};
 const JOBS_MAX: usize = 100;
 
 const JOB_ID: Param = Param::new("job_id", ParamKind::Text, "Id from submit_job or list_jobs.").aliases(&["task_id"]);
-const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Instead of `job_id`: up to 100 ids.");
+const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Several ids instead, up to 100.");
 const UNTIL: Param =
-    Param::new("until", ParamKind::Choice(&["all", "any"]), "With `job_ids`: return when all have ended, or any one.")
-        .default("all");
+    Param::new("until", ParamKind::Choice(&["all", "any"]), "Return when all have ended, or any.").default("all");
 const TIMEOUT: Param =
-    Param::new("timeout", ParamKind::Number, "Seconds to wait, 0 to check once. The server caps it, usually at 45.")
+    Param::new("timeout", ParamKind::Number, "Seconds to wait, 0 to check once; usually capped at 45.")
         .aliases(&["wait_seconds"])
         .default(concatcp!(WAIT_DEFAULT.as_secs()));
 const INTERVAL: Param =
-    Param::new("interval", ParamKind::Number, "Seconds between checks, 0.5 to 60, instead of the cheapest schedule.");
+    Param::new("interval", ParamKind::Number, "Seconds between checks, 0.5 to 60, instead of the schedule.");
 const READ: Param = Param::new(
     "read",
     ParamKind::Integer { min: 0, max: PAGE_MAX as i64 },
-    formatcp!("Characters of each text result to include. Default: {READ_DEFAULT} for one job, 0 for several."),
+    formatcp!("Characters of text to include. Default: {READ_DEFAULT}; 0 for several jobs."),
 );
-const SAVE_TO: Param = Param::new(
-    "save_to",
-    ParamKind::Text,
-    "Folder (for one job also a file) below the allowed folders to save results to.",
-);
-const OVERWRITE: Param =
-    Param::new("overwrite", ParamKind::Boolean, "Replace existing files; otherwise they are an error.")
-        .default("false");
+const SAVE_TO: Param = Param::new("save_to", ParamKind::Text, "Folder, or file for one job, to save results to.");
+const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace existing files.").default("false");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
@@ -48,12 +41,11 @@ pub static TOOL: JobTool = JobTool {
     aliases: &[],
     title: "Wait for jobs",
     description: "Wait until a job has ended and return its state and result, with as few paid checks as possible. Use it \
-        when submit_job answered `working` or `queued`, and instead of repeating get_job_check; `job_ids` waits \
-        for several jobs in one call and returns a line for each. It returns once the status is success, failed, \
-        aborted (content has the reason), unknown (PDF.co does not know the id) or cancelled. If `timeout` runs \
-        out first, the status is `working` and the job goes on: call again after retry_after_seconds. A check \
-        costs 2 credits, and a job known to have ended costs nothing. Ending the wait does not cancel the job; \
-        cancel_job does.",
+        when submit_job answered `working` or `queued`, instead of repeating get_job_check; `job_ids` waits for \
+        several in one call, with a line for each. It returns once the status is success, failed or aborted \
+        (content has the reason), unknown (no such job) or cancelled. If `timeout` runs out first, the status is \
+        `working` and the job goes on: call again after retry_after_seconds. A check costs 2 credits, a job \
+        known to have ended nothing. Ending the wait does not cancel the job; cancel_job does.",
     params: &[JOB_ID, JOB_IDS, UNTIL, TIMEOUT, INTERVAL, READ, SAVE_TO, OVERWRITE],
     not_read_only: &["interval", "save_to", "overwrite"],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
