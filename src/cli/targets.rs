@@ -9,36 +9,17 @@ use tempfile::TempDir;
 use super::session::CliSession;
 use crate::answer::Answer;
 use crate::app::Caller;
-use crate::catalog::{Operation, Output, ParamKind};
+use crate::catalog::{Operation, Output, ParamKind, media_types};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Job;
 
 /// Stands for the result's name where a target is checked before there is a result.
 pub const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
 
-/// Extensions by media type, for results whose type the catalog declares.
-const EXTENSIONS: &[(&str, &str)] = &[
-    ("text/plain", "txt"),
-    ("text/csv", "csv"),
-    ("text/html", "html"),
-    ("text/xml", "xml"),
-    ("application/xml", "xml"),
-    ("application/json", "json"),
-    ("application/pdf", "pdf"),
-    ("application/vnd.ms-excel", "xls"),
-    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-    ("image/png", "png"),
-    ("image/jpeg", "jpg"),
-    ("image/tiff", "tif"),
-    ("image/webp", "webp"),
-];
-
 /// The extension that the one result file of an operation will have, where the catalog declares it.
 pub fn extension_of(operation: &Operation) -> Option<&'static str> {
     match operation.output {
-        Output::Text(mime) | Output::Binary(mime) => {
-            EXTENSIONS.iter().find(|(known, _)| *known == mime).map(|(_, extension)| *extension)
-        }
+        Output::Text(mime) | Output::Binary(mime) => media_types::extension_of(mime),
         Output::Many(_) | Output::Inline | Output::Nothing => None,
     }
 }

@@ -17,7 +17,7 @@ use super::sandbox::FILE_BYTES_MAX;
 use crate::api::retry_policy::delay;
 use crate::api::transfer::Unsent;
 use crate::api::{Call, Client, Repeat, ResponseContext};
-use crate::catalog::Method;
+use crate::catalog::{Method, media_types};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Jobs;
@@ -133,19 +133,12 @@ async fn open(file: &LocalFile) -> Result<tokio::fs::File> {
 
 /// The content type that is signed and sent: by the name it gets, else by the name it has.
 fn content_type(name: &str, own_name: &str) -> String {
-    by_extension(name).or_else(|| by_extension(own_name)).unwrap_or_else(|| "application/octet-stream".to_owned())
+    by_extension(name).or_else(|| by_extension(own_name)).unwrap_or_else(|| media_types::UNKNOWN.to_owned())
 }
 
 fn by_extension(name: &str) -> Option<String> {
-    let (_, extension) = name.rsplit_once('.')?;
-    let documented = match extension.to_ascii_lowercase().as_str() {
-        "txt" | "text" | "csv" | "tsv" | "json" | "xml" | "log" | "md" => "text/plain",
-        "pdf" => "application/pdf",
-        "msg" | "eml" => "application/vnd.ms-outlook",
-        "doc" => "application/msword",
-        _ => return mime_guess::from_ext(extension).first().map(|mime| mime.essence_str().to_owned()),
-    };
-    Some(documented.to_owned())
+    let known = media_types::of_name(name)?;
+    Some(known.upload_mime.unwrap_or(known.mime).to_owned())
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
+use crate::support::command::Pdfco;
+
 /// Operations that are run at once.
 const AT_ONCE: usize = 16;
 /// Tokens of `tools/list` as an assistant sees it by default (DESIGN §2.3).
@@ -729,6 +731,33 @@ async fn every_operation_comes_back_in_every_shape() {
             let spent = before - bench.simulator.credits("sim_bench");
             assert_eq!(charging == Charging::PerPage, spent >= 5 * 21, "{case}: {spent}");
         }
+    }
+}
+
+/// One run of the command reads data and saves parts, in every shape.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_reads_data_in_every_shape() {
+    for shape in [Shape::AsAsked, Shape::Inline, Shape::Body, Shape::Link] {
+        let simulator = simulator::spawn(Options { shape, ..Options::default() }).await.unwrap();
+        let url = simulator.url().to_owned();
+        let run = move || {
+            let home = tempfile::tempdir().unwrap();
+            let report = fixture("documents/report.pdf");
+            let parts = home.path().join("parts");
+            let pdfco = || {
+                Pdfco::new(home.path()).env("PDFCO_BASE_URL", &url).env("PDFCO_API_KEY", "sim_shape").args(&["call"])
+            };
+            let source = ["--url", report.to_str().unwrap()];
+            let info = pdfco().args(&["pdf-info-reader"]).args(&source).run().code(0);
+            assert!(info.stdout.contains("PageCount"), "{shape:?}: {info:#?}");
+            let target = format!("{}/", parts.display());
+            let split = ["pdf-split", "--pages", "1-2,3-", "--save-to", &target];
+            pdfco().args(&split).args(&source).run().code(0);
+            let saved = std::fs::read_dir(&parts).unwrap();
+            let names: Vec<_> = saved.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            assert!(names.len() == 2 && names.iter().all(|name| name.ends_with(".pdf")), "{shape:?}: {names:?}");
+        };
+        tokio::task::spawn_blocking(run).await.unwrap();
     }
 }
 
