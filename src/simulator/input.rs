@@ -35,7 +35,7 @@ pub(in crate::simulator) struct Directive {
     pub(in crate::simulator) shape: Option<Shape>,
     /// What pages cost.
     pub(in crate::simulator) charging: Option<Charging>,
-    /// How a failure is told.
+    /// How a check says that the job failed.
     pub(in crate::simulator) failure: Option<Failure>,
 }
 

@@ -2,6 +2,7 @@
 //! are in `forms.rs`. The official Python server calls `/v1/pdf/merge2` by the name `pdf_merge`, so `/v1/pdf/merge` has
 //! another one.
 
+use super::compression::COMPRESS_CONFIG;
 use super::forms::FIELD;
 use super::params::{
     CALLBACK, EXPIRATION, HEIGHT, INLINE, NAME, OCR_LANGUAGE, PAGES, PASSWORD, PROFILES, RESULT, RESULT_INLINE, SOURCE,
@@ -70,64 +71,6 @@ const MAKE_UNSEARCHABLE: Param = Param::new(
 )
 .wire("makeunsearchable")
 .default("false");
-
-/// Resolution of one class of images.
-const DOWNSAMPLE: &[Param] = &[
-    Param::new("skip", ParamKind::Boolean, "Leave the resolution as it is.").default("false"),
-    Param::new(
-        "downsample_ppi",
-        ParamKind::Integer { min: 1, max: 10_000 },
-        "Resolution to reduce to; 150, monochrome 300.",
-    ),
-    Param::new(
-        "threshold_ppi",
-        ParamKind::Integer { min: 1, max: 10_000 },
-        "Reduce only above this; 225, monochrome 450.",
-    ),
-];
-
-/// Compression of one class of images.
-const COMPRESSION: &[Param] = &[
-    Param::new("skip", ParamKind::Boolean, "Leave the compression as it is.").default("false"),
-    Param::new("compression_format", ParamKind::Suggested(&["jpeg", "ccitt_g4"]), "`jpeg`; monochrome `ccitt_g4`."),
-    Param::new(
-        "compression_params",
-        ParamKind::Object(&[
-            Param::new("quality", ParamKind::Integer { min: 1, max: 100 }, "JPEG quality.").default("60")
-        ]),
-        "Settings of the format.",
-    ),
-];
-
-/// What happens to one class of images.
-const IMAGE_CLASS: &[Param] = &[
-    Param::new("skip", ParamKind::Boolean, "Leave these images alone.").default("false"),
-    Param::new("downsample", ParamKind::Object(DOWNSAMPLE), "Resolution."),
-    Param::new("compression", ParamKind::Object(COMPRESSION), "Compression."),
-];
-
-/// The `config` object of `/v2/pdf/compress`.
-const COMPRESS_CONFIG: &[Param] = &[
-    Param::new(
-        "images",
-        ParamKind::Object(&[
-            Param::new("color", ParamKind::Object(IMAGE_CLASS), "Color images."),
-            Param::new("grayscale", ParamKind::Object(IMAGE_CLASS), "Gray images."),
-            Param::new("monochrome", ParamKind::Object(IMAGE_CLASS), "Black and white images."),
-        ]),
-        "Images by class.",
-    ),
-    Param::new(
-        "save",
-        ParamKind::Object(&[Param::new(
-            "garbage",
-            ParamKind::Integer { min: 0, max: 4 },
-            "Level of removing unused objects.",
-        )
-        .default("4")]),
-        "Clean-up of the file.",
-    ),
-];
 
 /// A job of this toolset.
 const fn job(name: &'static str, path: &'static str) -> Operation {

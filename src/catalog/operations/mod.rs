@@ -5,6 +5,7 @@
 //! the official Python server where it has the operation.
 
 mod account;
+mod compression;
 mod convert_from_pdf;
 mod convert_to_pdf;
 mod edit;
