@@ -31,7 +31,7 @@ pub fn measure(table: &mut Table) {
         let unlearned = with(DurationStats::default().estimate(), &jobs, 2.0).j;
         let soon = learned(3, truth, &jobs, 2.0).j;
         let name = format!("looks at a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
-        table.add(name, ours.looks, best.looks, "", Rule::AtMost(1.1));
+        table.add(name, ours.checks, best.checks, "", Rule::AtMost(1.1));
         let name = format!("J, jobs of {median} s (σ {sigma})");
         // The best possible as our own programme finds it, or as the reference did, which simulated jobs: the lower.
         let best = best.j.min(reference);
@@ -110,10 +110,10 @@ fn learned(count: u32, truth: LogNormal, jobs: &[f64], worth: f64) -> Cost {
     for _ in 0..HISTORIES {
         let history = (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
         let one = with(history.estimate(), jobs, worth);
-        sum = Cost { j: sum.j + one.j, looks: sum.looks + one.looks, delay: sum.delay + one.delay };
+        sum = Cost { j: sum.j + one.j, checks: sum.checks + one.checks, delay: sum.delay + one.delay };
     }
     let count = f64::from(HISTORIES);
-    Cost { j: sum.j / count, looks: sum.looks / count, delay: sum.delay / count }
+    Cost { j: sum.j / count, checks: sum.checks / count, delay: sum.delay / count }
 }
 
 fn numbers(name: &str, of: impl Fn(&[f64], LogNormal) -> Cost) {

@@ -1,25 +1,23 @@
-//! What is wrong with certificates when no secure connection comes about.
-//!
-//! What lives here: [`CertificateTrouble`], found behind an error of the HTTP library, and in words what to install or to
-//! set. What never does: deciding whom to trust; that is the system's.
+//! Why no secure connection comes about: [`CertificateTrouble`], found behind an error of the HTTP library, says what to
+//! install or to set.
 
 use std::error::Error as StdError;
 
 use crate::error::{Error, Kind};
 
-/// What is wrong, where that can be told: each of these is mended on this machine.
+/// What is wrong, where that is known: each of these is mended on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CertificateTrouble {
     /// There are no roots: a bare image has none.
     NoRoots,
-    /// The host's certificate comes from somebody unknown: a company's proxy opens what passes through it.
+    /// The host's certificate comes from an unknown issuer: a company's proxy opens what passes through it.
     UnknownIssuer,
     /// The host's certificate is of another time.
     AnotherTime,
 }
 
 impl CertificateTrouble {
-    /// Looks for the failure of TLS behind `error`.
+    /// Finds the failure of TLS behind `error`.
     pub(super) fn behind(error: &(dyn StdError + 'static)) -> Option<CertificateTrouble> {
         use rustls::CertificateError as Certificate;
         let mut next = Some(error);
@@ -57,7 +55,7 @@ impl CertificateTrouble {
                 "Install the package `ca-certificates`, or let SSL_CERT_FILE name a file of certificates in PEM format.",
             ),
             CertificateTrouble::UnknownIssuer => (
-                format!("The certificate of {host} was issued by nobody whom this machine trusts."),
+                format!("The certificate of {host} was not issued by an authority that this machine trusts."),
                 "Install the package `ca-certificates`. Behind a proxy that opens TLS, add the proxy's certificate to the system's, or to a file in PEM format that SSL_CERT_FILE names.",
             ),
             CertificateTrouble::AnotherTime => (

@@ -34,7 +34,8 @@ use crate::secret::{ApiKey, Fingerprint};
 use rate_limiter::Outcome;
 pub use rate_limiter::{Permit, RateLimiter};
 pub use redact::Redactor;
-pub use response::{Response, ResponseContext};
+pub use response::Response;
+pub use response_errors::ResponseContext;
 pub use retry_policy::Repeat;
 
 pub use crate::config::Pace;
@@ -165,7 +166,7 @@ impl Client {
         self.inner.limiter.refusal(key.fingerprint())
     }
 
-    /// How long the service has told `key` to pause from now on, if it has.
+    /// How much longer `key` has to pause because the service said so, if it has.
     pub fn pause(&self, key: &ApiKey) -> Option<Duration> {
         self.inner.limiter.pause(key.fingerprint())
     }
@@ -300,7 +301,7 @@ impl Failure {
         }
         let message = format!("{} The service may have received the request and charged for it.", self.error.message());
         let hint = hint![
-            "Look with ",
+            "Compare ",
             NextStep::ListJobs,
             " and ",
             NextStep::Balance,
@@ -327,6 +328,7 @@ fn given_up() -> Error {
 
 fn let_go() -> Error {
     Error::new(Kind::Cancelled, "The request was given up before it was answered.", "It can be sent again.")
+        .with_unknown_fate()
 }
 
 /// How long the answer to a request that may be repeated is waited for after its caller gave up: it may be on its way,

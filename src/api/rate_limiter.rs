@@ -109,7 +109,7 @@ impl RateLimiter {
         })
     }
 
-    /// How long the service has told `key` to pause from now on, if it has.
+    /// How much longer `key` has to pause because the service said so, if it has.
     pub fn pause(&self, key: &Fingerprint) -> Option<Duration> {
         let until = self.window(key).state.lock().paused_until?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
@@ -149,7 +149,7 @@ impl RateLimiter {
         }
     }
 
-    /// Returns once the service has told `key` to pause until after `deadline`, with what is left of the pause: a call
+    /// Returns once the service has asked `key` to pause until after `deadline`, with what is left of the pause: a call
     /// that waits for a permit need not wait for that.
     pub async fn paused_beyond(&self, key: &Fingerprint, deadline: Instant) -> Duration {
         let window = self.window(key);

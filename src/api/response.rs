@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::body::Body;
 use super::redact::Redactor;
-use super::response_errors::failure;
+use super::response_errors::{ResponseContext, failure};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::json_ext::{field, whole_number};
@@ -70,17 +70,6 @@ pub fn job_id_in(body: &Value) -> Option<String> {
 /// the ledger.
 pub fn credits_in(body: &Value, name: &str) -> Option<i64> {
     whole_number(field(body, name)?).filter(|credits| credits.unsigned_abs() <= CREDITS_MAX)
-}
-
-/// What a request is about, which decides how some answers read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseContext {
-    /// A job: whatever tells its state is no failure of the question.
-    Job,
-    /// A document: a 403 speaks of its link.
-    Document,
-    /// The account or the storage.
-    Account,
 }
 
 /// Reads one answer: its JSON object, or the error that it tells. What it quotes of the request's secrets is cut out.

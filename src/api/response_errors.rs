@@ -1,18 +1,28 @@
 //! Which answers are errors, and what each documented code means.
 //!
 //! [`failure`] turns every shape of an error that the service has been seen to answer into ours. The shape that ends a
-//! job when it comes as the answer to a check is told by [`is_failed_job`].
+//! job when it comes as the answer to a check is recognized by [`is_failed_job`].
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::response::ResponseContext;
 use crate::catalog::shorten;
 use crate::error::{Error, Kind};
 use crate::hint;
 use crate::json_ext::{field, truth, whole_number};
 use crate::next_step::{Hint, NextStep};
+
+/// What a request is about, which decides how some answers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseContext {
+    /// A job: whatever tells its state is no failure of the question.
+    Job,
+    /// A document: a 403 speaks of its link.
+    Document,
+    /// The account or the storage.
+    Account,
+}
 
 /// The words that `job/check` is documented to answer. A body that carries one of them is a job's state, whatever its
 /// `error` field says about the job.

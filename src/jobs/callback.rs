@@ -77,7 +77,7 @@ impl Jobs {
             self.core.ledger.named(&job.intent_id, id.as_str()).await;
         }
         match read(&body) {
-            Some(told) => self.end_by_callback(job, body, told).await,
+            Some(end) => self.end_by_callback(job, body, end).await,
             None => {
                 self.check_now(&job);
                 Ok(())
@@ -85,13 +85,13 @@ impl Jobs {
         }
     }
 
-    /// Records the end that a callback told, in a task of its own: the caller may hang up in the middle.
-    async fn end_by_callback(&self, job: Job, body: Value, told: Told) -> Result<()> {
+    /// Records the end that a callback tells of, in a task of its own: the caller may hang up in the middle.
+    async fn end_by_callback(&self, job: Job, body: Value, end: End) -> Result<()> {
         let response = Response { body };
         let seen = Observation {
-            credits: if told.has_price { response.credits() } else { None },
+            credits: if end.has_price { response.credits() } else { None },
             is_check: false,
-            ..Observation::of(told.status, &response, now())
+            ..Observation::of(end.status, &response, now())
         };
         let (core, poller) = (Arc::clone(&self.core), self.poller.clone());
         let recorded = tokio::spawn(async move {
@@ -120,8 +120,8 @@ impl Jobs {
     }
 }
 
-/// What a callback told.
-struct Told {
+/// The end of a job, by a callback.
+struct End {
     status: JobStatus,
     /// Its credits are the price of the callback, rather than of the whole job once more.
     has_price: bool,
@@ -129,13 +129,13 @@ struct Told {
 
 /// The end that a callback's body tells, if it tells one: the answer to a check, the answer of a synchronous call, or the
 /// documented error.
-fn read(body: &Value) -> Option<Told> {
+fn read(body: &Value) -> Option<End> {
     match super::status::read_check(body).ok()? {
         status @ (JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) => {
-            Some(Told { status, has_price: true })
+            Some(End { status, has_price: true })
         }
         JobStatus::Other(_) if is_synchronous_result(body) => {
-            Some(Told { status: JobStatus::Success, has_price: false })
+            Some(End { status: JobStatus::Success, has_price: false })
         }
         // A job that ended does not work, and `unknown` is the answer to a question.
         _ => None,
@@ -184,8 +184,8 @@ mod tests {
             (json!({"url": "https://h.test/a"}), None),
             (json!([]), None),
         ] {
-            let told = read(&body).map(|told| (told.status, told.has_price));
-            assert_eq!(told, expected, "{body}");
+            let end = read(&body).map(|end| (end.status, end.has_price));
+            assert_eq!(end, expected, "{body}");
         }
     }
 }

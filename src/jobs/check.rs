@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::tenant::{Owner, Tenant};
 
-/// From this many jobs on, guards that nobody holds are forgotten.
+/// From this many jobs on, guards that are not held are forgotten.
 const GUARDS_KEPT: usize = 1_024;
 
 /// One check.

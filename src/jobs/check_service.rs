@@ -121,6 +121,7 @@ impl CheckService {
     /// Gives back what was set aside for a request that was surely not charged.
     pub(super) fn not_answered(&self, reservation: Option<Reservation>, error: Error) -> Error {
         if let Some(reservation) = reservation
+            && !error.is_fate_unknown()
             && !matches!(error.kind(), Kind::Network | Kind::Upstream)
         {
             self.ledger.give_back(reservation);
@@ -377,7 +378,7 @@ fn unreachable_end<T>() -> Result<T> {
 /// Reads the answer to a check of `job`.
 fn read(job: &Job, response: &api::Response) -> Result<Observation> {
     if response.job_id().is_some_and(|id| !id.eq_ignore_ascii_case(job.id())) {
-        // What it says about the other job is nobody's business here.
+        // What it says about the other job may be another tenant's.
         let message = "The service answered about another job than the one that was asked about.";
         return Err(Error::new(Kind::Upstream, message, "Check again in a few seconds.").with_charge(response.charge()));
     }

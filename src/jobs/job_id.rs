@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 use crate::hint;
 use crate::next_step::NextStep;
 
-/// Longest id that is looked up or sent, in bytes.
+/// Longest id, in bytes.
 pub const ID_BYTES_MAX: usize = 200;
 /// Prefix of ids that we gave.
 const INTENT_PREFIX: &str = "local-";
 /// Scheme of the resources that stand for jobs.
 const URI_SCHEME: &str = "job://";
 
-/// An id by which a job can be looked up: the service's, or ours where the service has given none.
+/// An id by which a job can be found: the service's, or ours where the service has given none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(String);
 
@@ -72,7 +72,7 @@ pub fn uri(id: &str) -> String {
     format!("{URI_SCHEME}{id}")
 }
 
-/// An id that can be looked up, sent and shown; `name` is what its writer calls it.
+/// An id that can be stored, sent and shown; `name` is what its writer calls it.
 pub(super) fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
     let id = id.trim();
     let is_fine = !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| (0x21..=0x7e).contains(&byte));

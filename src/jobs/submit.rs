@@ -23,7 +23,7 @@ use crate::json_ext;
 use crate::next_step::NextStep;
 use crate::tenant::Owner;
 
-/// The same request by the same caller within this time is told about.
+/// The same request by the same tenant within this time is pointed out.
 const SAME_REQUEST_WITHIN: Duration = Duration::from_secs(60);
 /// No submit is on its way for longer than this, in milliseconds: an exchange has a time limit.
 const SUBMIT_MILLIS_MAX: Millis = 120_000;
@@ -71,7 +71,7 @@ pub struct Outgoing {
     pub cancel: CancellationToken,
 }
 
-/// A job that was submitted, and what that told.
+/// A job that was submitted, and what is known of that.
 #[derive(Debug)]
 pub struct Submitted {
     /// The job.
@@ -300,7 +300,11 @@ fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error
     Error::new(
         Kind::Upstream,
         "The service answered with neither a job nor a result. It may have charged for the request.",
-        "Look with get_credit_balance before sending it again; the request is kept in list_jobs as `queued`.",
+        hint![
+            "Compare ",
+            NextStep::Balance,
+            " before sending it again; the request is kept among the jobs as `queued`."
+        ],
     )
     .with_upstream(reply.body.clone())
     .with_unknown_fate()

@@ -41,7 +41,7 @@ pub trait Service: Send + Sync + 'static {
     /// our own, and free.
     ///
     /// `on_charge` is called with the price of the check before its state is recorded, so that an end is never visible
-    /// without its charge. `cancel` is cancelled when nobody waits for the answer any more.
+    /// without its charge. `cancel` is cancelled when no subscriber waits for the answer any more.
     fn check(
         &self,
         owner: &Owner,

@@ -8,16 +8,16 @@ use super::*;
 use crate::error::Kind;
 use crate::jobs::{DurationEstimate, JobStatus};
 
-/// Seconds since the start, job, and how often it was looked at before: what the service answers.
+/// Seconds since the start, job, and how often it was checked before: what the service answers.
 type Script = Box<dyn Fn(f64, &str, usize) -> Result<JobStatus, Error> + Send + Sync>;
 
-/// A service that answers by a script, and a limiter that grants a turn every so often.
+/// A service that answers by a script, and a limiter that grants a permit every so often.
 struct Fake {
     start: Instant,
     script: Script,
     checks: Mutex<Vec<(f64, String)>>,
     takes: Duration,
-    /// From the answer until the look is over.
+    /// From the answer until the check is over.
     writes: Duration,
     pace: Duration,
     next_permit: tokio::sync::Mutex<Option<Instant>>,
@@ -47,7 +47,7 @@ impl Fake {
         Fake::new(move |at, _, _| Ok(if at >= seconds { JobStatus::Success } else { JobStatus::Working }))
     }
 
-    /// When it was looked at what, to a tenth of a second.
+    /// When which job was checked, to a tenth of a second.
     fn checks(&self) -> Vec<(f64, String)> {
         self.checks.lock().iter().map(|(at, id)| ((at * 10.0).round() / 10.0, id.clone())).collect()
     }
@@ -266,7 +266,7 @@ async fn polling_stops_with_the_last_subscription() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     drop(one);
     seconds_pass(1).await;
-    assert_eq!(fake.times(), [1.0, 2.0], "somebody still waits");
+    assert_eq!(fake.times(), [1.0, 2.0], "one still waits");
     drop(other);
     assert_eq!(poller.polled(), 0);
     seconds_pass(100).await;
@@ -313,7 +313,7 @@ async fn the_earliest_due_job_is_next_and_none_starves() {
         assert_eq!(end(subscription).await.job.status, JobStatus::Success);
     }
     let checks = fake.checks();
-    assert_eq!(checks.len(), 60, "three looks each");
+    assert_eq!(checks.len(), 60, "three checks each");
     assert!(checks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 0.9), "a turn a second: {checks:?}");
     for round in checks.chunks(20) {
         let seen: Vec<&String> = round.iter().map(|(_, id)| id).collect();
@@ -357,7 +357,7 @@ async fn permits_without_a_due_job_are_released() {
     let (fake, poller) = poller(fake);
     let waiter = subscribe(&poller, "a", Some(1));
     seconds_pass(5).await;
-    assert_eq!(fake.times(), [1.0], "the second look waits for its turn");
+    assert_eq!(fake.times(), [1.0], "the second check waits for its permit");
     drop(waiter);
     seconds_pass(60).await;
     assert_eq!((fake.times(), fake.released.load(Ordering::Relaxed)), (vec![1.0], 1));

@@ -149,7 +149,7 @@ mod tests {
         sum / f64::from(histories)
     }
 
-    /// The demand of DESIGN §9: after 20 jobs of an operation J is within 10 % of the best possible. Five are enough
+    /// What is promised: after 20 jobs of an operation J is within 10 % of the best possible. Five are enough
     /// for that, and three for less than any fixed schedule costs.
     #[test]
     fn twenty_jobs_bring_the_cost_within_ten_percent() {
@@ -160,11 +160,11 @@ mod tests {
             let best = cost(&jobs, 2.0, |t| best.next_check(t)).j;
             let fixed = best_fixed(&jobs, 2.0);
             let after = [0, 1, 3, 5, 20].map(|count| j_after(count, truth, &jobs));
-            let told =
+            let table =
                 format!("median {median}: after 0, 1, 3, 5, 20 jobs {after:.2?}, best {best:.2}, fixed {fixed:.2}");
-            assert!(after[4] <= best * 1.05 && after[3] <= best * 1.10, "{told}");
-            assert!(after[1] <= fixed * 1.03 && after[2..].iter().all(|j| *j < fixed), "{told}");
-            assert!(after.windows(2).all(|pair| pair[1] <= pair[0] * 1.01), "no job makes it worse: {told}");
+            assert!(after[4] <= best * 1.05 && after[3] <= best * 1.10, "{table}");
+            assert!(after[1] <= fixed * 1.03 && after[2..].iter().all(|j| *j < fixed), "{table}");
+            assert!(after.windows(2).all(|pair| pair[1] <= pair[0] * 1.01), "no job makes it worse: {table}");
         }
     }
 
@@ -186,13 +186,13 @@ mod tests {
             // The longest gaps that are planned or can be asked for, and what a line of others adds.
             (None, 60.0, Some(0.0), Some(30.0)),
             (None, 120.0, Some(40.0), Some(80.0)),
-            // Nobody looked for hours, or the clock jumped.
+            // Not checked for hours, or the clock jumped.
             (None, 86_400.0, Some(5.0), None),
             (None, 600.0, Some(0.0), None),
             (Some(1_500), 86_400.0, Some(5.0), Some(1.5)),
             // Late in a long life.
             (None, 1_000.0, Some(600.0), Some(800.0)),
-            // Told.
+            // By a callback.
             (None, 60.0, None, Some(60.0)),
             (Some(1_500), 60.0, None, Some(1.5)),
             (None, 1e6, None, None),

@@ -25,7 +25,7 @@ const GRID_END: f64 = 4.0 * 3600.0;
 const TAIL: f64 = 1e-7;
 /// In that tail the next check is this much later than the last.
 const TAIL_GROWTH: f64 = 1.25;
-/// Nearly all jobs are done: when polling begins for one whose end will be told.
+/// Nearly all jobs are done: when polling begins for one that awaits a callback.
 const NEARLY_ALL: f64 = 0.95;
 /// A job from elsewhere is checked early if it ends within a second with at least this chance.
 const EARLY_END_CHANCE: f64 = 0.05;
@@ -33,7 +33,7 @@ const EARLY_END_CHANCE: f64 = 0.05;
 const EARLY_CHECK: f64 = 0.9;
 /// And each further one no later than this many times the time of the one before.
 const EARLY_GROWTH: f64 = 2.4;
-/// Where medians and the like are looked for: `ln(seconds)`.
+/// Where medians and the like are searched: `ln(seconds)`.
 const LN_SECONDS_RANGE: (f64, f64) = (-4.0, 16.0);
 /// One last check at a deadline is worth its price from this chance on.
 const LAST_CHECK_CHANCE: f64 = 0.2;
@@ -97,7 +97,7 @@ impl DurationEstimate {
     /// time, half of those within 20 s (σ 1.4).
     ///
     /// Round numbers out of a search over such pairs: among the cheapest on the whole, and at 2 s, of those that cost
-    /// less than every fixed schedule at the medians 4, 10, 30 and 120 s of `waiting-cost.md` and at no median from
+    /// less than every fixed schedule at the medians 4, 10, 30 and 120 s of `docs/polling.md` and at no median from
     /// 1 s to 5 min more than 15 % (mean over σ) above one log-normal of 6 s, σ 1.2. It is not made for those five
     /// distributions: what it costs for others, and why no guess can win at all five, is in `docs/PERFORMANCE.md`;
     /// the tests below and in `simulation.rs` recompute it.
@@ -221,7 +221,7 @@ impl Schedule {
         at.clamp(elapsed + GAP_MIN, elapsed + self.gap_max(elapsed)).max(FIRST_CHECK)
     }
 
-    /// When to check first for a job whose end will be told: only when nearly all such jobs are done, in seconds since
+    /// When to check first for a job that awaits a callback: only when nearly all such jobs are done, in seconds since
     /// the submit.
     pub fn safety_net(&self) -> f64 {
         self.estimate.seconds_until(NEARLY_ALL)
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// The demand of DESIGN §9. `simulation.rs` shows that nothing could win at all five.
+    /// `simulation.rs` shows that nothing could win at all five.
     #[test]
     fn the_prior_beats_fixed_schedules_from_4_s_on() {
         let schedule = Schedule::new(DurationEstimate::PRIOR, 2.0);
@@ -390,16 +390,16 @@ mod tests {
 
     #[test]
     fn patience_buys_fewer_checks() {
-        let looks = |worth: f64| {
+        let checks = |worth: f64| {
             let schedule = Schedule::new(DurationEstimate::PRIOR, worth);
-            let (mut t, mut looks) = (0.0, 0);
+            let (mut t, mut checks) = (0.0, 0);
             while t < 60.0 {
                 t = schedule.next_check(t);
-                looks += 1;
+                checks += 1;
             }
-            looks
+            checks
         };
-        assert!(looks(0.2) > looks(2.0) && looks(2.0) > looks(10.0), "{} {} {}", looks(0.2), looks(2.0), looks(10.0));
+        assert!(checks(0.2) > checks(2.0) && checks(2.0) > checks(10.0), "{} {} {}", checks(0.2), checks(2.0), checks(10.0));
     }
 
     #[test]

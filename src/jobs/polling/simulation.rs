@@ -3,7 +3,7 @@
 
 use super::schedule::{LogNormal, normal_below};
 
-/// The five distributions of `waiting-cost.md`, as median, σ, and J of its row "best possible when the distribution is
+/// The five distributions of `docs/polling.md`, as median, σ, and J of its row "best possible when the distribution is
 /// known".
 pub const TABLE: [(f64, f64, f64); 5] =
     [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
@@ -11,7 +11,7 @@ pub const TABLE: [(f64, f64, f64); 5] =
 /// When a schedule checks next, in seconds since the submit, for a job not done at the given second.
 pub type Next = fn(f64) -> f64;
 
-/// The fixed schedules of `waiting-cost.md`.
+/// The fixed schedules of `docs/polling.md`.
 pub const FIXED: [(&str, Next); 4] = [
     ("every 1 s (the official server)", |t| t + 1.0),
     ("every 3 s (n8n, official samples)", |t| t + 3.0),
@@ -30,7 +30,7 @@ pub struct Cost {
     /// `J = w n + o`.
     pub j: f64,
     /// Checks, `n`.
-    pub looks: f64,
+    pub checks: f64,
     /// Seconds between the end of a job and the check that saw it, `o`.
     pub delay: f64,
 }
@@ -38,7 +38,7 @@ pub struct Cost {
 impl Cost {
     /// Credits for the checks.
     pub fn credits(&self) -> f64 {
-        self.looks * CHECK_CREDITS
+        self.checks * CHECK_CREDITS
     }
 }
 
@@ -71,21 +71,21 @@ fn normal_quantile(p: f64) -> f64 {
     (low + high) / 2.0
 }
 
-/// What waiting for jobs of these durations costs when `next` says when to look.
+/// What waiting for jobs of these durations costs when `next` says when to check.
 pub fn cost(durations: &[f64], worth: f64, next: impl Fn(f64) -> f64) -> Cost {
     let mut sum = Cost::default();
     for duration in durations {
-        let (mut looked, mut looks) = (0.0, 0.0);
-        while looked < *duration {
-            looked = next(looked);
-            looks += 1.0;
+        let (mut last, mut checks) = (0.0, 0.0);
+        while last < *duration {
+            last = next(last);
+            checks += 1.0;
         }
-        sum.looks += looks;
-        sum.delay += looked - duration;
+        sum.checks += checks;
+        sum.delay += last - duration;
     }
     let count = durations.len().max(1) as f64;
-    let (looks, delay) = (sum.looks / count, sum.delay / count);
-    Cost { j: worth * looks + delay, looks, delay }
+    let (checks, delay) = (sum.checks / count, sum.delay / count);
+    Cost { j: worth * checks + delay, checks, delay }
 }
 
 /// What the best of the fixed schedules costs for these durations: another one for each distribution.
@@ -99,15 +99,15 @@ mod tests {
 
     /// How much each distribution of [`TABLE`] counts in the mixture that is hardest to win against.
     const LEAST_FAVOURABLE: [f64; 5] = [0.449, 0.237, 0.082, 0.114, 0.118];
-    /// Moments at which one may look, spread by the logarithm from half a second to the last.
+    /// Moments at which one may check, spread by the logarithm from half a second to the last.
     const MOMENTS: u32 = 700;
     const LAST_MOMENT: f64 = 1_200.0;
 
     /// Whatever a schedule does, it does not cost less than the best fixed schedule of each distribution at all five
     /// at once: even the one that is best for a weighed mean of the five ratios has a mean above 1, so one ratio is.
-    /// (The best is 1.005 at all five, with looks at 3.26, 6.05, 10.5, 16.9, 26.4, 39.2, 54 s and so on.)
+    /// (The best is 1.005 at all five, with checks at 3.26, 6.05, 10.5, 16.9, 26.4, 39.2, 54 s and so on.)
     #[test]
-    fn no_schedule_wins_against_the_best_fixed_one_at_all_five_distributions() {
+    fn no_schedule_beats_the_best_fixed_one_everywhere() {
         let worth = 2.0;
         let counts: Vec<(f64, Vec<f64>)> = TABLE
             .iter()
@@ -132,7 +132,7 @@ mod tests {
             })
             .collect();
         let all: f64 = counts.iter().map(|(count, jobs)| count * jobs.len() as f64).sum();
-        // The cheapest way on from each moment, from the last one back; no limit but the half second between looks.
+        // The cheapest way on from each moment, from the last one back; no limit but the half second between checks.
         let mut to_go = vec![0.0; moments.len()];
         for from in (0..moments.len() - 1).rev() {
             let (at, share, waited) = moments[from];
