@@ -131,9 +131,7 @@ struct End {
 /// documented error.
 fn read(body: &Value) -> Option<End> {
     match super::status::read_check(body).ok()? {
-        status @ (JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) => {
-            Some(End { status, has_price: true })
-        }
+        status @ (JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) => Some(End { status, has_price: true }),
         JobStatus::Other(_) if is_synchronous_result(body) => {
             Some(End { status: JobStatus::Success, has_price: false })
         }

@@ -399,7 +399,13 @@ mod tests {
             }
             checks
         };
-        assert!(checks(0.2) > checks(2.0) && checks(2.0) > checks(10.0), "{} {} {}", checks(0.2), checks(2.0), checks(10.0));
+        assert!(
+            checks(0.2) > checks(2.0) && checks(2.0) > checks(10.0),
+            "{} {} {}",
+            checks(0.2),
+            checks(2.0),
+            checks(10.0)
+        );
     }
 
     #[test]
