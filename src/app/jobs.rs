@@ -7,6 +7,7 @@ use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
 use crate::charge::Charge;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
+use crate::jobs::ledger::{Filter, RUNNING};
 use crate::jobs::{Job, JobStatus, Source};
 
 /// Jobs of one page of a list when a call says nothing.
@@ -123,15 +124,17 @@ impl App {
     pub async fn list(&self, caller: &Caller, request: &ListRequest) -> Result<JobList> {
         let status = request.status.as_deref();
         if let Some(status) = status
+            && status != RUNNING
             && !JobStatus::WORDS.contains(&status)
         {
             return Err(Error::invalid(
                 format!("`status` cannot be `{}`.", crate::catalog::shorten(status, 40)),
-                format!("It is one of {}.", JobStatus::WORDS.join(", ")),
+                format!("It is {RUNNING}, or one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }
         let ledger = self.jobs.ledger();
-        let page = ledger.list(&caller.owner.tenant, status, request.limit, request.cursor.as_deref()).await?;
+        let filter = Filter { status: request.status.clone(), since: request.since, document: None };
+        let page = ledger.search(&caller.owner.tenant, &filter, request.limit, request.cursor.as_deref()).await?;
         let items = page.jobs.iter().map(JobSummary::from).collect();
         Ok(JobList { items, total: page.total, next_cursor: page.next_cursor })
     }

@@ -251,8 +251,12 @@ impl Drop for Wire {
     }
 }
 
-/// The binary. Cargo tells tests where it is; an example lies in a folder beside it.
+/// The binary: the one that `PDFCO_TEST_BINARY` names, or the one that Cargo built for the tests; an example lies in a
+/// folder beside it.
 fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("PDFCO_TEST_BINARY") {
+        return path.into();
+    }
     match option_env!("CARGO_BIN_EXE_pdfco") {
         Some(path) => path.into(),
         None => std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join("pdfco"),
