@@ -1,8 +1,8 @@
 //! Values that must not be printed: the API key and presigned links. Their `Debug` and `Display` show only what is safe;
 //! a fingerprint stands for a key everywhere else.
 //!
-//! [`ApiKey::expose`] has two callers: `api/transport.rs` sends the key, and `setup` writes it into a client's
-//! configuration for a person who asked for that.
+//! [`ApiKey::expose`] has three callers: `api/transport.rs` sends the key, `config` stores it for this user alone, and
+//! `setup` writes it into a client's configuration; the last two for a person who asked for that.
 
 use std::fmt;
 

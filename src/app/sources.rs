@@ -3,11 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{App, Caller, Event, or_cancelled};
-use crate::catalog::Operation;
 use crate::catalog::arguments::Sources;
+use crate::catalog::{Operation, shorten};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
-use crate::files::{LocalFile, is_local, is_private, upload};
+use crate::files::{LocalFile, is_local, is_private, private_link_in, upload};
+
+/// Longest part of a link that a message quotes.
+const LINK_SHOWN_CHARS: usize = 200;
 
 /// A document that was judged.
 pub(super) enum Judged {
@@ -18,6 +21,17 @@ pub(super) enum Judged {
 }
 
 impl App {
+    /// Refuses arguments that would make the service ask a private network: in whatever argument a link stands.
+    ///
+    /// # Errors
+    /// `invalid_argument`, naming the link without its secrets.
+    pub(super) fn refuse_private_links(&self, arguments: &Map<String, Value>) -> Result<()> {
+        match private_link_in(arguments).filter(|_| !self.client.is_local()) {
+            None => Ok(()),
+            Some(link) => Err(leads_into_private_network(link)),
+        }
+    }
+
     /// Judges the documents of a call, in order, without paying for anything.
     ///
     /// # Errors
@@ -28,13 +42,7 @@ impl App {
             judged.push(if is_local(item) {
                 Judged::Local(caller.sandbox.readable(item).await?)
             } else if is_private(item) && !self.client.is_local() {
-                return Err(Error::invalid(
-                    format!(
-                        "`{}` leads into a private network, where the service cannot go.",
-                        crate::secret::without_query(item)
-                    ),
-                    "Save the file on this machine and pass its path: it is uploaded first.",
-                ));
+                return Err(leads_into_private_network(item));
             } else {
                 Judged::Link(item.clone())
             });
@@ -84,4 +92,16 @@ impl App {
         body.insert(sources.wire.to_owned(), json!(sources.joined(&links)));
         Ok((body, charge))
     }
+}
+
+fn leads_into_private_network(link: &str) -> Error {
+    // One without a scheme cannot be parsed, and holds no secrets but behind `?`.
+    let shown = match url::Url::parse(link) {
+        Ok(url) if url.has_host() => crate::secret::without_query(link),
+        _ => shorten(link.split(['?', '#']).next().unwrap_or_default(), LINK_SHOWN_CHARS),
+    };
+    Error::invalid(
+        format!("`{shown}` leads into a private network, where the service cannot go."),
+        "Save the file on this machine and pass its path: it is uploaded first.",
+    )
 }

@@ -56,6 +56,7 @@ impl App {
         let operation = catalog::find(&request.operation)?;
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         caller.policy.allows(operation, &arguments)?;
+        self.refuse_private_links(&arguments.body)?;
         let (public, identity) = (arguments.public(), arguments.identity());
         let client_request_id = request.client_request_id.clone();
         let preparing = self.jobs.prepare(&caller.owner, operation, &identity, client_request_id.as_deref());

@@ -2,14 +2,12 @@
 //!
 //! The list is `allowed-env.json` in this user's configuration folder, readable by this user alone.
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::env_file;
+use super::{env_file, private_file};
 use super::origin::Origin;
 use super::paths::Folders;
 use crate::error::{Error, Kind, Result};
@@ -18,6 +16,8 @@ use crate::error::{Error, Kind, Result};
 const LIST: &str = "allowed-env.json";
 /// Name of the file in a folder.
 const ENV: &str = ".env";
+/// Largest list that is read.
+const LIST_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Most folders that are remembered; the oldest go first.
 const FOLDERS_MAX: usize = 1_000;
 
@@ -83,7 +83,7 @@ impl AllowedFolders {
 
     /// What is remembered. A list that cannot be read allows nothing.
     pub fn all(&self) -> Vec<AllowedFolder> {
-        let stored = env_file::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+        let stored = env_file::read_up_to(&self.path, LIST_BYTES_MAX).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
         stored.unwrap_or_default().folders
     }
 
@@ -115,42 +115,16 @@ impl AllowedFolders {
                 "Name the folder that holds it.",
             )
         })?;
-        let folder = folder.canonicalize().map_err(|error| unwritable(folder, &error))?;
+        let folder = found.path.parent().unwrap_or(folder).canonicalize().unwrap_or_else(|_| folder.to_owned());
         let mut folders: Vec<AllowedFolder> = self.all().into_iter().filter(|known| known.folder != folder).collect();
         folders.push(AllowedFolder { folder, sha256: hash(&found.bytes), allowed });
         let surplus = folders.len().saturating_sub(FOLDERS_MAX);
         folders.drain(..surplus);
-        self.write(&Stored { folders }).map_err(|error| unwritable(&self.path, &error))?;
+        let stored = serde_json::to_vec_pretty(&Stored { folders })
+            .map_err(|error| Error::internal("The list of folders cannot be written.").with_source(error))?;
+        private_file::write(&self.path, &stored)?;
         Ok(found)
     }
-
-    /// Written beside and put in its place, so that no reader sees half of it.
-    fn write(&self, stored: &Stored) -> std::io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        create_private(folder)?;
-        // Temporary files are made for this user alone.
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-        beside.write_all(serde_json::to_string_pretty(stored)?.as_bytes())?;
-        beside.as_file().sync_all()?;
-        beside.persist(&self.path).map(drop).map_err(|error| error.error)
-    }
-}
-
-/// A folder for this user alone, if it is not there yet.
-fn create_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(
-        Kind::FileAccess,
-        format!("`{}` cannot be written: {}.", path.display(), error.kind()),
-        "Check the rights of this user's configuration folder.",
-    )
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -159,6 +133,8 @@ fn hash(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

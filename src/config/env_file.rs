@@ -28,6 +28,14 @@ pub(super) struct Parsed {
 /// # Errors
 /// Why it is not read, as the rest of a sentence: it is no regular file, too large, or not ours to read.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    read_up_to(path, BYTES_MAX)
+}
+
+/// The bytes of a regular file that has no more than `bytes_max`.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_up_to(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let reason = |error: std::io::Error| error.kind().to_string();
     // Asked before it is opened: opening a pipe would wait for its writer.
     let found = std::fs::metadata(path).map_err(reason)?;
@@ -35,9 +43,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it is not a regular file".to_owned());
     }
     let mut bytes = Vec::new();
-    File::open(path).map_err(reason)?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(reason)?;
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(format!("it is larger than {BYTES_MAX} bytes"));
+    File::open(path).map_err(reason)?.take(bytes_max + 1).read_to_end(&mut bytes).map_err(reason)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("it is larger than {bytes_max} bytes"));
     }
     Ok(bytes)
 }

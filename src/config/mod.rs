@@ -9,9 +9,11 @@ mod host_pattern;
 mod machine;
 mod origin;
 pub mod paths;
+mod private_file;
 mod setting;
 mod settings;
 mod sources;
+mod stored_key;
 mod value;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use paths::Folders;
 pub use setting::{Setting, SettingKind, Trust};
 pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS};
 pub use sources::Values;
+pub use stored_key::StoredKey;
 pub use value::{LedgerLocation, LogFormat, Pace, Permissions};
 
 use sources::{Environment, Ranks, set_value};
@@ -233,9 +236,16 @@ fn load_for(
     variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
 ) -> Result<Config> {
     let environment = Environment::read(variables);
-    let notes = environment.notes();
+    let mut notes = environment.notes();
     let mut files = env_files(flags, &environment.values, folders)?;
     let mut ranks = vec![(Origin::Flag, flags.clone()), (Origin::Environment, environment.values)];
+    match StoredKey::of(folders).map_or(Ok(None), |stored| stored.load()) {
+        Ok(None) => {}
+        Ok(Some(key)) => {
+            ranks.push((Origin::Stored, Values::from([("PDFCO_API_KEY".to_owned(), key.expose().to_owned())])));
+        }
+        Err(error) => notes.push(error.message().to_owned()),
+    }
     for (file, values) in &mut files {
         ranks.push((file.origin, std::mem::take(values)));
     }

@@ -10,6 +10,8 @@ pub enum Origin {
     Flag,
     /// The process environment.
     Environment,
+    /// The key that was stored once for this user.
+    Stored,
     /// The file that `--env-file` or `PDFCO_ENV_FILE` names.
     EnvFile,
     /// `.env` of the current folder, which was allowed with `pdfco env allow`.
@@ -32,6 +34,7 @@ impl fmt::Display for Origin {
         f.write_str(match self {
             Origin::Flag => "flag",
             Origin::Environment => "environment",
+            Origin::Stored => "stored key",
             Origin::EnvFile => "env file",
             Origin::AllowedEnvFile => "allowed .env",
             Origin::OwnEnvFile => "own .env",

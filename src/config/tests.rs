@@ -223,7 +223,11 @@ fn a_file_of_settings_is_read_when_it_was_asked_for() {
     }
     assert!(!loaded(&[], &[], &folders).unwrap().has_key());
 
-    std::fs::create_dir(folder.path().join("config")).unwrap();
+    let stored = StoredKey::of(&folders).unwrap();
+    stored.store(&ApiKey::new("stored").unwrap()).unwrap();
+    assert_eq!(loaded(&named, &[], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Stored);
+    assert_eq!(loaded(&[], &[("X_API_KEY", "k")], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Environment);
+    assert!(stored.remove().unwrap());
     std::fs::write(folder.path().join("config/.env"), "X_API_KEY=own\n").unwrap();
     assert_eq!(loaded(&[], &[], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::OwnEnvFile);
     assert_eq!(loaded(&[], &[("X_API_KEY", "k")], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Environment);

@@ -29,7 +29,7 @@ pub use download::{Saved, download, save_text};
 pub use hosts::Hosts;
 pub use local_file::LocalFile;
 pub use names::{numbered, safe_file_name};
-pub use private_links::is_private;
+pub use private_links::{is_private, private_link_in};
 pub use root::resolved;
 pub use sandbox::{FILE_BYTES_MAX, Sandbox};
 pub use source::is_local;

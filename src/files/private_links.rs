@@ -6,6 +6,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use serde_json::{Map, Value};
 use url::{Host, Url};
 
 /// Schemes that the service takes in front of a whole link.
@@ -39,6 +40,34 @@ pub fn is_private(link: &str) -> bool {
         Some(Host::Ipv6(address)) => is_private_v6(address),
         None => false,
     }
+}
+
+/// The first link into a private network among the arguments of a job, at any depth: in `url`, `images`, `callback` and
+/// whatever else holds links.
+pub fn private_link_in(arguments: &Map<String, Value>) -> Option<&str> {
+    arguments.values().find_map(private_link_in_value)
+}
+
+fn private_link_in_value(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => text.split(',').map(str::trim).find(|word| is_link(word) && is_private(word)),
+        Value::Array(values) => values.iter().find_map(private_link_in_value),
+        Value::Object(values) => private_link_in(values),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// Whether a word of an argument is a link: it has a scheme, or begins with an address and goes on with a path.
+fn is_link(word: &str) -> bool {
+    let is_address = || {
+        let (first, _) = word.split_once('/')?;
+        let host = first.rsplit_once(':').filter(|_| !first.ends_with(']')).map_or(first, |(host, _)| host);
+        matches!(Host::parse(host), Ok(Host::Ipv4(_) | Host::Ipv6(_))).then_some(())
+    };
+    let has_scheme = word.split_once(':').is_some_and(|(scheme, rest)| {
+        is_scheme(scheme) && (rest.starts_with("//") || is_web(scheme) || scheme.eq_ignore_ascii_case("cache"))
+    });
+    has_scheme || is_address().is_some()
 }
 
 fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -115,6 +144,8 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -166,6 +197,21 @@ mod tests {
             "http://\u{ff11}0.0.0.1/a",
         ] {
             assert!(is_private(link), "{link}");
+        }
+    }
+
+    #[test]
+    fn links_are_found_in_any_argument_at_any_depth() {
+        for (arguments, expected) in [
+            (json!({"callback": "http://10.0.0.1/x"}), Some("http://10.0.0.1/x")),
+            (json!({"images": [{"url": "http://localhost/a.png"}]}), Some("http://localhost/a.png")),
+            (json!({"images": "https://h.test/a.png, cache:http://169.254.169.254/b"}), Some("cache:http://169.254.169.254/b")),
+            (json!({"file_upload_url": {"url": "10.0.0.1:80/put"}}), Some("10.0.0.1:80/put")),
+            (json!({"name": "report 10.0.0.1", "pages": "0-1", "url": "https://h.test/a"}), None),
+            (json!({"html": "<a href=\"http://10.0.0.1/\">x</a>", "text": "http://10.0.0.1 is down"}), None),
+            (json!({"text": "scale 1/2", "ratio": "1:2", "template": 5, "name": "intranet/a"}), None),
+        ] {
+            assert_eq!(private_link_in(arguments.as_object().unwrap()), expected, "{arguments}");
         }
     }
 

@@ -34,6 +34,18 @@ impl Stamp {
         }
     }
 
+    /// The stamp of what a path names itself, not of what a link there leads to.
+    ///
+    /// # Errors
+    /// When nothing is there, or its folder cannot be opened.
+    pub fn of_path(path: &Path) -> io::Result<Stamp> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Dir::open_ambient_dir(path, ambient_authority())?.dir_metadata().map(|own| Stamp::of(&own));
+        };
+        let dir = Dir::open_ambient_dir(folder, ambient_authority())?;
+        dir.symlink_metadata(name).map(|metadata| Stamp::of(&metadata))
+    }
+
     /// Whether both are the same file, whatever its content.
     pub fn is_same_file(&self, other: &Stamp) -> bool {
         (self.device, self.file) == (other.device, other.file)
@@ -65,11 +77,9 @@ impl Held {
 
     /// Whether its path still names this very folder, and not a link to one.
     fn is_there(&self) -> bool {
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return true };
-        let named = Dir::open_ambient_dir(parent, ambient_authority()).and_then(|dir| dir.symlink_metadata(name));
+        let named = Stamp::of_path(&self.path);
         let own = self.dir.dir_metadata();
-        matches!((named, own), (Ok(named), Ok(own))
-            if named.is_dir() && Stamp::of(&named).is_same_file(&Stamp::of(&own)))
+        matches!((named, own), (Ok(named), Ok(own)) if named.is_same_file(&Stamp::of(&own)))
     }
 }
 

@@ -11,9 +11,6 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-
 use super::blocking::off_runtime;
 use super::local_file::{LocalFile, Place};
 use super::quota::Quota;
@@ -286,12 +283,7 @@ impl Sandbox {
     /// Whether a path without links is out of reach: by its name, or as another name of the same file.
     fn is_excluded(&self, path: &Path, stamp: Option<&Stamp>) -> bool {
         let is_same_file = |excluded: &Path| {
-            let (Some(stamp), Some(folder), Some(name)) = (stamp, excluded.parent(), excluded.file_name()) else {
-                return false;
-            };
-            Dir::open_ambient_dir(folder, ambient_authority())
-                .and_then(|dir| dir.symlink_metadata(name))
-                .is_ok_and(|metadata| Stamp::of(&metadata).is_same_file(stamp))
+            stamp.is_some_and(|stamp| Stamp::of_path(excluded).is_ok_and(|other| other.is_same_file(stamp)))
         };
         self.excluded
             .iter()
@@ -354,11 +346,12 @@ impl Sandbox {
     }
 }
 
-/// The name of a tenant's folder: the tenant itself where that is a plain word.
+/// The name of a tenant's folder: the tenant itself where that is a word that every file system keeps apart from all
+/// others, else its hash. Devices of Windows have shorter names.
 fn tenant_folder(tenant: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if (1..=128).contains(&tenant.len()) && tenant.chars().all(is_plain) {
-        return tenant.to_ascii_lowercase();
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if (8..=128).contains(&tenant.len()) && tenant.chars().all(is_plain) {
+        return tenant.to_owned();
     }
     use sha2::{Digest, Sha256};
     Sha256::digest(tenant).iter().map(|byte| format!("{byte:02x}")).collect()

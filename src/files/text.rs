@@ -1,7 +1,4 @@
 //! Results as text: fetched within a bound, distinguished from binary, cut into pages of characters.
-//!
-//! What lives here: [`fetch_text`], [`fetch_links`] and the pure [`page`] and [`tail`]. What never does: marking text as
-//! untrusted, which is the doors' way of showing it, or keeping it.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -414,6 +414,8 @@ fn each_tenant_has_a_folder_of_its_own() {
     assert_eq!(kind(a.target_blocking(None, "n.pdf", false)), Kind::TooLarge);
     assert_eq!(b.target_blocking(None, "n.pdf", false).unwrap().bytes_left(), Some(100));
 
+    let folder = |tenant: &str| Sandbox::tenant(&root, tenant, 1).download_dir;
+    assert_ne!(folder("Tenant-A"), folder("tenant-a"), "where case makes no difference, they are two all the same");
     let odd = Sandbox::tenant(&root, "../../etc", 100);
     assert!(odd.download_dir.starts_with(&root) && odd.download_dir.parent() == Some(&root), "{odd:?}");
     for call in [
