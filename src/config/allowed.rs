@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{env_file, private_file};
 use super::origin::Origin;
 use super::paths::Folders;
+use super::{env_file, private_file};
 use crate::error::{Error, Kind, Result};
 
 /// Name of the list in the configuration folder.
@@ -83,7 +83,9 @@ impl AllowedFolders {
 
     /// What is remembered. A list that cannot be read allows nothing.
     pub fn all(&self) -> Vec<AllowedFolder> {
-        let stored = env_file::read_up_to(&self.path, LIST_BYTES_MAX).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+        let stored = env_file::read_up_to(&self.path, LIST_BYTES_MAX)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
         stored.unwrap_or_default().folders
     }
 

@@ -43,7 +43,10 @@ impl StoredKey {
         }
         let key = String::from_utf8(bytes).ok().and_then(|text| ApiKey::new(&text).ok());
         key.map(Some).ok_or_else(|| {
-            Error::invalid(format!("`{}` holds no key.", self.path.display()), "Store the key again, or remove the file.")
+            Error::invalid(
+                format!("`{}` holds no key.", self.path.display()),
+                "Store the key again, or remove the file.",
+            )
         })
     }
 

@@ -205,7 +205,10 @@ mod tests {
         for (arguments, expected) in [
             (json!({"callback": "http://10.0.0.1/x"}), Some("http://10.0.0.1/x")),
             (json!({"images": [{"url": "http://localhost/a.png"}]}), Some("http://localhost/a.png")),
-            (json!({"images": "https://h.test/a.png, cache:http://169.254.169.254/b"}), Some("cache:http://169.254.169.254/b")),
+            (
+                json!({"images": "https://h.test/a.png, cache:http://169.254.169.254/b"}),
+                Some("cache:http://169.254.169.254/b"),
+            ),
             (json!({"file_upload_url": {"url": "10.0.0.1:80/put"}}), Some("10.0.0.1:80/put")),
             (json!({"name": "report 10.0.0.1", "pages": "0-1", "url": "https://h.test/a"}), None),
             (json!({"html": "<a href=\"http://10.0.0.1/\">x</a>", "text": "http://10.0.0.1 is down"}), None),
