@@ -47,7 +47,7 @@ pub fn init(filter: &str, format: LogFormat) {
 }
 
 fn is_protocol_library(target: &str) -> bool {
-    target == "rmcp" || target.starts_with("rmcp::")
+    target.strip_prefix("rmcp").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Waits a moment for lines that are not written yet.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
     ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::transport::Transport;
@@ -126,6 +126,12 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
                     self.answer(problem, envelope.id());
                     return None;
                 }
+                if let JsonRpcMessage::Notification(note) = &message
+                    && let ClientNotification::CancelledNotification(cancelled) = &note.notification
+                    && let Some(request) = &cancelled.params.request_id
+                {
+                    self.outbox.forget(request);
+                }
                 self.admit(message)
             }
             Err(error) => {
@@ -191,6 +197,14 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
         if !is_answer && (id.is_some() || self.answers.allow()) {
             self.answer(error, id);
         }
+    }
+
+    /// The message, whose answer is expected from now on.
+    fn expected(&self, message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
+        if let JsonRpcMessage::Request(request) = &message {
+            self.outbox.expect_answer(request.id.clone());
+        }
+        message
     }
 
     fn answer(&mut self, error: ErrorData, id: Option<RequestId>) {
@@ -267,7 +281,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for LineTransp
                 self.errors.pop_front();
             }
             if let Some(message) = self.batch.pop_front() {
-                return Some(message);
+                return Some(self.expected(message));
             }
             let line = tokio::select! {
                 line = async {
@@ -279,7 +293,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for LineTransp
             match line {
                 Line::Whole => {
                     if let Some(message) = self.read_line() {
-                        return Some(message);
+                        return Some(self.expected(message));
                     }
                 }
                 Line::TooLong => {

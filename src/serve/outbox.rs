@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::model::{JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
 use serde_json::Value;
@@ -20,6 +21,10 @@ const QUEUE_MAX: usize = 256;
 const WAITING_MAX: usize = 256;
 /// Bytes that wait to be written before reading stops.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Requests without an answer before reading slows down, so that their answers are made before more are read.
+const UNANSWERED_MAX: usize = 512;
+/// How long it slows down for each message: a request to cancel one of many waits is read all the same.
+const SLOW_DOWN: Duration = Duration::from_millis(50);
 
 type Line = (Vec<u8>, Option<oneshot::Sender<std::io::Result<()>>>);
 
@@ -36,7 +41,15 @@ pub struct Outbox {
 struct Waiting {
     messages: AtomicUsize,
     bytes: AtomicUsize,
-    written: Notify,
+    /// How many requests of each id were read and not answered yet: of several with one id, one is answered.
+    unanswered: Mutex<HashMap<RequestId, usize>>,
+    changed: Notify,
+}
+
+impl Waiting {
+    fn unanswered(&self) -> MutexGuard<'_, HashMap<RequestId, usize>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A message waits to be written as long as this lives.
@@ -57,7 +70,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.waiting.messages.fetch_sub(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.waiting.written.notify_one();
+        self.waiting.changed.notify_one();
     }
 }
 
@@ -80,8 +93,17 @@ impl Outbox {
                 || self.waiting.bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX
         };
         while is_full() {
-            self.waiting.written.notified().await;
+            self.waiting.changed.notified().await;
         }
+        let unanswered: usize = self.waiting.unanswered().values().sum();
+        if unanswered >= UNANSWERED_MAX {
+            let _ = tokio::time::timeout(SLOW_DOWN, self.waiting.changed.notified()).await;
+        }
+    }
+
+    /// A request was read.
+    pub fn expect_answer(&self, request: RequestId) {
+        *self.waiting.unanswered().entry(request).or_default() += 1;
     }
 
     /// Writes a message; an answer of a batch waits for the others of it. Returns once it is written.
@@ -90,6 +112,10 @@ impl Outbox {
     /// When the output is closed.
     pub fn send(&self, message: ServerJsonRpcMessage) -> impl Future<Output = std::io::Result<()>> + Send + use<> {
         let outbox = self.clone();
+        if let Some(request) = answered(&message) {
+            self.waiting.unanswered().remove(request);
+            self.waiting.changed.notify_one();
+        }
         let line = outbox.batches().collect(&message).unwrap_or_else(|| line_of(&message).map(Some));
         async move {
             let Some(line) = line.map_err(std::io::Error::other)? else { return Ok(()) };
@@ -111,6 +137,18 @@ impl Outbox {
     /// The answers to these requests go out together, in one array.
     pub fn expect_batch(&self, requests: Vec<RequestId>) {
         self.batches().expect(requests);
+    }
+
+    /// A request that was cancelled is not answered: its batch does not wait for it.
+    pub fn forget(&self, request: &RequestId) {
+        self.waiting.unanswered().remove(request);
+        let completed = self.batches().forget(request);
+        if let Some(Ok(Some(line))) = completed {
+            let lines = self.lines.clone();
+            tokio::spawn(async move {
+                let _ = lines.send((line, None)).await;
+            });
+        }
     }
 
     fn batches(&self) -> MutexGuard<'_, Batches> {
@@ -146,23 +184,34 @@ impl Batches {
 
     /// `None` for a message that belongs to no batch; nothing to write while others of its batch are missing.
     fn collect(&mut self, message: &ServerJsonRpcMessage) -> Option<Collected> {
-        let id = match message {
-            JsonRpcMessage::Response(response) => Some(&response.id),
-            JsonRpcMessage::Error(error) => error.id.as_ref(),
-            _ => None,
-        }?;
+        let id = answered(message)?;
+        let number = *self.of_request.get(id)?;
+        match serde_json::to_value(message) {
+            Ok(answer) => self.open.get_mut(&number)?.answers.push(answer),
+            Err(error) => return Some(Err(error)),
+        }
+        self.forget(id)
+    }
+
+    /// No more is expected for this request; the line of its batch where that is complete.
+    fn forget(&mut self, id: &RequestId) -> Option<Collected> {
         let number = self.of_request.remove(id)?;
         let batch = self.open.get_mut(&number)?;
         batch.missing.remove(id);
-        match serde_json::to_value(message) {
-            Ok(answer) => batch.answers.push(answer),
-            Err(error) => return Some(Err(error)),
-        }
         if !batch.missing.is_empty() {
             return Some(Ok(None));
         }
         let batch = self.open.remove(&number)?;
-        Some(serde_json::to_vec(&batch.answers).map(Some))
+        Some(if batch.answers.is_empty() { Ok(None) } else { serde_json::to_vec(&batch.answers).map(Some) })
+    }
+}
+
+/// The request that a message answers.
+fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {
+    match message {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => error.id.as_ref(),
+        _ => None,
     }
 }
 
@@ -246,6 +295,18 @@ mod tests {
         assert_eq!(alone["id"], 3);
         let batch: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
         assert_eq!((&batch[0]["id"], &batch[1]["id"]), (&Value::from(2), &Value::from(1)));
+    }
+
+    #[tokio::test]
+    async fn a_batch_does_not_wait_for_a_cancelled_request() {
+        let (client, server) = duplex(1 << 16);
+        let outbox = Outbox::new(server, || ());
+        outbox.expect_batch(vec![RequestId::Number(1), RequestId::Number(2)]);
+        outbox.send(answer(Some(1))).await.unwrap();
+        outbox.forget(&RequestId::Number(2));
+        let line = BufReader::new(client).lines().next_line().await.unwrap().unwrap();
+        let batch: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((batch.as_array().map(Vec::len), &batch[0]["id"]), (Some(1), &Value::from(1)));
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ const DESCRIPTORS_RESERVED: u64 = 128;
 /// Fewest connections, however few descriptors there are.
 const CONNECTIONS_MIN: usize = 16;
 /// How old a connection must be before it gives way: time enough to show a token.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// How many connections at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use crate::signals::asked_to_stop;
 
 /// How long the end of the process waits for submits that have left.
 pub const SUBMITS_PATIENCE: Duration = Duration::from_secs(15);
+/// When the watch over standard output begins.
+const WATCH_AFTER: Duration = Duration::from_millis(100);
 /// Size of the stream to a client within this process, in bytes.
 const STREAM_BYTES: usize = 64 * 1024;
 
@@ -29,7 +31,12 @@ pub async fn run(app: Arc<App>) -> Result<()> {
     // Pipes are read and written without threads of their own, where the system lets us.
     let (input, output) = stdio_pipes();
     let gone = CancellationToken::new();
-    watch_output(&gone);
+    let watched = gone.clone();
+    tokio::spawn(async move {
+        // Not while the client waits for the first answer: an output that closes earlier is noticed then.
+        tokio::time::sleep(WATCH_AFTER).await;
+        watch_output(&watched);
+    });
     converse(app, input, output, gone, async {
         asked_to_stop().await;
     })

@@ -447,6 +447,31 @@ fn a_client_that_reads_no_more_ends_the_server_and_nothing_is_submitted() {
 
 #[cfg(unix)]
 #[test]
+fn a_log_that_cannot_be_written_or_is_not_read_stops_nothing() {
+    use std::io::BufReader;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let service = runtime.block_on(service());
+    for is_closed in [true, false] {
+        let (mut child, _home) =
+            Wire::bare(service.url(), &[("PDFCO_LEDGER", "memory"), ("PDFCO_LOG", "trace,rmcp=trace")]);
+        // A pipe that no one reads holds 64 KiB.
+        let stderr = child.stderr.take().filter(|_| !is_closed);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        ask_bare(&mut child, &mut output, &initialize());
+        for id in 1..100 {
+            let answer = ask_bare(&mut child, &mut output, &call(id, "list_jobs", json!({})));
+            assert_eq!((&answer["id"], answer["result"].is_object()), (&json!(id), true), "{answer}");
+        }
+        let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 0});
+        let answer = ask_bare(&mut child, &mut output, &call(100, "submit_job", html));
+        assert_eq!(answer["id"], 100, "{answer}");
+        drop((child.stdin.take(), stderr));
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_hangup_ends_the_server_as_a_termination_does() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let mut wire = Wire::start(&[]);

@@ -34,7 +34,6 @@ const LEAVES: &[&str] = &["charge", "clock", "error", "hint", "json_ext", "next_
 
 /// A module, and the modules that it may import beside the leaves. Each line may name what stands above it.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("telemetry", &["config"]),
     ("hardening", &[]),
     ("signals", &[]),
     ("charge", &[]),
@@ -46,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tenant", &[]),
     ("catalog", &[]),
     ("config", &["catalog"]),
+    ("telemetry", &["config"]),
     ("api", &["catalog", "config"]),
     ("jobs", &["catalog", "api", "config"]),
     ("files", &["catalog", "config", "api", "jobs"]),
