@@ -393,6 +393,10 @@ async fn a_task_by_request_is_created_asked_about_waited_for_and_listed() {
     let listed = wire.ask("tasks/list", json!({}));
     assert_eq!(listed["result"]["tasks"].as_array().map(Vec::len), Some(1));
     assert_eq!(listed["result"]["tasks"][0]["status"], "completed", "{listed}");
+    // The session may be notified of the end a moment after the result was fetched.
+    while let Some(note) = wire.next_within(Duration::from_millis(1_500)) {
+        assert_eq!(note["method"], "notifications/tasks/status", "{note}");
+    }
     wire.finish();
 }
 
