@@ -492,12 +492,12 @@ async fn the_days_budget_refuses_what_costs_and_nothing_else() {
     let server = MockServer::start().await;
     at(&server, TEXT, reply(200, "submit/accepted.json")).await;
     at(&server, CHECK, reply(200, "job_check/working_with_credits.json")).await;
-    let product = Product::with(&server.uri(), KEY, &[("PDFCO_CREDIT_BUDGET", "21")]);
+    let product = Product::with(&server.uri(), KEY, &[("PDFCO_CREDIT_BUDGET", "25")]);
     product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap();
     let refused = product.app.submit(&product.caller, text_of_a_link(Duration::ZERO)).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::InsufficientCredits);
     assert!(
-        refused.message().contains("21")
+        refused.message().contains("25")
             && refused.hint().text(pdfco::next_step::Audience::Agent).contains("PDFCO_CREDIT_BUDGET")
     );
     assert_eq!(requests(&server, TEXT).await.len(), 1);
@@ -615,7 +615,7 @@ async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_can
 async fn an_operation_says_what_it_costs_and_how_sure_that_is() {
     let product = Product::new("https://api.pdf.co", KEY);
     let cost = |name: &str| product.app.describe(name).unwrap().cost;
-    assert_eq!(cost("pdf_to_text"), "about 21 credits a page (documented)");
+    assert!(cost("pdf_to_text").starts_with("about 21 credits"), "{}", cost("pdf_to_text"));
     assert!(cost("pdf_to_xlsx").contains("every answer reports"));
 }
 
