@@ -32,12 +32,13 @@ impl Ledger {
         window: Duration,
         at: Millis,
     ) -> Result<Option<Duration>> {
+        // Counted from here: opening the file takes time too.
+        let asked = Instant::now();
         if let Some(problem) = self.database.problem() {
             return Err(problem.error());
         }
         let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         let stored = keyed(&self.writable_secret().await?, account.as_str());
-        let asked = Instant::now();
         let work = work(move |connection| {
             Box::pin(async move {
                 // The file may have made us wait: the request leaves only now.
