@@ -143,7 +143,7 @@ impl Config {
         let argument: Hint = if self.no_key_argument {
             " or pass it with --api-key".into()
         } else {
-            hint![" or pass it: ", NextStep::Argument("api_key".into()), " in a call, --api-key on the command line"]
+            hint![" or pass it as ", NextStep::Argument("api_key".into())]
         };
         Error::new(
             Kind::Auth,

@@ -52,9 +52,11 @@ fn the_key_has_two_names_and_prints_under_neither() {
 fn without_a_key_every_way_to_give_one_is_named() {
     let error = merged(&[], &[], &[]).unwrap().key().unwrap_err();
     assert_eq!(error.kind(), Kind::Auth);
-    for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "api_key", "--api-key", "--simulate"] {
+    for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "--env-file", "--simulate"] {
         assert!(error.hint().text(Audience::Agent).contains(way), "{way}");
     }
+    assert!(error.hint().text(Audience::Agent).contains("`api_key`"));
+    assert!(error.hint().text(Audience::Shell).contains("--api-key"));
 }
 
 #[test]
