@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
+use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
@@ -52,6 +53,9 @@ pub struct JobSummary {
     pub status: JobStatus,
     /// Catalog name; none for a job first seen by its id.
     pub operation: Option<String>,
+    /// Name of the document that it works on, and how many more there are: `a.pdf`, `a.pdf +2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// RFC 3339.
     pub submitted_at: Option<String>,
     /// RFC 3339.
@@ -69,6 +73,7 @@ impl From<&Job> for JobSummary {
             job_id: job.id().to_owned(),
             status: job.status.clone(),
             operation: (!job.operation.is_empty()).then(|| job.operation.clone()),
+            document: document_of(job),
             submitted_at: job.submitted_at.or(Some(job.created_at)).map(rfc3339),
             completed_at: job.completed_at.map(rfc3339),
             credits_total: job.credits_total(),
@@ -84,12 +89,26 @@ impl JobSummary {
             job_id,
             status: JobStatus::Working,
             operation: None,
+            document: None,
             submitted_at: None,
             completed_at: None,
             credits_total: None,
             created_at: crate::clock::now(),
         }
     }
+}
+
+/// The last part of the first document's path or link, and the number of further documents.
+fn document_of(job: &Job) -> Option<String> {
+    let is_source = |param: &&Param| matches!(param.kind, ParamKind::Source | ParamKind::Sources);
+    let source = job.operation()?.params().find(is_source)?;
+    let named = job.arguments.get(source.wire)?.as_str()?;
+    let first = named.split(", ").next().unwrap_or(named);
+    let path = first.split(['?', '#']).next().unwrap_or(first).trim_end_matches('/');
+    let last = path.rsplit(['/', '\\']).next().filter(|last| !last.is_empty())?;
+    let name = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
+    let more = if source.kind == ParamKind::Sources { named.split(", ").count().saturating_sub(1) } else { 0 };
+    Some(if more > 0 { format!("{name} +{more}") } else { name.into_owned() })
 }
 
 impl From<JobList> for Answer {

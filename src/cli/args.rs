@@ -4,16 +4,19 @@
 //! one, it is built once more with the flags of that one.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::Path;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::commands::{call, completions, credits, demo, doctor, files, jobs, man, operations, serve, setup, simulate};
-use super::exit_code;
+use super::commands::{
+    call, completions, credits, demo, doctor, env, files, jobs, man, operations, serve, setup, simulate,
+};
 use super::names::flag_name;
 use super::output::{Format, Printer};
-use super::{complete, setting_flags};
+use super::setting_flags;
 use crate::catalog;
-use crate::config::{self, Config, LogFormat, Origin};
+use crate::config::{self, AllowedFolders, Config, Folders, LogFormat, Origin};
 use crate::error::{Error, Result};
 
 const EXAMPLES: &str = "Examples:
@@ -26,12 +29,20 @@ Exit codes: 0 success, 1 job failed or aborted, 2 usage, 3 key or credits, 4 not
 
 /// PDF.co document jobs for AI assistants (MCP) and for the command line.
 #[derive(Debug, Parser)]
-#[command(name = "pdfco", version, after_help = EXAMPLES, infer_long_args = false, max_term_width = 120)]
+#[command(
+    name = "pdfco",
+    version,
+    after_help = EXAMPLES,
+    infer_long_args = false,
+    max_term_width = 120,
+    subcommand_required = false,
+    arg_required_else_help = false
+)]
 struct Cli {
     #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// How the outcome is printed.
@@ -88,6 +99,9 @@ pub(super) enum Command {
     /// Add pdfco to an assistant: Claude, Cursor, VS Code, Codex and others
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::SetupArgs),
+    /// Show the settings, or decide whether the `.env` of a folder is read
+    #[command(after_help = env::EXAMPLES)]
+    Env(env::EnvArgs),
     /// Print the completion script of a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
@@ -106,9 +120,22 @@ pub(super) enum Work {
     Call(Box<call::CallArgs>),
     /// Any other command.
     Command(Command),
+    /// None: where things stand.
+    Overview,
 }
 
 impl Work {
+    /// Whether it asks the service or reads the jobs of a key.
+    fn needs_key(&self) -> bool {
+        match self {
+            Work::Call(_) => true,
+            Work::Command(command) => {
+                matches!(command, Command::Jobs(_) | Command::Files(_) | Command::Credits(_) | Command::Doctor(_))
+            }
+            Work::Overview => false,
+        }
+    }
+
     /// The name of the command in the envelope.
     pub(super) fn name(&self) -> String {
         match self {
@@ -124,6 +151,8 @@ impl Work {
             Work::Command(Command::Setup(_)) => "setup".to_owned(),
             Work::Command(Command::Completions(_)) => "completions".to_owned(),
             Work::Command(Command::Man) => "man".to_owned(),
+            Work::Command(Command::Env(args)) => args.name().to_owned(),
+            Work::Overview => "overview".to_owned(),
         }
     }
 }
@@ -165,22 +194,23 @@ pub(super) fn tree(operation: Option<call::Named<'_>>) -> clap::Command {
     setting_flags::on_every_command(tree)
 }
 
+/// The line `pdfco serve`, which is understood without building the tree: a client that starts its server waits for it,
+/// and the tree would take as long as everything else until `initialize` is answered. `None` for any other line.
+pub fn parse_serve(args: &[OsString]) -> Option<Result<Invocation, u8>> {
+    let [_, word] = args else { return None };
+    let serve = || Ok(Work::Command(Command::Serve(serve::ServeArgs::default())));
+    (word == "serve").then(|| loaded(args, &config::Values::new(), OutputArgs::PLAIN, serve))
+}
+
 /// Parses a command line. What ends here (help, the version, mistakes) is printed, and its exit code returned.
 ///
 /// # Errors
 /// The exit code.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
-    if let [_, word] = args.as_slice()
-        && word == "serve"
-    {
-        // A client that starts its server waits for it, and this line has no flags: building the tree would take as long
-        // as everything else until `initialize` is answered.
-        return loaded(&args, &config::Values::new(), OutputArgs::PLAIN, || {
-            Ok(Work::Command(Command::Serve(serve::ServeArgs::default())))
-        });
-    }
-    if complete::answered(&args) {
-        return Err(exit_code::SUCCESS);
+    if args.len() <= 1 && !std::io::stdout().is_terminal() {
+        // Nobody reads where things stand: a script that names no command has a mistake in it.
+        let help = tree(None).render_help();
+        return Err(Printer::PLAIN.usage(&help.to_string()));
     }
     let guessed = Printer::guessed(&args);
     let refused = |error: clap::Error| guessed.clap(&guessed_command(&args), &error);
@@ -192,10 +222,11 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
     let Some(typed) = typed else {
         let cli = Cli::from_arg_matches(&matches).map_err(refused)?;
         let mut flags = setting_flags::values(&matches);
-        if let Command::Serve(serve) = &cli.command {
+        if let Some(Command::Serve(serve)) = &cli.command {
             flags = config::with_folders(flags, &serve.folders).map_err(|error| guessed.finish("serve", Err(error)))?;
         }
-        return loaded(&args, &flags, cli.output, || Ok(Work::Command(cli.command)));
+        let work = cli.command.map_or(Work::Overview, Work::Command);
+        return loaded(&args, &flags, cli.output, || Ok(work));
     };
     let operation = catalog::find(&typed).map_err(|error| guessed.finish("call", Err(error)))?;
     let tree = tree(Some(call::Named { operation, typed: &typed }));
@@ -212,10 +243,32 @@ fn loaded(
     work: impl FnOnce() -> Result<Work>,
 ) -> Result<Invocation, u8> {
     let printer = output.printer();
-    let loaded = work().and_then(|work| Ok((config::load(flags)?, work)));
+    let loaded = work().and_then(|work| {
+        let config = config::load(flags)?;
+        // A person may have put the key into `.env` of this folder, which is not read unasked.
+        let asked = work.needs_key() && !config.has_key() && !config.simulate && offered_env(&printer);
+        Ok((if asked { config::load(flags)? } else { config }, work))
+    });
     match loaded {
         Ok((config, work)) => Ok(Invocation { work, config, printer }),
         Err(error) => Err(printer.finish(&guessed_command(args), Err(error))),
+    }
+}
+
+/// Asks a person once whether the `.env` of this folder is to be read, where it holds a key, and keeps the answer.
+/// Returns whether it is.
+fn offered_env(printer: &Printer) -> bool {
+    let folders = Folders::this_user();
+    let Some(found) = config::offered_env_file(&folders).filter(|_| printer.can_ask()) else { return false };
+    let Some(list) = AllowedFolders::of(&folders) else { return false };
+    let question = format!("No key is set, and {} holds one. Read it from now on?", found.path.display());
+    let Some(answer) = printer.confirm(&question) else { return false };
+    match list.decide(Path::new("."), answer) {
+        Ok(_) => answer,
+        Err(error) => {
+            printer.note(error.message());
+            false
+        }
     }
 }
 
@@ -267,7 +320,7 @@ mod tests {
     #[test]
     fn serve_without_flags_is_what_the_tree_makes_of_it() {
         let cli = Cli::from_arg_matches(&tree(None).try_get_matches_from(["pdfco", "serve"]).unwrap()).unwrap();
-        assert!(matches!(&cli.command, Command::Serve(serve) if serve.folders.is_empty()), "{:?}", cli.command);
+        assert!(matches!(&cli.command, Some(Command::Serve(serve)) if serve.folders.is_empty()), "{:?}", cli.command);
         assert_eq!(format!("{:?}", cli.output), format!("{:?}", OutputArgs::PLAIN));
     }
 

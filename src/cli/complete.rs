@@ -4,6 +4,7 @@
 //! The network is not used, and a ledger that cannot be read quickly offers nothing.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,12 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 use super::args::tree;
 use super::commands::call;
+use super::commands::completions::VARIABLE;
 use super::names::flag_name;
 use crate::catalog;
 use crate::config::{self, LedgerLocation, Values};
 use crate::jobs::Ledger;
 
-/// The variable by which the shell's script asks.
-pub const VARIABLE: &str = "PDFCO_COMPLETE";
 /// Most jobs that are offered.
 const JOBS_OFFERED: u32 = 50;
 /// A ledger that takes longer is not waited for.
@@ -36,7 +36,7 @@ pub fn answered(args: &[OsString]) -> bool {
     let operation = named(args);
     let shells = CompleteEnv::with_factory(|| offered(operation.as_deref())).var(VARIABLE).shells(Shells::builtins());
     // What cannot be completed is not worth a word in the middle of a line.
-    shells.bin("pdfco").completer("pdfco").try_complete(args.iter(), None).unwrap_or(true)
+    shells.bin("pdfco").completer("pdfco").try_complete(args.iter(), Some(Path::new("."))).unwrap_or(true)
 }
 
 /// The tree with all operations as commands of `call`, the one that is typed with its flags, and values to offer.
@@ -90,13 +90,4 @@ fn job_ids() -> Vec<CompletionCandidate> {
             CompletionCandidate::new(job.id()).help(Some(StyledStr::from(words))).display_order(Some(place))
         })
         .collect()
-}
-
-/// The script by which `shell` asks, if there is one for it.
-pub fn script(shell: clap_complete::Shell) -> Option<Vec<u8>> {
-    let shells = Shells::builtins();
-    let mut script = Vec::new();
-    let completer = shells.completer(&shell.to_string())?;
-    completer.write_registration(VARIABLE, "pdfco", "pdfco", "pdfco", &mut script).ok()?;
-    Some(script)
 }

@@ -1,41 +1,54 @@
 //! Inputs of a batch: patterns become files, files become the names of their results.
-//!
-//! What lives here: [`expanded`] and [`stems`]. What never does: reading what is in a file, or judging whether it may be
-//! read (`files/sandbox.rs`).
+
+mod pattern;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use self::pattern::Matches;
 use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::files::{is_local, numbered, safe_file_name};
 
 /// Most inputs of one command.
 pub const INPUTS_MAX: usize = 10_000;
-/// As shells have it: `*` stays in its folder, and a leading dot is meant only when it is written.
-const AS_IN_SHELLS: glob::MatchOptions =
-    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// The words as inputs, each once, in order: links and existing files as they are, patterns as the files that they
-/// match, sorted. Says also whether there was a pattern.
+/// The inputs that words stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Links and paths, each once, in order.
+    pub found: Vec<String>,
+    /// Whether a word was a pattern.
+    pub had_pattern: bool,
+    /// Files that a pattern matches and that cannot be named: their names are not text. As they can be shown.
+    pub unusable: Vec<String>,
+    /// Folders that a pattern leads into and that cannot be read, with the reason.
+    pub unreadable: Vec<String>,
+}
+
+/// The words as inputs: links and existing files as they are, patterns as the files that they match, sorted. One odd
+/// entry of a folder stops nothing; it is reported.
 ///
 /// # Errors
 /// `file_access` for a pattern that matches no file, `invalid_argument` for too many inputs.
-pub fn expanded(words: &[String]) -> Result<(Vec<String>, bool)> {
-    let (mut inputs, mut seen, mut had_pattern) = (Vec::new(), HashSet::new(), false);
+pub fn expanded(words: &[String]) -> Result<Inputs> {
+    let (mut inputs, mut seen) = (Inputs::default(), HashSet::new());
     for word in words {
         let found = if is_pattern(word) {
-            had_pattern = true;
-            matching(word)?
+            inputs.had_pattern = true;
+            let matches = matching(word)?;
+            inputs.unusable.extend(matches.unusable);
+            inputs.unreadable.extend(matches.unreadable);
+            matches.files
         } else {
             vec![word.clone()]
         };
         for input in found {
-            let place = if is_local(&input) { std::fs::canonicalize(&input).ok() } else { None };
-            if seen.insert(place.unwrap_or_else(|| PathBuf::from(&input))) {
-                inputs.push(input);
+            let path = if is_local(&input) { std::fs::canonicalize(&input).ok() } else { None };
+            if seen.insert(path.unwrap_or_else(|| PathBuf::from(&input))) {
+                inputs.found.push(input);
             }
-            if inputs.len() > INPUTS_MAX {
+            if inputs.found.len() > INPUTS_MAX {
                 return Err(Error::invalid(
                     format!("There are more than {INPUTS_MAX} inputs."),
                     "Run it folder by folder; --resume skips what is done.",
@@ -43,7 +56,7 @@ pub fn expanded(words: &[String]) -> Result<(Vec<String>, bool)> {
             }
         }
     }
-    Ok((inputs, had_pattern))
+    Ok(inputs)
 }
 
 /// Whether a word is to be matched against files. A file of that very name wins.
@@ -51,29 +64,16 @@ fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '[']) && is_local(word) && !word.starts_with("file:") && !Path::new(word).exists()
 }
 
-fn matching(pattern: &str) -> Result<Vec<String>> {
+fn matching(pattern: &str) -> Result<Matches> {
     let refused = |message: String| Error::new(Kind::FileAccess, message, "Quote a pattern as in 'scans/*.pdf'.");
     let shown = shorten(pattern, 80);
-    let paths = glob::glob_with(pattern, AS_IN_SHELLS)
-        .map_err(|error| refused(format!("The pattern `{shown}` cannot be used: {}.", error.msg)))?;
-    let mut found = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| {
-            refused(format!("`{}` cannot be searched: {}.", error.path().display(), error.error().kind()))
-        })?;
-        if !path.is_file() {
-            continue;
-        }
-        let text = path.to_str().map(str::to_owned);
-        found.push(text.ok_or_else(|| refused(format!("The name `{}` is not UTF-8 text.", path.display())))?);
-        if found.len() > INPUTS_MAX {
-            break;
-        }
+    let matches = pattern::matches(pattern, INPUTS_MAX)
+        .map_err(|reason| refused(format!("The pattern `{shown}` cannot be used: {reason}.")))?;
+    if matches.files.is_empty() && matches.unusable.is_empty() {
+        let unreadable = matches.unreadable.first().map_or(String::new(), |reason| format!(" {reason}"));
+        return Err(refused(format!("The pattern `{shown}` matches no file.{unreadable}")));
     }
-    if found.is_empty() {
-        return Err(refused(format!("The pattern `{shown}` matches no file.")));
-    }
-    Ok(found)
+    Ok(matches)
 }
 
 /// For each input the name of its result, without an extension: its own, and with a number where another input before
@@ -113,7 +113,7 @@ mod tests {
 
     fn names(folder: &tempfile::TempDir, words: &[&str]) -> Result<Vec<String>> {
         let words: Vec<String> = words.iter().map(|word| format!("{}/{word}", folder.path().display())).collect();
-        let (found, _) = expanded(&words)?;
+        let found = expanded(&words)?.found;
         let below = |path: String| match Path::new(&path).strip_prefix(folder.path()) {
             Ok(below) => below.to_str().unwrap().replace(std::path::MAIN_SEPARATOR, "/"),
             Err(_) => path,
@@ -143,7 +143,34 @@ mod tests {
             assert_eq!(names(&there, &["a*.pdf"]).unwrap(), ["a*.pdf"]);
         }
         let link = "https://h.test/*.pdf?a[1]=b".to_owned();
-        assert_eq!(expanded(std::slice::from_ref(&link)).unwrap(), (vec![link], false));
+        let inputs = expanded(std::slice::from_ref(&link)).unwrap();
+        assert_eq!((inputs.found, inputs.had_pattern), (vec![link], false));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_odd_entry_of_a_folder_stops_nothing() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::PermissionsExt;
+
+        let there = folder(&["a.pdf", "closed/b.pdf", "open/c.pdf"]);
+        std::fs::write(there.path().join(OsStr::from_bytes(b"l\xe9.pdf")), "x").unwrap();
+        std::fs::create_dir(there.path().join(OsStr::from_bytes(b"d\xe9"))).unwrap();
+        std::os::unix::fs::symlink("nowhere", there.path().join("dangling.pdf")).unwrap();
+        std::os::unix::fs::symlink(".", there.path().join("loop")).unwrap();
+        let closed = there.path().join("closed");
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+        let inputs = |pattern: &str| expanded(&[format!("{}/{pattern}", there.path().display())]).unwrap();
+        let flat = inputs("*.pdf");
+        assert_eq!((flat.found.len(), flat.unusable.len()), (1, 1), "{flat:?}");
+        assert_eq!(inputs("a*.pdf").unusable, Vec::<String>::new(), "what a pattern does not match is no concern of it");
+        let deep = inputs("**/*.pdf");
+        assert!(deep.found.iter().any(|path| path.ends_with("open/c.pdf")), "{deep:?}");
+        // The superuser may read everything.
+        let may_read = std::fs::read_dir(&closed).is_ok();
+        assert_eq!(deep.unreadable.len(), usize::from(!may_read), "{deep:?}");
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
                 _ => session.how(&format!("pdfco jobs wait {id}")),
             }
         }
+        // The reason stands in the message.
+        JobStatus::Failed => "Change the arguments before submitting it again.".to_owned(),
         _ => tips,
     };
     let summary = summary(answer, job);

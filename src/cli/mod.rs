@@ -19,19 +19,38 @@ pub mod report;
 pub mod session;
 pub mod setting_flags;
 pub mod shell_words;
+pub mod simulators;
 pub mod stdin;
 pub mod table;
 pub mod targets;
 pub mod text;
 pub mod value_parsers;
 
-pub use args::{Invocation, cannot_start, parse};
+pub use args::{Invocation, cannot_start};
+
+use std::ffi::OsString;
 
 use self::args::{Command, Work};
-use self::commands::{call, completions, credits, demo, doctor, files, jobs, man, operations, serve, setup, simulate};
+use self::commands::{
+    call, completions, credits, demo, doctor, env, files, jobs, man, operations, overview, serve, setup, simulate,
+};
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
 use crate::error::Result;
+
+/// Parses a command line, or answers a shell that asks how it could go on.
+///
+/// # Errors
+/// The exit code of what ends here: completion, help, the version, mistakes.
+pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
+    if let Some(serve) = args::parse_serve(&args) {
+        return serve;
+    }
+    if complete::answered(&args) {
+        return Err(exit_code::SUCCESS);
+    }
+    args::parse(args)
+}
 
 /// Runs a command to its end and returns its exit code.
 pub async fn run(invocation: Invocation) -> u8 {
@@ -48,7 +67,9 @@ pub async fn run(invocation: Invocation) -> u8 {
         Work::Command(Command::Demo) => printer.finish(&name, demo::run(config, &printer).await),
         Work::Command(Command::Setup(args)) => printer.finish(&name, setup::run(&args, &config)),
         Work::Command(Command::Completions(args)) => printer.finish(&name, completions::run(&args)),
-        Work::Command(Command::Man) => printer.finish(&name, man::run()),
+        Work::Command(Command::Man) => printer.finish(&name, man::run(args::tree(None))),
+        Work::Command(Command::Env(args)) => printer.finish(&name, env::run(&args, &config)),
+        Work::Overview => in_session(config, printer, &name, async |session| overview::run(session).await).await,
         Work::Command(Command::Jobs(command)) => {
             in_session(config, printer, &name, async |session| jobs::run(session, command).await).await
         }

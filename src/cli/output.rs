@@ -4,7 +4,7 @@
 //! code into a failure. A reader that left (a closed pipe) is none.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
@@ -17,6 +17,8 @@ use super::table::grid;
 use super::text::tame;
 use crate::error::Error;
 
+/// Most bytes of an answer to a question.
+const ANSWER_BYTES_MAX: u64 = 1_024;
 /// Bytes that are copied to stdout at once.
 const COPY_BYTES: usize = 256 * 1024;
 
@@ -163,10 +165,22 @@ impl Printer {
         }
     }
 
-    /// A question on stderr, without a line end.
-    pub fn ask(&self, question: &str) {
+    /// Prints the help of a line that lacks a command, and returns the exit code.
+    pub fn usage(&self, help: &str) -> u8 {
+        self.err(help);
+        USAGE
+    }
+
+    /// Asks a person a question that yes or no answers; anything but yes is no. `None` where nobody can be asked.
+    pub fn confirm(&self, question: &str) -> Option<bool> {
+        if !self.can_ask() {
+            return None;
+        }
         let mut stderr = std::io::stderr().lock();
-        let _ = write!(stderr, "{}", tame(question)).and_then(|()| stderr.flush());
+        write!(stderr, "{} [y/N] ", tame(question)).and_then(|()| stderr.flush()).ok()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
     fn words(&self, report: &Report) {

@@ -1,8 +1,10 @@
 //! What a command has to say, and the JSON envelope of it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exit_code::{SUCCESS, of_error};
+use super::names::counted;
 use super::shell_words::{error_for_shell, in_shell_words};
 use super::table::Table;
 use crate::error::Error;
@@ -44,6 +46,22 @@ impl Report {
     pub fn line(line: impl Into<String>, data: Value) -> Report {
         let line = line.into();
         Report { summary: line.clone(), lines: vec![line], data, code: SUCCESS, ..Report::default() }
+    }
+
+    /// A list: rows on a terminal, plain lines elsewhere, `data.items` and `data.total` for programs. `none` is said where
+    /// there are no rows; `noun` is what one row is, such as "job".
+    pub fn list(items: impl Serialize, total: usize, table: Table, none: &str, noun: &str) -> Report {
+        let (lines, summary) = match table.rows.is_empty() {
+            true => (vec![none.to_owned()], none.to_owned()),
+            false => (table.lines(), counted(i64::try_from(total).unwrap_or(i64::MAX), noun)),
+        };
+        Report {
+            summary,
+            lines,
+            data: json!({"status": "success", "items": items, "total": total}),
+            table: Some(table),
+            ..Report::default()
+        }
     }
 
     /// The one JSON object of `command`: `{app_id, command, summary, lines, data}`.

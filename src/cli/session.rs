@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,15 +10,13 @@ use super::exit_code;
 use super::output::Printer;
 use super::progress::Progress;
 use super::report::Report;
+use super::simulators::with_simulator;
 use crate::app::{App, Caller, Policy, ResponseMode};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
 use crate::signals::asked_to_stop;
-use crate::simulator::{self, Handle};
-
-/// How long jobs of `--simulate` take: long enough to be seen working.
-const SIMULATED_MEDIAN: Duration = Duration::from_millis(1_200);
+use crate::simulator::Handle;
 
 /// One command in progress.
 pub struct CliSession {
@@ -106,7 +103,7 @@ impl CliSession {
     /// How to go on with a job, if it outlives this command.
     pub fn how(&self, command: &str) -> String {
         if self.is_simulated() {
-            "This simulator ends with the command, and its jobs with it. `pdfco simulate` runs one that stays."
+            "This simulator ends with the command, and its jobs with it. `pdfco simulate` runs one that stays, and --simulate finds it."
                 .to_owned()
         } else {
             format!("Run: {command}")
@@ -131,22 +128,6 @@ impl CliSession {
         };
         Error::new(Kind::Cancelled, message, self.how(&command))
     }
-}
-
-/// The settings, and the simulator that they lead to when `--simulate` was asked for.
-///
-/// # Errors
-/// `internal` when the simulator does not start.
-pub(super) async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config, Option<Handle>)> {
-    if !config.simulate {
-        return Ok((config, None));
-    }
-    let life = simulator::Life::Time { median: SIMULATED_MEDIAN, sigma: 0.3 };
-    let simulator = simulator::spawn(simulator::Options { life, ..simulator::Options::default() }).await?;
-    printer.note(
-        "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
-    );
-    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
 }
 
 /// Signals that ask to stop: the first ends the wait, the second the program.

@@ -32,7 +32,7 @@ const FOR_HELPERS: &[&str] = &["PDFCO_LOG"];
 /// Commands that need neither the service nor the ledger.
 const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "help"];
 /// Commands whose help shows every setting.
-const ALL_SETTINGS: &[&str] = &["serve", "doctor"];
+const ALL_SETTINGS: &[&str] = &["serve", "doctor", "env"];
 
 /// The tree with the flag of every setting on every command, hidden where the command does not use it.
 pub fn on_every_command(tree: Command) -> Command {

@@ -2,10 +2,8 @@
 
 use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table as Grid, presets};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::names::counted;
-use super::report::Report;
 use super::text::tame;
 
 /// Rows under column names.
@@ -31,21 +29,6 @@ impl Table {
     /// One line a row, cells separated by two spaces.
     pub fn lines(&self) -> Vec<String> {
         self.rows.iter().map(|row| row.join("  ")).collect()
-    }
-}
-
-/// A list as a report: rows on a terminal, plain lines elsewhere, `data.items` and `data.total` for programs. `none` is
-/// said where there are no rows; `noun` is what one row is, such as "job".
-pub fn listed(items: impl serde::Serialize, total: usize, table: Table, none: &str, noun: &str) -> Report {
-    let lines = if table.rows.is_empty() { vec![none.to_owned()] } else { table.lines() };
-    let summary =
-        if table.rows.is_empty() { none.to_owned() } else { counted(i64::try_from(total).unwrap_or(i64::MAX), noun) };
-    Report {
-        summary,
-        lines,
-        data: json!({"status": "success", "items": items, "total": total}),
-        table: Some(table),
-        ..Report::default()
     }
 }
 

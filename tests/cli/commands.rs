@@ -539,7 +539,7 @@ fn the_doctor_says_what_is_wrong_and_with_which_code() {
     let ended = Pdfco::new(home.path())
         .args(&["doctor", "--base-url", "http://127.0.0.1:9", "--json"])
         .env("PDFCO_API_KEY", CANARY)
-        .env("PDFCO_HTTP_TOKEN", CANARY)
+        .env("PDFCO_HTTP_TOKEN", &CANARY.repeat(3))
         .run()
         .code(6);
     assert!(!format!("{ended:?}").contains(CANARY), "{ended:#?}");

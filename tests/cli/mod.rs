@@ -2,6 +2,7 @@
 
 mod batch;
 mod commands;
+mod habits;
 mod setup;
 #[cfg(target_os = "linux")]
 mod snapshots;

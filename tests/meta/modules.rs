@@ -19,7 +19,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("jsonc_parser::", &["cli/commands/setup/json.rs"]),
     ("toml_edit::", &["cli/commands/setup/toml.rs"]),
     ("saphyr_parser::", &["cli/commands/setup/yaml.rs"]),
-    ("tempfile::", &["cli/commands/setup/file.rs", "config/private_file.rs"]),
+    ("tempfile::", &["cli/", "config/private_file.rs"]),
     ("directories::", &["config/"]),
     ("dunce::", &["files/", "config/"]),
     // `main` hands the command line over; the simulator's folder is a default of its own.

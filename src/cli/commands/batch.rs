@@ -17,7 +17,7 @@ use self::report::BatchReport;
 use crate::answer::Answer;
 use crate::app::{Caller, Prior, SubmitRequest};
 use crate::catalog::{Operation, Output, arguments};
-use crate::cli::inputs::stems;
+use crate::cli::inputs::{Inputs, stems};
 use crate::cli::job_report::job_of;
 use crate::cli::output::Format;
 use crate::cli::progress;
@@ -36,8 +36,8 @@ pub struct Batch {
     pub operation: &'static Operation,
     /// The parameter that an input goes to.
     pub param: &'static str,
-    /// The inputs, each once.
-    pub inputs: Vec<String>,
+    /// The inputs, each once, and what was left out of patterns.
+    pub inputs: Inputs,
     /// All other arguments.
     pub arguments: Map<String, Value>,
     /// How many run at once.
@@ -62,27 +62,29 @@ pub async fn run(session: &CliSession, batch: Batch) -> Result<Report> {
     let caller = session.caller()?;
     let folder = batch.save_to.as_deref().map(|path| folder_for(&caller, path)).transpose()?;
     let mut first = batch.arguments.clone();
-    first.insert(batch.param.to_owned(), json!(batch.inputs.first()));
+    first.insert(batch.param.to_owned(), json!(batch.inputs.found.first()));
     arguments::read(batch.operation, first)?;
 
-    let shown = progress::Batch::new(&session.progress, batch.inputs.len());
+    let shown = progress::Batch::new(&session.progress, batch.inputs.found.len());
     let running = Running {
         session,
-        names: stems(&batch.inputs),
+        names: stems(&batch.inputs.found),
         batch: &batch,
         caller: &caller,
         folder: folder.as_deref(),
         shown: &shown,
         stop: CancellationToken::new(),
     };
-    let mut outcomes: Vec<(usize, Outcome)> = stream::iter(0..batch.inputs.len())
+    let mut outcomes: Vec<(usize, Outcome)> = stream::iter(0..batch.inputs.found.len())
         .map(|index| running.one(index))
         .buffer_unordered(batch.at_once)
         .collect()
         .await;
     shown.clear();
     outcomes.sort_by_key(|(index, _)| *index);
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    outcomes.extend(batch.inputs.unusable.iter().map(unusable));
+    batch.inputs.unreadable.iter().for_each(|reason| session.printer.note(&format!("Left out: {reason}")));
     let hint = if session.is_simulated() {
         session.how("")
     } else {
@@ -97,12 +99,18 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
     if path == "-" || Path::new(path).is_file() {
         return Err(Error::new(
             Kind::FileAccess,
-            format!("`{path}` is no folder, and the results of several inputs need one."),
+            format!("`{path}` is {}, and the results of several inputs need a folder.", if path == "-" { "stdout" } else { "a file" }),
             "Name a folder, such as --save-to out/.",
         ));
     }
     caller.sandbox.target_blocking(Some(&folder), NOT_NAMED_YET, false)?;
     Ok(folder)
+}
+
+/// The outcome of a file whose name cannot be written down.
+fn unusable(shown: &String) -> Outcome {
+    let error = Error::new(Kind::FileAccess, "Its name is not UTF-8 text.", "Rename the file.");
+    Outcome { input: shown.clone(), error: Some(error), ..Outcome::default() }
 }
 
 /// What the inputs of a batch share.
@@ -119,7 +127,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     async fn one(&self, index: usize) -> (usize, Outcome) {
-        let name = self.batch.inputs.get(index).map(String::as_str).unwrap_or_default();
+        let name = self.batch.inputs.found.get(index).map(String::as_str).unwrap_or_default();
         let mut outcome = Outcome { input: name.to_owned(), ..Outcome::default() };
         if self.stop.is_cancelled() || self.caller.cancel.is_cancelled() {
             outcome.not_started = true;

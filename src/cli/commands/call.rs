@@ -26,7 +26,7 @@ use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::stdin;
 use crate::cli::targets::{Target, scratch_folder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
 
 /// Inputs of a batch that run at once, unless it says.
@@ -37,6 +37,12 @@ const AT_ONCE: u16 = 4;
 /// # Errors
 /// What ends the call before there is an outcome.
 pub async fn run(session: &CliSession, mut args: CallArgs) -> Result<Report> {
+    if args.background && session.is_simulated() {
+        return Err(Error::invalid(
+            "The simulator of --simulate ends with this command, so a job in the background would be lost.",
+            "Nothing was submitted. Run `pdfco simulate` in another terminal: --simulate finds it, and later commands find the job. Or leave --background out.",
+        ));
+    }
     let piped = with_document_from_stdin(session, &mut args)?;
     if let Some(batch) = with_inputs(&mut args)? {
         return batch::run(session, batch).await;
@@ -148,15 +154,23 @@ fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
         // All of them are inputs of one job, as often as they are named.
         let mut inputs = Vec::new();
         for word in &words {
-            inputs.extend(expanded(std::slice::from_ref(word))?.0);
+            let found = expanded(std::slice::from_ref(word))?;
+            if let Some(odd) = found.unusable.first().or(found.unreadable.first()) {
+                return Err(Error::new(
+                    Kind::FileAccess,
+                    format!("Not every document can be taken: {odd}"),
+                    "Nothing was submitted. Rename the file or open the folder, or name the documents one by one.",
+                ));
+            }
+            inputs.extend(found.found);
         }
         if inputs != words {
             args.arguments.insert(param.name.to_owned(), Value::from(inputs));
         }
         return Ok(None);
     }
-    let (inputs, had_pattern) = expanded(&words)?;
-    let is_batch = words.len() > 1 || had_pattern || args.resume || args.at_once.is_some();
+    let inputs = expanded(&words)?;
+    let is_batch = words.len() > 1 || inputs.had_pattern || args.resume || args.at_once.is_some();
     if !is_batch {
         return Ok(None);
     }

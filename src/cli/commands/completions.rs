@@ -1,13 +1,16 @@
 //! `pdfco completions`: the script by which a shell asks this program what could come next.
 
 use clap::Args;
+use clap_complete::env::Shells;
 
-use crate::cli::complete;
 use crate::cli::report::Report;
 use crate::error::{Error, Result};
 
 /// Examples of `completions --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco completions bash > ~/.local/share/bash-completion/completions/pdfco\n  pdfco completions zsh > ~/.zfunc/_pdfco";
+
+/// The variable by which the shell's script asks this program.
+pub const VARIABLE: &str = "PDFCO_COMPLETE";
 
 /// Flags of `completions`.
 #[derive(Clone, Debug, Args)]
@@ -22,7 +25,7 @@ pub struct CompletionsArgs {
 /// `internal` for a shell that there is no script for; all that can be named have one.
 pub fn run(args: &CompletionsArgs) -> Result<Report> {
     let script =
-        complete::script(args.shell).ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
+        script(args.shell).ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
     let script = String::from_utf8_lossy(&script).trim().to_owned();
     Ok(Report {
         summary: format!("completion script for {}", args.shell),
@@ -30,4 +33,15 @@ pub fn run(args: &CompletionsArgs) -> Result<Report> {
         text: Some(script),
         ..Report::default()
     })
+}
+
+/// The script by which `shell` asks, if there is one for it.
+fn script(shell: clap_complete::Shell) -> Option<Vec<u8>> {
+    let shells = Shells::builtins();
+    let mut script = Vec::new();
+    let completer = shells.completer(&shell.to_string())?;
+    completer.write_registration(VARIABLE, "pdfco", "pdfco", "pdfco", &mut script).ok()?;
+    let script = String::from_utf8(script).ok()?;
+    // Where nothing is offered, bash goes on to complete file names, as it does for every other program.
+    Some(script.replace("-o bashdefault", "-o bashdefault -o default").into_bytes())
 }

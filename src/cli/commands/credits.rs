@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::job_report::fields_of;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::{Table, listed};
+use crate::cli::table::Table;
 use crate::error::Result;
 
 /// Examples of `credits --help`.
@@ -42,5 +42,5 @@ pub async fn run(session: &CliSession, args: &CreditsArgs) -> Result<Report> {
         .collect();
     let total = rows.len();
     let table = Table { header: columns.to_vec(), rows, spare: &[] };
-    Ok(listed(items, total, table, "no credits recorded", "row"))
+    Ok(Report::list(items, total, table, "no credits recorded", "row"))
 }

@@ -79,13 +79,13 @@ async fn story(
     let document = folder.join(NAME);
     std::fs::write(&document, DOCUMENT).map_err(|error| unwritable(folder, error))?;
     let tools = assistant.tools().await?;
-    step(printer, &format!("An assistant connected over MCP and sees {} tools: {}.", tools.len(), tools.join(", ")));
+    step(printer, &format!("An assistant connected over MCP and sees {} tools.", tools.len()));
 
     let uploaded = call(assistant, "upload_file", json!({"file_path": document})).await?;
     let link = text(&uploaded, "/content/url")?;
     step(
         printer,
-        &format!("upload_file {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")),
+        &format!("It uploads {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")),
     );
 
     let submitted = call(assistant, "submit_job", json!({"operation": "pdf_to_text", "url": link, "wait": 0})).await?;
@@ -93,19 +93,19 @@ async fn story(
     step(
         printer,
         &format!(
-            "submit_job pdf_to_text: job {job_id} is {}, {} credits.",
+            "It submits pdf_to_text: job {job_id} is {}, {} credits.",
             shown(&submitted, "/status"),
             shown(&submitted, "/credits_used")
         ),
     );
 
-    *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Step::begin(*printer, "wait_job_completion"));
+    *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Step::begin(*printer, "waiting"));
     let finished = call(assistant, "wait_job_completion", json!({"job_id": job_id, "timeout": 40})).await?;
     end(waiting);
     step(
         printer,
         &format!(
-            "wait_job_completion: {} after {} s, paid checks: {}.",
+            "It waits: {} after {} s, paid checks: {}.",
             shown(&finished, "/status"),
             shown(&finished, "/job/elapsed_seconds"),
             shown(&finished, "/job/checks_made")
@@ -116,7 +116,7 @@ async fn story(
     let page = text(&read, "/output/text")?;
     step(
         printer,
-        &format!("read_result: the first {SHOWN_CHARS} of {} characters.\n", shown(&read, "/output/total_chars")),
+        &format!("It reads the first {SHOWN_CHARS} of {} characters:\n", shown(&read, "/output/total_chars")),
     );
     if printer.is_human() {
         printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
@@ -124,7 +124,7 @@ async fn story(
 
     let saved = call(assistant, "download_result", json!({"job_id": job_id})).await?;
     let (path, sha256) = (text(&saved, "/content/files/0/path")?, text(&saved, "/content/files/0/sha256")?);
-    step(printer, &format!("download_result: {path}\n  SHA-256 {sha256}"));
+    step(printer, &format!("It saves the result: {path}\n  SHA-256 {sha256}"));
 
     let again = call(assistant, "get_job_check", json!({"job_id": job_id})).await?;
     let balance = call(assistant, "get_credit_balance", json!({})).await?;
@@ -137,6 +137,8 @@ async fn story(
             shown(&balance, "/credits_remaining")
         ),
     );
+    let shown_folder = folder.display();
+    step(printer, &format!("To look at: {shown_folder}/{NAME} and what became of it, {path}"));
     let next = "Next: set PDFCO_API_KEY and run `pdfco call pdf-to-text --url FILE.pdf`, or add the server to your assistant (see README.md).";
     step(printer, next);
     Ok(Report {
@@ -151,7 +153,7 @@ async fn call(assistant: &Assistant, tool: &'static str, arguments: Value) -> Re
     let answer = assistant.call(tool, arguments).await?;
     if answer.pointer("/status").and_then(Value::as_str) == Some("error") {
         let said = |name: &str| answer.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Err(Error::new(Kind::Upstream, format!("{tool}: {}", said("/content/message")), said("/content/hint")));
+        return Err(Error::new(Kind::Upstream, format!("A call of the demo failed: {}", said("/content/message")), said("/content/hint")));
     }
     Ok(answer)
 }

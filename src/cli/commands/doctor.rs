@@ -2,30 +2,47 @@
 //!
 //! The checks run in the order in which a failure explains those after it. Nothing is repaired.
 
+mod service;
+mod shape;
+
+use std::path::Path;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::setup;
-use crate::api::Pace;
 use crate::cli::exit_code::{SUCCESS, USAGE, of_error};
+use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::shell_words::in_shell_words;
 use crate::cli::table::Table;
-use crate::config::{LedgerLocation, Machine};
+use crate::config::{AllowedFolders, Config, EnvDecision, Folders, LedgerLocation, Machine, Pace};
 use crate::error::{Error, Result};
 
 /// Examples of `doctor --help`.
-pub const EXAMPLES: &str = "Examples:\n  pdfco doctor\n  pdfco doctor --simulate\n  pdfco doctor --json | jq '.data.items[] | select(.ok | not)'";
+pub const EXAMPLES: &str = "Examples:\n  pdfco doctor\n  pdfco doctor --simulate\n  pdfco doctor --service          asks the service itself, for a price that is said first\n  pdfco doctor --json | jq '.data.items[] | select(.ok | not)'";
 
 /// Flags of `doctor`.
 #[derive(Clone, Debug, Args)]
-pub struct DoctorArgs {}
+pub struct DoctorArgs {
+    /// Ask the service a handful of questions that only a real key can answer; says first what they cost
+    #[arg(long)]
+    service: bool,
+    /// Agree to the price of --service without being asked
+    #[arg(long, requires = "service")]
+    yes: bool,
+    /// Agree to at most so many credits; questions that may cost more are left out
+    #[arg(long, value_name = "N", requires = "service", value_parser = clap::value_parser!(i64).range(0..))]
+    max_credits: Option<i64>,
+}
 
 /// One line of the diagnosis.
 struct Finding {
     what: &'static str,
     ok: bool,
+    /// Nothing fails for it, and somebody should read it.
+    is_remark: bool,
     detail: String,
     hint: String,
     code: u8,
@@ -33,16 +50,24 @@ struct Finding {
 
 impl Finding {
     fn fine(what: &'static str, detail: impl Into<String>) -> Finding {
-        Finding { what, ok: true, detail: detail.into(), hint: String::new(), code: SUCCESS }
+        Finding { what, ok: true, is_remark: false, detail: detail.into(), hint: String::new(), code: SUCCESS }
+    }
+
+    fn remark(what: &'static str, detail: impl Into<String>) -> Finding {
+        Finding { is_remark: true, ..Finding::fine(what, detail) }
     }
 
     fn wrong(what: &'static str, error: &Error) -> Finding {
         let hint = in_shell_words(error.hint());
-        Finding { what, ok: false, detail: error.message().to_owned(), hint, code: of_error(error.kind()) }
+        Finding { what, ok: false, is_remark: false, detail: error.message().to_owned(), hint, code: of_error(error.kind()) }
     }
 
     fn line(&self) -> String {
-        let mark = if self.ok { "ok  " } else { "FAIL" };
+        let mark = match (self.ok, self.is_remark) {
+            (false, _) => "FAIL",
+            (true, true) => "note",
+            (true, false) => "ok  ",
+        };
         let hint = if self.hint.is_empty() { String::new() } else { format!("\n      {}", self.hint) };
         format!("{mark}  {}: {}{hint}", self.what, self.detail)
     }
@@ -51,18 +76,16 @@ impl Finding {
 /// Checks everything once. The exit code is that of the first check that failed.
 ///
 /// # Errors
-/// None: what is wrong is in the report.
-pub async fn run(session: &CliSession, _args: &DoctorArgs) -> Result<Report> {
+/// None: what is wrong is in the report. With `--service` as `service::run`.
+pub async fn run(session: &CliSession, args: &DoctorArgs) -> Result<Report> {
+    if args.service {
+        return service::run(session, args.yes, args.max_credits).await;
+    }
     let config = &session.app.config;
-    let mut findings = vec![Finding::fine("version", env!("CARGO_PKG_VERSION"))];
-    findings.push(match config.key() {
-        Ok(key) => Finding::fine(
-            "key",
-            format!("set by {}, fingerprint {}", config.origin("PDFCO_API_KEY"), key.fingerprint()),
-        ),
-        Err(error) => Finding::wrong("key", &error),
-    });
-    findings.push(service(session).await);
+    let mut findings = vec![Finding::fine("version", env!("CARGO_PKG_VERSION")), key(config)];
+    findings.extend(env_file_of_folder());
+    findings.extend(config.notes().map(|note| Finding::remark("settings", note)));
+    findings.push(service_answers(session).await);
     findings.push(match session.app.jobs().ledger().health().await {
         Ok(detail) => Finding::fine("ledger", detail),
         Err(error) => Finding::wrong("ledger", &error),
@@ -74,10 +97,10 @@ pub async fn run(session: &CliSession, _args: &DoctorArgs) -> Result<Report> {
     let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
     findings.push(Finding::fine("assistants may use", folders.join(", ")));
     findings.push(Finding::fine(
-        "pace",
+        "rate limit",
         match config.pace {
             Pace::PerSecond(limit) => format!("{limit} requests a second; the free plan allows 2, paid ones 10"),
-            Pace::Off => "no limit of ours".to_owned(),
+            Pace::Off => "off".to_owned(),
         },
     ));
     findings.extend(clients());
@@ -88,16 +111,21 @@ pub async fn run(session: &CliSession, _args: &DoctorArgs) -> Result<Report> {
         .collect();
     let items: Vec<Value> = findings
         .iter()
-        .map(|finding| json!({"check": finding.what, "ok": finding.ok, "detail": finding.detail, "hint": finding.hint}))
+        .map(|finding| json!({"check": finding.what, "ok": finding.ok, "remark": finding.is_remark, "detail": finding.detail, "hint": finding.hint}))
         .collect();
     let wrong = findings.iter().filter(|finding| !finding.ok).count();
-    let summary =
-        if wrong == 0 { "everything works".to_owned() } else { format!("{wrong} of {} checks failed", findings.len()) };
+    let remarks = findings.iter().filter(|finding| finding.is_remark).count();
+    let summary = match (wrong, remarks) {
+        (0, 0) => "everything works".to_owned(),
+        (0, remarks) => format!("everything works; {}", counted(remarks as i64, "remark")),
+        (wrong, _) => format!("{wrong} of {} checks failed", findings.len()),
+    };
     let mut lines: Vec<String> = findings.iter().map(Finding::line).collect();
     lines.push(String::new());
     let set = config.shown().filter(|(_, _, value)| !value.is_empty());
-    let rows =
-        set.map(|(variable, origin, value)| vec![variable.to_owned(), origin.to_string(), value.to_owned()]).collect();
+    let rows = set
+        .map(|(variable, _, value)| vec![variable.to_owned(), config.source(variable), value.to_owned()])
+        .collect();
     lines.extend(Table { header: vec![], rows, spare: &[] }.lines());
     Ok(Report {
         summary: summary.clone(),
@@ -109,8 +137,40 @@ pub async fn run(session: &CliSession, _args: &DoctorArgs) -> Result<Report> {
     })
 }
 
+/// Whether there is a key, and where it came from.
+fn key(config: &Config) -> Finding {
+    match config.key() {
+        Ok(key) => {
+            let source = config.source("PDFCO_API_KEY");
+            Finding::fine("key", format!("set by {source}, fingerprint {}", key.fingerprint()))
+        }
+        Err(error) => Finding::wrong("key", &error),
+    }
+}
+
+/// A `.env` of the current folder that would give settings and is not read.
+fn env_file_of_folder() -> Option<Finding> {
+    let found = AllowedFolders::of(&Folders::this_user())?.look_up(Path::new("."))?;
+    if found.names.is_empty() {
+        return None;
+    }
+    let names = found.names.join(", ");
+    let path = found.path.display();
+    match found.decision {
+        EnvDecision::Allowed | EnvDecision::Denied => None,
+        EnvDecision::Unknown => {
+            Some((format!("{path} holds {names} and is not read"), "`pdfco env allow` reads it from now on."))
+        }
+        EnvDecision::Changed => Some((
+            format!("{path} has changed since it was decided upon, and is not read"),
+            "Look at it, then `pdfco env allow`.",
+        )),
+    }
+    .map(|(detail, hint)| Finding { hint: hint.to_owned(), ..Finding::remark(".env", detail) })
+}
+
 /// Whether the service answers and takes the key: the balance is free to ask for.
-async fn service(session: &CliSession) -> Finding {
+async fn service_answers(session: &CliSession) -> Finding {
     let address = crate::secret::without_query(session.app.config.base_url.as_str());
     let asked = match session.caller() {
         Ok(caller) => session.app.balance(&caller).await,

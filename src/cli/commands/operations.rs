@@ -6,7 +6,7 @@ use crate::catalog::shorten;
 use crate::cli::names::flag_name;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::{Table, listed};
+use crate::cli::table::Table;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -39,7 +39,7 @@ pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
     }
     let total = rows.len();
     let table = Table { header: vec!["operation", "group", "what it does"], rows, spare: &[] };
-    let mut report = listed(items, total, table, "", "operation");
+    let mut report = Report::list(items, total, table, "", "operation");
     report.notes = vec!["Run: pdfco call <operation> --help".to_owned()];
     Ok(report)
 }

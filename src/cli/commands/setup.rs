@@ -1,16 +1,16 @@
 //! `pdfco setup`: the right entry in an assistant's own configuration, one command each.
 //!
-//! What lives here: the command, its words, and what it decides: which file, what of an entry is ours, when nothing is to
-//! be done. What never does: the shape of an entry (`setup/clients.rs`), the editing of a text (`setup/edit.rs`) and of a
-//! file (`setup/file.rs`), the survey of all clients (`setup/status.rs`).
-//!
-//! Of an entry that is there already only the path of the program is ours, and the key when it was asked for; everything
-//! else in it belongs to the person.
+//! Of an entry that exists already only the path of the program is ours, and the key when it was asked for; everything
+//! else in it belongs to the person. The shape of an entry is in `setup/clients.rs`, the editing of a text in
+//! `setup/edit.rs`, of a file in `setup/file.rs`, the survey of all clients in `setup/status.rs`.
 
 pub mod clients;
 pub mod edit;
+mod entry;
 mod file;
 mod json;
+mod link;
+mod splice;
 pub mod status;
 mod toml;
 mod yaml;
@@ -21,11 +21,13 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, Place, Road, Scope};
-use self::edit::{Problem, at};
+use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, KeyDelivery, Place, Scope};
+use self::edit::{add_json_element, at, remove_json_element};
+use self::entry::{foreign, is_same_program};
+use self::splice::Problem;
 use self::file::Found;
 use crate::cli::report::Report;
-use crate::config::{Config, Machine};
+use crate::config::{Config, Machine, Origin};
 use crate::error::{Error, Kind, Result};
 
 /// Examples of `--help`.
@@ -35,7 +37,8 @@ pub const EXAMPLES: &str = "Examples:
   pdfco setup cursor --scope project --dry-run
   pdfco setup claude-desktop --key-in-config
   pdfco setup codex --remove
-  pdfco setup zed --print                  the entry, to paste it yourself";
+  pdfco setup zed --print                  the entry, to paste it yourself
+  pdfco setup cursor --link                a link that adds it with a click: Cursor, VS Code";
 
 /// What stands for the key wherever an entry is shown.
 const SHOWN_KEY: &str = "(your key)";
@@ -55,11 +58,14 @@ pub struct SetupArgs {
     /// Print a configuration with nothing but the entry, and change nothing
     #[arg(long, requires = "client", conflicts_with = "dry_run")]
     print: bool,
+    /// Print a link that makes the client ask to add the entry: Cursor and VS Code
+    #[arg(long, requires = "client", conflicts_with_all = ["dry_run", "remove", "print", "config", "key_in_config"])]
+    link: bool,
     /// Whose configuration
     #[arg(long, value_enum, value_name = "SCOPE", default_value_t = Scope::User)]
     scope: Scope,
     /// Another file than the client's usual one
-    #[arg(long, value_name = "PATH", requires = "client")]
+    #[arg(long, value_name = "PATH", requires = "client", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// Write the key into the file, in clear, and keep the file from other users
     #[arg(long, requires = "client")]
@@ -88,17 +94,41 @@ pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
             "Leave --key-in-config out, or use --scope user.",
         ));
     }
-    let key = if args.key_in_config { Some(config.key()?.expose()) } else { None };
+    let key = if args.key_in_config { Some(key_to_write(config)?) } else { None };
     let program = machine.program.to_str().ok_or_else(|| {
         Error::new(Kind::FileAccess, "The path of this program is not UTF-8.", "Move the program to another folder.")
     })?;
-    let seen = Seen::look(client, &machine, args.scope, args.config.as_deref())?;
-    let work = Work { client, seen, program, key, scope: args.scope, dry_run: args.dry_run };
+    if args.link {
+        return link::report(client, program);
+    }
+    let seen = Seen::find(client, &machine, args.scope, args.config.as_deref())?;
+    if args.scope == Scope::Project && args.config.is_none() {
+        file::refuse_outside(&seen.place.file, &machine.here)?;
+    }
+    let key_source = match config.origin(KEY_VARIABLE) {
+        Origin::Flag => "--api-key".to_owned(),
+        Origin::Environment => "the environment".to_owned(),
+        _ => config.source(KEY_VARIABLE),
+    };
+    let work = Work { client, seen, program, key, key_source, scope: args.scope, dry_run: args.dry_run };
     match () {
         () if args.print => Ok(work.print()),
         () if args.remove => work.remove(),
         () => work.add(),
     }
+}
+
+/// The key to write into a configuration: one that a person gave to this process or keeps for it, never one of a `.env`,
+/// which may have come with a folder.
+fn key_to_write(config: &Config) -> Result<&str> {
+    let key = config.key()?;
+    if config.origin(KEY_VARIABLE).is_file() {
+        return Err(Error::invalid(
+            format!("The key comes from {}, and a key of such a file is not copied into another.", config.source(KEY_VARIABLE)),
+            "Nothing was changed. Set PDFCO_API_KEY in the environment for this command, or pass --api-key.",
+        ));
+    }
+    Ok(key.expose())
 }
 
 /// A client's file, as it is.
@@ -111,7 +141,7 @@ struct Seen {
 
 impl Seen {
     /// Of several files, the one that has the entry; or the first that is there; or the first whose folder is.
-    fn look(client: &'static Client, machine: &Machine, scope: Scope, named: Option<&Path>) -> Result<Seen> {
+    fn find(client: &'static Client, machine: &Machine, scope: Scope, named: Option<&Path>) -> Result<Seen> {
         let places = match named {
             Some(file) => {
                 let file = machine.here.join(file);
@@ -229,6 +259,8 @@ struct Work<'a> {
     seen: Seen,
     program: &'a str,
     key: Option<&'a str>,
+    /// Where the key came from.
+    key_source: String,
     scope: Scope,
     dry_run: bool,
 }
@@ -245,7 +277,7 @@ impl Work<'_> {
             if let (Some(input), None) = (client.input(), self.key)
                 && input_index(&self.seen.value).is_none()
             {
-                text = json::add_element(&text, &["inputs"], &input).map_err(refused)?;
+                text = add_json_element(&text, &["inputs"], &input).map_err(refused)?;
             }
             return self.end(Action::Added, Some(text), vec![]);
         };
@@ -272,11 +304,7 @@ impl Work<'_> {
                 notes.push("key: it is in the entry now".to_owned());
             }
         }
-        if differs(client, entry, &fresh) {
-            notes.push(
-                "The entry was edited by hand; what stands in it besides the command was left as it is.".to_owned(),
-            );
-        }
+        notes.extend(foreign(client, entry, &fresh));
         let action = if text == self.seen.text() { Action::Unchanged } else { Action::Updated };
         self.end(action, (action == Action::Updated).then_some(text), notes)
     }
@@ -312,7 +340,7 @@ impl Work<'_> {
             (Some(ours), Some(index))
                 if !others && at(&self.seen.value, &["inputs", &index.to_string()]) == Some(&ours) =>
             {
-                json::remove_element(text, &["inputs"], index)
+                remove_json_element(text, &["inputs"], index)
             }
             _ => Ok(vec![text.to_owned()]),
         }
@@ -322,7 +350,7 @@ impl Work<'_> {
         let (client, path) = (self.client, self.seen.path());
         let mut text = client.format.alone(&path, &client.entry(self.seen.section, self.program, None));
         if let Some(input) = client.input() {
-            text = json::add_element(&text, &["inputs"], &input).unwrap_or(text);
+            text = add_json_element(&text, &["inputs"], &input).unwrap_or(text);
         }
         let mut report = self.report(Action::Printed, None, None, vec![]);
         report.notes = std::mem::take(&mut report.lines);
@@ -367,11 +395,17 @@ impl Work<'_> {
         let is_there = matches!(action, Action::Added | Action::Updated | Action::Unchanged | Action::Printed);
         let has_key =
             seen.entry().is_some_and(|entry| entry.get(client.env()).and_then(|env| env.get(KEY_VARIABLE)).is_some());
-        let how = match (self.key, client.road) {
-            (Some(_), _) => "The key stands in the file, in clear; only you can read the file.",
+        let how = match (self.key, client.key_delivery) {
+            (Some(_), _) if cfg!(unix) => {
+                format!("It comes from {} and stands in the file, in clear; only you can read the file.", self.key_source)
+            }
+            (Some(_), _) => format!(
+                "It comes from {} and stands in the file, in clear; who may read the file can read it.",
+                self.key_source
+            ),
             // The person has seen to it.
-            (None, Road::None) if has_key => "",
-            _ => client.how,
+            (None, KeyDelivery::None) if has_key => String::new(),
+            _ => client.how.to_owned(),
         };
         if is_there && !how.is_empty() {
             lines.push(format!("key: {how}"));
@@ -413,26 +447,4 @@ impl Work<'_> {
 /// Which of the questions of VS Code is ours.
 fn input_index(value: &Value) -> Option<usize> {
     value.get("inputs")?.as_array()?.iter().position(|input| input.get("id").is_some_and(|id| id == INPUT))
-}
-
-/// Whether two paths start the same program.
-fn is_same_program(one: &str, other: &str) -> bool {
-    one == other
-        || std::fs::canonicalize(one).is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
-}
-
-/// Whether an entry has more, less or other things than we would write, the command and the key aside.
-fn differs(client: &Client, entry: &Value, fresh: &Value) -> bool {
-    let bare = |entry: &Value| {
-        let mut entry = entry.clone();
-        for name in [client.command().first().copied().unwrap_or_default(), client.env(), "env_vars"] {
-            entry.as_object_mut().and_then(|fields| fields.remove(name));
-        }
-        entry
-    };
-    let others = |entry: &Value| {
-        let env = entry.get(client.env()).and_then(Value::as_object);
-        env.into_iter().flatten().any(|(name, _)| name != KEY_VARIABLE && name != "X_API_KEY")
-    };
-    bare(entry) != bare(fresh) || others(entry)
 }

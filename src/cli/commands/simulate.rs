@@ -10,6 +10,7 @@ use crate::api::Pace;
 use crate::cli::exit_code::SUCCESS;
 use crate::cli::output::Printer;
 use crate::cli::session::signalled;
+use crate::cli::simulators::announce;
 use crate::cli::value_parsers::plain_seconds;
 use crate::config::{Config, Origin};
 use crate::error::Result;
@@ -116,12 +117,14 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
             format!("export PDFCO_BASE_URL={url} PDFCO_API_KEY={DEFAULT_KEY}")
         };
         printer.say(&format!(
-            "The simulator listens on {url}\n\nIn another terminal:\n\n  {set}\n  pdfco call pdf-to-text --url report.pdf\n\nAny key that starts with sim_ works; sim_broke has no credits. Ctrl-C ends it."
+            "The simulator listens on {url}\n\nIn another terminal:\n\n  {set}\n  pdfco call pdf-to-text --url report.pdf\n\nor, without these variables:\n\n  pdfco call pdf-to-text --url report.pdf --simulate\n\nAny key that starts with sim_ works; sim_broke has no credits. Ctrl-C ends it."
         ));
     } else {
         printer.line(&json!({"url": url, "key": DEFAULT_KEY}));
     }
+    let announced = announce(url, DEFAULT_KEY);
     signalled().await;
+    drop(announced);
     simulator.stop().await;
     Ok(SUCCESS)
 }

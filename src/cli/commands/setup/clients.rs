@@ -1,7 +1,5 @@
-//! The assistants that can be set up: one row each.
-//!
-//! What lives here: where a client keeps its servers, what an entry looks like there, how the key reaches a server that
-//! the client starts, and what to restart. What never does: reading or writing a file.
+//! The assistants that can be set up, one row each: where a client keeps its servers, what an entry looks like there, how
+//! the key reaches a server that the client starts, and what to restart.
 //!
 //! Where the key goes is different for each client, because they hand different environments to their servers: some the
 //! whole one, some none, some only what the entry names.
@@ -43,7 +41,7 @@ impl Scope {
 
 /// How the key reaches the server when it is not in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Road {
+pub enum KeyDelivery {
     /// The client hands its own environment on.
     Inherited,
     /// The entry names the variable, and the client fills it in: the name it gets, and the text.
@@ -88,7 +86,7 @@ pub struct Client {
     /// Where the servers stand in the file; the last one is made when there is none.
     pub sections: &'static [&'static [&'static str]],
     /// How the key reaches the server.
-    pub road: Road,
+    pub key_delivery: KeyDelivery,
     /// The same in words.
     pub how: &'static str,
     /// What to do then.
@@ -106,8 +104,8 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(None),
-        road: Road::None,
-        how: "Claude Desktop does not read your shell's variables. Run it again with --key-in-config to write the key into this file, which only you can read then; or add PDFCO_API_KEY to the entry's `env` yourself.",
+        key_delivery: KeyDelivery::None,
+        how: "Claude Desktop does not read your shell's variables. Run it again with --key-in-config to write the key into this file; or add PDFCO_API_KEY to the entry's `env` yourself.",
         restart: "Quit Claude Desktop completely and open it again.",
         places: |machine, scope| match scope {
             Scope::User => vec![in_folder(app_data(machine).join("Claude"), "claude_desktop_config.json")],
@@ -120,7 +118,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(Some(("type", "stdio"))),
-        road: Road::Inherited,
+        key_delivery: KeyDelivery::Inherited,
         how: "Claude Code hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start a new session of Claude Code; /mcp shows the server.",
         places: |machine, scope| match (scope, machine.variable("CLAUDE_CONFIG_DIR")) {
@@ -137,7 +135,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(None),
-        road: Road::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
+        key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Cursor fills it in: set PDFCO_API_KEY in the environment that Cursor starts in.",
         restart: "Restart Cursor; Settings > MCP shows the server.",
         places: |machine, scope| match scope {
@@ -151,7 +149,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["servers"]],
         shape: Shape::Usual(Some(("type", "stdio"))),
-        road: Road::Asked,
+        key_delivery: KeyDelivery::Asked,
         how: "VS Code asks for the key when it starts the server for the first time, and keeps it in its own store.",
         restart: "Run \"MCP: List Servers\" in VS Code and start pdfco.",
         places: |machine, scope| match scope {
@@ -168,7 +166,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Toml,
         sections: &[&["mcp_servers"]],
         shape: Shape::Usual(None),
-        road: Road::LetThrough,
+        key_delivery: KeyDelivery::LetThrough,
         how: "Codex hands on only the variables that the entry lists, and it lists PDFCO_API_KEY: set it in the shell that starts Codex.",
         restart: "Start a new session of Codex; /mcp shows the server.",
         places: |machine, scope| match scope {
@@ -186,7 +184,7 @@ pub const CLIENTS: &[Client] = &[
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(None),
         // Inherited variables with KEY in their name are taken away from servers, those that the entry names are not.
-        road: Road::FilledIn(KEY_VARIABLE, "$PDFCO_API_KEY"),
+        key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "$PDFCO_API_KEY"),
         how: "The entry names the variable and Gemini CLI fills it in: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start Gemini CLI again; /mcp shows the server.",
         places: |machine, scope| match scope {
@@ -201,7 +199,7 @@ pub const CLIENTS: &[Client] = &[
         sections: &[&["extensions"]],
         shape: Shape::Goose,
         // Not `env_keys`: with it, Goose refuses to start the server while the key is missing.
-        road: Road::Inherited,
+        key_delivery: KeyDelivery::Inherited,
         how: "Goose hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start a new session of Goose.",
         places: |machine, scope| match scope {
@@ -218,7 +216,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["context_servers"]],
         shape: Shape::Usual(Some(("source", "custom"))),
-        road: Road::Inherited,
+        key_delivery: KeyDelivery::Inherited,
         how: "Zed hands its environment on: set PDFCO_API_KEY in your login shell.",
         restart: "Zed starts the server by itself; restart Zed if it ran before the variable was set.",
         places: |machine, scope| match scope {
@@ -236,7 +234,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(None),
-        road: Road::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
+        key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Windsurf fills it in: set PDFCO_API_KEY in the environment that Windsurf starts in.",
         restart: "Press the refresh button of Windsurf's MCP panel, or restart Windsurf.",
         places: |machine, scope| match scope {
@@ -252,7 +250,7 @@ pub const CLIENTS: &[Client] = &[
         shape: Shape::Usual(None),
         // The extension fills variables in and hands no others on; the command line hands all on and fills none in. The
         // second name of the key serves the first and does not shadow the second.
-        road: Road::FilledIn("X_API_KEY", "${env:PDFCO_API_KEY}"),
+        key_delivery: KeyDelivery::FilledIn("X_API_KEY", "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Cline fills it in: set PDFCO_API_KEY in the environment that Cline or its editor starts in.",
         restart: "Cline starts the server by itself; if not, restart it in Cline's MCP panel.",
         places: |machine, scope| match scope {
@@ -274,7 +272,7 @@ pub const CLIENTS: &[Client] = &[
         // Files of the second major version nest deeper; it reads those of the first as well.
         sections: &[&["mcp", "servers"], &["mcp"]],
         shape: Shape::Opencode,
-        road: Road::Inherited,
+        key_delivery: KeyDelivery::Inherited,
         how: "opencode hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start opencode again.",
         places: |machine, scope| {
@@ -322,12 +320,12 @@ impl Client {
                 field("timeout", 300.into());
             }
         }
-        match (key, self.road) {
+        match (key, self.key_delivery) {
             (Some(key), _) => field(self.env(), json!({KEY_VARIABLE: key})),
-            (None, Road::FilledIn(variable, text)) => field(self.env(), json!({variable: text})),
-            (None, Road::Asked) => field(self.env(), json!({KEY_VARIABLE: format!("${{input:{INPUT}}}")})),
-            (None, Road::LetThrough) => field("env_vars", json!([KEY_VARIABLE])),
-            (None, Road::Inherited | Road::None) => {}
+            (None, KeyDelivery::FilledIn(variable, text)) => field(self.env(), json!({variable: text})),
+            (None, KeyDelivery::Asked) => field(self.env(), json!({KEY_VARIABLE: format!("${{input:{INPUT}}}")})),
+            (None, KeyDelivery::LetThrough) => field("env_vars", json!([KEY_VARIABLE])),
+            (None, KeyDelivery::Inherited | KeyDelivery::None) => {}
         }
         Value::Object(entry)
     }
@@ -339,6 +337,17 @@ impl Client {
             Shape::Opencode => &["command", "0"],
             Shape::Goose => &["cmd"],
         }
+    }
+
+    /// The words that an entry passes to the program.
+    pub fn arguments(&self, entry: &Value) -> Vec<String> {
+        let words = match self.shape {
+            Shape::Usual(_) | Shape::Goose => entry.get("args"),
+            Shape::Opencode => entry.get("command"),
+        };
+        let words = words.and_then(Value::as_array).into_iter().flatten();
+        let skipped = usize::from(self.shape == Shape::Opencode);
+        words.skip(skipped).map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect()
     }
 
     /// Where an entry sets variables.
@@ -353,7 +362,7 @@ impl Client {
     /// What VS Code needs to know of the key before it can ask for it.
     pub fn input(&self) -> Option<Value> {
         let input = json!({"type": "promptString", "id": INPUT, "description": "PDF.co API key", "password": true});
-        (self.road == Road::Asked).then_some(input)
+        (self.key_delivery == KeyDelivery::Asked).then_some(input)
     }
 
     /// Whether it has a configuration of this scope.

@@ -1,12 +1,12 @@
-//! One entry in somebody else's file: added, changed or taken out, with every other byte left as it is.
+//! One entry in a file that belongs to another program: added, changed or taken out, with every other byte left as it is.
 //!
-//! What lives here: [`Format`], which is all that the command knows of JSON, TOML and YAML, and the proof of each edit:
-//! the file is parsed before and after, and the difference must be the entry alone. The three files beside this one only
-//! propose texts; a proposal that fails the proof is dropped, and if none is left, the file is not touched. What never
-//! does: files, clients, words for people.
+//! Each edit is proven: the file is parsed before and after, and the difference must be the entry alone. The editors of
+//! the formats only propose texts; a proposal that fails the proof is dropped, and if none is left, the file is not
+//! touched.
 
 use serde_json::{Map, Value};
 
+use super::splice::{Edited, Problem, shown};
 use super::{json, toml, yaml};
 
 /// How a client writes its configuration.
@@ -18,99 +18,6 @@ pub enum Format {
     Toml,
     /// YAML.
     Yaml,
-}
-
-/// Why a text was not edited.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// It cannot be parsed. Lines and columns count from one.
-    Broken {
-        /// Where.
-        line: usize,
-        /// Where in the line.
-        column: usize,
-        /// What the parser says.
-        what: String,
-    },
-    /// It can be parsed, but not edited without guessing.
-    Unclear(String),
-}
-
-impl Problem {
-    /// A problem at a byte of the text.
-    pub fn at(text: &str, offset: usize, what: impl Into<String>) -> Problem {
-        let before = text.get(..offset.min(text.len())).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Problem::Broken { line, column, what: what.into() }
-    }
-
-    /// Something that would have to be guessed.
-    pub fn unclear(what: impl Into<String>) -> Problem {
-        Problem::Unclear(what.into())
-    }
-}
-
-/// What an editor says.
-pub type Edited<T> = std::result::Result<T, Problem>;
-
-/// A place in the text, and what shall stand there.
-#[derive(Clone, Debug)]
-pub struct Splice {
-    /// First byte that goes.
-    pub start: usize,
-    /// First byte that stays.
-    pub end: usize,
-    /// What comes.
-    pub text: String,
-}
-
-impl Splice {
-    /// Puts `text` between two bytes.
-    pub fn insert(at: usize, text: impl Into<String>) -> Splice {
-        Splice { start: at, end: at, text: text.into() }
-    }
-
-    /// Takes bytes out.
-    pub fn cut(start: usize, end: usize) -> Splice {
-        Splice { start, end, text: String::new() }
-    }
-}
-
-/// The text with all of these done. They are in order and do not overlap; one that does not fit is left out, and the
-/// proof then fails.
-pub fn spliced(text: &str, splices: &[Splice]) -> String {
-    let (mut out, mut from) = (String::with_capacity(text.len() + 256), 0);
-    for splice in splices {
-        if let Some(kept) = text.get(from..splice.start)
-            && splice.end >= splice.start
-            && text.is_char_boundary(splice.end)
-        {
-            out.push_str(kept);
-            out.push_str(&splice.text);
-            from = splice.end;
-        }
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    out
-}
-
-/// A part of a text; nothing when there is no such part.
-pub fn part(text: &str, start: usize, end: usize) -> &str {
-    text.get(start..end).unwrap_or_default()
-}
-
-/// The line ending that the text uses.
-pub fn line_end(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(at) if part(text, 0, at).ends_with('\r') => "\r\n",
-        _ => "\n",
-    }
-}
-
-/// The byte after the line ending that follows.
-pub fn end_of_line(text: &str, at: usize) -> usize {
-    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |found| at + found + 1)
 }
 
 /// A mark that some editors put before the first character.
@@ -211,13 +118,32 @@ impl Format {
     }
 }
 
-fn first(texts: Vec<String>) -> Edited<String> {
-    texts.into_iter().next().ok_or_else(|| Problem::unclear("there is nothing to write"))
+/// The JSON text with `element` at the end of the array at `path`, or in a new one.
+///
+/// # Errors
+/// As [`Format::add`].
+pub fn add_json_element(text: &str, path: &[&str], element: &Value) -> Edited<String> {
+    match json::add_element(text, path, element)? {
+        Some(text) => Ok(text),
+        None => Format::Json.add(text, path, &Value::Array(vec![element.clone()])),
+    }
 }
 
-/// A path in words.
-pub fn shown(path: &[&str]) -> String {
-    path.join(".")
+/// The JSON texts without the element number `index` of the array at `path`; also without the array, if it was the only
+/// one.
+///
+/// # Errors
+/// As [`Format::add`].
+pub fn remove_json_element(text: &str, path: &[&str], index: usize) -> Edited<Vec<String>> {
+    let (mut left, was_only) = json::remove_element(text, path, index)?;
+    if was_only {
+        left.extend(Format::Json.remove(text, path)?);
+    }
+    Ok(left)
+}
+
+fn first(texts: Vec<String>) -> Edited<String> {
+    texts.into_iter().next().ok_or_else(|| Problem::unclear("there is nothing to write"))
 }
 
 /// What stands at `path`. A number is an element of an array.

@@ -1,8 +1,7 @@
-//! Somebody else's file, read and written with care.
+//! A file that belongs to another program, read and written with care.
 //!
-//! What lives here: reading with bounds, a backup before the first change, and writing that is seen whole or not at all:
-//! a temporary file in the same folder takes the place of the old one, through links and with the old one's rights. What
-//! never does: knowing what stands in a file.
+//! Reads are bounded, the first change makes a backup, and a write is seen whole or not at all: a temporary file in the
+//! same folder takes the place of the old one, through links and with the old one's rights.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -54,6 +53,20 @@ pub fn read(path: &Path) -> Result<Option<Found>> {
     }
     let text = String::from_utf8(bytes).map_err(|_| denied(path, "is not UTF-8 text"))?;
     Ok(Some(Found { target, text, permissions: facts.permissions() }))
+}
+
+/// Refuses a file of the project at `root` that a link leads out of it: the report would name the project, and the write
+/// would go elsewhere.
+///
+/// # Errors
+/// `file_access`.
+pub fn refuse_outside(path: &Path, root: &Path) -> Result<()> {
+    let (Ok(root), Ok(target)) = (fs::canonicalize(root), resolved(path)) else { return Ok(()) };
+    if target.starts_with(&root) {
+        return Ok(());
+    }
+    Err(denied(path, &format!("is a link out of the project, to {}", target.display()))
+        .with_hint("Nothing was changed. Name the file itself with --config, or use --scope user."))
 }
 
 fn too_large(path: &Path) -> Error {
@@ -125,7 +138,7 @@ fn still_as(path: &Path, found: &Found) -> Result<()> {
     match read(path)? {
         Some(now) if now.text == found.text && now.target == found.target => Ok(()),
         _ => {
-            Err(denied(path, "was changed by somebody else meanwhile").with_hint("Nothing was changed. Run it again."))
+            Err(denied(path, "was changed by another program meanwhile").with_hint("Nothing was changed. Run it again."))
         }
     }
 }

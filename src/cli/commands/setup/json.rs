@@ -1,8 +1,7 @@
-//! JSON with comments: where an entry goes, and what goes with it when it leaves.
+//! JSON with comments: proposals for `edit.rs`, made from the positions that the parser reports.
 //!
-//! What lives here: proposals for `edit.rs`, made from the places that the parser reports. The library's own editing is
-//! not used: it rewrites the commas and the white space around what it removes, and then the bytes of before do not come
-//! back. What never does: strictness about who reads the file; a file without comments gets none.
+//! The library's own editing is not used: it rewrites the commas and the white space around what it removes, and then
+//! the bytes of before do not come back.
 
 use jsonc_parser::ast::{Object, Value as Node};
 use jsonc_parser::common::Ranged;
@@ -10,7 +9,7 @@ use jsonc_parser::tokens::{Token, TokenAndRange};
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, ParseResult, parse_to_ast};
 use serde_json::{Map, Value};
 
-use super::edit::{Edited, Problem, Splice, line_end, part, shown, spliced};
+use super::splice::{Edited, Problem, Splice, line_end, part, shown, spliced};
 
 /// JSON as editors write it: comments and trailing commas, and no other freedom.
 const JSONC: ParseOptions = ParseOptions {
@@ -129,37 +128,35 @@ pub fn remove(text: &str, path: &[&str]) -> Edited<Vec<String>> {
     Ok(left)
 }
 
-/// The text with `element` at the end of the array at `path`, or in a new one.
-pub fn add_element(text: &str, path: &[&str], element: &Value) -> Edited<String> {
+/// The text with `element` at the end of the array at `path`; `None` where there is no such array.
+pub fn add_element(text: &str, path: &[&str], element: &Value) -> Edited<Option<String>> {
     let parsed = parse(text)?;
     let tokens = parsed.tokens.unwrap_or_default();
     let list =
         parsed.value.as_ref().and_then(Node::as_object).map(|root| only(root, &shown(path))).transpose()?.flatten();
-    let Some(list) = list else {
-        return super::edit::Format::Json.add(text, path, &Value::Array(vec![element.clone()]));
-    };
+    let Some(list) = list else { return Ok(None) };
     let Node::Array(array) = &list.value else {
         return Err(Problem::unclear(format!("`{}` is not a list", shown(path))));
     };
     let elements: Vec<(usize, usize)> =
         array.elements.iter().map(|element| (element.range().start, element.range().end)).collect();
-    let hole = Hole { start: array.range.start, end: array.range.end, members: &elements };
-    let splices = hole.insertion(text, &tokens, |style, indent| written(element, style, indent));
-    proven(text, spliced(text, &splices), path, |elements| elements.push(element.clone()))
+    let container = Container { start: array.range.start, end: array.range.end, members: &elements };
+    let splices = container.insertion(text, &tokens, |style, indent| written(element, style, indent));
+    proven(text, spliced(text, &splices), path, |elements| elements.push(element.clone())).map(Some)
 }
 
-/// The texts without the element number `index` of the array at `path`.
-pub fn remove_element(text: &str, path: &[&str], index: usize) -> Edited<Vec<String>> {
+/// The texts without the element number `index` of the array at `path`, and whether it was the only one.
+pub fn remove_element(text: &str, path: &[&str], index: usize) -> Edited<(Vec<String>, bool)> {
     let parsed = parse(text)?;
     let tokens = parsed.tokens.unwrap_or_default();
     let list =
         parsed.value.as_ref().and_then(Node::as_object).map(|root| only(root, &shown(path))).transpose()?.flatten();
-    let Some(Node::Array(array)) = list.map(|list| &list.value) else { return Ok(Vec::new()) };
+    let Some(Node::Array(array)) = list.map(|list| &list.value) else { return Ok((Vec::new(), false)) };
     let elements: Vec<(usize, usize)> =
         array.elements.iter().map(|element| (element.range().start, element.range().end)).collect();
-    let hole = Hole { start: array.range.start, end: array.range.end, members: &elements };
+    let container = Container { start: array.range.start, end: array.range.end, members: &elements };
     let mut left: Vec<String> = Vec::new();
-    for splices in hole.cuts(text, &tokens, index) {
+    for splices in container.cuts(text, &tokens, index) {
         let take = |elements: &mut Vec<Value>| {
             if index < elements.len() {
                 elements.remove(index);
@@ -167,10 +164,7 @@ pub fn remove_element(text: &str, path: &[&str], index: usize) -> Edited<Vec<Str
         };
         left.extend(proven(text, spliced(text, &splices), path, take));
     }
-    if elements.len() == 1 {
-        left.extend(super::edit::Format::Json.remove(text, path)?);
-    }
-    Ok(left)
+    Ok((left, elements.len() == 1))
 }
 
 /// `after`, if it is `before` with the array at `path` changed in this way.
@@ -220,9 +214,9 @@ fn members(object: &Object<'_>) -> Vec<(usize, usize)> {
 
 fn insertion(text: &str, object: &Object<'_>, tokens: &[TokenAndRange<'_>], name: &str, value: &Value) -> Vec<Splice> {
     let members = members(object);
-    let hole = Hole { start: object.range.start, end: object.range.end, members: &members };
+    let container = Container { start: object.range.start, end: object.range.end, members: &members };
     let name = Value::from(name);
-    hole.insertion(text, tokens, |style, indent| match style {
+    container.insertion(text, tokens, |style, indent| match style {
         Style::Tight => format!("{name}:{}", written(value, style, indent)),
         _ => format!("{name}: {}", written(value, style, indent)),
     })
@@ -230,7 +224,7 @@ fn insertion(text: &str, object: &Object<'_>, tokens: &[TokenAndRange<'_>], name
 
 fn cuts(text: &str, object: &Object<'_>, tokens: &[TokenAndRange<'_>], index: usize) -> Vec<Vec<Splice>> {
     let members = members(object);
-    Hole { start: object.range.start, end: object.range.end, members: &members }.cuts(text, tokens, index)
+    Container { start: object.range.start, end: object.range.end, members: &members }.cuts(text, tokens, index)
 }
 
 /// Whether comments stand between the braces, outside of the members.
@@ -246,13 +240,13 @@ fn has_comments(text: &str, object: &Object<'_>) -> bool {
 }
 
 /// A pair of brackets with its members.
-struct Hole<'a> {
+struct Container<'a> {
     start: usize,
     end: usize,
     members: &'a [(usize, usize)],
 }
 
-impl Hole<'_> {
+impl Container<'_> {
     /// Puts a member at the end, in the manner of those before it.
     fn insertion(
         &self,

@@ -1,6 +1,4 @@
 //! Which assistants of this machine have pdfco: for the list of `setup` and for `doctor`.
-//!
-//! What lives here: [`Status`] and the list. What never does: changing anything.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +34,7 @@ impl Status {
     fn of(client: &'static Client, machine: &Machine, scope: Scope) -> Status {
         let first = (client.places)(machine, scope).into_iter().next();
         let path = first.as_ref().map(|place| place.file.clone()).unwrap_or_default();
-        match Seen::look(client, machine, scope, None) {
+        match Seen::find(client, machine, scope, None) {
             Ok(seen) => Status {
                 client,
                 scope,

@@ -1,12 +1,12 @@
-//! TOML: a table at the end of the file, and a line in it.
+//! TOML: a table at the end of the file, and a line in it. Proposals for `edit.rs`, made from the positions that the parser
+//! reports.
 //!
-//! What lives here: proposals for `edit.rs`, made from the places that the parser reports. The library's own editing is
-//! not used: it writes line endings and the mark in front of the text anew.
+//! The library's own editing is not used: it writes line endings and the mark in front of the text anew.
 
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, Table, Value as Written};
 
-use super::edit::{Edited, Problem, Splice, end_of_line, line_end, part, shown, spliced};
+use super::splice::{Edited, Problem, Splice, end_of_line, line_end, part, shown, spliced};
 
 fn parse(text: &str) -> Edited<Document<&str>> {
     Document::parse(text).map_err(|error| {

@@ -7,7 +7,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use serde_json::{Map, Value};
 
-use super::edit::{Edited, Problem, Splice, end_of_line, line_end, part, shown, spliced};
+use super::splice::{Edited, Problem, Splice, end_of_line, line_end, part, shown, spliced};
 
 /// Deepest nesting that is read.
 const DEPTH_MAX: usize = 128;

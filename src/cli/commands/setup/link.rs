@@ -1,0 +1,74 @@
+//! Links that make a client ask whether to add the entry, for those that document one.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::clients::{Client, NAME};
+use crate::cli::report::Report;
+use crate::error::{Error, Result};
+
+/// The link for `client` that starts `program`. It holds no key.
+///
+/// # Errors
+/// `invalid_argument` for a client that documents no such link.
+pub fn report(client: &Client, program: &str) -> Result<Report> {
+    let section = client.sections.first().copied().unwrap_or_default();
+    let entry = client.entry(section, program, None);
+    let link = of(client, &entry).ok_or_else(|| {
+        Error::invalid(
+            format!("{} documents no link that adds a server.", client.title),
+            format!("`pdfco setup {}` writes its configuration. Cursor and VS Code have links.", client.id),
+        )
+    })?;
+    let data = json!({"status": "success", "client": client.id, "action": "linked", "link": link, "entry": entry});
+    Ok(Report {
+        notes: vec![format!("Open it in a browser: {} asks whether to add pdfco. key: {}", client.title, client.how)],
+        ..Report::line(link, data)
+    })
+}
+
+fn of(client: &Client, entry: &Value) -> Option<String> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    match client.id {
+        "cursor" => {
+            let config = encoded(&STANDARD.encode(entry.to_string()));
+            Some(format!("cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={config}"))
+        }
+        "vscode" => {
+            let inputs = client.input().map_or_else(|| json!([]), |input| json!([input]));
+            let (inputs, config) = (encoded(&inputs.to_string()), encoded(&entry.to_string()));
+            Some(format!(
+                "https://insiders.vscode.dev/redirect/mcp/install?name={NAME}&inputs={inputs}&config={config}"
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::commands::setup::clients::find;
+
+    #[test]
+    fn links_hold_the_entry_that_setup_would_write() {
+        let client = find("cursor").unwrap();
+        let entry = client.entry(&["mcpServers"], "/usr/bin/pdfco", None);
+        let link = url::Url::parse(&of(client, &entry).unwrap()).unwrap();
+        let (_, config) = link.query_pairs().find(|(name, _)| name == "config").unwrap();
+        let config: Value = serde_json::from_slice(&STANDARD.decode(config.as_bytes()).unwrap()).unwrap();
+        assert_eq!((config["command"].as_str(), &config["args"]), (Some("/usr/bin/pdfco"), &json!(["serve"])));
+
+        let client = find("vscode").unwrap();
+        let link = url::Url::parse(&of(client, &client.entry(&["servers"], "pdfco", None)).unwrap()).unwrap();
+        let read = |wanted: &str| -> Value {
+            let (_, text) = link.query_pairs().find(|(name, _)| name == wanted).unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(read("inputs")[0]["password"], true);
+        assert_eq!(read("config")["command"], "pdfco");
+        assert!(report(find("zed").unwrap(), "pdfco").is_err());
+    }
+}

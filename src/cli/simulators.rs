@@ -1,0 +1,116 @@
+//! The simulator behind `--simulate`: one that runs already (`pdfco simulate`), or one that ends with the command.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::output::Printer;
+use crate::config::{Config, Folders, LedgerLocation, Origin};
+use crate::error::Result;
+use crate::simulator::{self, Handle};
+
+/// How long jobs of a simulator that ends with the command take: long enough to be seen working.
+const MEDIAN: Duration = Duration::from_millis(1_200);
+/// Name of the file that says where a simulator runs.
+const FILE: &str = "simulator.json";
+/// Name of the ledger of the jobs of a simulator that stays.
+const LEDGER: &str = "simulator.sqlite";
+/// How long a simulator that runs may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+/// Most bytes of its answer, and of the file.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// A simulator in a process of its own.
+#[derive(Debug, Serialize, Deserialize)]
+struct Running {
+    address: SocketAddr,
+    key: String,
+}
+
+/// The announcement of a simulator, withdrawn with the value.
+#[derive(Debug)]
+pub struct Announcement {
+    path: PathBuf,
+    address: SocketAddr,
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // A simulator that was started later has announced itself in the same place.
+        if read(&self.path).is_some_and(|running| running.address == self.address) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Lets later commands with `--simulate` find the simulator at `url`. `None` where that cannot be written down or the
+/// address is not on this machine.
+pub fn announce(url: &str, key: &str) -> Option<Announcement> {
+    let address: SocketAddr = url.strip_prefix("http://")?.trim_end_matches('/').parse().ok()?;
+    if !address.ip().is_loopback() {
+        return None;
+    }
+    let folder = Folders::this_user().data?;
+    std::fs::create_dir_all(&folder).ok()?;
+    let running = Running { address, key: key.to_owned() };
+    let mut file = tempfile::Builder::new().prefix(".simulator-").tempfile_in(&folder).ok()?;
+    serde_json::to_writer(&mut file, &running).ok()?;
+    let path = folder.join(FILE);
+    file.persist(&path).ok()?;
+    Some(Announcement { path, address })
+}
+
+/// The settings for the simulator that `--simulate` asks for, and its handle where it ends with this command.
+///
+/// # Errors
+/// `internal` when a simulator does not start.
+pub async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config, Option<Handle>)> {
+    if !config.simulate {
+        return Ok((config, None));
+    }
+    if let Some(running) = running().await {
+        printer.note("This is the simulator that `pdfco simulate` runs: credits are not real, samples say that they are samples.");
+        let is_default = config.origin("PDFCO_LEDGER") == Origin::Default;
+        let mut config = config.simulated(&format!("http://{}", running.address), &running.key)?;
+        if let (true, Some(data)) = (is_default, Folders::this_user().data) {
+            config.ledger = LedgerLocation::File(data.join(LEDGER));
+        }
+        return Ok((config, None));
+    }
+    let life = simulator::Life::Time { median: MEDIAN, sigma: 0.3 };
+    let simulator = simulator::spawn(simulator::Options { life, ..simulator::Options::default() }).await?;
+    printer.note(
+        "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
+    );
+    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
+}
+
+/// The simulator that was announced, if it answers.
+async fn running() -> Option<Running> {
+    let running = read(&Folders::this_user().data?.join(FILE))?;
+    let answers = running.address.ip().is_loopback()
+        && matches!(tokio::time::timeout(ANSWER_TIMEOUT, is_simulator(running.address)).await, Ok(Some(true)));
+    answers.then_some(running)
+}
+
+fn read(path: &Path) -> Option<Running> {
+    if std::fs::metadata(path).ok()?.len() > BYTES_MAX {
+        return None;
+    }
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Whether a simulator answers there, and not something that got its port.
+async fn is_simulator(address: SocketAddr) -> Option<bool> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET /simulator/stats HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.take(BYTES_MAX).read_to_end(&mut answer).await.ok()?;
+    let answer = String::from_utf8_lossy(&answer);
+    Some(answer.starts_with("HTTP/1.1 200") && answer.contains("\"checks\"") && answer.contains("\"jobs\""))
+}

@@ -1,0 +1,365 @@
+//! What a shell, a script and a person expect of any command: stdin and stdout, odd names, byte order marks, full disks,
+//! closed terminals, completion, and no word of the other interface.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::command::{Ended, Pdfco, Shared};
+
+const REPORT: &str = "fixtures/documents/report.pdf";
+
+fn pdfco(args: &[&str]) -> Ended {
+    let home = tempfile::tempdir().unwrap();
+    Pdfco::new(home.path()).args(args).run()
+}
+
+/// A shell line in which `pdfco` is the binary.
+#[cfg(unix)]
+fn shell(home: &Path, line: &str) -> Ended {
+    Pdfco::new(home).by("bash", &["-c", line]).run()
+}
+
+/// A home with the documents of the fixtures in it.
+fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::copy(REPORT, home.path().join("a.pdf")).unwrap();
+    home
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_odd_name_in_a_folder_ends_no_batch() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let home = home();
+    std::fs::copy(REPORT, home.path().join(OsStr::from_bytes(b"l\xe9.pdf"))).unwrap();
+    let run = |pattern: &str, out: &str| {
+        Pdfco::new(home.path())
+            .folder(home.path())
+            .args(&["call", "pdf-to-text", "--url", pattern, "--save-to", out, "--simulate", "--json"])
+            .run()
+    };
+    let data = run("*.pdf", "o1").code(1).envelope()["data"].clone();
+    assert_eq!((&data["counts"]["success"], &data["counts"]["failed"]), (&1.into(), &1.into()), "{data:#}");
+    assert!(home.path().join("o1/a.txt").is_file());
+    run("a*.pdf", "o2").code(0);
+    run("**/*.pdf", "o3").code(1);
+    // A call that needs all documents says so before anything is paid for.
+    let merged = Pdfco::new(home.path())
+        .folder(home.path())
+        .args(&["call", "pdf-merge", "--url", "*.pdf", "--simulate"])
+        .run()
+        .code(2);
+    assert!(merged.stderr.contains("Nothing was submitted"), "{merged:#?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dash_is_stdin_and_stdout() {
+    let home = home();
+    let run = |line: &str| shell(home.path(), &format!("cd \"$HOME\"; {line}"));
+    run("pdfco call pdf-to-text --url - --simulate < a.pdf").code(0).says("Report");
+    run("echo '{\"url\": \"a.pdf\"}' | pdfco call pdf-to-text --args-file - --simulate").code(0).says("Report");
+    let text = run("pdfco call pdf-to-text --url a.pdf --save-to - --simulate").code(0).says("Report");
+    assert!(!text.stdout.contains("sha256"), "{text:#?}");
+    let bytes = run("pdfco call pdf-merge --url a.pdf a.pdf --save-to - --simulate | head -c 4").code(0);
+    assert_eq!(bytes.stdout, "%PDF");
+    run("pdfco call pdf-to-text --url a.pdf --save-to - --simulate --json").code(2).complains("stdout is taken");
+    run("pdfco call pdf-split --url a.pdf --save-to - --simulate").code(2).complains("several files");
+    run("pdfco call pdf-to-text --url - --simulate < /dev/null").code(2).complains("Nothing came on stdin");
+    assert!(!home.path().join("-").exists());
+
+    let shared = Shared::start(&[]);
+    shared.call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).run().code(0);
+    shared.call(&["jobs", "wait", "--latest"]).run().code(0);
+    let printed = shared.call(&["jobs", "download", "--latest", "--save-to", "-"]).run().code(0).says("Report");
+    assert!(!printed.stdout.contains("sha256"), "{printed:#?}");
+    let shown = shared.call(&["jobs", "show", "--latest"]).run().code(0);
+    assert!(!shown.stdout.contains("saved to"), "what was printed lies nowhere: {shown:#?}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_arguments() {
+    let home = home();
+    let file = home.path().join("args.json");
+    std::fs::write(&file, "\u{feff}{\"url\": \"a.pdf\"}").unwrap();
+    let args = ["call", "pdf-to-text", "--args-file", file.to_str().unwrap(), "--simulate"];
+    Pdfco::new(home.path()).folder(home.path()).args(&args).run().code(0).says("Report");
+}
+
+#[test]
+fn a_comma_in_a_name_is_a_comma() {
+    let home = home();
+    std::fs::copy(REPORT, home.path().join("Smith, John.pdf")).unwrap();
+    let run = |args: &[&str]| Pdfco::new(home.path()).folder(home.path()).args(args).run();
+    run(&["call", "pdf-merge", "--url", "Smith, John.pdf", "a.pdf", "--simulate"]).code(0);
+    run(&["call", "pdf-to-text", "--url", "Smith, John.pdf", "--simulate"]).code(0).says("Report");
+}
+
+#[test]
+fn what_can_be_known_of_a_target_is_known_before_paying() {
+    let shared = Shared::start(&[]);
+    let out = shared.path("out");
+    std::fs::create_dir_all(&out).unwrap();
+    let spent = || -> i64 {
+        let data = shared.call(&["credits", "--json"]).run().code(0).envelope()["data"].clone();
+        10_000 - data["credits_remaining"].as_i64().unwrap()
+    };
+    // One file where an operation gives several.
+    let file = shared.path("out3.pdf");
+    let split = ["call", "pdf-split", "--url", REPORT, "--pages", "1-2,3-4", "--save-to", &file];
+    shared.call(&split).run().code(2).complains("gives several");
+    assert_eq!(spent(), 0);
+    assert!(!Path::new(&file).exists());
+    // A folder where the name is certain.
+    let folder = format!("{out}/");
+    let text = ["call", "pdf-to-text", "--url", REPORT, "--save-to", &folder];
+    shared.call(&text).run().code(0);
+    let before = spent();
+    shared.call(&text).run().code(2).complains("exists");
+    assert_eq!(spent(), before, "the second call paid nothing");
+    // A batch, for every kind of result.
+    for operation in ["pdf-to-xlsx", "pdf-to-png", "pdf-to-text"] {
+        let folder = shared.path(operation);
+        let batch = ["call", operation, "--url", REPORT, "--jobs", "1", "--save-to", &folder];
+        shared.call(&batch).run().code(0);
+        let before = spent();
+        shared.call(&batch).run().code(1);
+        assert_eq!(spent(), before, "{operation}: the second batch paid nothing");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stdout_that_cannot_be_written_is_a_failure() {
+    let home = home();
+    for line in [
+        "pdfco completions bash",
+        "pdfco man",
+        "pdfco --help",
+        "pdfco jobs wait --help",
+        "pdfco call pdf-to-text --help",
+        "pdfco --version",
+        "pdfco operations",
+        "pdfco operations --json",
+        "pdfco env",
+        "pdfco demo",
+        "pdfco credits --simulate",
+        "pdfco call pdf-to-text --url a.pdf --simulate",
+        "pdfco call pdf-to-text --url a.pdf --simulate --save-to -",
+        "pdfco call pdf-to-text --url a.pdf --simulate --output ndjson",
+    ] {
+        let ended = shell(home.path(), &format!("cd \"$HOME\"; {line} > /dev/full; echo \"rc $?\""));
+        assert!(!ended.stdout.contains("rc 0"), "{line}: {ended:#?}");
+        assert!(ended.stderr.contains("stdout cannot be written"), "{line}: {ended:#?}");
+        // A reader that leaves is none.
+        let piped = shell(home.path(), &format!("cd \"$HOME\"; {{ {line}; echo \"rc $?\" >&2; }} | true"));
+        assert!(!piped.stderr.contains("rc 101") && !piped.stderr.contains("cannot be written"), "{line}: {piped:#?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_are_completed_where_a_path_is_taken() {
+    let home = home();
+    std::fs::create_dir(home.path().join("scans")).unwrap();
+    let script = home.path().join("pdfco.bash");
+    std::fs::write(&script, pdfco(&["completions", "bash"]).code(0).says("-o default").stdout).unwrap();
+    let complete = |words: &[&str]| {
+        let line = format!(
+            "cd \"$HOME\"; source ./pdfco.bash; COMP_WORDS=({words}) COMP_CWORD={at} COMP_TYPE=9; \
+             _clap_complete_pdfco pdfco \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+            at = words.len() - 1,
+        );
+        shell(home.path(), &line).code(0).stdout
+    };
+    for (words, offered) in [
+        (&["pdfco", "call", "pdf-to-text", "--url", "a"][..], "a.pdf"),
+        (&["pdfco", "call", "pdf-merge", "--url", "a.pdf", "a"], "a.pdf"),
+        (&["pdfco", "call", "pdf-to-text", "--save-to", "s"], "scans"),
+        (&["pdfco", "call", "pdf-to-text", "--args-file", "a"], "a.pdf"),
+        (&["pdfco", "files", "upload", "a"], "a.pdf"),
+        (&["pdfco", "jobs", "download", "--latest", "--save-to", "s"], "scans"),
+        (&["pdfco", "serve", "s"], "scans"),
+        (&["pdfco", "env", "allow", "s"], "scans"),
+    ] {
+        let said = complete(words);
+        assert!(said.lines().any(|line| line.trim().starts_with(offered)), "{words:?}: {said:?}");
+    }
+    for shell in ["zsh", "fish"] {
+        let asked = Pdfco::new(home.path())
+            .folder(home.path())
+            .env("PDFCO_COMPLETE", shell)
+            .env("_CLAP_COMPLETE_INDEX", "3")
+            .args(&["--", "pdfco", "files", "upload", "a"])
+            .run()
+            .code(0);
+        assert!(asked.stdout.contains("a.pdf"), "{shell}: {asked:#?}");
+    }
+}
+
+#[test]
+fn no_tool_is_named_on_a_terminal() {
+    const TOOLS: &[&str] = &[
+        "get_job_check",
+        "wait_job_completion",
+        "submit_job",
+        "list_jobs",
+        "cancel_job",
+        "read_result",
+        "download_result",
+        "upload_file",
+        "list_operations",
+        "describe_operation",
+        "get_credit_balance",
+    ];
+    let shared = Shared::start(&["--checks", "0"]);
+    let submit = |more: &[&str]| {
+        let args = [&["call", "pdf-to-text", "--url", REPORT, "--background", "--json"], more].concat();
+        let data = shared.call(&args).run().code(0).envelope()["data"].clone();
+        data["job_id"].as_str().unwrap().to_owned()
+    };
+    let good = submit(&[]);
+    let bad = submit(&["--profiles", r#"{"Simulate":{"outcome":"failed","checks":0,"message":"Invalid Password."}}"#]);
+    let lost = submit(&["--profiles", r#"{"Simulate":{"outcome":"aborted","checks":0}}"#]);
+    let endless = submit(&["--profiles", r#"{"Simulate":{"seconds":600}}"#]);
+    let foreign = "A".repeat(32);
+    let lines: Vec<Vec<&str>> = vec![
+        vec![],
+        vec!["--help"],
+        vec!["jobs", "list"],
+        vec!["jobs", "list", "--cursor", "nonsense"],
+        vec!["jobs", "list", "--status", "nonsense"],
+        vec!["jobs", "wait", &good, &bad, &lost, "--timeout", "5"],
+        vec!["jobs", "wait", &endless, "--timeout", "0.5"],
+        vec!["jobs", "show", &good],
+        vec!["jobs", "show", &bad],
+        vec!["jobs", "show", &foreign],
+        vec!["jobs", "read", &good, "--limit", "5"],
+        vec!["jobs", "read", &bad],
+        vec!["jobs", "read", &endless],
+        vec!["jobs", "read", &good, "--index", "7"],
+        vec!["jobs", "download", &bad],
+        vec!["jobs", "cancel", &endless],
+        vec!["jobs", "show", "no such id"],
+        vec!["call", "pdf-to-txt"],
+        vec!["call", "pdf-to-text", "--url", "https://h.test/missing.pdf"],
+        vec!["call", "pdf-to-text", "--url", REPORT, "--pages", "99"],
+        vec!["call", "pdf-to-text", "--args-json", "{\"page\": 1}"],
+        vec!["call", "pdf-to-text", "--url", REPORT, "--api-key", "wrong"],
+        vec!["call", "pdf-to-text", "--url", REPORT, "--api-key", "sim_broke"],
+        vec!["call", "pdf-to-text", "--url", REPORT, "--base-url", "http://127.0.0.1:9"],
+        vec!["files", "upload", "missing.pdf"],
+        vec!["operations", "no-such-thing-at-all"],
+        vec!["credits"],
+        vec!["doctor"],
+    ];
+    let mut named = Vec::new();
+    let mut check = |line: &[&str], ended: &Ended| {
+        for tool in TOOLS {
+            for text in [&ended.stdout, &ended.stderr] {
+                if text.contains(tool) {
+                    named.push(format!("pdfco {}: {tool}", line.join(" ")));
+                }
+            }
+        }
+    };
+    for line in &lines {
+        for json in [&[][..], &["--json"]] {
+            check(line, &shared.call(&[line.as_slice(), json].concat()).run());
+        }
+    }
+    for operation in pdfco::catalog::all() {
+        let line = ["call", operation.name, "--help"];
+        check(&line, &shared.call(&line).run());
+    }
+    assert!(named.is_empty(), "{}", named.join("\n"));
+}
+
+#[test]
+fn help_of_a_command_shows_what_belongs_to_it() {
+    for args in [&["jobs", "wait", "--help"][..], &["call", "pdf-to-text", "--help"], &["setup", "--help"]] {
+        let help = pdfco(args).code(0);
+        for foreign in ["--http-token", "--toolsets", "--callback-url", "--max-wait-seconds"] {
+            assert!(!help.stdout.contains(foreign), "{args:?}: {foreign}");
+        }
+    }
+    pdfco(&["serve", "--help"]).code(0).says("--http-token").says("--toolsets");
+    // Hidden is not refused.
+    pdfco(&["operations", "merge", "--toolsets", "all"]).code(0);
+}
+
+#[test]
+fn a_simulator_that_stays_is_found_by_later_commands() {
+    let shared = Shared::start(&[]);
+    let home = Path::new(&shared.path("")).to_owned();
+    let call = |args: &[&str]| Pdfco::new(&home).args(args).args(&["--simulate", "--json"]).run();
+    let made = call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).code(0).envelope();
+    let waited = call(&["jobs", "wait", "--latest"]).code(0).envelope();
+    assert_eq!(waited["data"]["job_id"], made["data"]["job_id"]);
+    // Without one, a job that would be lost is not made.
+    let refused = pdfco(&["call", "pdf-to-text", "--url", REPORT, "--background", "--simulate", "--json"]).code(2);
+    let hint = refused.envelope()["data"]["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("Nothing was submitted") && hint.contains("pdfco simulate"), "{hint}");
+}
+
+#[test]
+fn the_service_is_asked_only_for_an_agreed_price() {
+    let shared = Shared::start(&["--checks", "0"]);
+    let folder = shared.path("");
+    let doctor = |more: &[&str]| {
+        shared.call(&[&["doctor", "--service"], more].concat()).folder(Path::new(&folder)).run()
+    };
+    doctor(&[]).code(2).complains("cost at most").complains("Nothing was sent");
+    let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope();
+    assert_eq!(list["data"]["total"], 0);
+
+    let asked = doctor(&["--yes", "--json"]).code(0).envelope()["data"].clone();
+    assert!(asked["calls"].as_u64().unwrap() <= 10, "{asked:#}");
+    assert_eq!(asked["items"].as_array().unwrap().len(), 3, "{asked:#}");
+    let report = std::fs::read_to_string(Path::new(&folder).join("pdfco-service-report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(!report.to_string().contains("sim_") && !report.to_string().contains("X-Amz"), "{report:#}");
+    let jobs = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope();
+    assert_eq!(jobs["data"]["total"], 3);
+
+    let cheap = doctor(&["--yes", "--max-credits", "0", "--json"]).code(0).envelope()["data"].clone();
+    assert_eq!(cheap["calls"], 0, "{cheap:#}");
+    assert!(cheap["items"][0]["found"].as_str().unwrap().starts_with("left out"), "{cheap:#}");
+}
+
+#[test]
+fn the_doctor_names_what_nobody_reads() {
+    let home = home();
+    std::fs::write(home.path().join(".env"), "PDFCO_API_KEY=sim_of_the_folder\n").unwrap();
+    let run = |args: &[&str]| {
+        Pdfco::new(home.path()).folder(home.path()).env("PDFCO_APIKEY", "x").args(args).run()
+    };
+    let doctor = run(&["doctor", "--simulate"]).code(0);
+    assert!(doctor.stdout.contains("PDFCO_APIKEY is no setting"), "{doctor:#?}");
+    assert!(doctor.stdout.contains("pdfco env allow"), "{doctor:#?}");
+    run(&["credits"]).code(3);
+    run(&["env", "allow"]).code(0).says("PDFCO_API_KEY");
+    run(&["env", "--json"]).code(0).says("allowed .env");
+    run(&["env", "deny"]).code(0).says("is not read");
+    run(&["credits"]).code(3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pdfco_alone_says_where_things_stand() {
+    use crate::support::terminal::on_terminal;
+
+    let home = home();
+    let without = on_terminal(80, home.path(), &[], &[]);
+    assert_eq!(without.code, Some(0), "{without:?}");
+    assert!(without.stdout.contains("none is set") && without.stdout.contains("pdfco demo"), "{without:?}");
+    let with = on_terminal(80, home.path(), &[("PDFCO_API_KEY", "sim_a"), ("PDFCO_LEDGER", "memory")], &[]);
+    assert!(with.stdout.contains("environment") && with.stdout.contains("Next:"), "{with:?}");
+    // A script that names no command has a mistake in it.
+    pdfco(&[]).code(2).prints_nothing().complains("Usage:");
+}
