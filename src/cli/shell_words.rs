@@ -40,6 +40,7 @@ pub fn in_shell_words(hint: &Hint) -> String {
         ("list_operations", "`pdfco operations`"),
         ("describe_operation", "`pdfco call <operation> --help`"),
         ("submit_job", "`pdfco call`"),
+        ("upload_file", "`pdfco files upload`"),
     ];
     WORDS.iter().fold(hint.text(Audience::Shell), |text, (tool, command)| text.replace(tool, command))
 }

@@ -120,7 +120,6 @@ fn what_goes_wrong_has_its_exit_code_and_the_same_envelope() {
         (&["call", "pdf-to-txt", "--url", REPORT], 4, "not_found"),
         (&["jobs", "show", "7F3A", "--simulate"], 4, "not_found"),
         (&["jobs", "show", "--latest", "--simulate"], 4, "not_found"),
-        (&["operations", "no-such-thing-at-all"], 4, "not_found"),
         (&[&["credits"], &unreachable[..]].concat(), 6, "network"),
         (&[&["call", "pdf-to-text", "--url", "https://h.test/a.pdf"], &unreachable[..]].concat(), 6, "network"),
     ];

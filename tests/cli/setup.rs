@@ -318,7 +318,7 @@ fn of_an_entry_that_was_edited_only_the_command_is_ours() {
     ] {
         let home = Home::new();
         home.write(file, before);
-        home.setup(&[client]).code(0).says("up to date").says("/old/pdfco").says("edited by hand");
+        home.setup(&[client]).code(0).says("up to date").says("/old/pdfco").says("of its own, which were kept");
         assert_eq!(without_program(&home.read(file)), after);
         assert_eq!(home.read(&format!("{file}.before-pdfco")), before);
         let done = home.everything();

@@ -7,6 +7,7 @@ use crate::cli::job_report::{self, job_of};
 use crate::cli::job_selector::JobArg;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
+use crate::cli::targets::Target;
 use crate::error::Result;
 
 /// Examples of `jobs download --help`.
@@ -33,8 +34,18 @@ pub struct DownloadArgs {
 pub async fn run(session: &CliSession, caller: &Caller, args: &DownloadArgs) -> Result<Report> {
     let found = args.job.find(session, caller).await?;
     session.progress.downloads(found.id());
-    let answer = session.app.download(caller, found.id(), args.save_to.as_deref(), args.overwrite).await?;
+    let target = args.save_to.as_deref().map(|path| Target::parse(session, path)).transpose()?;
+    let answer = match &target {
+        Some(Target::Stdout) => {
+            let job = session.app.jobs().get(&caller.owner, found.id()).await?;
+            Target::Stdout.save(session, caller, &job, false).await?
+        }
+        _ => session.app.download(caller, found.id(), args.save_to.as_deref(), args.overwrite).await?,
+    };
     let job = job_of(session, caller, &answer).await?;
+    if target == Some(Target::Stdout) {
+        return Ok(Report { summary: "printed".to_owned(), data: job_report::data(&answer, &job), ..Report::default() });
+    }
     let lines = job_report::saved_lines(&answer);
     Ok(Report {
         summary: format!("saved {}", lines.len()),

@@ -6,7 +6,9 @@ use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 
 use crate::catalog::{Operation, Param, ParamKind};
 use crate::cli::names::{flag_name, hidden_names};
+use crate::cli::shell_words::in_shell_words;
 use crate::cli::value_parsers;
+use crate::next_step::Hint;
 
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf
@@ -133,7 +135,7 @@ fn flag(param: &'static Param) -> Arg {
 }
 
 fn help(param: &Param) -> String {
-    let mut help = param.description.replace('`', "'");
+    let mut help = in_shell_words(&Hint::from(param.description)).replace('`', "'");
     if let ParamKind::Choice(words) | ParamKind::Suggested(words) = param.kind {
         help.push_str(&format!(" [{}]", words.join(", ")));
     }
