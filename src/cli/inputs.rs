@@ -164,7 +164,11 @@ mod tests {
         let inputs = |pattern: &str| expanded(&[format!("{}/{pattern}", there.path().display())]).unwrap();
         let flat = inputs("*.pdf");
         assert_eq!((flat.found.len(), flat.unusable.len()), (1, 1), "{flat:?}");
-        assert_eq!(inputs("a*.pdf").unusable, Vec::<String>::new(), "what a pattern does not match is no concern of it");
+        assert_eq!(
+            inputs("a*.pdf").unusable,
+            Vec::<String>::new(),
+            "what a pattern does not match is no concern of it"
+        );
         let deep = inputs("**/*.pdf");
         assert!(deep.found.iter().any(|path| path.ends_with("open/c.pdf")), "{deep:?}");
         // The superuser may read everything.

@@ -311,9 +311,8 @@ fn a_simulator_that_stays_is_found_by_later_commands() {
 fn the_service_is_asked_only_for_an_agreed_price() {
     let shared = Shared::start(&["--checks", "0"]);
     let folder = shared.path("");
-    let doctor = |more: &[&str]| {
-        shared.call(&[&["doctor", "--service"], more].concat()).folder(Path::new(&folder)).run()
-    };
+    let doctor =
+        |more: &[&str]| shared.call(&[&["doctor", "--service"], more].concat()).folder(Path::new(&folder)).run();
     doctor(&[]).code(2).complains("cost at most").complains("Nothing was sent");
     let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope();
     assert_eq!(list["data"]["total"], 0);
@@ -336,9 +335,7 @@ fn the_service_is_asked_only_for_an_agreed_price() {
 fn the_doctor_names_what_nobody_reads() {
     let home = home();
     std::fs::write(home.path().join(".env"), "PDFCO_API_KEY=sim_of_the_folder\n").unwrap();
-    let run = |args: &[&str]| {
-        Pdfco::new(home.path()).folder(home.path()).env("PDFCO_APIKEY", "x").args(args).run()
-    };
+    let run = |args: &[&str]| Pdfco::new(home.path()).folder(home.path()).env("PDFCO_APIKEY", "x").args(args).run();
     let doctor = run(&["doctor", "--simulate"]).code(0);
     assert!(doctor.stdout.contains("PDFCO_APIKEY is no setting"), "{doctor:#?}");
     assert!(doctor.stdout.contains("pdfco env allow"), "{doctor:#?}");

@@ -99,7 +99,10 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
     if path == "-" || Path::new(path).is_file() {
         return Err(Error::new(
             Kind::FileAccess,
-            format!("`{path}` is {}, and the results of several inputs need a folder.", if path == "-" { "stdout" } else { "a file" }),
+            format!(
+                "`{path}` is {}, and the results of several inputs need a folder.",
+                if path == "-" { "stdout" } else { "a file" }
+            ),
             "Name a folder, such as --save-to out/.",
         ));
     }

@@ -24,8 +24,7 @@ pub struct CompletionsArgs {
 /// # Errors
 /// `internal` for a shell that there is no script for; all that can be named have one.
 pub fn run(args: &CompletionsArgs) -> Result<Report> {
-    let script =
-        script(args.shell).ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
+    let script = script(args.shell).ok_or_else(|| Error::internal("There is no completion script for this shell."))?;
     let script = String::from_utf8_lossy(&script).trim().to_owned();
     Ok(Report {
         summary: format!("completion script for {}", args.shell),

@@ -153,7 +153,11 @@ async fn call(assistant: &Assistant, tool: &'static str, arguments: Value) -> Re
     let answer = assistant.call(tool, arguments).await?;
     if answer.pointer("/status").and_then(Value::as_str) == Some("error") {
         let said = |name: &str| answer.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Err(Error::new(Kind::Upstream, format!("A call of the demo failed: {}", said("/content/message")), said("/content/hint")));
+        return Err(Error::new(
+            Kind::Upstream,
+            format!("A call of the demo failed: {}", said("/content/message")),
+            said("/content/hint"),
+        ));
     }
     Ok(answer)
 }

@@ -59,7 +59,14 @@ impl Finding {
 
     fn wrong(what: &'static str, error: &Error) -> Finding {
         let hint = in_shell_words(error.hint());
-        Finding { what, ok: false, is_remark: false, detail: error.message().to_owned(), hint, code: of_error(error.kind()) }
+        Finding {
+            what,
+            ok: false,
+            is_remark: false,
+            detail: error.message().to_owned(),
+            hint,
+            code: of_error(error.kind()),
+        }
     }
 
     fn line(&self) -> String {
@@ -123,9 +130,8 @@ pub async fn run(session: &CliSession, args: &DoctorArgs) -> Result<Report> {
     let mut lines: Vec<String> = findings.iter().map(Finding::line).collect();
     lines.push(String::new());
     let set = config.shown().filter(|(_, _, value)| !value.is_empty());
-    let rows = set
-        .map(|(variable, _, value)| vec![variable.to_owned(), config.source(variable), value.to_owned()])
-        .collect();
+    let rows =
+        set.map(|(variable, _, value)| vec![variable.to_owned(), config.source(variable), value.to_owned()]).collect();
     lines.extend(Table { header: vec![], rows, spare: &[] }.lines());
     Ok(Report {
         summary: summary.clone(),

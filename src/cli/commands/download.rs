@@ -44,7 +44,11 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &DownloadArgs) -> 
     };
     let job = job_of(session, caller, &answer).await?;
     if target == Some(Target::Stdout) {
-        return Ok(Report { summary: "printed".to_owned(), data: job_report::data(&answer, &job), ..Report::default() });
+        return Ok(Report {
+            summary: "printed".to_owned(),
+            data: job_report::data(&answer, &job),
+            ..Report::default()
+        });
     }
     let lines = job_report::saved_lines(&answer);
     Ok(Report {

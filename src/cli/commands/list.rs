@@ -44,12 +44,8 @@ const DOCUMENT_CHARS: usize = 28;
 /// # Errors
 /// As `App::list`.
 pub async fn run(session: &CliSession, caller: &Caller, args: &ListArgs) -> Result<Report> {
-    let request = ListRequest {
-        status: args.status.clone(),
-        since: args.since,
-        limit: args.limit,
-        cursor: args.cursor.clone(),
-    };
+    let request =
+        ListRequest { status: args.status.clone(), since: args.since, limit: args.limit, cursor: args.cursor.clone() };
     let page = session.app.list(caller, &request).await?;
     let shown = page.items.len();
     let total = usize::try_from(page.total).unwrap_or(shown);

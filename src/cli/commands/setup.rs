@@ -21,11 +21,11 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, NAME, KeyDelivery, Place, Scope};
+use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, KeyDelivery, NAME, Place, Scope};
 use self::edit::{add_json_element, at, remove_json_element};
 use self::entry::{foreign, is_same_program};
-use self::splice::Problem;
 use self::file::Found;
+use self::splice::Problem;
 use crate::cli::report::Report;
 use crate::config::{Config, Machine, Origin};
 use crate::error::{Error, Kind, Result};
@@ -124,7 +124,10 @@ fn key_to_write(config: &Config) -> Result<&str> {
     let key = config.key()?;
     if config.origin(KEY_VARIABLE).is_file() {
         return Err(Error::invalid(
-            format!("The key comes from {}, and a key of such a file is not copied into another.", config.source(KEY_VARIABLE)),
+            format!(
+                "The key comes from {}, and a key of such a file is not copied into another.",
+                config.source(KEY_VARIABLE)
+            ),
             "Nothing was changed. Set PDFCO_API_KEY in the environment for this command, or pass --api-key.",
         ));
     }
@@ -397,7 +400,10 @@ impl Work<'_> {
             seen.entry().is_some_and(|entry| entry.get(client.env()).and_then(|env| env.get(KEY_VARIABLE)).is_some());
         let how = match (self.key, client.key_delivery) {
             (Some(_), _) if cfg!(unix) => {
-                format!("It comes from {} and stands in the file, in clear; only you can read the file.", self.key_source)
+                format!(
+                    "It comes from {} and stands in the file, in clear; only you can read the file.",
+                    self.key_source
+                )
             }
             (Some(_), _) => format!(
                 "It comes from {} and stands in the file, in clear; who may read the file can read it.",

@@ -129,7 +129,8 @@ impl Search {
                 return Vec::new();
             }
         };
-        let mut names: Vec<PathBuf> = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name()))).collect();
+        let mut names: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name()))).collect();
         names.sort();
         names
     }

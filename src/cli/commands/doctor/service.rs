@@ -98,7 +98,9 @@ const QUESTIONS: &[Question] = &[
         believed: |_| "failed, with a reason".to_owned(),
         found: |_, job| Found {
             words: match job.reason() {
-                Some(reason) => format!("{}, with a reason of {} characters", job.status.as_str(), reason.chars().count()),
+                Some(reason) => {
+                    format!("{}, with a reason of {} characters", job.status.as_str(), reason.chars().count())
+                }
                 None => format!("{}, without a reason", job.status.as_str()),
             },
             agrees: Some(job.status.is_terminal() && job.status != crate::jobs::JobStatus::Success),
@@ -166,7 +168,10 @@ impl Budget {
             return Err(format!("left out: it needs more than the {CALLS_MAX} calls"));
         }
         if self.spent() + credits > self.agreed {
-            return Err(format!("left out: it may cost {credits} credits, more than is left of the {} agreed", self.agreed));
+            return Err(format!(
+                "left out: it may cost {credits} credits, more than is left of the {} agreed",
+                self.agreed
+            ));
         }
         self.calls += calls;
         Ok(())
@@ -180,11 +185,10 @@ impl Budget {
 /// upload. What goes wrong with one question is its answer.
 pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> Result<Report> {
     let caller = session.caller()?;
-    let operations: Vec<(&Question, &'static Operation)> = QUESTIONS
-        .iter()
-        .map(|question| Ok((question, catalog::find(question.operation)?)))
-        .collect::<Result<_>>()?;
-    let total = operations.iter().map(|(question, operation)| most(operation, question.pages)).sum::<i64>() + 2 * UPLOAD_CREDITS;
+    let operations: Vec<(&Question, &'static Operation)> =
+        QUESTIONS.iter().map(|question| Ok((question, catalog::find(question.operation)?))).collect::<Result<_>>()?;
+    let total = operations.iter().map(|(question, operation)| most(operation, question.pages)).sum::<i64>()
+        + 2 * UPLOAD_CREDITS;
     let agreed = max_credits.unwrap_or(total);
     agree(session, yes, total.min(agreed), operations.len())?;
     let mut budget = Budget { calls: 0, agreed, charge: Charge::NONE };
@@ -223,7 +227,10 @@ fn agree(session: &CliSession, yes: bool, credits: i64, questions: usize) -> Res
     if agreed {
         return Ok(());
     }
-    Err(Error::invalid(offer, "Nothing was sent. --yes agrees to it, --max-credits N to less: what would cost more is left out."))
+    Err(Error::invalid(
+        offer,
+        "Nothing was sent. --yes agrees to it, --max-credits N to less: what would cost more is left out.",
+    ))
 }
 
 /// Links of the documents, uploaded when they are first needed.
@@ -357,9 +364,21 @@ fn report(session: &CliSession, budget: &Budget, answers: &[(&Question, &Operati
     let table = Table { header: vec!["question", "believed", "found", ""], rows, spare: &[] };
     session.progress.clear();
     Ok(Report {
-        lines: table.rows.iter().map(|row| format!("{}\n  believed: {}\n  found: {} ({})", cell(row, 0), cell(row, 1), cell(row, 2), cell(row, 3))).collect(),
+        lines: table
+            .rows
+            .iter()
+            .map(|row| {
+                format!("{}\n  believed: {}\n  found: {} ({})", cell(row, 0), cell(row, 1), cell(row, 2), cell(row, 3))
+            })
+            .collect(),
         data: json!({"status": "success", "items": items, "total": answers.len(), "calls": budget.calls, "credits_used": budget.charge.credits, "credits_remaining": budget.charge.remaining, "report": path.display().to_string()}),
-        notes: vec![summary.clone(), format!("{} holds the same without keys, links and ids: a file to send with a report of a defect.", path.display())],
+        notes: vec![
+            summary.clone(),
+            format!(
+                "{} holds the same without keys, links and ids: a file to send with a report of a defect.",
+                path.display()
+            ),
+        ],
         summary,
         ..Report::default()
     })

@@ -16,7 +16,10 @@ pub fn foreign(client: &Client, entry: &Value, fresh: &Value) -> Vec<String> {
     let known = client.arguments(fresh);
     let arguments: Vec<String> = client.arguments(entry).into_iter().filter(|word| !known.contains(word)).collect();
     if !arguments.is_empty() {
-        notes.push(format!("The entry has arguments of its own, which were kept: {}", without_keys(&arguments).join(" ")));
+        notes.push(format!(
+            "The entry has arguments of its own, which were kept: {}",
+            without_keys(&arguments).join(" ")
+        ));
     }
     let variables = entry.get(client.env()).and_then(Value::as_object).into_iter().flatten();
     let variables: Vec<&str> =

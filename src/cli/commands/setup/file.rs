@@ -138,7 +138,8 @@ fn still_as(path: &Path, found: &Found) -> Result<()> {
     match read(path)? {
         Some(now) if now.text == found.text && now.target == found.target => Ok(()),
         _ => {
-            Err(denied(path, "was changed by another program meanwhile").with_hint("Nothing was changed. Run it again."))
+            Err(denied(path, "was changed by another program meanwhile")
+                .with_hint("Nothing was changed. Run it again."))
         }
     }
 }
