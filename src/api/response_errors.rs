@@ -56,6 +56,12 @@ pub fn failure(
     Some(error)
 }
 
+/// What to do about a job that ended for a reason that the service documents: a password, permissions, pages, a timeout.
+pub fn document_hint(body: &Value) -> Option<Hint> {
+    let code = code_inside(body).filter(|code| DOCUMENT_CODES.contains(code))?;
+    Some((explain(code, ResponseContext::Job, None).hint)())
+}
+
 /// The code of the error that an answer tells, if it tells one.
 pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) -> Option<i64> {
     let inside = code_inside(body);

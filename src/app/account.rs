@@ -26,7 +26,7 @@ impl App {
             NextStep::Argument("url".into()),
             " of a call. The file is kept for an hour."
         ];
-        Ok(Answer::success(uploaded.content, uploaded.charge).with_tips(tips))
+        Ok(self.finish(caller, Answer::success(uploaded.content, uploaded.charge).with_tips(tips)).await)
     }
 
     /// The account's balance.
@@ -44,6 +44,9 @@ impl App {
                 "The service answered without a balance.",
                 "Try again later. If it stays so, check PDFCO_BASE_URL: a proxy or another server may be answering.",
             ));
+        }
+        if let Some(balance) = charge.remaining {
+            self.note_balance(caller, balance);
         }
         Ok(Answer::success(content, charge))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::estimate::Quote;
 pub use super::job_view::JobView;
 use crate::charge::Charge;
 use crate::error::{Error, Kind};
@@ -45,6 +46,9 @@ pub struct Answer {
     /// The task that stands for the rest of the call, for a caller who takes tasks.
     #[serde(skip)]
     pub task: Option<Box<TaskView>>,
+    /// The price that a person has to agree to before the call is made; nothing was sent.
+    #[serde(skip)]
+    pub consent: Option<Box<Quote>>,
 }
 
 /// What an answer is about: a job's state, or the failure of the request.
@@ -113,6 +117,7 @@ impl Answer {
             is_error: false,
             kind: None,
             task: None,
+            consent: None,
         }
     }
 
@@ -203,11 +208,7 @@ fn for_agents<S: Serializer>(tips: &Option<Hint>, serializer: S) -> Result<S::Ok
     tips.as_ref().map(|tips| tips.text(Audience::Agent)).serialize(serializer)
 }
 
-/// A time of the ledger as text, to the second.
-pub fn rfc3339(at: i64) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{:.0}", stamp)
-}
+pub use crate::clock::rfc3339;
 
 /// The published schema of [`Answer`], short because it stands beside job tools. A field that may be null or absent has
 /// no `type`, because lists of types break clients.

@@ -51,6 +51,12 @@ impl Input {
         }
     }
 
+    /// The `client_request_id` of this input within a call that the caller named `id`.
+    pub(super) fn id_within(&self, id: &str) -> String {
+        let own = self.base.rsplit('-').next().unwrap_or_default();
+        format!("{id}-{}", own.get(..12).unwrap_or(own))
+    }
+
     /// The request that `job` was, to take it up: it is not sent again.
     pub fn same(&self, job: &Job) -> SubmitRequest {
         SubmitRequest { client_request_id: job.client_request_id.clone(), ..self.request(1) }

@@ -10,7 +10,6 @@ use crate::next_step::NextStep;
 
 impl From<OperationList> for Answer {
     fn from(list: OperationList) -> Answer {
-        // A name that is not told needs the catalog's whole schema: none is shown before it is asked for.
         let hint = match list.items.as_slice() {
             [only] => {
                 hint![NextStep::Describe(only.name.to_owned()), " shows its arguments; ", NextStep::Submit, " runs it."]

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::rfc3339;
+use super::pages::selection;
 use crate::catalog::Output;
 use crate::files::safe_file_name;
-use crate::jobs::{Job, Source};
+use crate::jobs::{Job, JobStatus, Source};
 
 /// Most files of a result that one answer lists.
 pub(super) const OUTPUTS_SHOWN_MAX: usize = 25;
@@ -19,6 +20,9 @@ pub struct JobView {
     /// Catalog name; none for a job first seen by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// The pages that the call selected, counted from 1; none for all pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<String>,
     /// Whether nothing more is expected.
     pub is_terminal: bool,
     /// The service's own word, when it is one never seen before.
@@ -101,6 +105,7 @@ impl JobView {
         JobView {
             job_id: job.id().to_owned(),
             operation: (!job.operation.is_empty()).then(|| job.operation.clone()),
+            pages: pages_of(job),
             is_terminal: job.status.is_terminal(),
             unrecognized_status: job.status.unrecognized().map(str::to_owned),
             submitted_at: job.submitted_at.map(rfc3339),
@@ -123,6 +128,26 @@ impl JobView {
         }
     }
 
+    /// The view beside a text or another page of something: who and what, without times, credits and files.
+    pub(super) fn brief(&self) -> JobView {
+        JobView {
+            submitted_at: None,
+            started_at: None,
+            completed_at: None,
+            check_credits: None,
+            credits_total: None,
+            client_request_id: None,
+            outputs: Vec::new(),
+            outputs_total: None,
+            ..self.clone()
+        }
+    }
+
+    /// Leaves out times that a caller who waited for the end does not need.
+    pub(super) fn without_times(&mut self) {
+        (self.submitted_at, self.started_at, self.completed_at) = (None, None, None);
+    }
+
     /// Keeps the first [`OUTPUTS_SHOWN_MAX`] outputs and says how many there are.
     pub(super) fn bound_outputs(&mut self) {
         if self.outputs.len() > OUTPUTS_SHOWN_MAX {
@@ -134,7 +159,13 @@ impl JobView {
 
 /// Whether the service ever said anything about this job: it answered its submit or a check.
 pub(super) fn was_answered(job: &Job) -> bool {
-    job.job_id.is_some() && !job.is_unknown_here()
+    job.job_id.is_some() && !job.is_unknown_here() && job.status != JobStatus::Unknown
+}
+
+/// The selection of pages that the job was submitted with, counted from 1.
+fn pages_of(job: &Job) -> Option<String> {
+    let text = job.arguments.get("pages")?.as_str()?;
+    selection(job.operation()?, text).map(|pages| pages.words_from_one())
 }
 
 fn outputs(job: &Job, now: i64) -> Vec<OutputView> {

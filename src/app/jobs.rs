@@ -8,8 +8,10 @@ use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
+use crate::hint;
 use crate::jobs::ledger::{Filter, RUNNING};
 use crate::jobs::{Job, JobStatus, Source};
+use crate::next_step::NextStep;
 
 /// Jobs of one page of a list when a call says nothing.
 pub const LIST_DEFAULT: u32 = 20;
@@ -42,6 +44,8 @@ pub struct JobList {
     pub total: i64,
     /// Where the next page starts, if there is one.
     pub next_cursor: Option<String>,
+    /// Credits that this ledger saw spent today (UTC), uploads and checks included.
+    pub spent_today: i64,
 }
 
 /// One job in a list.
@@ -99,7 +103,7 @@ impl JobSummary {
 }
 
 /// The last part of the first document's path or link, and the number of further documents.
-fn document_of(job: &Job) -> Option<String> {
+pub(super) fn document_of(job: &Job) -> Option<String> {
     let is_source = |param: &&Param| matches!(param.kind, ParamKind::Source | ParamKind::Sources);
     let source = job.operation()?.params().find(is_source)?;
     let named = job.arguments.get(source.wire)?.as_str()?;
@@ -113,7 +117,17 @@ fn document_of(job: &Job) -> Option<String> {
 
 impl From<JobList> for Answer {
     fn from(list: JobList) -> Answer {
-        Answer::success(list, Charge::NONE)
+        let is_empty = list.items.is_empty();
+        let mut answer = Answer::success(list, Charge::NONE);
+        answer.untrusted = !is_empty;
+        if is_empty {
+            answer.tips = Some(hint![
+                "No job matches. Jobs of other keys and of other ledgers are not listed; ",
+                NextStep::Submit,
+                " starts one."
+            ]);
+        }
+        answer
     }
 }
 
@@ -130,10 +144,11 @@ impl App {
             view.retry_after_seconds = retry_after;
         }
         answer.tips = tips(&checked.job, retry_after);
+        self.show_result(&checked.job, &mut answer).await;
         if checked.is_first_sight && checked.job.status == JobStatus::Working {
             doubt_the_id(&mut answer);
         }
-        Ok(answer)
+        Ok(self.finish(caller, answer).await)
     }
 
     /// The caller's jobs, newest first.
@@ -151,11 +166,12 @@ impl App {
                 format!("It is {RUNNING}, or one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }
-        let ledger = self.jobs.ledger();
+        let (ledger, tenant) = (self.jobs.ledger(), &caller.owner.tenant);
         let filter = Filter { status: request.status.clone(), since: request.since, document: None };
-        let page = ledger.search(&caller.owner.tenant, &filter, request.limit, request.cursor.as_deref()).await?;
+        let page = ledger.search(tenant, &filter, request.limit, request.cursor.as_deref()).await?;
         let items = page.jobs.iter().map(JobSummary::from).collect();
-        Ok(JobList { items, total: page.total, next_cursor: page.next_cursor })
+        let spent_today = self.spent_today(tenant).await?;
+        Ok(JobList { items, total: page.total, next_cursor: page.next_cursor, spent_today })
     }
 
     /// Stops tracking a job: `cancelled`, `already_terminal` or `not_found`, all of them answers.
@@ -176,7 +192,7 @@ impl App {
         let outcome = if changed { "cancelled" } else { "already_terminal" };
         let mut answer = self.job_answer(&job, Source::Cache, Charge::NONE);
         answer.content = json!({"outcome": outcome});
-        Ok(answer)
+        Ok(self.finish(caller, answer).await)
     }
 }
 

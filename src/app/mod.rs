@@ -6,18 +6,24 @@
 mod account;
 pub mod answer;
 mod batch;
+mod bounded;
 mod caller;
 mod card;
 mod catalog;
+mod estimate;
 mod job_view;
 mod jobs;
+mod lines;
+mod many;
 mod overview;
 pub mod policy;
+mod pages;
 mod results;
 mod sources;
 mod submit;
 mod tasks;
 mod tips;
+mod uploads;
 mod wait;
 
 pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
@@ -25,18 +31,20 @@ pub use batch::{Input, Prior};
 pub use caller::{Caller, Event, ResponseMode};
 pub use card::{CARD_JOBS_MAX, JobCard};
 pub use catalog::{OperationDetails, OperationList, OperationSummary};
+pub use estimate::{Estimate, Quote};
 pub use job_view::{JobView, OutputView};
 pub use jobs::{JobList, JobSummary, ListRequest};
+pub use many::DOCUMENTS_MAX;
 pub use overview::{FileGlance, Glance, Overview};
 pub use policy::Policy;
 pub use results::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
-pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest};
+pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest, expected_name};
 pub use tasks::UPDATE_INTERVAL;
 pub use tips::tips;
 pub use wait::{Until, WAIT_DEFAULT, WaitRequest};
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -46,20 +54,25 @@ use crate::charge::Charge;
 use crate::clock::now;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::files::{Hosts, Text};
+use crate::files::Hosts;
 use crate::hint;
 use crate::jobs::{Job, Jobs, Ledger, Settings, Source};
 use crate::next_step::NextStep;
+use crate::secret::Fingerprint;
 
-/// The product: one per process.
+/// The product: one per process. Clones share everything.
+#[derive(Clone)]
 pub struct App {
     /// The settings it was made from.
     pub config: Config,
     client: Client,
-    jobs: Jobs,
+    jobs: Arc<Jobs>,
     hosts: Hosts,
-    texts: Mutex<VecDeque<(String, Arc<Text>)>>,
-    pollers: Mutex<tasks::BackgroundPollers>,
+    results: Arc<results::ResultCache>,
+    pollers: Arc<Mutex<tasks::BackgroundPollers>>,
+    uploads: Arc<uploads::Uploads>,
+    /// The newest balance that each account reported to this process.
+    balances: Arc<Mutex<HashMap<Fingerprint, i64>>>,
 }
 
 impl App {
@@ -86,12 +99,14 @@ impl App {
         };
         let hosts = Hosts::new(&config.download_hosts, &config.base_url);
         Ok(App {
-            jobs: Jobs::new(client.clone(), ledger, settings),
+            jobs: Arc::new(Jobs::new(client.clone(), ledger, settings)),
             client,
             hosts,
             config,
-            texts: Mutex::default(),
-            pollers: Mutex::default(),
+            results: Arc::default(),
+            pollers: Arc::default(),
+            uploads: Arc::default(),
+            balances: Arc::default(),
         })
     }
 
@@ -109,13 +124,40 @@ impl App {
     fn job_answer(&self, job: &Job, source: Source, charge: Charge) -> Answer {
         let content = job.content.clone().or_else(|| job.problem.clone()).unwrap_or_else(|| serde_json::json!({}));
         let mut answer = Answer::new(job.status.clone(), content, charge);
-        answer.charge.remaining = charge.remaining.or(job.credits_remaining);
         answer.untrusted = true;
         let mut view = JobView::new(job, source, self.jobs.progress(job), now());
         view.bound_outputs();
         answer.job = Some(view);
         answer.tips = tips(job, None);
         answer
+    }
+
+    /// The last step of every call about jobs: the newest balance of the account, and a bound on what is shown.
+    async fn finish(&self, caller: &Caller, mut answer: Answer) -> Answer {
+        match answer.charge.remaining {
+            Some(balance) => self.note_balance(caller, balance),
+            None => answer.charge.remaining = self.newest_balance(caller).await,
+        }
+        bounded::bound_content(&mut answer);
+        answer
+    }
+
+    /// Remembers a balance that the account has just reported.
+    fn note_balance(&self, caller: &Caller, balance: i64) {
+        let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
+        if balances.len() >= BALANCES_KEPT {
+            balances.clear();
+        }
+        balances.insert(caller.owner.account().clone(), balance);
+    }
+
+    /// The newest balance that the account reported to this process, else to this ledger.
+    async fn newest_balance(&self, caller: &Caller) -> Option<i64> {
+        let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(caller.owner.account()).copied();
+        match known {
+            Some(balance) => Some(balance),
+            None => self.jobs.ledger().last_balance(&caller.owner.tenant).await.ok().flatten().map(|(balance, _)| balance),
+        }
     }
 
     /// Reports the state of `job` to the caller.
@@ -129,6 +171,9 @@ impl App {
         });
     }
 }
+
+/// Accounts whose balance is remembered.
+const BALANCES_KEPT: usize = 10_000;
 
 /// One pace for all processes on a ledger. A ledger that cannot be asked delays no request.
 fn shared_pace(ledger: &Arc<Ledger>) -> Option<SharedPace> {

@@ -77,10 +77,7 @@ impl App {
         let at = now();
         let page = ledger.list(tenant, None, limit, cursor).await?;
         let balance = ledger.last_balance(tenant).await?;
-        let time = rfc3339(at);
-        let today = time.split('T').next().unwrap_or_default();
-        let spending = ledger.spending(tenant, SPENDING_ROWS).await?;
-        let spent_today = spending.iter().filter(|row| row.day == today).map(|row| row.credits).sum();
+        let spent_today = self.spent_today(tenant).await?;
         Ok(Overview {
             jobs: page.jobs.iter().map(|job| Glance::new(job, at)).collect(),
             total: page.total,
@@ -88,6 +85,16 @@ impl App {
             balance: balance.map(|(credits, reported_at)| (credits, rfc3339(reported_at))),
             spent_today,
         })
+    }
+}
+
+impl App {
+    /// Credits that this ledger saw the tenant spend today (UTC).
+    pub(super) async fn spent_today(&self, tenant: &Tenant) -> Result<i64> {
+        let time = rfc3339(now());
+        let today = time.split('T').next().unwrap_or_default();
+        let spending = self.jobs.ledger().spending(tenant, SPENDING_ROWS).await?;
+        Ok(spending.iter().filter(|row| row.day == today).map(|row| row.credits).sum())
     }
 }
 

@@ -1,16 +1,23 @@
-//! The documents that a call names: judged before anything is paid for, uploaded where they are local.
+//! The documents that a call names: judged before anything is paid for, taken from other jobs, uploaded where local.
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
-use super::{App, Caller, Event, or_cancelled};
+use super::uploads::Uploading;
+use super::{App, Caller};
 use crate::catalog::arguments::Sources;
-use crate::catalog::{Operation, shorten};
+use crate::catalog::shorten;
 use crate::charge::Charge;
-use crate::error::{Error, Result};
-use crate::files::{LocalFile, is_local, is_private, private_link_in, upload};
+use crate::error::{Error, Kind, Result};
+use crate::files::{LocalFile, is_local, is_private, private_link_in};
+use crate::hint;
+use crate::jobs::{Job, JobStatus};
+use crate::next_step::NextStep;
 
 /// Longest part of a link that a message quotes.
 const LINK_SHOWN_CHARS: usize = 200;
+/// How a link to a job begins.
+const JOB_SCHEME: &str = "job://";
 
 /// A document that was judged.
 pub(super) enum Judged {
@@ -18,6 +25,24 @@ pub(super) enum Judged {
     Link(String),
     /// It lies on this machine and is uploaded first.
     Local(LocalFile),
+}
+
+/// A document that is the result of another job.
+#[derive(Debug, PartialEq, Eq)]
+struct JobRef<'a> {
+    id: &'a str,
+    /// Which of several files, counted from 0.
+    index: Option<usize>,
+    /// Whether it says that it is a job.
+    is_certain: bool,
+}
+
+/// The sources with the links of those that are uploaded, or the news that an upload goes on.
+pub(super) enum Ready {
+    /// The body with every link in it, and what the uploads cost.
+    Body(Map<String, Value>, Charge),
+    /// An upload goes on after the call; what was paid so far.
+    UploadGoesOn(Charge),
 }
 
 impl App {
@@ -32,13 +57,20 @@ impl App {
         }
     }
 
-    /// Judges the documents of a call, in order, without paying for anything.
+    /// Judges the documents of a call, in order. A result of another job becomes its link, renewed if it has expired.
+    /// Returns what renewing cost.
     ///
     /// # Errors
-    /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network.
-    pub(super) async fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<Vec<Judged>> {
+    /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network and for a job
+    /// that is not finished, has nothing to pass on, or has several files of which none is chosen.
+    pub(super) async fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<(Vec<Judged>, Charge)> {
+        let mut charge = Charge::NONE;
         let mut judged = Vec::with_capacity(sources.items.len());
         for item in &sources.items {
+            if let Some(link) = self.result_of_job(caller, item, &mut charge).await? {
+                judged.push(Judged::Link(link));
+                continue;
+            }
             judged.push(if is_local(item) {
                 Judged::Local(caller.sandbox.readable(item).await?)
             } else if is_private(item) && !self.client.is_local() {
@@ -47,50 +79,88 @@ impl App {
                 Judged::Link(item.clone())
             });
         }
-        Ok(judged)
+        Ok((judged, charge))
     }
 
-    /// Uploads what is local and puts the links into `body`. Returns the body and what the uploads cost.
+    /// The link to the result of the job that `item` names; none when it names no job.
+    async fn result_of_job(&self, caller: &Caller, item: &str, charge: &mut Charge) -> Result<Option<String>> {
+        let Some(wanted) = job_ref(item) else { return Ok(None) };
+        let job = match self.jobs.get(&caller.owner, wanted.id).await {
+            Ok(job) => job,
+            Err(error) if wanted.is_certain => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let (job, links) = match self.links_for_chain(&job).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, charge, error).await?;
+                let links = self.links_of(&job).await?;
+                (job, links)
+            }
+            other => (job, other?),
+        };
+        match (links.as_slice(), wanted.index) {
+            ([], _) => Err(Error::invalid(
+                format!("Job {} has no file that another job could take.", job.id()),
+                hint![NextStep::Show(job.id().to_owned()), " shows what it returned."],
+            )),
+            ([only], None) => Ok(Some(only.expose().to_owned())),
+            (links, None) => Err(Error::invalid(
+                format!("Job {} has {} files, and one is needed.", job.id(), links.len()),
+                format!("Choose with {JOB_SCHEME}{}#1 to #{}, counted from 1.", job.id(), links.len()),
+            )),
+            (links, Some(index)) => match links.get(index) {
+                Some(link) => Ok(Some(link.expose().to_owned())),
+                None => Err(Error::invalid(
+                    format!("Job {} has no file {}.", job.id(), index + 1),
+                    format!("It has {}, counted from 1.", links.len()),
+                )),
+            },
+        }
+    }
+
+    async fn links_for_chain(&self, job: &Job) -> Result<Vec<crate::secret::PresignedUrl>> {
+        if job.status == JobStatus::Success {
+            return self.links_of(job).await;
+        }
+        let hint = if job.status.is_terminal() {
+            hint!["It made no result: submit it again, or name another document."]
+        } else {
+            hint![NextStep::WaitFor(job.id().to_owned()), ", then pass it again. Nothing was submitted."]
+        };
+        Err(Error::invalid(format!("Job {} is not finished: it is `{}`.", job.id(), job.status.as_str()), hint))
+    }
+
+    /// Uploads what is local and puts the links into `body`. At `until` an upload goes on without the call.
     ///
     /// # Errors
-    /// As [`upload`], with what was charged before.
+    /// As `App::upload_once`, with what was charged before.
     pub(super) async fn with_sources(
         &self,
         caller: &Caller,
-        operation: &Operation,
         mut body: Map<String, Value>,
         sources: &Sources,
         judged: Vec<Judged>,
-    ) -> Result<(Map<String, Value>, Charge)> {
+        until: Option<Instant>,
+    ) -> Result<Ready> {
         let mut charge = Charge::NONE;
         let mut links = Vec::with_capacity(judged.len());
         for source in judged {
-            links.push(match source {
-                Judged::Link(link) => link,
+            match source {
+                Judged::Link(link) => links.push(link),
                 Judged::Local(file) => {
-                    let name = file
-                        .path
-                        .file_name()
-                        .map_or_else(|| operation.name.to_owned(), |name| name.to_string_lossy().into_owned());
-                    caller.emit(Event::Uploading { name, bytes: file.bytes });
-                    let uploading = upload(
-                        &self.jobs,
-                        &self.client,
-                        &self.hosts,
-                        &caller.owner,
-                        &file,
-                        None,
-                        self.config.max_file_bytes,
-                    );
-                    let uploaded =
-                        or_cancelled(&caller.cancel, uploading).await.map_err(|error| error.with_charge(charge))?;
-                    charge.add(uploaded.charge);
-                    uploaded.link.expose().to_owned()
+                    let uploading = self.upload_once(caller, &file, until).await;
+                    match uploading.map_err(|error| error.with_charge(charge))? {
+                        Uploading::Done(link, cost) => {
+                            charge.add(cost);
+                            links.push(link.expose().to_owned());
+                        }
+                        Uploading::GoesOn => return Ok(Ready::UploadGoesOn(charge)),
+                    }
                 }
-            });
+            }
         }
         body.insert(sources.wire.to_owned(), json!(sources.joined(&links)));
-        Ok((body, charge))
+        Ok(Ready::Body(body, charge))
     }
 }
 
@@ -104,4 +174,45 @@ fn leads_into_private_network(link: &str) -> Error {
         format!("`{shown}` leads into a private network, where the service cannot go."),
         "Save the file on this machine and pass its path: it is uploaded first.",
     )
+}
+
+/// The job that `item` may name: `job://ID`, `job://ID/result`, either with `?index=N` (from 0) or `#N` (from 1), or a
+/// bare id, which only the ledger can tell from a file's name.
+fn job_ref(item: &str) -> Option<JobRef<'_>> {
+    let is_certain = item.len() > JOB_SCHEME.len()
+        && item.get(..JOB_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(JOB_SCHEME));
+    let rest = if is_certain { item.get(JOB_SCHEME.len()..)? } else { item };
+    let (rest, number) = match rest.rsplit_once('#') {
+        Some((rest, number)) => (rest, Some(number.parse::<usize>().ok()?.checked_sub(1)?)),
+        None => (rest, None),
+    };
+    let (rest, index) = match rest.split_once("?index=") {
+        Some((rest, index)) if is_certain => (rest, Some(index.parse::<usize>().ok()?)),
+        _ => (rest, number),
+    };
+    let id = rest.strip_suffix("/result").unwrap_or(rest);
+    let is_id = !id.is_empty() && id.len() <= 200 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    // A bare id has no dot: names of files and hosts do.
+    (is_id && (is_certain || !id.contains(['.', ':', '\\']))).then_some(JobRef { id, index, is_certain })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_named_in_several_ways() {
+        for (item, id, index, is_certain) in [
+            ("job://J1", "J1", None, true),
+            ("job://J1/result", "J1", None, true),
+            ("JOB://J1#2", "J1", Some(1), true),
+            ("job://J1/result?index=2", "J1", Some(2), true),
+            ("ABCDEF123456", "ABCDEF123456", None, false),
+        ] {
+            assert_eq!(job_ref(item), Some(JobRef { id, index, is_certain }), "{item}");
+        }
+        for item in ["a.pdf", "https://h.test/a", "folder/a", "job://", "C:\\a"] {
+            assert_eq!(job_ref(item), None, "{item}");
+        }
+    }
 }

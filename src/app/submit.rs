@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::tasks::FollowUp;
+use super::estimate::needs_consent;
+use super::pages::selection;
+use super::sources::{Judged, Ready};
 use super::wait::is_failure;
-use super::{Answer, App, Caller, ResponseMode, or_cancelled, round_seconds, tips};
+use super::{Answer, App, Caller, Estimate, ResponseMode, or_cancelled, round_seconds, tips};
 use crate::api::CALL_PATIENCE;
-use crate::catalog::{self, arguments};
+use crate::catalog::arguments::{self, Arguments};
+use crate::catalog::media_types::extension_of;
+use crate::catalog::{self, Effect, Operation, Output};
 use crate::charge::Charge;
 use crate::error::{Kind, Result};
 use crate::hint;
-use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source};
+use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, hash_of_request};
 use crate::next_step::{Audience, Hint, NextStep};
 
 /// How long a submit waits when it says nothing.
@@ -23,6 +29,8 @@ pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
 const FOLLOW_UP: Duration = Duration::from_secs(10);
 /// What they get in any case, when even that is over.
 const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
+/// How long a client that takes tasks is kept waiting before a call becomes one.
+pub(super) const GRACE: Duration = Duration::from_secs(8);
 /// What is said of a `client_request_id` that was used before.
 const REPEAT_NOTE: &str =
     "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
@@ -32,7 +40,7 @@ const REPEAT_NOTE: &str =
 pub struct SubmitRequest {
     /// Catalog name.
     pub operation: String,
-    /// Arguments in any accepted spelling.
+    /// Arguments in any accepted spelling. Several documents for an operation that takes one are one job each.
     pub arguments: Map<String, Value>,
     /// How long to wait; zero returns at once. Default: [`SUBMIT_WAIT_DEFAULT`].
     pub wait: Option<Duration>,
@@ -44,6 +52,8 @@ pub struct SubmitRequest {
     pub overwrite: bool,
     /// The caller's own id, under which nothing is paid for twice.
     pub client_request_id: Option<String>,
+    /// The id of the [`Quote`](super::Quote) that a person agreed to.
+    pub consent: Option<String>,
 }
 
 impl App {
@@ -51,9 +61,53 @@ impl App {
     ///
     /// # Errors
     /// Everything that ends the call before there is a job; from then on the answer says what happened.
-    pub async fn submit(&self, caller: &Caller, mut request: SubmitRequest) -> Result<Answer> {
-        let began = Instant::now();
+    pub async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Answer> {
         let operation = catalog::find(&request.operation)?;
+        let answer = match App::several_documents(operation, &request.arguments)? {
+            Some(several) => self.submit_many(caller, operation, request, several).boxed().await?,
+            None => self.submit_one(caller, operation, request, false).boxed().await?,
+        };
+        Ok(self.finish(caller, answer).await)
+    }
+
+    /// What a submit would cost. Nothing is sent or charged.
+    ///
+    /// # Errors
+    /// What would refuse the submit before anything is paid for.
+    pub async fn estimate(&self, caller: &Caller, request: &SubmitRequest) -> Result<Estimate> {
+        let operation = catalog::find(&request.operation)?;
+        let Some((param, documents)) = App::several_documents(operation, &request.arguments)? else {
+            let arguments = arguments::read(operation, request.arguments.clone())?;
+            return Ok(self.judged_estimate(caller, operation, &arguments).await?.0);
+        };
+        self.estimate_many(caller, operation, &request.arguments, param, &documents).await
+    }
+
+    /// Judges the documents and pages of a call, and what it will cost. Returns the judged documents too.
+    pub(super) async fn judged_estimate(
+        &self,
+        caller: &Caller,
+        operation: &'static Operation,
+        arguments: &Arguments,
+    ) -> Result<(Estimate, Vec<Judged>, Charge)> {
+        let pages = arguments.body.get("pages").and_then(Value::as_str).and_then(|text| selection(operation, text));
+        let (judged, charge) = match &arguments.sources {
+            Some(sources) => self.judge_sources(caller, sources).await?,
+            None => (Vec::new(), Charge::NONE),
+        };
+        let estimate = self.estimate_for(caller, operation, pages.as_ref(), &judged).await;
+        Ok((estimate.map_err(|error| error.with_charge(charge))?, judged, charge))
+    }
+
+    /// Submits one job. `is_agreed` when its price was agreed to as part of a larger call.
+    pub(super) async fn submit_one(
+        &self,
+        caller: &Caller,
+        operation: &'static Operation,
+        mut request: SubmitRequest,
+        is_agreed: bool,
+    ) -> Result<Answer> {
+        let began = Instant::now();
         let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         caller.policy.allows(operation, &arguments)?;
         self.refuse_private_links(&arguments.body)?;
@@ -68,13 +122,34 @@ impl App {
             }
         };
         if let Some(save_to) = &request.save_to {
-            caller.sandbox.target(Some(save_to), operation.name, request.overwrite).await?;
+            let name = expected_name(operation, &arguments);
+            let name = name.as_deref().unwrap_or(operation.name);
+            caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
         }
-        let (body, mut charge) = match &arguments.sources {
-            None => (arguments.body, Charge::NONE),
+        let judging = self.judged_estimate(caller, operation, &arguments);
+        let (estimate, judged, mut charge) = or_cancelled(&caller.cancel, judging.boxed()).await?;
+        if !is_agreed {
+            self.refuse_beyond_balance(caller, &estimate).await.map_err(|error| error.with_charge(charge))?;
+            let quote = self.quote(&estimate, &hash_of_request(operation, &identity));
+            if let Some(quote) = quote.filter(|quote| request.consent.as_deref() != Some(quote.id.as_str())) {
+                return Ok(needs_consent(quote));
+            }
+        }
+        let body = match &arguments.sources {
+            None => arguments.body,
             Some(sources) => {
-                let judged = self.judge_sources(caller, sources).await?;
-                Box::pin(self.with_sources(caller, operation, arguments.body, sources, judged)).await?
+                let until = caller.max_wait.map(|max| began + max);
+                let ready = self.with_sources(caller, arguments.body, sources, judged, until);
+                match Box::pin(ready).await.map_err(|error| error.with_charge(charge))? {
+                    Ready::Body(body, cost) => {
+                        charge.add(cost);
+                        body
+                    }
+                    Ready::UploadGoesOn(cost) => {
+                        charge.add(cost);
+                        return Ok(upload_goes_on(charge));
+                    }
+                }
             }
         };
         let outgoing = Outgoing {
@@ -85,6 +160,9 @@ impl App {
         };
         let submitted = Box::pin(prepared.send(outgoing)).await.map_err(|error| error.with_charge(charge))?;
         charge.add(submitted.charge);
+        if operation.effect == Effect::DeletesFile {
+            self.uploads.forget(caller.owner.account());
+        }
         let note = match (&submitted.twin, submitted.is_repeat) {
             (_, true) => Some(REPEAT_NOTE.to_owned()),
             (Some(twin), _) => Some(format!(
@@ -108,26 +186,30 @@ impl App {
         note: Option<String>,
     ) -> Result<Answer> {
         let asked = request.wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
-        let takes_a_task = match caller.response_mode {
+        let wanted = FollowUp {
+            read: request.read,
+            save_to: request.save_to.clone(),
+            overwrite: request.overwrite,
+            interval: None,
+        };
+        let may_become_a_task = job.job_id.is_some() && !job.status.is_terminal();
+        let is_task_at_once = match caller.response_mode {
             ResponseMode::Inline => false,
-            ResponseMode::PreferTask => !asked.is_zero(),
+            ResponseMode::PreferTask => !asked.is_zero() && self.is_beyond_grace(&job),
             ResponseMode::TaskOnly { .. } => true,
         };
-        if takes_a_task && job.job_id.is_some() && !job.status.is_terminal() {
-            let follow_up = FollowUp {
-                read: request.read,
-                save_to: request.save_to.clone(),
-                overwrite: request.overwrite,
-                interval: None,
-            };
-            match self.create_task(caller, &job.operation, &job, &follow_up, charge).await {
+        if may_become_a_task && is_task_at_once {
+            match self.create_task(caller, &job.operation, &job, &wanted, charge).await {
                 Ok(answer) => return Ok(answer),
                 // From here on there is a job: whatever happens, the answer names it.
-                Err(error) => {
-                    tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead")
-                }
+                Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead"),
             }
         }
+        // Within the grace the answer is the whole one; a job that takes longer becomes a task.
+        let wait = match caller.response_mode {
+            ResponseMode::PreferTask => asked.min(GRACE),
+            ResponseMode::Inline | ResponseMode::TaskOnly { .. } => asked,
+        };
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
             let source = if charge == Charge::NONE { Source::Cache } else { Source::Live };
             (self.job_answer(&job, source, charge), job)
@@ -137,7 +219,7 @@ impl App {
             let waited = match left {
                 // The upload took all the time there was. A check a moment after the submit would only cost.
                 Some(Duration::ZERO) => Ok((self.not_waited_for(&job), job.clone())),
-                _ => self.wait_for_one(caller, job.id(), asked, left, None).await,
+                _ => self.wait_for_one(caller, job.id(), wait, left, None).await,
             };
             match waited {
                 Ok((answer, job)) => {
@@ -156,6 +238,12 @@ impl App {
                 }
             }
         };
+        if caller.response_mode == ResponseMode::PreferTask && may_become_a_task && !asked.is_zero() && !job.status.is_terminal() {
+            match self.create_task(caller, &job.operation, &job, &wanted, answer.charge).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task"),
+            }
+        }
         answer.is_error = is_failure(&job.status) && !asked.is_zero();
         if job.status == JobStatus::Success {
             // A caller whose client cuts calls off after a minute, or a little after the longest wait allowed, is
@@ -163,9 +251,9 @@ impl App {
             let until = caller.max_wait.map(|max| {
                 (began + CALL_PATIENCE.max(max.saturating_add(FOLLOW_UP))).max(Instant::now() + FOLLOW_UP_MIN)
             });
-            Box::pin(self.include_text(&job, request.read, until, &mut answer)).await;
-            if let Some(save_to) = &request.save_to {
-                Box::pin(self.include_files(caller, &job, save_to, request.overwrite, until, &mut answer)).await;
+            self.deliver(caller, &job, &wanted, until, &mut answer).boxed().await;
+            if let Some(view) = &mut answer.job {
+                view.without_times();
             }
         }
         if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
@@ -181,6 +269,11 @@ impl App {
         Ok(answer)
     }
 
+    /// Whether a job is expected to run longer than the grace anyway.
+    pub(super) fn is_beyond_grace(&self, job: &Job) -> bool {
+        self.jobs.next_check_in(job) > GRACE
+    }
+
     /// The answer about a job that there was no time to wait for.
     fn not_waited_for(&self, job: &Job) -> Answer {
         let retry_after = round_seconds(self.jobs.next_check_in(job));
@@ -193,4 +286,34 @@ impl App {
         }
         answer
     }
+}
+
+/// The answer of a call whose upload goes on without it.
+fn upload_goes_on(charge: Charge) -> Answer {
+    let content = serde_json::json!({"upload": "in progress", "submitted": false});
+    Answer::new(JobStatus::Queued, content, charge).with_tips(hint![
+        "The upload takes longer than a call may, and goes on here; nothing was submitted yet. Call ",
+        NextStep::Submit,
+        " again with the same arguments: it takes the upload up, which is paid for once."
+    ])
+}
+
+/// The file name that the service gives to the result, where it is certain: the name that was asked for, or the
+/// source's with the ending of the result.
+pub fn expected_name(operation: &Operation, arguments: &Arguments) -> Option<String> {
+    let extension = match operation.output {
+        Output::Text(mime) | Output::Binary(mime) => extension_of(mime)?,
+        Output::Many(_) | Output::Inline | Output::Nothing => return None,
+    };
+    let named = arguments.body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let source = arguments.sources.as_ref().and_then(|sources| match sources.items.as_slice() {
+        [only] if !only.starts_with("job:") => Some(super::many::short_name(only)),
+        _ => None,
+    });
+    let name = match named {
+        Some(name) => name.to_owned(),
+        None => source.filter(|name| name.contains('.'))?,
+    };
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    Some(format!("{stem}.{extension}"))
 }

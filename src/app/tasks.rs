@@ -19,7 +19,7 @@ use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
-use crate::jobs::{Job, JobStatus, Source, Task, TaskStatus, WaitOptions};
+use crate::jobs::{Job, Source, Task, TaskStatus, WaitOptions};
 use crate::next_step::NextStep;
 
 /// The tool name of tasks that wait for a job which they did not submit.
@@ -263,18 +263,16 @@ impl App {
         let used = job.credits_total().map(|total| total - task.credits_before);
         let mut answer = self.job_answer(job, Source::Cache, Charge::new(used, None));
         answer.is_error = super::wait::is_failure(&job.status);
-        if job.status != JobStatus::Success {
-            return answer;
+        let mut wanted = FollowUp::of(task);
+        if task.tool == WAIT_TOOL && wanted.read.is_none() {
+            // A wait includes text only where it was asked for.
+            wanted.read = Some(0);
         }
-        let follow_up = FollowUp::of(task);
-        if task.tool != WAIT_TOOL {
-            self.include_text(job, follow_up.read, None, &mut answer).await;
+        if !job.saved_to.is_empty() {
+            wanted.save_to = None;
         }
-        if let Some(save_to) = &follow_up.save_to
-            && job.saved_to.is_empty()
-        {
-            self.include_files(caller, job, save_to, follow_up.overwrite, None, &mut answer).await;
-        }
+        self.deliver(caller, job, &wanted, None, &mut answer).await;
+        let answer = self.finish(caller, answer).await;
         answer
     }
 

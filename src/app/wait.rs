@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::tasks::{FollowUp, WAIT_TOOL};
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
+use super::submit::GRACE;
+use super::tasks::{FollowUp, WAIT_TOOL};
 use super::tips::{self, tips};
 use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
@@ -15,6 +17,9 @@ use crate::next_step::{Audience, NextStep};
 
 /// How long a job is waited for when a call says nothing.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long fetching a result may go on after the longest wait of a call.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to wait for, and what to do with what comes.
 #[derive(Clone, Debug, Default)]
@@ -72,24 +77,65 @@ impl App {
     /// # Errors
     /// As `Jobs::wait`.
     pub async fn wait_for(&self, caller: &Caller, request: &WaitRequest) -> Result<Answer> {
-        let [job_id] = request.job_ids.as_slice() else {
-            return Err(Error::invalid(
-                "A wait takes one job.",
-                hint!["Name it with ", NextStep::Argument("job_id".into()), "."],
-            ));
+        let answer = match request.job_ids.as_slice() {
+            [] => {
+                return Err(Error::invalid(
+                    "No job is named.",
+                    hint![
+                        "Name one with ",
+                        NextStep::Argument("job_id".into()),
+                        ", or several with ",
+                        NextStep::Argument("job_ids".into()),
+                        "."
+                    ],
+                ));
+            }
+            [job_id] => self.wait_for_single(caller, job_id, request).boxed().await?,
+            _ => self.wait_for_many(caller, request).boxed().await?,
         };
-        let asked = request.timeout.unwrap_or(WAIT_DEFAULT);
-        if caller.response_mode != ResponseMode::Inline
-            && !asked.is_zero()
-            && let Some(answer) = Box::pin(self.wait_as_task(caller, job_id, request.interval)).await?
-        {
-            return Ok(answer);
-        }
-        Ok(self.wait_for_one(caller, job_id, asked, caller.max_wait, request.interval).await?.0)
+        Ok(self.finish(caller, answer).await)
     }
 
-    /// A task instead of a wait, unless the job has ended or does not exist.
-    async fn wait_as_task(&self, caller: &Caller, job_id: &str, interval: Option<Duration>) -> Result<Option<Answer>> {
+    async fn wait_for_single(&self, caller: &Caller, job_id: &str, request: &WaitRequest) -> Result<Answer> {
+        let asked = request.timeout.unwrap_or(WAIT_DEFAULT);
+        let wanted = FollowUp {
+            read: Some(request.read.unwrap_or(0)),
+            save_to: request.save_to.clone(),
+            overwrite: request.overwrite,
+            interval: request.interval,
+        };
+        if let Some(save_to) = &request.save_to {
+            caller.sandbox.target(Some(save_to), "result", true).await?;
+        }
+        let wait = match caller.response_mode {
+            ResponseMode::Inline => asked,
+            ResponseMode::TaskOnly { .. } | ResponseMode::PreferTask if asked.is_zero() => asked,
+            mode => {
+                if let Some(answer) = Box::pin(self.wait_as_task(caller, job_id, &wanted, mode)).await? {
+                    return Ok(answer);
+                }
+                asked.min(GRACE)
+            }
+        };
+        let began = Instant::now();
+        let (mut answer, job) = self.wait_for_one(caller, job_id, wait, caller.max_wait, request.interval).await?;
+        if wait < asked && job.job_id.is_some() && !job.status.is_terminal() {
+            return self.create_task(caller, WAIT_TOOL, &job, &wanted, answer.charge).await;
+        }
+        let until = caller.max_wait.map(|max| began + max + FETCH_TIMEOUT);
+        self.deliver(caller, &job, &wanted, until, &mut answer).boxed().await;
+        Ok(answer)
+    }
+
+    /// A task instead of a wait: at once for a client that takes nothing else, and for a job that is expected to run
+    /// beyond the grace. None for a job that has ended, does not exist, or may end within the grace.
+    async fn wait_as_task(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        wanted: &FollowUp,
+        mode: ResponseMode,
+    ) -> Result<Option<Answer>> {
         let ledger = self.jobs.ledger();
         let mut charge = Charge::NONE;
         let mut found = ledger.get(&caller.owner.tenant, job_id).await?;
@@ -104,8 +150,10 @@ impl App {
         }
         match found {
             Some(job) if job.job_id.is_some() && !job.status.is_terminal() => {
-                let follow_up = FollowUp { interval, ..FollowUp::default() };
-                self.create_task(caller, WAIT_TOOL, &job, &follow_up, charge).await.map(Some)
+                if mode == ResponseMode::PreferTask && charge == Charge::NONE && !self.is_beyond_grace(&job) {
+                    return Ok(None);
+                }
+                self.create_task(caller, WAIT_TOOL, &job, wanted, charge).await.map(Some)
             }
             _ => Ok(None),
         }

@@ -85,6 +85,12 @@ impl PageList {
         Ok(pages)
     }
 
+    /// The list in words, with the first page as 1: `1, 3–6, 8–last`.
+    pub fn words_from_one(&self) -> String {
+        let words: Vec<String> = self.items.iter().map(|item| item.words_from_one()).collect();
+        words.join(", ")
+    }
+
     fn index(&self, place: Place, count: u32) -> Result<u32, BadPages> {
         let (index, page) = match place {
             Place::FromStart(index) => (Some(index), index.saturating_add(self.first)),
@@ -113,6 +119,22 @@ impl Item {
                 (Place::FromStart(from), Place::FromStart(to)) if to < from => Err(BadPages::Reversed(item.to_owned())),
                 (from, to) => Ok(Item::Range(from, Some(to))),
             },
+        }
+    }
+}
+
+impl Item {
+    fn words_from_one(self) -> String {
+        let place = |place: Place| match place {
+            Place::FromStart(index) => index.saturating_add(1).to_string(),
+            Place::FromEnd(0) => "last".to_owned(),
+            Place::FromEnd(index) => format!("last-{index}"),
+        };
+        match self {
+            Item::Each => "each".to_owned(),
+            Item::Range(from, Some(to)) if from == to => place(from),
+            Item::Range(from, Some(to)) => format!("{}–{}", place(from), place(to)),
+            Item::Range(from, None) => format!("{}–last", place(from)),
         }
     }
 }

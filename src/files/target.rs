@@ -3,15 +3,17 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, OpenOptions};
+use sha2::{Digest, Sha256};
 
 use super::local_file::Place;
 use super::quota::Quota;
+use super::root::open_file;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -22,6 +24,9 @@ const PART_STEM_BYTES_MAX: usize = 180;
 const STALE_AFTER: Duration = Duration::from_secs(60);
 /// Most entries of a folder that are searched for leftovers.
 const SEARCHED_MAX: usize = 10_000;
+
+/// Bytes that are hashed in one go.
+const HASHED_BYTES: usize = 256 * 1024;
 
 /// A file that may be written. Prints as the path that its caller may know.
 #[derive(Clone, Debug)]
@@ -47,6 +52,35 @@ impl Target {
     /// Whether something of its name is there. Touches the disk.
     pub(super) fn exists(&self) -> bool {
         self.place.root.folder(&self.place.folder).is_ok_and(|dir| dir.symlink_metadata(&self.place.name).is_ok())
+    }
+
+    /// Whether something of its name is there.
+    pub async fn is_there(&self) -> bool {
+        let target = self.clone();
+        tokio::task::spawn_blocking(move || target.exists()).await.unwrap_or(false)
+    }
+
+    /// Size and SHA-256 of the file that is there; none when it cannot be read.
+    pub async fn digest(&self) -> Option<(u64, String)> {
+        let target = self.clone();
+        tokio::task::spawn_blocking(move || target.digest_blocking().ok()).await.ok()?
+    }
+
+    fn digest_blocking(&self) -> io::Result<(u64, String)> {
+        let folder = self.place.root.folder(&self.place.folder)?;
+        let (mut file, _) = open_file(&folder, &self.place.name)?;
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; HASHED_BYTES];
+        let mut bytes = 0_u64;
+        loop {
+            let count = file.read(&mut chunk)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(chunk.get(..count).unwrap_or_default());
+            bytes = bytes.saturating_add(count as u64);
+        }
+        Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
     /// Bytes that may still be written, where there is a quota. Touches the disk.

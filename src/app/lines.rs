@@ -1,0 +1,186 @@
+//! One answer about many jobs: a line a job, grouped by state, within a bound.
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Status, TextOutput};
+use crate::charge::Charge;
+use crate::hint;
+use crate::jobs::JobStatus;
+use crate::next_step::NextStep;
+
+/// Up to this many jobs, lines of saved results name the job too.
+const IDS_WITH_FILES_MAX: usize = 10;
+/// Longest reason in a line, in characters.
+const REASON_CHARS_MAX: usize = 160;
+/// Longest document name in a line, in characters.
+const DOCUMENT_CHARS_MAX: usize = 80;
+/// Jobs that a tip names.
+const IDS_IN_TIP_MAX: usize = 3;
+
+/// What became of one job of a call about many.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// The job; none where there is no job yet.
+    pub job_id: Option<String>,
+    /// The document it is about, if that is known.
+    pub document: Option<String>,
+    /// Its state, or `error` when the request about it failed.
+    pub status: Status,
+    /// Why it did not succeed.
+    pub reason: Option<String>,
+    /// Paths of saved files.
+    pub saved_to: Vec<String>,
+    /// The start of its text.
+    pub text: Option<TextOutput>,
+    /// What is left to say about it.
+    pub note: Option<String>,
+}
+
+impl Line {
+    /// A line about a job of which only this is known.
+    pub(super) fn new(job_id: Option<String>, document: Option<String>, status: impl Into<Status>) -> Line {
+        Line { job_id, document, status: status.into(), reason: None, saved_to: Vec::new(), text: None, note: None }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(&self.status, Status::Job(status) if !status.is_terminal())
+    }
+
+    fn is_failure(&self) -> bool {
+        match &self.status {
+            Status::Job(status) => super::wait::is_failure(status),
+            Status::Error => true,
+        }
+    }
+}
+
+/// The answer about `lines`. `retry_after` is when a further wait makes sense, in seconds.
+pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f64>) -> Answer {
+    let open: Vec<&Line> = lines.iter().filter(|line| line.is_open()).collect();
+    let failures = lines.iter().filter(|line| line.is_failure()).count();
+    let status = match (open.is_empty(), failures) {
+        (false, _) => JobStatus::Working,
+        (true, 0) => JobStatus::Success,
+        (true, _) => JobStatus::Failed,
+    };
+    let folder = common_folder(lines);
+    let mut content = Map::new();
+    content.insert("total".to_owned(), json!(lines.len()));
+    if let Some(folder) = &folder {
+        content.insert("folder".to_owned(), json!(folder));
+    }
+    for line in lines {
+        let group = content.entry(line.status.as_str().to_owned()).or_insert_with(|| json!([]));
+        if let Some(group) = group.as_array_mut() {
+            group.push(shown(line, folder.as_deref(), lines.len()));
+        }
+    }
+    let mut answer = Answer::new(status, Value::Object(content), charge);
+    answer.untrusted = true;
+    answer.is_error = failures > 0 && failures == lines.len();
+    if !open.is_empty() {
+        let waits: Vec<&str> = open.iter().filter_map(|line| line.job_id.as_deref()).collect();
+        let unsent = open.len() - waits.len();
+        answer.tips = Some(if unsent > 0 {
+            hint![
+                format!("{unsent} documents are still being submitted here. The same call of "),
+                NextStep::Submit,
+                " takes them up; nothing is paid for twice."
+            ]
+        } else {
+            let ids = match waits.as_slice() {
+                few if few.len() <= IDS_IN_TIP_MAX => few.join(", "),
+                many => format!("those {} ids", many.len()),
+            };
+            let when = retry_after.map_or(String::new(), |seconds| format!(" in about {} s", seconds.ceil()));
+            hint![
+                NextStep::WaitFor(ids),
+                format!("{when} takes the wait up again, with "),
+                NextStep::Argument("save_to".into()),
+                " for files."
+            ]
+        });
+    }
+    answer
+}
+
+fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| {
+        shown.insert(name.to_owned(), value);
+    };
+    let is_delivered = !line.saved_to.is_empty();
+    if let Some(job_id) = line.job_id.as_ref().filter(|_| !is_delivered || total <= IDS_WITH_FILES_MAX) {
+        put("job_id", json!(job_id));
+    }
+    if let Some(document) = &line.document {
+        put("document", json!(crate::catalog::shorten(document, DOCUMENT_CHARS_MAX)));
+    }
+    let within = |path: &String| match folder {
+        Some(folder) => path.strip_prefix(folder).map_or(path.as_str(), |name| name.trim_start_matches(['/', '\\'])).to_owned(),
+        None => path.clone(),
+    };
+    match line.saved_to.as_slice() {
+        [] => {}
+        [one] => put("saved_to", json!(within(one))),
+        [first, ..] => {
+            put("saved_to", json!(within(first)));
+            put("files", json!(line.saved_to.len()));
+        }
+    }
+    if let Some(text) = &line.text {
+        put("text", json!(text.text));
+        if let Some(next) = text.next_offset {
+            put("next_offset", json!(next));
+        }
+    }
+    if let Some(reason) = &line.reason {
+        put("reason", json!(crate::catalog::shorten(reason, REASON_CHARS_MAX)));
+    }
+    if let Some(note) = &line.note {
+        put("note", json!(crate::catalog::shorten(note, REASON_CHARS_MAX)));
+    }
+    Value::Object(shown)
+}
+
+/// The folder that all saved files lie in, if it is one.
+fn common_folder(lines: &[Line]) -> Option<String> {
+    let folder_of = |path: &String| std::path::Path::new(path).parent().map(|folder| folder.display().to_string());
+    let mut folders = lines.iter().flat_map(|line| &line.saved_to).map(folder_of);
+    let first = folders.next()??;
+    folders.all(|folder| folder.as_ref() == Some(&first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(number: usize) -> Line {
+        Line {
+            saved_to: vec![format!("/srv/out/a{number:02}.txt")],
+            ..Line::new(Some(format!("J{number}")), Some(format!("a{number:02}.pdf")), JobStatus::Success)
+        }
+    }
+
+    #[test]
+    fn saved_results_are_short_lines_under_one_folder() {
+        let lines: Vec<Line> = (0..40).map(saved).collect();
+        let answer = answer_about(&lines, Charge::NONE, None);
+        assert_eq!((answer.status.as_str(), answer.is_error, answer.tips.is_none()), ("success", false, true));
+        assert_eq!(answer.content["folder"], "/srv/out");
+        assert_eq!(answer.content["success"][7], json!({"document": "a07.pdf", "saved_to": "a07.txt"}));
+        assert!(answer.content.to_string().len() < 2_500, "{}", answer.content.to_string().len());
+    }
+
+    #[test]
+    fn states_are_groups_and_running_jobs_lead_on() {
+        let mut failed = Line::new(Some("J2".into()), Some("b.pdf".into()), JobStatus::Failed);
+        failed.reason = Some("Invalid Password.".into());
+        let working = Line::new(Some("J3".into()), None, JobStatus::Working);
+        let answer = answer_about(&[saved(1), failed, working], Charge::NONE, Some(2.2));
+        assert_eq!((answer.status.as_str(), answer.is_error), ("working", false));
+        assert_eq!(answer.content["failed"], json!([{"job_id": "J2", "document": "b.pdf", "reason": "Invalid Password."}]));
+        let tips = answer.tips.unwrap().text(crate::next_step::Audience::Agent);
+        assert!(tips.contains("wait_job_completion J3 in about 3 s"), "{tips}");
+    }
+}

@@ -1,0 +1,217 @@
+//! Results as text: whole in an answer, page by page, from the end, or the places where a phrase occurs.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::super::{Answer, App, Caller, TextOutput, or_cancelled};
+use super::files::not_silent_beyond;
+use super::find::{PLACES_MAX, find};
+use crate::catalog::{Operation, Output};
+use crate::error::{Error, Kind, Result};
+use crate::files::{Text, TextPage, fetch_text, page, tail};
+use crate::hint;
+use crate::jobs::{Job, Source};
+use crate::next_step::{Hint, NextStep};
+
+/// Characters of text that a submit includes when it says nothing.
+pub const READ_DEFAULT: u64 = 4_000;
+/// Characters of one page of text when a call says nothing.
+pub const PAGE_DEFAULT: u64 = 20_000;
+/// Largest page of text.
+pub const PAGE_MAX: u64 = 100_000;
+/// Largest text that is read.
+const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest phrase that can be searched for, in characters.
+const FIND_CHARS_MAX: usize = 500;
+
+/// What to read of a result.
+#[derive(Clone, Debug, Default)]
+pub struct ReadRequest {
+    /// The job.
+    pub job_id: String,
+    /// First character.
+    pub offset: u64,
+    /// Most characters. Default: [`PAGE_DEFAULT`].
+    pub limit: Option<u64>,
+    /// This many lines from the end instead of a page.
+    pub tail_lines: Option<u64>,
+    /// The places where this phrase occurs, instead of a page.
+    pub find: Option<String>,
+    /// Which file of the result, counted from 0.
+    pub index: usize,
+}
+
+impl ReadRequest {
+    /// The first page of a job's first file.
+    pub fn of(job_id: impl Into<String>) -> ReadRequest {
+        ReadRequest { job_id: job_id.into(), ..ReadRequest::default() }
+    }
+}
+
+impl App {
+    /// Text of a finished job's result: a page of it, its last lines, or the places where a phrase occurs.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is not finished, not text, or has no such output; `link_expired` when it is gone.
+    pub async fn read(&self, caller: &Caller, request: &ReadRequest) -> Result<Answer> {
+        let index = request.index;
+        if request.find.as_ref().is_some_and(|phrase| phrase.trim().is_empty() || phrase.chars().count() > FIND_CHARS_MAX)
+        {
+            return Err(Error::invalid(
+                format!("`find` takes 1 to {FIND_CHARS_MAX} characters."),
+                "Pass a word or a short phrase.",
+            ));
+        }
+        let (job, mut charge) = self.finished_job(caller, &request.job_id).await?;
+        let text = match or_cancelled(&caller.cancel, self.text_when_there(&job, index)).await {
+            Err(error) if error.kind() == Kind::LinkExpired => {
+                let job = self.with_fresh_links(caller, &job, &mut charge, error).await?;
+                or_cancelled(&caller.cancel, self.text_of(&job, index)).await
+            }
+            other => other,
+        }
+        .map_err(|error| error.with_charge(charge))?;
+        let mut answer = self.job_answer(&job, Source::Cache, charge);
+        answer.content = json!({"mime_type": text.mime_type, "index": index});
+        answer.tips = None;
+        if let Some(view) = &mut answer.job {
+            *view = view.brief();
+        }
+        if let Some(phrase) = &request.find {
+            self.show_places(text, phrase, &job, &mut answer).await?;
+            return Ok(self.finish(caller, answer).await);
+        }
+        let limit = request.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+        let shown = match request.tail_lines {
+            Some(lines) => tail(&text.text, lines, limit),
+            None => page(&text.text, request.offset, limit),
+        };
+        answer.tips = shown.next_offset.map(|next| reads_on(&job, next));
+        answer.output = Some(text_output(shown));
+        Ok(self.finish(caller, answer).await)
+    }
+
+    /// Puts the places where `phrase` occurs into `content`.
+    async fn show_places(&self, text: Arc<Text>, phrase: &str, job: &Job, answer: &mut Answer) -> Result<()> {
+        let _permit = self.results.permits.acquire().await;
+        let wanted = phrase.to_owned();
+        let found = tokio::task::spawn_blocking(move || find(&text.text, &wanted)).await;
+        let found = found.map_err(|_| Error::internal("A text could not be searched."))?;
+        answer.tips = match found.places.first() {
+            None => Some("The phrase does not occur. Letter case and line breaks do not matter; try fewer words.".into()),
+            Some(first) => {
+                let more = if found.truncated {
+                    format!("The first {PLACES_MAX} of {} places are shown. ", found.total)
+                } else {
+                    String::new()
+                };
+                let step = NextStep::Read { job_id: job.id().to_owned(), offset: Some(first.offset) };
+                Some(hint![more, step, " reads on from the first."])
+            }
+        };
+        if let (Some(content), Ok(found)) = (answer.content.as_object_mut(), serde_json::to_value(found)) {
+            content.insert("found".to_owned(), found);
+        }
+        Ok(())
+    }
+
+    /// Puts text into the answer, when the result is text. A result that cannot be read now is not a failed job.
+    pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, until: Option<Instant>, answer: &mut Answer) {
+        let results = job.results();
+        // Data that stands in the answer already is not fetched as a file again.
+        let is_shown = |operation: &Operation| operation.output == Output::Inline && results.inline.is_some();
+        let is_text = job.operation().is_some_and(|operation| operation.gives_text() && !is_shown(operation));
+        let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
+        if limit == 0 || results.links.is_empty() {
+            return;
+        }
+        match not_silent_beyond(until, &Mutex::default(), self.text_when_there(job, 0)).await {
+            Ok(text) => {
+                let output = text_output(page(&text.text, 0, limit));
+                answer.tips = output.next_offset.map(|next| reads_on(job, next));
+                answer.output = Some(output);
+            }
+            Err(error) if error.kind() == Kind::InvalidArgument => {
+                let step = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+                let why = if is_text { "The result is not text that can be read. " } else { "" };
+                answer.tips = Some(hint![why, step, " saves the result."]);
+            }
+            Err(error) => {
+                let step = NextStep::Read { job_id: job.id().to_owned(), offset: None };
+                answer.tips = Some(hint![
+                    format!("The text could not be read: {} ", error.message()),
+                    error.hint().clone(),
+                    " Then call ",
+                    step,
+                    "."
+                ]);
+            }
+        }
+    }
+
+    /// The text of a result's file, fetched once and kept for a while.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is not text or there is no such file; else as [`fetch_text`].
+    pub(super) async fn text_of(&self, job: &Job, index: usize) -> Result<Arc<Text>> {
+        let kept_as = format!("{}#{index}", job.intent_id);
+        if let Some(text) = self.results.text(&kept_as) {
+            return Ok(text);
+        }
+        let links = self.links_of(job).await?;
+        let _permit = self.results.permits.acquire().await;
+        let text = match (links.get(index), job.results().inline) {
+            (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
+                Error::invalid(
+                    format!("Output {index} of job {} is not text.", job.id()),
+                    hint![NextStep::Download { job_id: job.id().to_owned(), save_to: None }, " saves it to a file."],
+                )
+            })?,
+            (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
+            (None, _) if links.is_empty() => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output that could be read.", job.id()),
+                    hint![NextStep::Show(job.id().to_owned()), " shows what the service answered."],
+                ));
+            }
+            (None, _) => {
+                return Err(Error::invalid(
+                    format!("Job {} has no output {index}.", job.id()),
+                    format!("It has {}, counted from 0.", links.len()),
+                ));
+            }
+        };
+        let text = Arc::new(text);
+        self.results.keep_text(kept_as, &text);
+        Ok(text)
+    }
+}
+
+fn text_output(page: TextPage) -> TextOutput {
+    TextOutput {
+        text: page.text,
+        offset: page.offset,
+        next_offset: page.next_offset,
+        total_chars: page.total_chars,
+        truncated: page.truncated,
+        untrusted: true,
+    }
+}
+
+/// A result that stands in the answer itself, as text.
+pub(super) fn inline_text(inline: &Value) -> Text {
+    match inline {
+        Value::String(text) => Text { mime_type: "text/plain".into(), text: text.replace("\r\n", "\n") },
+        other => Text {
+            mime_type: "application/json".into(),
+            text: serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),
+        },
+    }
+}
+
+/// How the text goes on from character `offset`.
+fn reads_on(job: &Job, offset: u64) -> Hint {
+    hint![NextStep::Read { job_id: job.id().to_owned(), offset: Some(offset) }, " reads on."]
+}

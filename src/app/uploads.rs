@@ -1,0 +1,153 @@
+//! Uploads that outlive their call: a file is uploaded and paid for once, however often a call about it is repeated.
+//!
+//! A client that cuts a call after a minute would otherwise start a long upload from zero each time, and pay for a new
+//! link. The upload runs on its own; the next call about the same unchanged file takes it up, or uses its link while it
+//! lives.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::time::Instant;
+
+use super::{App, Caller, Event};
+use crate::charge::Charge;
+use crate::error::{Error, Kind, Result};
+use crate::files::{LocalFile, Uploaded, upload};
+use crate::secret::{Fingerprint, PresignedUrl};
+
+/// How long an uploaded file is used again: the service keeps it for an hour, and the job has to fetch it.
+const LINK_USED_FOR: Duration = Duration::from_secs(40 * 60);
+/// Uploads that are remembered.
+const UPLOADS_KEPT: usize = 1_000;
+
+type Upload = Shared<BoxFuture<'static, Arc<Result<Uploaded>>>>;
+
+/// One state of one file, uploaded with one key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Version {
+    account: Fingerprint,
+    path: PathBuf,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The uploads of this process.
+#[derive(Default)]
+pub(super) struct Uploads(Mutex<HashMap<Version, (Instant, Upload)>>);
+
+impl Uploads {
+    fn running_or_recent(&self, version: &Version) -> Option<Upload> {
+        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uploads.retain(|_, (began, upload)| {
+            let has_failed = upload.peek().is_some_and(|outcome| outcome.is_err());
+            !has_failed && began.elapsed() < LINK_USED_FOR
+        });
+        uploads.get(version).map(|(_, upload)| upload.clone())
+    }
+
+    fn keep(&self, version: Version, upload: &Upload) {
+        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uploads.len() < UPLOADS_KEPT {
+            uploads.insert(version, (Instant::now(), upload.clone()));
+        }
+    }
+
+    /// Forgets every upload of `account`: files were deleted from the storage.
+    pub(super) fn forget(&self, account: &Fingerprint) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|version, _| version.account != *account);
+    }
+}
+
+/// An upload as one call sees it.
+pub(super) enum Uploading {
+    /// The link, and what this call paid for it.
+    Done(PresignedUrl, Charge),
+    /// It goes on after the call.
+    GoesOn,
+}
+
+impl App {
+    /// Uploads `file`, or takes up the upload of it that another call began. At `until` it goes on without the call.
+    ///
+    /// # Errors
+    /// As [`upload`]; `file_access` when the file changed meanwhile, `cancelled` when the caller gave up.
+    pub(super) async fn upload_once(
+        &self,
+        caller: &Caller,
+        file: &LocalFile,
+        until: Option<Instant>,
+    ) -> Result<Uploading> {
+        let version = version_of(caller, file).await;
+        let (upload, is_ours) = match self.uploads.running_or_recent(&version) {
+            Some(upload) => (upload, false),
+            None => {
+                let upload = self.start_upload(caller, file, version.modified);
+                self.uploads.keep(version, &upload);
+                (upload, true)
+            }
+        };
+        if upload.peek().is_none() {
+            let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            caller.emit(Event::Uploading { name, bytes: file.bytes });
+        }
+        let over = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = upload => outcome,
+            () = over => return Ok(Uploading::GoesOn),
+            () = caller.cancel.cancelled() => {
+                return Err(Error::new(
+                    Kind::Cancelled,
+                    "The call was given up; its upload goes on.",
+                    "The same call takes the upload up: it is paid for once. Nothing was submitted.",
+                ));
+            }
+        };
+        match &*outcome {
+            Ok(uploaded) => {
+                let charge = if is_ours { uploaded.charge } else { Charge::NONE };
+                Ok(Uploading::Done(uploaded.link.clone(), charge))
+            }
+            Err(error) => Err(error.share()),
+        }
+    }
+
+    fn start_upload(&self, caller: &Caller, file: &LocalFile, modified: Option<SystemTime>) -> Upload {
+        let (app, owner, file) = (self.clone(), caller.owner.clone(), file.clone());
+        let task = tokio::spawn(async move {
+            let max_bytes = app.config.max_file_bytes;
+            let uploaded = upload(&app.jobs, &app.client, &app.hosts, &owner, &file, None, max_bytes).await?;
+            if state_of(&file).await != Some((file.bytes, modified)) {
+                return Err(Error::new(
+                    Kind::FileAccess,
+                    format!("`{}` changed while it was uploaded.", file.path.display()),
+                    "Wait until nothing writes to it, then try again. Nothing was submitted.",
+                )
+                .with_charge(uploaded.charge));
+            }
+            Ok(uploaded)
+        });
+        task.map(|outcome| Arc::new(outcome.unwrap_or_else(|_| Err(Error::internal("An upload stopped unexpectedly.")))))
+            .boxed()
+            .shared()
+    }
+}
+
+async fn version_of(caller: &Caller, file: &LocalFile) -> Version {
+    let modified = state_of(file).await.and_then(|(_, modified)| modified);
+    Version { account: caller.owner.account().clone(), path: file.path.clone(), bytes: file.bytes, modified }
+}
+
+/// Size and time of the last change of a file.
+async fn state_of(file: &LocalFile) -> Option<(u64, Option<SystemTime>)> {
+    let metadata = tokio::fs::metadata(&file.path).await.ok()?;
+    Some((metadata.len(), metadata.modified().ok()))
+}
