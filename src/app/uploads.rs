@@ -101,6 +101,7 @@ impl App {
             }
         };
         let outcome = tokio::select! {
+            biased;
             outcome = upload => outcome,
             () = over => return Ok(Uploading::GoesOn),
             () = caller.cancel.cancelled() => {

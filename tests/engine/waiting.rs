@@ -47,15 +47,27 @@ fn status(code: u16, retry_after: Option<&str>) -> FaultKind {
 }
 
 #[tokio::test]
-async fn a_submit_that_took_all_the_time_there_was_pays_for_no_look() {
+async fn an_upload_beyond_the_wait_goes_on_and_is_taken_up_once() {
     let service = service().await;
     let product = Product::new(service.url(), "sim_late");
     // As after an upload that took as long as the longest wait.
     let caller = Caller { max_wait: Some(Duration::ZERO), ..product.caller.clone() };
     let request = request("pdf_to_text", invoice_text(json!({"checks": 1})), Duration::from_secs(20));
-    let answer = product.app.submit(&caller, request).await.unwrap();
+    let first = product.app.submit(&caller, request.clone()).await.unwrap();
+    assert_eq!((first.status.as_str(), first.is_error, first.job.is_none()), ("queued", false, true));
+    let taken_up = async {
+        loop {
+            let answer = product.app.submit(&caller, request.clone()).await.unwrap();
+            if answer.job.is_some() {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(10), taken_up).await.expect("the upload never ends");
+    assert_eq!(service.count("/v1/file/upload/get-presigned-url"), 1, "it is paid for once");
     assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
-    assert_eq!(service.count(CHECK), 0, "a look a moment after the submit would see nothing");
+    assert_eq!(service.count(CHECK), 0, "a check a moment after the submit would see nothing");
     let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
     let job = answer.job.unwrap();
     assert_eq!((job.timeout_applied, job.wait_capped, job.checks_made), (Some(0.0), Some(true), 0));
@@ -74,13 +86,13 @@ async fn of_several_files_those_that_could_be_had_are_told_and_the_others_come_l
         product.app.submit(&product.caller, SubmitRequest { save_to: Some(parts.clone()), ..request }).await.unwrap();
     assert_eq!((answer.status.as_str(), answer.is_error), ("success", false));
     let tips = answer.tips.unwrap().text(pdfco::next_step::Audience::Agent);
-    assert!(tips.contains("some of its files were not saved") && tips.contains("with `overwrite: true`"), "{tips}");
+    assert!(tips.contains("some of its files were not saved") && tips.contains("download_result"), "{tips}");
     let job = answer.job.unwrap();
     let saved: Vec<bool> = job.outputs.iter().map(|output| output.saved_to.is_some()).collect();
     assert_eq!(saved, [true, false, false]);
     assert!(Path::new(job.outputs[0].saved_to.as_ref().unwrap()).is_file());
     service.heal();
-    let answer = product.app.download(&product.caller, &job.job_id, Some(&parts), true).await.unwrap();
+    let answer = product.app.download(&product.caller, &job.job_id, Some(&parts), false).await.unwrap();
     assert_eq!(answer.content["files"].as_array().unwrap().len(), 3);
 }
 
