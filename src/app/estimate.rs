@@ -168,7 +168,10 @@ impl App {
         }
         Err(Error::new(
             Kind::InsufficientCredits,
-            format!("{} needs at least {min} credits, and the account has {balance}. Nothing was sent.", estimate.subject()),
+            format!(
+                "{} needs at least {min} credits, and the account has {balance}. Nothing was sent.",
+                estimate.subject()
+            ),
             hint,
         )
         .with_charge(Charge::new(None, Some(balance))))

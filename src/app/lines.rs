@@ -117,7 +117,9 @@ fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
         put("document", json!(crate::catalog::shorten(document, DOCUMENT_CHARS_MAX)));
     }
     let within = |path: &String| match folder {
-        Some(folder) => path.strip_prefix(folder).map_or(path.as_str(), |name| name.trim_start_matches(['/', '\\'])).to_owned(),
+        Some(folder) => {
+            path.strip_prefix(folder).map_or(path.as_str(), |name| name.trim_start_matches(['/', '\\'])).to_owned()
+        }
         None => path.clone(),
     };
     match line.saved_to.as_slice() {
@@ -179,7 +181,10 @@ mod tests {
         let working = Line::new(Some("J3".into()), None, JobStatus::Working);
         let answer = answer_about(&[saved(1), failed, working], Charge::NONE, Some(2.2));
         assert_eq!((answer.status.as_str(), answer.is_error), ("working", false));
-        assert_eq!(answer.content["failed"], json!([{"job_id": "J2", "document": "b.pdf", "reason": "Invalid Password."}]));
+        assert_eq!(
+            answer.content["failed"],
+            json!([{"job_id": "J2", "document": "b.pdf", "reason": "Invalid Password."}])
+        );
         let tips = answer.tips.unwrap().text(crate::next_step::Audience::Agent);
         assert!(tips.contains("wait_job_completion J3 in about 3 s"), "{tips}");
     }

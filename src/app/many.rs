@@ -134,7 +134,9 @@ impl App {
         let lines: Vec<Line> = lines
             .into_iter()
             .zip(documents)
-            .map(|(line, document)| line.unwrap_or_else(|| Line::new(None, Some(short_name(&document)), JobStatus::Queued)))
+            .map(|(line, document)| {
+                line.unwrap_or_else(|| Line::new(None, Some(short_name(&document)), JobStatus::Queued))
+            })
             .collect();
         if asked.is_zero() {
             return Ok(answer_about(&lines, charge, None));
@@ -219,7 +221,11 @@ impl App {
         client_request_id: Option<String>,
     ) -> Result<Answer> {
         if caller.cancel.is_cancelled() {
-            return Err(Error::new(Kind::Cancelled, "The call was given up before this document.", "Nothing was sent."));
+            return Err(Error::new(
+                Kind::Cancelled,
+                "The call was given up before this document.",
+                "Nothing was sent.",
+            ));
         }
         let input = self.input(caller, operation, source, others).await?;
         let request = match client_request_id {
@@ -469,7 +475,10 @@ mod tests {
             let arguments = Map::from_iter([("url".to_owned(), url)]);
             App::several_documents(find(operation).unwrap(), &arguments).unwrap().map(|(_, list)| list)
         };
-        assert_eq!(several("pdf_to_text", json!(["a.pdf", "b.pdf", "a.pdf"])), Some(vec!["a.pdf".into(), "b.pdf".into()]));
+        assert_eq!(
+            several("pdf_to_text", json!(["a.pdf", "b.pdf", "a.pdf"])),
+            Some(vec!["a.pdf".into(), "b.pdf".into()])
+        );
         assert_eq!(several("pdf_to_text", json!("[\"a.pdf\", \"b, c.pdf\"]")).unwrap().len(), 2);
         assert_eq!(several("pdf_to_text", json!("Smith, John.pdf")), None);
         assert_eq!(several("pdf_to_text", json!(["a.pdf"])), None);

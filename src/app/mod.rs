@@ -16,8 +16,8 @@ mod jobs;
 mod lines;
 mod many;
 mod overview;
-pub mod policy;
 mod pages;
+pub mod policy;
 mod results;
 mod sources;
 mod submit;
@@ -156,7 +156,9 @@ impl App {
         let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(caller.owner.account()).copied();
         match known {
             Some(balance) => Some(balance),
-            None => self.jobs.ledger().last_balance(&caller.owner.tenant).await.ok().flatten().map(|(balance, _)| balance),
+            None => {
+                self.jobs.ledger().last_balance(&caller.owner.tenant).await.ok().flatten().map(|(balance, _)| balance)
+            }
         }
     }
 

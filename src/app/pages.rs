@@ -43,7 +43,13 @@ mod tests {
         assert_eq!(selected(Some(&pages), 10).unwrap(), 9);
         assert_eq!(selected(None, 10).unwrap(), 10);
         let beyond = selection(text, "10").unwrap();
-        assert!(selected(Some(&beyond), 10).unwrap_err().hint().text(crate::next_step::Audience::Agent).contains("10 pages"));
+        assert!(
+            selected(Some(&beyond), 10)
+                .unwrap_err()
+                .hint()
+                .text(crate::next_step::Audience::Agent)
+                .contains("10 pages")
+        );
         assert_eq!(selection(text, " "), None);
     }
 }

@@ -6,10 +6,10 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::tasks::FollowUp;
 use super::estimate::needs_consent;
 use super::pages::selection;
 use super::sources::{Judged, Ready};
+use super::tasks::FollowUp;
 use super::wait::is_failure;
 use super::{Answer, App, Caller, Estimate, ResponseMode, or_cancelled, round_seconds, tips};
 use crate::api::CALL_PATIENCE;
@@ -202,7 +202,9 @@ impl App {
             match self.create_task(caller, &job.operation, &job, &wanted, charge).await {
                 Ok(answer) => return Ok(answer),
                 // From here on there is a job: whatever happens, the answer names it.
-                Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead"),
+                Err(error) => {
+                    tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead")
+                }
             }
         }
         // Within the grace the answer is the whole one; a job that takes longer becomes a task.
@@ -238,7 +240,11 @@ impl App {
                 }
             }
         };
-        if caller.response_mode == ResponseMode::PreferTask && may_become_a_task && !asked.is_zero() && !job.status.is_terminal() {
+        if caller.response_mode == ResponseMode::PreferTask
+            && may_become_a_task
+            && !asked.is_zero()
+            && !job.status.is_terminal()
+        {
             match self.create_task(caller, &job.operation, &job, &wanted, answer.charge).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task"),

@@ -21,11 +21,11 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
             hint![NextStep::WaitFor(id()), format!("{when} takes the wait up again; single checks cost credits each.")]
         }
         JobStatus::Success => return after_success(job),
-        JobStatus::Failed => job
-            .content
-            .as_ref()
-            .and_then(document_hint)
-            .unwrap_or_else(|| "Change the arguments before submitting it again; the reason is in `content`.".into()),
+        JobStatus::Failed => {
+            job.content.as_ref().and_then(document_hint).unwrap_or_else(|| {
+                "Change the arguments before submitting it again; the reason is in `content`.".into()
+            })
+        }
         JobStatus::Aborted => {
             "The service gave the job up, mostly under load or for its size. Submit it again, with fewer pages if it \
              was large."

@@ -136,9 +136,11 @@ impl App {
             }
             Ok(uploaded)
         });
-        task.map(|outcome| Arc::new(outcome.unwrap_or_else(|_| Err(Error::internal("An upload stopped unexpectedly.")))))
-            .boxed()
-            .shared()
+        task.map(|outcome| {
+            Arc::new(outcome.unwrap_or_else(|_| Err(Error::internal("An upload stopped unexpectedly."))))
+        })
+        .boxed()
+        .shared()
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::{Answer, App, Caller, Event, OutputView};
-use super::text::inline_text;
 use super::super::many::as_folder;
+use super::super::{Answer, App, Caller, Event, OutputView};
 use super::names_of;
+use super::text::inline_text;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Saved, Target, download, save_text};
 use crate::hint;

@@ -116,7 +116,10 @@ mod tests {
     fn phrases_are_found_with_their_pages() {
         let found = find("Total: 5\nx\u{c}no\u{c}TOTAL\n due\u{c}total", "total");
         assert_eq!((found.total, found.pages.as_slice(), found.truncated), (3, [1, 3, 4].as_slice(), false));
-        assert_eq!(found.places[1], Place { page: Some(3), offset: 14, context: "Total: 5 x no TOTAL due total".into() });
+        assert_eq!(
+            found.places[1],
+            Place { page: Some(3), offset: 14, context: "Total: 5 x no TOTAL due total".into() }
+        );
         assert_eq!(find("total\n\n  due", "Total due").total, 1, "any white space is a space");
         assert_eq!(find("no pages here", "pages").places[0].page, None);
         assert_eq!(find("anything", "  ").total, 0);

@@ -55,11 +55,7 @@ pub(super) struct ResultCache {
 
 impl Default for ResultCache {
     fn default() -> ResultCache {
-        ResultCache {
-            texts: Mutex::default(),
-            listings: Mutex::default(),
-            permits: Semaphore::new(TEXTS_AT_ONCE),
-        }
+        ResultCache { texts: Mutex::default(), listings: Mutex::default(), permits: Semaphore::new(TEXTS_AT_ONCE) }
     }
 }
 
@@ -208,7 +204,13 @@ impl App {
     }
 
     /// One forced check for fresh links; if the service gives none, the first error stands.
-    pub(super) async fn with_fresh_links(&self, caller: &Caller, job: &Job, charge: &mut Charge, error: Error) -> Result<Job> {
+    pub(super) async fn with_fresh_links(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        charge: &mut Charge,
+        error: Error,
+    ) -> Result<Job> {
         if job.job_id.is_none() {
             return Err(error);
         }

@@ -57,7 +57,10 @@ impl App {
     /// `invalid_argument` when it is not finished, not text, or has no such output; `link_expired` when it is gone.
     pub async fn read(&self, caller: &Caller, request: &ReadRequest) -> Result<Answer> {
         let index = request.index;
-        if request.find.as_ref().is_some_and(|phrase| phrase.trim().is_empty() || phrase.chars().count() > FIND_CHARS_MAX)
+        if request
+            .find
+            .as_ref()
+            .is_some_and(|phrase| phrase.trim().is_empty() || phrase.chars().count() > FIND_CHARS_MAX)
         {
             return Err(Error::invalid(
                 format!("`find` takes 1 to {FIND_CHARS_MAX} characters."),
@@ -100,7 +103,9 @@ impl App {
         let found = tokio::task::spawn_blocking(move || find(&text.text, &wanted)).await;
         let found = found.map_err(|_| Error::internal("A text could not be searched."))?;
         answer.tips = match found.places.first() {
-            None => Some("The phrase does not occur. Letter case and line breaks do not matter; try fewer words.".into()),
+            None => {
+                Some("The phrase does not occur. Letter case and line breaks do not matter; try fewer words.".into())
+            }
             Some(first) => {
                 let more = if found.truncated {
                     format!("The first {PLACES_MAX} of {} places are shown. ", found.total)
