@@ -49,7 +49,7 @@ fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
     let name = flag_name(operation.name);
     let mut command = Command::new(name.clone())
         .about(operation.title)
-        .long_about(operation.description())
+        .long_about(in_shell_words(&Hint::from(operation.description())))
         .after_help(examples(operation))
         .args(operation.params().map(flag))
         .args(running())
