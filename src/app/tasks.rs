@@ -272,8 +272,7 @@ impl App {
             wanted.save_to = None;
         }
         self.deliver(caller, job, &wanted, None, &mut answer).await;
-        let answer = self.finish(caller, answer).await;
-        answer
+        self.finish(caller, answer).await
     }
 
     /// Polls the task's job for a while, as a wait would, and fetches the outcome when it ends.

@@ -68,7 +68,7 @@ impl Jobs {
     pub async fn check(&self, owner: &Owner, id: &str, force: bool) -> Result<Checked> {
         let asked = Instant::now();
         let (mut job, is_first_sight) = self.find(owner, id).await?;
-        if let Some(answer) = self.from_ledger(&job, force, is_first_sight) {
+        if let Some(answer) = self.recorded(&job, force, is_first_sight) {
             return Ok(answer);
         }
         let guard = self.checks.guard(owner, job.id());
@@ -76,7 +76,7 @@ impl Jobs {
         if checked_at.is_some_and(|began| began >= asked) {
             // Another caller's check began after we asked: its answer is as new as ours would be.
             job = Box::pin(self.core.ledger.get(&owner.tenant, job.id())).await?.unwrap_or(job);
-            if let Some(answer) = self.from_ledger(&job, false, is_first_sight) {
+            if let Some(answer) = self.recorded(&job, false, is_first_sight) {
                 return Ok(answer);
             }
         }
@@ -149,7 +149,7 @@ impl Jobs {
     }
 
     /// The answer that costs nothing, when there is one.
-    fn from_ledger(&self, job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> {
+    fn recorded(&self, job: &Job, force: bool, is_first_sight: bool) -> Option<Checked> {
         let answer = |retry_after| Checked {
             job: job.clone(),
             source: Source::Cache,

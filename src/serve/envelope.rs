@@ -70,7 +70,7 @@ impl<'a> Envelope<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unreadable {
     /// Code and message of the answer.
-    pub error: ErrorData,
+    pub error: Box<ErrorData>,
     /// The id of the message, where one could be found.
     pub id: Option<RequestId>,
     /// Whether it was an answer of the other side: an error is never answered with an error.
@@ -82,7 +82,7 @@ impl Unreadable {
     pub fn of(bytes: &[u8], code: ErrorCode, what: impl Into<Cow<'static, str>>) -> Unreadable {
         let found = salvage(bytes);
         Unreadable {
-            error: ErrorData::new(code, what, None),
+            error: Box::new(ErrorData::new(code, what, None)),
             is_answer: !found.has_method && found.has_outcome,
             id: found.id,
         }

@@ -195,7 +195,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
     fn refuse(&mut self, unreadable: Unreadable) {
         let Unreadable { error, id, is_answer } = unreadable;
         if !is_answer && (id.is_some() || self.answers.allow()) {
-            self.answer(error, id);
+            self.answer(*error, id);
         }
     }
 

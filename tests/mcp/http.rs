@@ -607,7 +607,8 @@ async fn words_that_name_no_host_and_tokens_that_can_be_guessed_do_not_start() {
         change(&mut options);
         http::start(Arc::clone(&app), options)
     };
-    let changes: [(fn(&mut Options), &str); 3] = [
+    type Change = fn(&mut Options);
+    let changes: [(Change, &str); 3] = [
         (|options| options.token = Some(SecretString::from("short")), "PDFCO_HTTP_TOKEN"),
         (|options| options.hosts = vec!["https://jobs.test".to_owned()], "PDFCO_HTTP_HOSTS"),
         (|options| options.origins = vec!["jobs.test".to_owned()], "PDFCO_HTTP_ORIGINS"),

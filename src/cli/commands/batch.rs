@@ -83,7 +83,7 @@ pub async fn run(session: &CliSession, batch: Batch) -> Result<Report> {
     shown.clear();
     outcomes.sort_by_key(|(index, _)| *index);
     let mut outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    outcomes.extend(batch.inputs.unusable.iter().map(unusable));
+    outcomes.extend(batch.inputs.unusable.iter().map(|shown| unusable(shown)));
     batch.inputs.unreadable.iter().for_each(|reason| session.printer.note(&format!("Left out: {reason}")));
     let hint = if session.is_simulated() {
         session.how("")
@@ -111,9 +111,9 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
 }
 
 /// The outcome of a file whose name cannot be written down.
-fn unusable(shown: &String) -> Outcome {
+fn unusable(shown: &str) -> Outcome {
     let error = Error::new(Kind::FileAccess, "Its name is not UTF-8 text.", "Rename the file.");
-    Outcome { input: shown.clone(), error: Some(error), ..Outcome::default() }
+    Outcome { input: shown.to_owned(), error: Some(error), ..Outcome::default() }
 }
 
 /// What the inputs of a batch share.

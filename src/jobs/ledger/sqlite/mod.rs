@@ -121,7 +121,7 @@ impl Database {
 
     /// What is wrong with it, as of the last attempt to use it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        lock(&self.problem).clone()
+        *lock(&self.problem)
     }
 
     /// The secret under which tenants and accounts are kept; opens the ledger when it is not open.
