@@ -95,6 +95,9 @@ pub(super) struct BackgroundPollers {
     outcomes: VecDeque<(String, Outcome)>,
 }
 
+/// A task id is shown whole up to this many characters: a job id, a dot, and 32 more.
+const TASK_ID_SHOWN_MAX: usize = 160;
+
 impl App {
     /// Creates a task for the outcome of `job`. The answer carries it.
     pub(super) async fn create_task(
@@ -405,7 +408,7 @@ fn lock(pollers: &Mutex<BackgroundPollers>) -> MutexGuard<'_, BackgroundPollers>
 fn unknown_task(task_id: &str) -> Error {
     Error::new(
         Kind::NotFound,
-        format!("Task not found: {}", crate::catalog::shorten(task_id, 60)),
+        format!("Task not found: {}", crate::catalog::shorten(task_id, TASK_ID_SHOWN_MAX)),
         hint!["It may have expired; ", NextStep::ListJobs, " shows the jobs of this key."],
     )
 }

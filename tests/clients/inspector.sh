@@ -14,7 +14,7 @@ if [ $# -ne 1 ]; then
 fi
 binary=$(realpath "$1")
 documents=$(realpath "$(dirname "$0")/../../fixtures/documents")
-token="the-token-of-this-check-0123456789"
+token=
 # shellcheck source=tests/clients/room.sh
 . "$(dirname "$0")/room.sh"
 passed=0
@@ -44,7 +44,7 @@ way=stdio
 inspect() { # Inspector options; answers with JSON on stdout and the Inspector's exit code
   local to=("${settings[@]/#/-e}" -- "$binary" serve --simulate)
   [ "$way" = stdio ] ||
-    to=(--transport http --server-url "$url" --header "Authorization: Bearer $token" "x-api-key: sim_inspector")
+    to=(--transport http --server-url "$url" --header ${token:+"Authorization: Bearer $token"} "x-api-key: sim_inspector")
   (
     cd "$room"
     export HOME="$room/home" PATH="$room/node_modules/.bin:$PATH"
@@ -56,7 +56,7 @@ settings=("HOME=$room/home" "PDFCO_LEDGER=$room/ledger.sqlite" "PDFCO_FILES=$doc
   "PDFCO_DOWNLOAD_DIR=$room/out")
 bring "$NODE" "@modelcontextprotocol/inspector@$INSPECTOR_VERSION" || bad "npm installs the Inspector" "see above"
 echo "# MCP Inspector $INSPECTOR_VERSION on Node $("$room/node_modules/.bin/node" --version)"
-start env "${settings[@]}" PDFCO_LEDGER=memory PDFCO_HTTP_TOKEN="$token" "$binary" serve --simulate --http 127.0.0.1:0 ||
+start env "${settings[@]}" PDFCO_LEDGER=memory "$binary" serve --simulate --http 127.0.0.1:0 ||
   bad "the server listens" "see above"
 
 for way in stdio http; do
@@ -87,6 +87,8 @@ for way in stdio http; do
   holds "$way: prompts/list has the two prompts" '.result.prompts | length == 2' "$answer"
 done
 
+start env "${settings[@]}" PDFCO_LEDGER=memory PDFCO_HTTP_TOKEN="the-token-of-this-check-0123456789" "$binary" serve --simulate \
+  --http 127.0.0.1:0 || bad "the guarded server listens" "see above"
 token="not-the-token"
 code=0
 answer=$(inspect --method tools/list) || code=$?

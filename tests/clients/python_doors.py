@@ -93,13 +93,14 @@ class Simulator(Child):
 
 
 class HttpServer(Child):
-    """`pdfco serve --http`, behind a token and without a key of its own."""
+    """`pdfco serve --http` on this machine, without a key of its own; behind a token, it has no files either."""
 
     TOKEN = "the-token-of-this-check-0123456789"
 
-    def __init__(self, binary: Path, home: Path, env: dict[str, str]) -> None:
-        super().__init__("serve", [str(binary), "serve", "--http", "127.0.0.1:0"], home,
-                         {**env, "PDFCO_HTTP_TOKEN": self.TOKEN})
+    def __init__(self, binary: Path, home: Path, env: dict[str, str], *, name: str = "serve", token: str = "") -> None:
+        super().__init__(name, [str(binary), "serve", "--http", "127.0.0.1:0"], home,
+                         {**env, **({"PDFCO_HTTP_TOKEN": token} if token else {})})
+        self.guarded = lambda: HttpServer(binary, home, env, name="guarded", token=self.TOKEN)
         deadline = time.monotonic() + 20
         while not (found := re.search(r"^Listening on (http://\S+/mcp)", self.errors.read_text(), re.MULTILINE)):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -108,8 +109,7 @@ class HttpServer(Child):
         self.url = found[1]
 
     def _waits(self) -> float:
-        request = urllib.request.Request(self.url.removesuffix("/mcp") + "/metrics",
-                                         headers={"Authorization": f"Bearer {self.TOKEN}"})
+        request = urllib.request.Request(self.url.removesuffix("/mcp") + "/metrics")
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
             found = re.search(r"^pdfco_waits (\S+)$", answer.read().decode(), re.MULTILINE)
         return float(found[1]) if found else 0.0
@@ -215,7 +215,7 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(place: Place, *, token: str = HttpServer.TOKEN, extensions: tuple = ()):
+async def open_door(place: Place, *, token: str = "", extensions: tuple = ()):
     """A session; `extensions` are those of SDK 2.x."""
     door = Door(None, "", {})
 
@@ -234,7 +234,7 @@ async def open_door(place: Place, *, token: str = HttpServer.TOKEN, extensions: 
             async with stdio_client(place.stdio, errlog=place.errlog) as streams:
                 yield streams[:2]
             return
-        headers = {"Authorization": f"Bearer {token}", "x-api-key": place.key}
+        headers = {"x-api-key": place.key, **({"Authorization": f"Bearer {token}"} if token else {})}
         async with (
             httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(30, read=300), trust_env=False,
                               event_hooks={"request": [record]}) as client,

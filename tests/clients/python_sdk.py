@@ -5,13 +5,14 @@
     /tmp/mcp/bin/python tests/clients/python_sdk.py target/debug/pdfco [--http] [--legacy]
 
 SDK 1.x speaks the revisions up to 2025-11-25, SDK 2.x asks for 2026-07-28; `--legacy` makes 2.x use `initialize` too.
-With `--http` the server stands behind a token, has no key of its own and gets the caller's with each request.
+With `--http` the server has no key of its own and gets the caller's with each request; another one stands behind a token.
 One `ok` line per check; the first check that does not hold ends the run with exit code 1 and what was seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -34,7 +35,7 @@ from python_tasks import page, tasks_of_2025_11_25, tasks_of_2026_07_28
 SENTENCE = "Page 3 of 5 explains that the oldest lamps cause most of the faults."
 TOOLS = ["get_job_check", "wait_job_completion", "submit_job", "list_jobs", "read_result", "download_result",
          "upload_file", "get_credit_balance"]
-WITH_OUTPUT_SCHEMA = ["get_job_check", "wait_job_completion", "submit_job", "read_result", "download_result"]
+WITH_OUTPUT_SCHEMA = ["get_job_check", "wait_job_completion", "submit_job"]
 HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
 WRONG_TOKEN = "not-the-token"
 NOBODYS = "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"
@@ -55,6 +56,12 @@ class Report:
             raise CheckFailed(f"{title}\n  seen: {text[:4000]}")
         self.passed += 1
         print(f"ok - {title}", flush=True)
+
+
+def page_of(result: dict) -> str:
+    """The text of a page: the block behind the one with the answer."""
+    blocks = [block["text"] for block in result["content"] if block["type"] == "text"]
+    return blocks[1] if len(blocks) > 1 else ""
 
 
 def structured(result: dict) -> dict:
@@ -119,8 +126,10 @@ async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
     waited = await door.call("wait_job_completion", progress=heard, job_id=job_id, timeout=40)
     check(not waited["isError"] and structured(waited).get("status") == "success",
           "wait_job_completion ends with success", waited)
-    check(json.loads(waited["content"][0]["text"]) == structured(waited),
-          "the first content block is the structured result as text", waited)
+    whole = json.loads(json.dumps(structured(waited)))
+    whole["output"].pop("text")
+    check(json.loads(waited["content"][0]["text"]) == whole and page_of(waited) == structured(waited)["output"]["text"],
+          "the content blocks are the structured result, its text unescaped", waited)
     check(any(block.get("type") == "resource_link" and str(block.get("uri", "")).startswith("job://")
               for block in waited["content"]), "a resource link to the job follows", waited["content"])
     values = [value for value, _, _ in heard]
@@ -128,11 +137,11 @@ async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
           f"progress is heard and only ever rises ({len(values)} notifications)", heard)
 
     read = await door.call("read_result", job_id=job_id)
-    output = structured(read).get("output") or {}
-    check(not read["isError"] and SENTENCE in output.get("text", ""), "read_result has the sentence of page 3", read)
-    check(output.get("untrusted") is True, "the text is marked as untrusted", read)
-    page = structured(await door.call("read_result", job_id=job_id, offset=10, limit=40)).get("output") or {}
-    check(page.get("text") == output["text"][10:50], "read_result reads a page by offset and limit", page)
+    text = page_of(read)
+    check(not read["isError"] and SENTENCE in text, "read_result has the sentence of page 3", read)
+    check((read.get("_meta") or {}).get("pdfco/untrusted") is True, "the text is marked as untrusted", read)
+    page = page_of(await door.call("read_result", job_id=job_id, offset=10, limit=40))
+    check(page == text[10:50], "read_result reads a page by offset and limit", page)
 
     target = home / "out" / "report.txt"
     saved = await door.call("download_result", job_id=job_id, save_to=str(target))
@@ -141,7 +150,10 @@ async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
     check(find(structured(saved), "sha256") == digest, "its SHA-256 is the one in the answer",
           {"file": digest, "answer": structured(saved)})
     again = await door.call("download_result", job_id=job_id, save_to=str(target))
-    check(again["isError"], "download_result does not overwrite unless asked", again)
+    check(not again["isError"], "a file that is there and whole is kept", again)
+    target.write_text("another file")
+    again = await door.call("download_result", job_id=job_id, save_to=str(target))
+    check(again["isError"] and target.read_text() == "another file", "download_result does not overwrite unless asked", again)
 
     looked = await door.call("get_job_check", job_id=job_id)
     job = structured(looked).get("job") or {}
@@ -238,13 +250,22 @@ async def news(door: Door, check) -> None:
 
 async def strangers(place: Place, door: Door, other: Door, job_id: str, check) -> None:
     """Over HTTP: the token, and two keys at one server."""
+    guarded = place.http.guarded()
+    behind = copy.copy(place)
+    behind.http = guarded
     seen = ""
-    with anyio.move_on_after(20):
-        try:
-            async with open_door(place, token=WRONG_TOKEN):
-                pass
-        except BaseException as error:  # noqa: BLE001 - each generation has its own, some in groups
-            seen = "".join(traceback.format_exception(error))
+    try:
+        async with open_door(behind, token=HttpServer.TOKEN) as inside:
+            listed = await inside.call("list_jobs")
+            check(not listed["isError"], "the token lets in", listed)
+        with anyio.move_on_after(20):
+            try:
+                async with open_door(behind, token=WRONG_TOKEN):
+                    pass
+            except BaseException as error:  # noqa: BLE001 - each generation has its own, some in groups
+                seen = "".join(traceback.format_exception(error))
+    finally:
+        await anyio.to_thread.run_sync(guarded.stop)
     check("401 Unauthorized" in seen or "Authorization: Bearer" in seen, "a wrong token is refused, and the client learns why", seen)
 
     listed = await other.call("list_jobs")

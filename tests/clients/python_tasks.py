@@ -166,7 +166,8 @@ async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, c
     async with open_door(place, extensions=(tasks,)) as taking:
         session = taking.session.session
         await taking.tools()
-        result = await taking.call("submit_job", **page(1))
+        # A call becomes a task only after a grace of 8 seconds.
+        result = await taking.call("submit_job", **page(10))
         check(tasks.states and tasks.states[-1] == "completed" and not result["isError"]
               and result["structuredContent"]["status"] == "success",
               "a declared extension makes a call a task, whose result is the call's", [tasks.states, result])
@@ -177,15 +178,15 @@ async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, c
             with anyio.fail_after(CALL_SECONDS):
                 return taking.plain(await session.call_tool("submit_job", arguments, allow_claimed=True))
 
-        failing = await promised(**page(1, outcome="failed"))
+        failing = await promised(**page(10, outcome="failed"))
         check(failing["resultType"] == "task" and failing["status"] == "working" and failing["ttlMs"] >= 86_400_000
-              and failing["pollIntervalMs"] >= 1_000, "the promise comes at once, with how long and how often", failing)
+              and failing["pollIntervalMs"] >= 1_000, "the task says how long it is kept and how often to ask", failing)
         ended = await tasks.end(session, failing["taskId"])
         check(ended["status"] == "completed" and ended["result"]["isError"]
               and ended["result"]["structuredContent"]["status"] == "failed",
               "a failed job is a completed task whose result is an error", ended)
 
-        followed = await promised(**page(2))
+        followed = await promised(**page(12))
         wishes = types.SubscriptionFilter(resources_list_changed=True, taskIds=[followed["taskId"], NEVER])
         request = types.SubscriptionsListenRequest(
             params=types.SubscriptionsListenRequestParams(notifications=wishes))

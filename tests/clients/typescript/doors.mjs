@@ -18,14 +18,14 @@ export async function within(seconds, holds) {
   return true;
 }
 
-/** `pdfco serve --http` behind a token; stopped with `stop()`, which gives its exit code. */
-export async function serveHttp(binary, env, home) {
+/** `pdfco serve --http`, behind a token if one is given; stopped with `stop()`, which gives its exit code. */
+export async function serveHttp(binary, env, home, token) {
   const child = spawn(resolve(binary), ['serve', '--simulate', '--http', '127.0.0.1:0'], {
     cwd: home,
-    env: { ...env, PDFCO_HTTP_TOKEN: TOKEN },
+    env: token ? { ...env, PDFCO_HTTP_TOKEN: token } : env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const server = { errors: '' };
+  const server = { errors: '', guarded: () => serveHttp(binary, env, home, TOKEN) };
   child.stderr.on('data', (chunk) => (server.errors += chunk));
   const listening = () => server.errors.match(/^Listening on (http:\/\/\S+)\/mcp/m)?.[1];
   await within(20, () => listening() || child.exitCode !== null);
@@ -41,7 +41,7 @@ export async function serveHttp(binary, env, home) {
   server.url = `${base}/mcp`;
   // How many calls wait for a job, as the server's metrics say.
   server.waits = async () => {
-    const answer = await fetch(`${base}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const answer = await fetch(`${base}/metrics`);
     return Number((await answer.text()).match(/^pdfco_waits (\S+)$/m)?.[1] ?? 0);
   };
   return server;
@@ -52,7 +52,7 @@ export async function serveHttp(binary, env, home) {
  * `heard` holds the notifications, `sent` the heads of HTTP requests, `granted` what subscriptions were acknowledged
  * with, which v2 reads and does not pass on. `dispatch` sends a request as it is, past what v2 takes for an answer.
  */
-export async function connect(place, { key = 'sim_typescript', token = TOKEN, capabilities = {} } = {}) {
+export async function connect(place, { key = 'sim_typescript', token, capabilities = {} } = {}) {
   const isV1 = place.generation === 'v1';
   const { Client } = await import(isV1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
   const door = { heard: [], sent: [], granted: [] };
@@ -62,7 +62,7 @@ export async function connect(place, { key = 'sim_typescript', token = TOKEN, ca
       isV1 ? '@modelcontextprotocol/sdk/client/streamableHttp.js' : '@modelcontextprotocol/client'
     );
     transport = new StreamableHTTPClientTransport(new URL(place.server.url), {
-      requestInit: { headers: { authorization: `Bearer ${token}`, 'x-api-key': key } },
+      requestInit: { headers: { ...(token && { authorization: `Bearer ${token}` }), 'x-api-key': key } },
       fetch: (url, init) => {
         door.sent.push(new Headers(init?.headers));
         return fetch(url, init);

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { connect, pause, refused, serveHttp, within } from './doors.mjs';
+import { TOKEN, connect, pause, refused, serveHttp, within } from './doors.mjs';
 import { page, tasksByLibrary, tasksOf20251125 } from './tasks.mjs';
 
 const isHttp = process.argv.includes('--http');
@@ -79,7 +79,7 @@ async function tour({ client, call }) {
 
   const read = await call('read_result', { job_id: jobId });
   check(
-    !read.isError && read.structuredContent?.output?.text?.includes(SENTENCE),
+    !read.isError && read.content.some((block) => block.type === 'text' && block.text.includes(SENTENCE)),
     'read_result has the sentence of page 3',
     read,
   );
@@ -158,7 +158,12 @@ async function news(door) {
 
 /** Over HTTP: the token, and two keys at one server. */
 async function strangers(place, door, other, jobId) {
-  const shut = await refused(connect(place, { token: 'not-the-token' }));
+  const guarded = await place.server.guarded();
+  const inside = await connect({ ...place, server: guarded }, { token: TOKEN });
+  check(!(await inside.call('list_jobs', {})).isError, 'the token lets in');
+  await inside.client.close();
+  const shut = await refused(connect({ ...place, server: guarded }, { token: 'not-the-token' }));
+  await guarded.stop();
   check(/Authorization: Bearer|HTTP 401/.test(shut.message), 'a wrong token is refused, and the client learns why', shut);
   const listed = await other.call('list_jobs', {});
   check(!listed.isError && !JSON.stringify(listed).includes(jobId), 'another key does not see the job in a list', listed);
