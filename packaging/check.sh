@@ -132,9 +132,10 @@ crate() {
   listed=$(cd "$root" && cargo package --list --allow-dirty --locked)
   while read -r file; do
     case $file in
-      src/*.rs | src/*.sql | src/serve/page/* | src/mcp/icon.svg | src/mcp/*.md | src/mcp/app/* | Cargo.toml | Cargo.toml.orig | Cargo.lock | .cargo_vcs_info.json) ;;
+      src/*.rs | src/*.sql | src/serve/page/* | src/simulator/work/samples/* | Cargo.toml | Cargo.toml.orig | Cargo.lock) ;;
+      src/mcp/icon.svg | src/mcp/*.md | src/mcp/app/* | skills/pdfco/SKILL.md | .cargo_vcs_info.json) ;;
       README.md | docs/CHANGELOG.md | .github/SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
-      docs/ARCHITECTURE.md | fixtures/documents/report.pdf) ;;
+      docs/ARCHITECTURE.md | fixtures/documents/report.pdf | fixtures/documents/locked.pdf) ;;
       *) fail "cargo package packs $file, which building and using the crate does not need" ;;
     esac
   done <<<"$listed"

@@ -1,8 +1,5 @@
 //! What a call will cost, before it is made: what is known, from where, as a range.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -14,16 +11,12 @@ use crate::catalog::pages::PageList;
 use crate::catalog::{Basis, Operation, Run};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::files::LocalFile;
+use crate::files::pdf_pages;
 use crate::hint;
 use crate::next_step::{Audience, Hint, NextStep};
 
 /// What an upload costs, in credits (documented).
 const UPLOAD_CREDITS: i64 = 7;
-/// Largest PDF whose pages are counted.
-const COUNTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How long counting may take.
-const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a call will cost.
 #[derive(Clone, Debug, Serialize)]
@@ -126,7 +119,7 @@ impl App {
         let mut counted = Some(0_u32);
         for document in documents {
             let total = match document {
-                Judged::Local(file) => pages_of(file).await,
+                Judged::Local(file) => pdf_pages(file).await,
                 Judged::Link(_) => None,
             };
             let found = total.map(|total| selected(pages, total)).transpose()?;
@@ -241,20 +234,6 @@ fn range_of(operation: &Operation, pages: Option<u32>) -> (Option<i64>, Option<i
 /// The operation that does the same for less, where there is one.
 fn cheaper_than(operation: &Operation) -> Option<&'static str> {
     (operation.name == "pdf_to_text").then_some("pdf_to_text_simple")
-}
-
-/// The pages of a local PDF, counted off the runtime; none where it is no PDF, too large or too slow to read.
-pub(super) async fn pages_of(file: &LocalFile) -> Option<u32> {
-    let is_pdf = file.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pdf"));
-    if !is_pdf || file.bytes > COUNTED_BYTES_MAX {
-        return None;
-    }
-    let path: PathBuf = file.path.clone();
-    let counting = tokio::task::spawn_blocking(move || {
-        let document = lopdf::Document::load(path).ok()?;
-        u32::try_from(document.get_pages().len()).ok().filter(|pages| *pages > 0)
-    });
-    tokio::time::timeout(COUNT_TIMEOUT, counting).await.ok()?.ok()?
 }
 
 #[cfg(test)]

@@ -218,7 +218,16 @@ fn jobs_are_found_followed_read_and_saved_by_later_calls() {
     let saved = shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(0).says(&path);
     assert!(saved.stdout.contains("sha256 "), "{saved:#?}");
     assert!(std::fs::read_to_string(&path).unwrap().contains(REPORT_SAYS));
+    // What was saved and is whole is kept; what is not this result any more is in the way.
+    let again = shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(0);
+    assert_eq!(again.stdout, saved.stdout, "{again:#?}");
+    std::fs::write(&path, "mine").unwrap();
     shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(2).complains("error: ");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    let foreign = shared.path("foreign.txt");
+    std::fs::write(&foreign, "mine").unwrap();
+    shared.call(&["jobs", "download", id, "--save-to", &foreign]).run().code(2).complains("error: ");
+    assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "mine");
 
     let list = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope()["data"].clone();
     assert_eq!((list["total"].as_u64(), list["items"].as_array().map(Vec::len)), (Some(2), Some(2)));

@@ -10,7 +10,8 @@ set -Eeuo pipefail
 
 binary=$(realpath "${1:?the binary}")
 room=$(mktemp -d)
-server=
+server=""
+status=0
 trap 'status=$?; [ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$room"; exit $status' EXIT
 
 token=assistants-0123456789-0123456789-0123456789

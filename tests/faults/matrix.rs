@@ -206,6 +206,7 @@ async fn cell(row: &Row, op: Op) {
     let took = began.elapsed();
     let outcome = outcome.unwrap_or_else(|_| panic!("not over after {took:?}"));
     met(&cell, op, expected, &outcome).await;
+    let key_was_refused = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Auth);
     if !is_refused {
         // A clock was wrong from the beginning on, for everything; anything else for this one kind of request.
         let prefix = if row.is_clock() { "/" } else { op.path() };
@@ -220,6 +221,11 @@ async fn cell(row: &Row, op: Op) {
         assert_eq!(good.expect("the recovery takes too long").unwrap().status, "success");
     } else {
         let is_hurried = matches!((row.fault)(), FaultKind::StallHeaders(_) | FaultKind::StallBody(_));
+        if key_was_refused && cell.run(op).await.is_err_and(|error| error.kind() == Kind::Auth) {
+            // A refused key that was never accepted is not sent again for a minute.
+            cell.app.jobs().ledger().close().await;
+            return;
+        }
         let good = tokio::time::timeout(Duration::from_secs(60), once_allowed(&cell, op, is_hurried)).await;
         let good = good.expect("the recovery takes too long");
         assert!(!good.is_error && good.status != "error", "{good:?}");

@@ -375,7 +375,9 @@ async fn hostile_jobs_stay_text() {
     door.leave(OWN, "pdf_to_text", "odd-name", &content).await;
     let shown = Page::of(door.get("/")).await;
     assert_eq!(shown.text.matches("<script").count(), 1, "only our own: {}", shown.text);
-    assert!(!shown.shows("<img") && shown.shows("&lt;script&gt;alert(1)&lt;/script&gt;.pdf"), "{}", shown.text);
+    assert!(!shown.shows("<img") && shown.shows("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img"), "{}", shown.text);
+    // A file has the name that it would be saved under.
+    assert!(shown.shows("<li>script.pdf</li>"), "{}", shown.text);
     // Neither does an address make markup.
     let odd = Page::of(door.get("/?after=%22%3E%3Cscript%3E")).await;
     assert!(odd.status == 400 && odd.text.matches("<script").count() == 1, "{}", odd.text);

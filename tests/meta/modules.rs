@@ -12,7 +12,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rmcp::", &["mcp/", "serve/"]),
     ("axum::", &["simulator/", "serve/"]),
     ("maud::", &["serve/page/"]),
-    ("lopdf::", &["simulator/"]),
+    ("lopdf::", &["simulator/", "files/pdf_pages.rs"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/progress.rs"]),
     ("comfy_table::", &["cli/table.rs"]),

@@ -180,8 +180,8 @@ fn every_address_of_the_repository_is_the_one_of_the_crate() {
         for host in ["https://github.com/", "https://raw.githubusercontent.com/", "ghcr.io/", "io.github."] {
             for word in words_behind(&text, host) {
                 // The schema of the bundle's format lives with the format, the registry's publisher with the registry; a
-                // workflow fills its own repository in.
-                let is_other = ["anthropics/mcpb/", "modelcontextprotocol/registry/", "${{"]
+                // workflow fills its own repository in, and a script cuts the host off its own.
+                let is_other = ["anthropics/mcpb/", "modelcontextprotocol/registry/", "${{", "}"]
                     .iter()
                     .any(|other| word.starts_with(other));
                 assert!(is_other || word.starts_with(path), "{file}: {host}{word}");
