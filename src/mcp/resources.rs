@@ -2,6 +2,8 @@
 //!
 //! Few clients read resources, so a tool can do everything that they offer.
 
+use std::time::Duration;
+
 use rmcp::ErrorData;
 use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
@@ -11,6 +13,9 @@ use serde_json::json;
 use super::present::untrusted;
 use crate::app::{App, Caller, ReadRequest};
 use crate::error::{Error, Kind, Result};
+
+/// Longest time that reading a result may take: several clients give a request up after a minute.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Jobs on one page.
 const PAGE: u32 = 50;
@@ -77,7 +82,9 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
     };
     let id = uri.strip_prefix("job://").ok_or_else(not_ours)?;
     if let Some(id) = id.strip_suffix("/result") {
-        let answer = app.read(caller, &ReadRequest::of(id)).await?;
+        let request = ReadRequest::of(id);
+        let reading = tokio::time::timeout(READ_TIMEOUT, app.read(caller, &request));
+        let answer = reading.await.unwrap_or_else(|_| Err(too_slow()))?;
         let text = answer.output.map(|output| output.text).unwrap_or_default();
         return Ok(one(ResourceContents::text(text, uri).with_mime_type("text/plain")));
     }
@@ -90,6 +97,11 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
 /// A result with one content, marked: texts, names and messages in it come from a document or from the service.
 fn one(content: ResourceContents) -> ReadResourceResult {
     ReadResourceResult::new(vec![content.with_meta(untrusted())])
+}
+
+/// The result did not come in time.
+fn too_slow() -> Error {
+    Error::new(Kind::Network, "The result could not be read in time.", "Try again.")
 }
 
 /// There is no such resource, or none that this caller may know of.
