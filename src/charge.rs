@@ -33,6 +33,15 @@ impl Charge {
         self.remaining = later.remaining.or(self.remaining);
     }
 
+    /// This charge, after counting it in the metrics.
+    pub fn counted(self) -> Charge {
+        if let Some(credits) = self.credits {
+            // Refunds make this fall, so it is no counter.
+            metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
+        }
+        self
+    }
+
     /// This charge and then `later`.
     #[must_use]
     pub fn and(mut self, later: Charge) -> Charge {

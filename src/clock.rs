@@ -13,3 +13,17 @@ pub fn rfc3339(at: Millis) -> String {
     let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{stamp:.0}")
 }
+
+/// One day, in milliseconds.
+const DAY: Millis = 86_400_000;
+
+/// The day of `at`, UTC.
+pub fn day(at: Millis) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    stamp.to_string().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// When the day of `at` began, UTC.
+pub fn start_of_day(at: Millis) -> Millis {
+    at.saturating_sub(at.rem_euclid(DAY))
+}

@@ -48,7 +48,7 @@ impl Line {
 
     fn is_failure(&self) -> bool {
         match &self.status {
-            Status::Job(status) => super::wait::is_failure(status),
+            Status::Job(status) => status.is_failure(),
             Status::Error => true,
         }
     }

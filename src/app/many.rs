@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Input, Prior};
+use super::follow_up::FollowUp;
 use super::jobs::document_of;
 use super::lines::{Line, answer_about};
-use super::tasks::FollowUp;
+use super::sources::short_name;
 use super::{Answer, App, Caller, Estimate, Status, SubmitRequest, Until, WaitRequest, round_seconds};
 use crate::catalog::{Operation, ParamKind};
 use crate::charge::Charge;
@@ -449,13 +450,6 @@ fn already_saved(job: &Job, folder: &str) -> Option<Vec<String>> {
         path.parent().and_then(std::path::Path::file_name) == Some(folder.as_os_str()) && path.is_file()
     };
     (!job.saved_to.is_empty() && job.saved_to.iter().all(is_here)).then(|| job.saved_to.clone())
-}
-
-/// The last part of a path or link, without its query.
-pub(super) fn short_name(source: &str) -> String {
-    let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
-    let name = plain.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(plain);
-    if name.is_empty() { plain.to_owned() } else { name.to_owned() }
 }
 
 /// `save_to` as the name of a folder.

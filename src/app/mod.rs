@@ -11,6 +11,7 @@ mod caller;
 mod card;
 mod catalog;
 mod estimate;
+mod follow_up;
 mod job_view;
 mod jobs;
 mod lines;

@@ -196,6 +196,13 @@ fn job_ref(item: &str) -> Option<JobRef<'_>> {
     (is_id && (is_certain || !id.contains(['.', ':', '\\']))).then_some(JobRef { id, index, is_certain })
 }
 
+/// The last part of a path or link, without its query.
+pub(super) fn short_name(source: &str) -> String {
+    let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
+    let name = plain.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(plain);
+    if name.is_empty() { plain.to_owned() } else { name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

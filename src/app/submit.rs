@@ -7,10 +7,9 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::estimate::needs_consent;
+use super::follow_up::{FollowUp, GRACE};
 use super::pages::selection;
 use super::sources::{Judged, Ready};
-use super::tasks::FollowUp;
-use super::wait::is_failure;
 use super::{Answer, App, Caller, Estimate, ResponseMode, or_cancelled, round_seconds, tips};
 use crate::api::CALL_PATIENCE;
 use crate::catalog::arguments::{self, Arguments};
@@ -29,8 +28,6 @@ pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
 const FOLLOW_UP: Duration = Duration::from_secs(10);
 /// What they get in any case, when even that is over.
 const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
-/// How long a client that takes tasks is kept waiting before a call becomes one.
-pub(super) const GRACE: Duration = Duration::from_secs(8);
 /// What is said of a `client_request_id` that was used before.
 const REPEAT_NOTE: &str =
     "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
@@ -250,7 +247,7 @@ impl App {
                 Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task"),
             }
         }
-        answer.is_error = is_failure(&job.status) && !asked.is_zero();
+        answer.is_error = job.status.is_failure() && !asked.is_zero();
         if job.status == JobStatus::Success {
             // A caller whose client cuts calls off after a minute, or a little after the longest wait allowed, is
             // answered before: with the job, and what to call for the rest.
@@ -313,7 +310,7 @@ pub fn expected_name(operation: &Operation, arguments: &Arguments) -> Option<Str
     };
     let named = arguments.body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let source = arguments.sources.as_ref().and_then(|sources| match sources.items.as_slice() {
-        [only] if !only.starts_with("job:") => Some(super::many::short_name(only)),
+        [only] if !only.starts_with("job:") => Some(super::sources::short_name(only)),
         _ => None,
     });
     let name = match named {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::follow_up::{FollowUp, WAIT_TOOL};
 use super::{Answer, App, Caller, ResponseMode, TaskView};
 use crate::charge::Charge;
 use crate::clock::now;
@@ -22,8 +22,6 @@ use crate::hint;
 use crate::jobs::{Job, Source, Task, TaskStatus, WaitOptions};
 use crate::next_step::NextStep;
 
-/// The tool name of tasks that wait for a job which they did not submit.
-pub(super) const WAIT_TOOL: &str = "wait_job_completion";
 /// A task's job is polled for this long after a client asked for the task.
 const POLLED_AFTER_QUESTION: Duration = Duration::from_secs(60);
 /// A task that saves its result is polled for this long without a question: the file was asked for.
@@ -43,46 +41,6 @@ const PAGE: u32 = 20;
 /// Bounds of the pause that is suggested between two questions about a task.
 const POLL_MIN: Duration = Duration::from_secs(1);
 const POLL_MAX: Duration = Duration::from_secs(15);
-
-/// What is left to do once the job of a task has ended.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct FollowUp {
-    /// Characters of text to include.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub read: Option<u64>,
-    /// Where to save the result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub save_to: Option<String>,
-    /// Whether saving may replace files.
-    pub overwrite: bool,
-    /// Time between checks, in seconds, instead of the schedule.
-    #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
-    pub interval: Option<Duration>,
-}
-
-impl FollowUp {
-    /// The follow-up of `task`. One that cannot be read asks for nothing.
-    fn of(task: &Task) -> FollowUp {
-        FollowUp::deserialize(&task.follow_up).unwrap_or_default()
-    }
-}
-
-/// A duration as seconds with fractions, as rows of earlier versions have it.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(|value| value.as_secs_f64()).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let seconds = Option::<f64>::deserialize(deserializer)?;
-        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
-    }
-}
 
 type Outcome = Shared<BoxFuture<'static, Arc<Answer>>>;
 
@@ -265,7 +223,7 @@ impl App {
     async fn make_outcome(&self, caller: &Caller, task: &Task, job: &Job) -> Answer {
         let used = job.credits_total().map(|total| total - task.credits_before);
         let mut answer = self.job_answer(job, Source::Cache, Charge::new(used, None));
-        answer.is_error = super::wait::is_failure(&job.status);
+        answer.is_error = job.status.is_failure();
         let mut wanted = FollowUp::of(task);
         if task.tool == WAIT_TOOL && wanted.read.is_none() {
             // A wait includes text only where it was asked for.

@@ -5,14 +5,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::submit::GRACE;
-use super::tasks::{FollowUp, WAIT_TOOL};
+use super::follow_up::{FollowUp, GRACE, WAIT_TOOL};
 use super::tips::{self, tips};
 use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::hint;
-use crate::jobs::{Job, JobStatus, WaitEnd, WaitOptions};
+use crate::jobs::{Job, WaitEnd, WaitOptions};
 use crate::next_step::{Audience, NextStep};
 
 /// How long a job is waited for when a call says nothing.
@@ -177,7 +176,7 @@ impl App {
             WaitEnd::Pending { retry_after } => Some(round_seconds(retry_after)),
         };
         answer.tips = tips(&waited.job, retry_after);
-        answer.is_error = is_failure(&waited.job.status);
+        answer.is_error = waited.job.status.is_failure();
         if waited.is_first_sight && !waited.job.status.is_terminal() {
             super::jobs::doubt_the_id(&mut answer);
         }
@@ -191,15 +190,5 @@ impl App {
             answer.tips = Some(tips::not_asked(&waited.job, error));
         }
         Ok((answer, waited.job))
-    }
-}
-
-/// Whether a caller who asked for the outcome of a job did not get what was asked for.
-pub(super) fn is_failure(status: &JobStatus) -> bool {
-    match status {
-        JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown => true,
-        JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) | JobStatus::Success | JobStatus::Cancelled => {
-            false
-        }
     }
 }

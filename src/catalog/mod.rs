@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod media_types;
+mod names;
 mod operation;
 mod operations;
 pub mod overview;
@@ -16,10 +17,10 @@ pub mod schema;
 pub mod search;
 mod suggest;
 
+pub use self::names::nearest;
 pub use self::operation::{Confidence, Effect, Method, Operation, Output, Run, Toolset};
 pub use self::param::{Param, ParamKind};
 pub use self::price::{Basis, Price};
-pub use self::suggest::nearest;
 use crate::error::{Error, Result};
 
 /// Every operation, one after the other, in the order of the documentation.
@@ -77,7 +78,7 @@ pub fn shorten(text: &str, chars: usize) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use super::suggest::fold;
+    use super::names::fold;
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! One operation of the service, and the words of which a row of the catalog is made.
 
-use super::suggest::same_name;
+use super::names::same_name;
 use super::{Param, Price};
 
 /// One operation of the service.
@@ -40,6 +40,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The least that a call costs, in credits; none when it only reads the account for nothing.
+    pub fn least_credits(&self) -> Option<i64> {
+        let credits = i64::from(self.price.credits().unwrap_or(0));
+        (credits > 0 || self.effect != Effect::ReadsAccount).then_some(credits)
+    }
+
     /// A documented operation that makes a PDF in a background job, of unknown price and without parameters.
     pub const fn job(toolset: Toolset, name: &'static str, path: &'static str) -> Operation {
         Operation {

@@ -1,6 +1,6 @@
 //! One parameter of an operation or a tool: its names, what values it takes, how it is explained.
 
-use super::suggest::same_name;
+use super::names::same_name;
 
 /// One parameter of an operation.
 #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::suggest::{nearest, words};
+use super::names::{nearest, words};
 use super::{Operation, Toolset, all};
 
 /// Longest question that is read, in characters; what is beyond it is not searched for.

@@ -1,20 +1,12 @@
-//! What was probably meant: names in any spelling, and the nearest ones to a wrong one.
+//! What was probably meant by the name of an operation that there is none of.
 
 use super::all;
+use super::names::{ranked, words};
+use super::search::{Direction, search};
 use crate::error::{Error, Kind, Reason};
 use crate::hint;
 use crate::next_step::{Hint, NextStep};
 
-/// Longest word that is taken for a misspelt name, in bytes.
-const TYPED_BYTES_MAX: usize = 64;
-/// Least similarity of a name that is suggested.
-const SIMILARITY_MIN: f64 = 0.8;
-/// Similarity of a name that contains what was typed.
-const CONTAINED: f64 = 0.9;
-/// What the similarity to one word of a name counts of that to the whole name.
-const WORD_PART: f64 = 0.95;
-/// Shortest word of a name that is compared by itself, in bytes.
-const WORD_BYTES_MIN: usize = 4;
 /// From this similarity on a name was misspelt; below, its words say more.
 const MISSPELT: f64 = 0.93;
 
@@ -49,12 +41,12 @@ fn hint_for(name: &str) -> Hint {
     let words: Vec<String> = words(name).collect();
     let wish = NOT_OFFERED.iter().find(|(wanted, ..)| words.iter().any(|word| wanted.contains(&word.as_str())));
     // A direction matters: "word to pdf" is offered, "pdf to word" is not.
-    let to_pdf = super::search::Direction::of(&words) == super::search::Direction::ToPdf;
+    let to_pdf = Direction::of(&words) == Direction::ToPdf;
     if let Some((_, why, near)) = wish.filter(|_| !to_pdf) {
         return hint![*why, " Nearest are ", near.join(", "), ". ", NextStep::ListOperations, " lists all."];
     }
     let ranked = ranked(name, all().map(|operation| operation.name));
-    let found = super::search::search(name);
+    let found = search(name);
     let is_misspelt = ranked.first().is_some_and(|(score, _)| *score >= MISSPELT);
     let near: Vec<&str> = if is_misspelt || !found.is_match {
         ranked.into_iter().take(3).map(|(_, name)| name).collect()
@@ -66,52 +58,6 @@ fn hint_for(name: &str) -> Hint {
     } else {
         hint!["Did you mean ", near.join(" or "), "? ", NextStep::ListOperations, " lists all."]
     }
-}
-
-/// The words of a name or a question, in lower case.
-pub(super) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
-}
-
-/// The names nearest to what was typed, best first, at most `limit`; none when nothing is near.
-pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
-    ranked(typed, names).into_iter().take(limit).map(|(_, name)| name).collect()
-}
-
-/// The names that are near to what was typed, with their similarity, best first.
-fn ranked<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<(f64, &'a str)> {
-    // Comparing costs the product of both lengths, and nothing that long is a misspelt name.
-    if typed.len() > TYPED_BYTES_MAX {
-        return Vec::new();
-    }
-    let typed = fold(typed);
-    let mut scored: Vec<(f64, &str)> = names
-        .map(|name| {
-            let folded = fold(name);
-            let contains = typed.len() >= 3 && (folded.contains(&typed) || typed.contains(&folded));
-            let words = name.split('_').filter(|word| word.len() >= WORD_BYTES_MIN);
-            let of_words = words.map(|word| WORD_PART * strsim::jaro_winkler(&typed, word));
-            let least = if contains { CONTAINED } else { 0.0 };
-            (of_words.fold(strsim::jaro_winkler(&typed, &folded).max(least), f64::max), name)
-        })
-        .filter(|(score, _)| *score >= SIMILARITY_MIN)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-}
-
-/// Equal but for case, underscores and dashes.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
-    b.len() <= TYPED_BYTES_MAX && folded(a).eq(folded(b))
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> + '_ {
-    name.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase)
-}
-
-/// A name without case, underscores and dashes.
-pub(super) fn fold(name: &str) -> String {
-    folded(name).collect()
 }
 
 #[cfg(test)]

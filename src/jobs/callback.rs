@@ -97,7 +97,7 @@ impl Jobs {
         let recorded = tokio::spawn(async move {
             let job = core.ledger.observe(None, &job, &seen, None).await;
             if job.completed_at == Some(seen.at) {
-                super::check_service::counted(Charge::new(seen.credits, None));
+                Charge::new(seen.credits, None).counted();
                 if seen.status == JobStatus::Success {
                     core.learn(&job, EndSeen::ByCallback).await;
                 }

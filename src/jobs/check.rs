@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::engine::span;
 use super::job_id::JobId;
 use super::polling::freshness::{FRESH, fresh_for};
 use super::{Job, Jobs, Source};
@@ -108,7 +107,7 @@ impl Jobs {
         let cancel = CancellationToken::new();
         let _cancelled_with_the_caller = cancel.clone().drop_guard();
         let (core, owner, job) = (Arc::clone(&self.core), owner.clone(), job.clone());
-        let span = span("check", &owner, &job);
+        let span = job.span("check", &owner);
         let check = tokio::spawn(async move { core.ask(&owner, &job, force, cancel).await }.instrument(span));
         check.await.unwrap_or_else(|_| Err(Error::internal("A check of a job stopped in the middle.")))
     }

@@ -13,14 +13,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::ledger::Reservation;
+use super::ledger::{Reservation, nothing_sent};
 use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
 use super::secrets::JobSecrets;
 use super::{DurationEstimate, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, Call, Client, ResponseContext};
-use crate::catalog::{self, Method};
+use crate::catalog::{self, Method, Operation};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -108,9 +108,9 @@ impl CheckService {
     pub(super) async fn admit_direct(&self, owner: &Owner, operation: &str) -> Result<Option<Reservation>> {
         // An upload is booked under a name of its own.
         let name = if operation == "file_upload" { "file_upload_url" } else { operation };
-        let Some(price) = catalog::find(name).ok().and_then(super::submit::price) else { return Ok(None) };
+        let Some(price) = catalog::find(name).ok().and_then(Operation::least_credits) else { return Ok(None) };
         let admission = self.ledger.admission(owner, operation, self.settings.credit_budget, price).await;
-        self.ledger.admit(owner, admission).await.map(Some).map_err(super::submit::nothing_sent)
+        self.ledger.admit(owner, admission).await.map(Some).map_err(nothing_sent)
     }
 
     /// Sets aside what a check may cost, if there is a budget.
@@ -145,13 +145,13 @@ impl CheckService {
             Err(error) => {
                 // Such an answer still says what it cost, which goes along with the error.
                 match reservation {
-                    Some(reservation) => self.ledger.settle(owner, reservation, "job_check", counted(charge)).await,
+                    Some(reservation) => self.ledger.settle(owner, reservation, "job_check", charge.counted()).await,
                     None => drop(self.book(owner, "job_check", charge).await),
                 }
                 return Err(error);
             }
         };
-        on_charge(counted(charge));
+        on_charge(charge.counted());
         self.wanted.lock().remove(&job.intent_id);
         let (seen, doubt) = self.doubted(job, seen);
         let previous = job.last_checked_at.map(|_| job.last_check_seconds());
@@ -255,7 +255,7 @@ impl CheckService {
         if charge != Charge::NONE {
             self.ledger.charged(owner, operation, charge, now()).await;
         }
-        counted(charge)
+        charge.counted()
     }
 
     /// `error` with the newest balance, where the lack of credits is the error.
@@ -385,15 +385,6 @@ fn read(job: &Job, response: &api::Response) -> Result<Observation> {
     Observation::read(response, now())
 }
 
-/// Counts what a request cost in the metrics.
-pub(super) fn counted(charge: Charge) -> Charge {
-    if let Some(credits) = charge.credits {
-        // Refunds make this fall, so it is no counter.
-        metrics::gauge!("pdfco_credits_spent").increment(credits as f64);
-    }
-    charge
-}
-
 fn schedule_key(job: &Job) -> (String, i64) {
     (job.operation.clone(), duration_model::page_bucket(job.page_count))
 }
@@ -417,7 +408,7 @@ impl Service for CheckService {
         cancel: &CancellationToken,
         on_charge: impl Fn(Charge) + Send + Sync,
     ) -> Result<CheckOutcome> {
-        let span = super::engine::span("poll", owner, job);
+        let span = job.span("poll", owner);
         self.check_leased(owner, permit, job, cancel, on_charge).instrument(span).await
     }
 

@@ -7,12 +7,12 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use url::Url;
 
 use super::check::Singleflight;
 use super::check_service::CheckService;
 use super::job_id::JobId;
 use super::poller::Poller;
+use super::settings::Settings;
 use super::{Job, JobStatus, Ledger, polling};
 use crate::api::{Call, Client, Repeat};
 use crate::charge::Charge;
@@ -36,40 +36,6 @@ pub struct Jobs {
     pub(super) submits: TaskTracker,
     /// Permits of waits to read from the ledger.
     pub(super) waits_at_ledger: Semaphore,
-}
-
-/// Settings of the engine.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How many seconds of waiting one check is worth (`PDFCO_CHECK_WORTH_SECONDS`).
-    pub check_worth_seconds: f64,
-    /// Credits that a day may cost (`PDFCO_CREDIT_BUDGET`).
-    pub credit_budget: Option<i64>,
-    /// Where the service can reach this server to call back (`PDFCO_CALLBACK_URL`).
-    pub callback_url: Option<Url>,
-}
-
-/// Where a state came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// The service, just now.
-    Live,
-    /// The ledger: free.
-    Cache,
-    /// The service, which called back when the job ended.
-    Callback,
-}
-
-impl Source {
-    /// The word that is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Source::Live => "live",
-            Source::Cache => "cache",
-            Source::Callback => "callback",
-        }
-    }
 }
 
 impl Jobs {
@@ -144,7 +110,7 @@ impl Jobs {
             let charge = match admitted {
                 Some(admitted) => {
                     core.ledger.settle(&owner, admitted, &operation, response.charge()).await;
-                    super::check_service::counted(response.charge())
+                    response.charge().counted()
                 }
                 None => core.book(&owner, &operation, response.charge()).await,
             };
@@ -161,11 +127,6 @@ impl Jobs {
             tracing::warn!("the process ends while a submit is still on its way");
         }
     }
-}
-
-/// The span of work on one job.
-pub(super) fn span(what: &'static str, owner: &Owner, job: &Job) -> tracing::Span {
-    tracing::info_span!("job", what, job_id = job.id(), operation = job.operation, tenant = %owner.tenant)
 }
 
 /// The ledger does not know this job.

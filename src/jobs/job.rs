@@ -10,7 +10,7 @@ use crate::catalog::{self, Operation};
 pub use crate::clock::Millis;
 use crate::json_ext::{field, whole_number};
 use crate::secret::without_link_secrets;
-use crate::tenant::Tenant;
+use crate::tenant::{Owner, Tenant};
 
 /// Longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 600;
@@ -71,6 +71,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// The span of work on this job, for the log.
+    pub(super) fn span(&self, what: &'static str, owner: &Owner) -> tracing::Span {
+        tracing::info_span!("job", what, job_id = self.id(), operation = self.operation, tenant = %owner.tenant)
+    }
+
     /// The id that callers use: the service's, or ours while there is none.
     pub fn id(&self) -> &str {
         self.job_id.as_deref().unwrap_or(&self.intent_id)

@@ -70,6 +70,18 @@ impl JobStatus {
         }
     }
 
+    /// Whether a caller who asked for the outcome of the job did not get what was asked for.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown => true,
+            JobStatus::Queued
+            | JobStatus::Working
+            | JobStatus::Other(_)
+            | JobStatus::Success
+            | JobStatus::Cancelled => false,
+        }
+    }
+
     /// Whether nothing more is expected. A positive list: a new word is never terminal.
     pub fn is_terminal(&self) -> bool {
         match self {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::job_id::{ID_BYTES_MAX, valid_id};
-use super::ledger::{Admission, Intent, is_unavailable};
+use super::ledger::{Admission, Intent, nothing_sent};
 use super::{Job, Jobs, Millis, Results};
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
 use crate::catalog::{Effect, Operation, Output, Run};
@@ -176,7 +176,7 @@ impl Jobs {
         let call = Call { cancel, before_send, ..call_for(operation, body, secrets) };
         match self.core.client.send(&owner.key, &call).await {
             Ok(reply) => {
-                let charge = super::check_service::counted(reply.charge());
+                let charge = reply.charge().counted();
                 let job = self.record(&intent, operation, &reply, charge).await?;
                 Ok(Submitted { job, charge, is_repeat: false, twin })
             }
@@ -238,7 +238,7 @@ impl Jobs {
     /// What a submit of `operation` asks of the budget; nothing when there is none, or when it only reads the account.
     async fn admission(&self, owner: &Owner, operation: &Operation) -> Option<Admission> {
         let limit = self.core.settings.credit_budget;
-        self.core.ledger.admission(owner, operation.name, limit, price(operation)?).await
+        self.core.ledger.admission(owner, operation.name, limit, operation.least_credits()?).await
     }
 
     /// Refuses paid work that the day's budget does not allow, before files are uploaded for it; the intent is admitted
@@ -321,21 +321,6 @@ fn unusable_id(reply: &api::Response, error: Error) -> Error {
     .with_upstream(reply.body.clone())
     .with_unknown_fate()
     .with_source(error)
-}
-
-/// The error of a paid request that the ledger kept from being sent.
-pub(super) fn nothing_sent(error: Error) -> Error {
-    if !is_unavailable(&error) {
-        return error;
-    }
-    let hint = error.hint().clone();
-    error.with_hint(hint!["Nothing was sent or charged. ", hint])
-}
-
-/// The least that an operation costs; none when it only reads the account for nothing.
-pub(super) fn price(operation: &Operation) -> Option<i64> {
-    let credits = i64::from(operation.price.credits().unwrap_or(0));
-    (credits > 0 || operation.effect != Effect::ReadsAccount).then_some(credits)
 }
 
 /// Why a request could not be marked as sent.

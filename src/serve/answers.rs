@@ -7,7 +7,8 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
 use super::negotiation::{EVENT_STREAM, JSON};
-use super::{rpc, task_compat};
+use super::refusal::refused;
+use super::task_compat;
 
 /// Largest refusal of a layer below that is read.
 const REFUSAL_BYTES_MAX: usize = 16 * 1024;
@@ -36,7 +37,7 @@ pub async fn in_protocol_words(response: Response, id: Value) -> Response {
         status if status.is_server_error() => -32603,
         _ => -32600,
     };
-    let mut refusal = rpc::refused(status, code, what, id);
+    let mut refusal = refused(status, code, what, id);
     for name in [header::ALLOW, header::RETRY_AFTER] {
         if let Some(value) = head.headers.get(&name) {
             refusal.headers_mut().insert(name, value.clone());
@@ -52,7 +53,7 @@ pub async fn as_one_object(response: Response) -> Response {
     }
     let (mut head, body) = response.into_parts();
     let Some(answer) = last_answer(body).await else {
-        return rpc::refused(StatusCode::INTERNAL_SERVER_ERROR, -32603, "The request was not answered.", Value::Null);
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, -32603, "The request was not answered.", Value::Null);
     };
     for name in [header::CONTENT_LENGTH, header::CACHE_CONTROL] {
         head.headers.remove(name);
@@ -86,7 +87,7 @@ pub async fn with_capabilities(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let Ok(body) = Limited::new(body, HANDSHAKE_BYTES_MAX).collect().await.map(|body| body.to_bytes()) else {
         let what = "The handshake failed.";
-        return rpc::refused(StatusCode::INTERNAL_SERVER_ERROR, -32603, what, Value::Null);
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, -32603, what, Value::Null);
     };
     let text = String::from_utf8_lossy(&body);
     let text = if is_stream {
@@ -188,7 +189,7 @@ mod tests {
     async fn a_batch_of_notifications_has_no_answer() {
         let accepted = || StatusCode::ACCEPTED.into_response();
         assert_eq!(as_batch(vec![accepted(), accepted()]).await.status(), StatusCode::ACCEPTED);
-        let answers = as_batch(vec![accepted(), rpc::refused(StatusCode::BAD_REQUEST, -1, "x", json!(2))]).await;
+        let answers = as_batch(vec![accepted(), refused(StatusCode::BAD_REQUEST, -1, "x", json!(2))]).await;
         assert_eq!(answers.status(), StatusCode::OK);
         assert_eq!(json_of(answers).await[0]["id"], 2);
     }

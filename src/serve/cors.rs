@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::hosts::{self, Hosts, Target};
-use super::rpc;
+use super::refusal::refused;
 
 /// What a page may send.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
@@ -33,7 +33,7 @@ pub async fn admit(State(known): State<Arc<Hosts>>, request: Request, next: Next
     if !origin.to_str().is_ok_and(|origin| known.has_origin(origin)) {
         tracing::warn!(?origin, "a page of another site was refused");
         let what = "This page may not use the server. Add its origin to PDFCO_HTTP_ORIGINS if it is yours.";
-        return rpc::refused(StatusCode::FORBIDDEN, -32600, what, Value::Null);
+        return refused(StatusCode::FORBIDDEN, -32600, what, Value::Null);
     }
     let asks_before =
         request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -65,10 +65,10 @@ fn check_host(known: &Hosts, request: &Request) -> Result<(), Response> {
             tracing::warn!(host = %authority, "a request for another host was refused");
             let what =
                 format!("This server is not called `{authority}`. Add the name to PDFCO_HTTP_HOSTS if it is its own.");
-            Err(rpc::refused(StatusCode::FORBIDDEN, -32600, &what, Value::Null))
+            Err(refused(StatusCode::FORBIDDEN, -32600, &what, Value::Null))
         }
         Target::Unnamed | Target::Contradictory => {
-            Err(rpc::refused(StatusCode::BAD_REQUEST, -32600, "The request names no host, or two.", Value::Null))
+            Err(refused(StatusCode::BAD_REQUEST, -32600, "The request names no host, or two.", Value::Null))
         }
     }
 }

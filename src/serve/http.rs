@@ -33,6 +33,7 @@ use super::bodies::{self, Bodies};
 use super::connections::{self, PROTOCOL_PATH};
 use super::hosts::Hosts;
 use super::peers::{Connection, Limits, Peers};
+use super::refusal::refused;
 use super::rpc::{self, Messages};
 use super::sessions::Sessions;
 use super::tenants::InFlight;
@@ -279,7 +280,7 @@ impl Parts {
 async fn one_host_only(request: Request, next: Next) -> Response {
     match super::hosts::target(request.uri(), request.headers()) {
         super::hosts::Target::Contradictory => {
-            rpc::refused(StatusCode::BAD_REQUEST, -32600, "The request names two hosts, or none.", Value::Null)
+            refused(StatusCode::BAD_REQUEST, -32600, "The request names two hosts, or none.", Value::Null)
         }
         _ => next.run(request).await,
     }
@@ -302,11 +303,11 @@ async fn require_token(State(tokens): State<Arc<Tokens>>, request: Request, next
         Verdict::Wrong(delay) => tokens.delay(delay).await,
         Verdict::Refused(wait) => {
             let what = "Too many wrong tokens came from this address.";
-            let refusal = rpc::refused(StatusCode::TOO_MANY_REQUESTS, -32600, what, Value::Null);
+            let refusal = refused(StatusCode::TOO_MANY_REQUESTS, -32600, what, Value::Null);
             return ([(header::RETRY_AFTER, wait.as_secs().max(1).to_string())], refusal).into_response();
         }
     }
     let what = "Send the server's token: Authorization: Bearer …";
-    let refusal = rpc::refused(StatusCode::UNAUTHORIZED, -32600, what, Value::Null);
+    let refusal = refused(StatusCode::UNAUTHORIZED, -32600, what, Value::Null);
     ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }

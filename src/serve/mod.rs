@@ -29,6 +29,7 @@ mod negotiation;
 mod outbox;
 pub mod page;
 mod peers;
+mod refusal;
 mod rpc;
 mod sessions;
 pub mod stdio;

@@ -21,6 +21,7 @@ use super::bodies::{self, Bodies};
 use super::envelope::{self, Envelope, Unreadable};
 use super::negotiation::{self, EVENT_STREAM, Form, JSON};
 use super::peers::Connection;
+use super::refusal::refused;
 use super::sessions::Sessions;
 use super::tenants::{InFlight, Requester, Scope};
 use super::{handshake, task_compat};
@@ -255,10 +256,4 @@ fn check_job_header(headers: &HeaderMap, envelope: &Envelope<'_>, id: &Value) ->
 fn unreadable_answer(unreadable: Unreadable) -> Response {
     let Unreadable { error, id, .. } = unreadable;
     refused(StatusCode::BAD_REQUEST, error.code.0, &error.message, json!(id))
-}
-
-/// A refusal in the protocol's words: clients show its message, and of any other body only that there was one.
-pub fn refused(status: StatusCode, code: i32, what: &str, id: Value) -> Response {
-    let answer = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": what}});
-    (status, [(header::CONTENT_TYPE, JSON)], answer.to_string()).into_response()
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::super::many::as_folder;
 use super::super::{Answer, App, Caller, Event, OutputView};
 use super::names_of;
+use super::silence::not_silent_beyond;
 use super::text::inline_text;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Saved, Target, download, save_text};
@@ -19,8 +20,6 @@ use crate::secret::PresignedUrl;
 
 /// Time for a disk to write a file whose last byte has arrived.
 const DISK_TIME: Duration = Duration::from_secs(30);
-/// How long a transfer may be silent once the timeout of its call is over.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Most files that one result may have.
 const OUTPUTS_MAX: usize = 2_000;
 /// Most saved files that one answer lists.
@@ -252,31 +251,6 @@ fn interrupted(error: Error, done: usize, total: usize) -> Error {
 /// Whether a file is complete here and only has to be written.
 fn is_all_here(event: &Event) -> bool {
     matches!(event, Event::Downloading { done, total: Some(total), .. } if done >= total)
-}
-
-/// `work`, given up when nothing has moved for a while and it is later than `until`.
-pub(super) async fn not_silent_beyond<T>(
-    until: Option<Instant>,
-    moved: &Mutex<Option<Instant>>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let Some(until) = until else { return work.await };
-    let patience_over = async {
-        let mut at = until;
-        while at > Instant::now() {
-            tokio::time::sleep_until(at).await;
-            let moved = *moved.lock().unwrap_or_else(PoisonError::into_inner);
-            at = moved.map_or(until, |moved| until.max(moved + SILENCE_MAX));
-        }
-    };
-    tokio::select! {
-        outcome = work => outcome,
-        () = patience_over => Err(Error::new(
-            Kind::Network,
-            "The storage stopped answering, and the call ends before it is cut off.",
-            "Nothing is lost: the result is where it was.",
-        )),
-    }
 }
 
 fn saved_line(saved: &Saved) -> Value {

@@ -5,6 +5,7 @@
 mod facts;
 mod files;
 mod find;
+mod silence;
 mod text;
 
 pub use text::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::follow_up::FollowUp;
 use super::job_view::{OutputView, mime_type};
-use super::tasks::FollowUp;
 use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
 use crate::catalog::Output;
 use crate::charge::Charge;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::{Answer, App, Caller, TextOutput, or_cancelled};
-use super::files::not_silent_beyond;
 use super::find::{PLACES_MAX, find};
+use super::silence::not_silent_beyond;
 use crate::catalog::{Operation, Output};
 use crate::error::{Error, Kind, Result};
 use crate::files::{Text, TextPage, fetch_text, page, tail};

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value, json};
 
+use crate::catalog::names::same_name;
 use crate::catalog::pages::PageList;
-use crate::catalog::suggest::same_name;
 use crate::catalog::{Param, ParamKind};
 use crate::json_ext::{truth, whole_number};
 

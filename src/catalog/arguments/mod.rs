@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::coerce::coerce;
 pub use self::sources::{Sources, documents, split};
-use super::suggest::{nearest, same_name};
+use super::names::{nearest, same_name};
 use super::{Operation, Param, ParamKind, shorten};
 use crate::error::{Error, Reason, Result};
 use crate::hint;

@@ -8,11 +8,10 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 
 use super::changes::{Change, Owners};
-use super::spending::day;
 use super::sqlite::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
-use crate::clock::now;
+use crate::clock::{day, now};
 use crate::error::{Error, Kind, Result};
 use crate::tenant::Owner;
 

@@ -8,11 +8,12 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Executor, FromRow};
 
 use super::Millis;
-use super::intents::Intent;
+use super::intent::Intent;
 use super::keyed::keyed;
 use super::rows::JobRow;
-use super::spending::{day, start_of_day};
+use super::task_end::end;
 use crate::charge::Charge;
+use crate::clock::{day, start_of_day};
 use crate::jobs::job::{Job, Observation, links_expire_at, without_links};
 use crate::jobs::status::JobStatus;
 use crate::jobs::task::TaskStatus;
@@ -202,9 +203,7 @@ impl Change {
                     .map(|()| None)
             }
             Change::TaskEnded { task_id, status, message, payload, at } => {
-                super::tasks::end(connection, task_id, *status, message.as_deref(), payload.as_ref(), *at)
-                    .await
-                    .map(|_| None)
+                end(connection, task_id, *status, message.as_deref(), payload.as_ref(), *at).await.map(|_| None)
             }
             Change::Balance { account, credits, at } => {
                 let query = sqlx::query(

@@ -14,6 +14,7 @@ mod changes;
 mod checks;
 mod durations;
 mod health;
+mod intent;
 mod intents;
 mod keyed;
 mod leases;
@@ -24,6 +25,7 @@ mod queries;
 mod rows;
 mod spending;
 mod sqlite;
+mod task_end;
 mod tasks;
 
 use std::path::PathBuf;
@@ -47,7 +49,8 @@ use crate::tenant::Tenant;
 
 pub use budget::{Admission, Reservation};
 pub use health::{Health, Problem, ProblemKind};
-pub use intents::Intent;
+pub use intent::Intent;
+pub(in crate::jobs) use queries::nothing_sent;
 pub use queries::{Filter, Page, RUNNING, is_unavailable};
 pub use spending::{PriceObservation, Spending};
 

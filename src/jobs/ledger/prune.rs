@@ -10,8 +10,8 @@ use sqlx::{QueryBuilder, Row};
 
 use super::Millis;
 use super::pace::PACE_KEPT;
-use super::spending::day;
 use super::sqlite::{Database, Durability, Patience, work};
+use crate::clock::day;
 use crate::error::{Error, Result};
 use crate::jobs::job::without_links;
 

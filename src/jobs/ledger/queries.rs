@@ -6,6 +6,7 @@ use sqlx::{Execute, QueryBuilder, Row};
 use super::rows::JobRow;
 use super::{Ledger, Millis};
 use crate::error::{Error, Kind, Result};
+use crate::hint;
 use crate::jobs::job::Job;
 use crate::tenant::Tenant;
 
@@ -195,4 +196,13 @@ fn matching(select: &'static str, tenant: &str, filter: &Filter) -> QueryBuilder
 /// Whether a failure means that the ledger cannot be used, rather than that the call is wrong.
 pub fn is_unavailable(error: &Error) -> bool {
     error.kind() == Kind::LedgerUnavailable
+}
+
+/// The error of a paid request that the ledger kept from being sent.
+pub(in crate::jobs) fn nothing_sent(error: Error) -> Error {
+    if !is_unavailable(&error) {
+        return error;
+    }
+    let hint = error.hint().clone();
+    error.with_hint(hint!["Nothing was sent or charged. ", hint])
 }

@@ -7,13 +7,11 @@ use super::keyed::keyed;
 use super::sqlite::{Durability, Patience};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
+use crate::clock::day;
 use crate::error::{Error, Result};
 use crate::jobs::job::Job;
 use crate::secret::Fingerprint;
 use crate::tenant::{Owner, Tenant};
-
-/// One day, in milliseconds.
-const DAY: Millis = 86_400_000;
 
 /// Spending of one operation on one day.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, serde::Serialize)]
@@ -142,15 +140,4 @@ impl Ledger {
         let rows = self.database.read(query).await?;
         rows.first().map(|row| row.try_get(0).map_err(Error::from)).transpose()
     }
-}
-
-/// The day of `at`, UTC.
-pub(super) fn day(at: Millis) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    stamp.to_string().split('T').next().unwrap_or_default().to_owned()
-}
-
-/// When the day of `at` began, UTC.
-pub(super) fn start_of_day(at: Millis) -> Millis {
-    at.saturating_sub(at.rem_euclid(DAY))
 }

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor, FromRow};
+use sqlx::FromRow;
 
 use super::changes::Change;
 use super::sqlite::{Durability, Patience, work};
+use super::task_end::end;
 use super::{Ledger, Millis};
 use crate::error::{Error, Result};
 use crate::jobs::task::{Task, TaskStatus};
@@ -160,25 +160,4 @@ impl Ledger {
             .bind(since);
         Ok(!self.database.read(query).await?.is_empty())
     }
-}
-
-/// Moves a task that has not ended.
-pub(super) async fn end(
-    connection: &mut SqliteConnection,
-    task_id: &str,
-    status: TaskStatus,
-    message: Option<&str>,
-    payload: Option<&Value>,
-    at: Millis,
-) -> sqlx::Result<bool> {
-    let query = sqlx::query(
-        "UPDATE tasks SET status = $2, message = COALESCE($3, message), payload = $4, changed_at = $5
-         WHERE task_id = $1 AND status IN ('working', 'input_required')",
-    )
-    .bind(task_id)
-    .bind(status.as_str())
-    .bind(message)
-    .bind(payload.map(Value::to_string))
-    .bind(at);
-    Ok(connection.execute(query).await?.rows_affected() == 1)
 }

@@ -1,0 +1,36 @@
+//! Work on a result that is given up when its storage falls silent.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Kind, Result};
+
+/// How long a transfer may be silent once the timeout of its call is over.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
+
+/// `work`, given up when nothing has moved for a while and it is later than `until`.
+pub(super) async fn not_silent_beyond<T>(
+    until: Option<Instant>,
+    moved: &Mutex<Option<Instant>>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(until) = until else { return work.await };
+    let patience_over = async {
+        let mut at = until;
+        while at > Instant::now() {
+            tokio::time::sleep_until(at).await;
+            let moved = *moved.lock().unwrap_or_else(PoisonError::into_inner);
+            at = moved.map_or(until, |moved| until.max(moved + SILENCE_MAX));
+        }
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        () = patience_over => Err(Error::new(
+            Kind::Network,
+            "The storage stopped answering, and the call ends before it is cut off.",
+            "Nothing is lost: the result is where it was.",
+        )),
+    }
+}
