@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::job_view::OutputView;
-use super::{App, Caller, tips};
+use super::{App, Caller, JobSummary, tips};
+use crate::api::response_errors::document_hint;
 use crate::catalog::Output;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
+use crate::json_ext::{field, whole_number};
 use crate::next_step::Audience;
 
 /// Most jobs on one card.
@@ -54,6 +56,9 @@ pub struct JobCard {
     /// Files of the result, the first few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputView>,
+    /// Files of the result in all, where not all are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs_total: Option<usize>,
 }
 
 impl App {
@@ -72,7 +77,7 @@ impl App {
         let mut cards = Vec::with_capacity(job_ids.len());
         for id in job_ids {
             match self.jobs().get(&caller.owner, id).await {
-                Ok(job) => cards.push(self.card(&job)),
+                Ok(job) => cards.push(self.card(&job).await),
                 Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => {}
                 Err(error) => return Err(error),
             }
@@ -80,25 +85,50 @@ impl App {
         Ok(cards)
     }
 
-    fn card(&self, job: &Job) -> JobCard {
+    async fn card(&self, job: &Job) -> JobCard {
         let view = self.job_view(job);
+        let files = view.outputs.len();
+        let mut outputs: Vec<OutputView> = view.outputs.into_iter().take(FILES_MAX).collect();
+        for file in &mut outputs {
+            file.bytes = size_of(file, job).await;
+        }
         let operation = job.operation();
         let is_bad_end = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
         JobCard {
             status: job.status.clone(),
             is_terminal: view.is_terminal,
             title: operation.map(|operation| operation.title),
-            document: None,
+            document: JobSummary::from(job).document,
             progress: view.progress.filter(|_| !view.is_terminal),
             elapsed_seconds: job.elapsed_seconds(now()).round(),
             checks_made: view.checks_made,
             credits_total: view.credits_total,
             page_count: job.page_count,
             reason: is_bad_end.then(|| job.reason()).flatten(),
-            next: tips(job, None).filter(|_| is_bad_end).map(|hint| hint.text(Audience::Agent)),
+            next: is_bad_end.then(|| next_step(job)).flatten(),
             has_text: matches!(operation.map(|operation| operation.output), Some(Output::Text(_))),
-            outputs: view.outputs.into_iter().take(FILES_MAX).collect(),
+            outputs_total: (files > FILES_MAX).then_some(files),
+            outputs,
             job_id: view.job_id,
         }
     }
+}
+
+/// What a person in a chat can do about a job that did not succeed.
+fn next_step(job: &Job) -> Option<String> {
+    let document = job.content.as_ref().and_then(document_hint);
+    match (&job.status, document) {
+        (JobStatus::Failed, Some(hint)) => Some(hint.text(Audience::Agent)),
+        (JobStatus::Failed, None) => Some("Ask for it again with other arguments.".to_owned()),
+        _ => tips(job, None).map(|hint| hint.text(Audience::Agent)),
+    }
+}
+
+/// Bytes of a file of the result: of the saved one, else as the service said of a result that is one file.
+async fn size_of(file: &OutputView, job: &Job) -> Option<u64> {
+    if let Some(path) = &file.saved_to {
+        return tokio::fs::metadata(path).await.ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+    }
+    let said = field(job.content.as_ref()?, "fileSize").and_then(whole_number)?;
+    u64::try_from(said).ok().filter(|_| job.results().links.len() == 1)
 }

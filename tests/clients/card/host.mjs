@@ -6,7 +6,7 @@ window.openCard = async (html, hostContext) => {
   document.body.style.background = hostContext.theme === "dark" ? "#1c1917" : "#ffffff";
   const frame = document.createElement("iframe");
   frame.sandbox = "allow-scripts";
-  frame.style.cssText = "width: 640px; height: 500px; border: 0";
+  frame.style.cssText = "width: 100%; max-width: 640px; height: 500px; border: 0";
   frame.title = "card";
   document.body.append(frame);
   window.heights = [];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
@@ -12,6 +13,7 @@ import { chromium } from "playwright-core";
 const [binary, pictures] = process.argv.slice(2);
 const folder = mkdtempSync(path.join(tmpdir(), "card-"));
 const documents = process.env.PDFCO_FIXTURES ?? path.resolve("../../../fixtures/documents");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const UI = "io.modelcontextprotocol/ui", MIME = "text/html;profile=mcp-app", URI = "ui://pdfco/job.html";
 
 const server = spawn(binary, ["serve", "--http", "127.0.0.1:0", "--simulate"], {
@@ -90,6 +92,19 @@ try {
       window.bridge.sendToolInput({ arguments: input }), window.bridge.sendToolResult(answer)]), [args, result]);
   };
   const shoot = async (name) => { if (pictures) await page.screenshot({ path: path.join(pictures, `card-${name}.png`) }); };
+  // What a screen reader and a keyboard need, and nothing cut off at the host's 500 pixels.
+  const inspect = async (card, what) => {
+    const frame = page.frames().at(-1);
+    await frame.evaluate(axe);
+    const { violations } = await frame.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(" ")}`), [], what);
+    for (const part of ["#title", "#state", "#facts", "#save", "#read", "#note"]) {
+      const shown = card.locator(part);
+      if (!(await shown.isVisible())) continue;
+      const place = await frame.evaluate((part) => document.querySelector(part).getBoundingClientRect().toJSON(), part);
+      assert(place.bottom <= 500 && place.right <= await frame.evaluate(() => window.innerWidth), `${what}: ${part} is cut off`);
+    }
+  };
   const expectState = async (card, word, time = 20000) => {
     await card.locator("#state", { hasText: word }).waitFor({ timeout: time });
   };
@@ -105,6 +120,8 @@ try {
   await hand(args, result);
   await expectState(card, /queued|working/);
   assert(await card.locator("#note").innerText().then((text) => text.includes("costs nothing")));
+  assert.equal(await card.locator("#document").innerText(), "report.pdf");
+  await inspect(card, "running");
   await shoot("running");
   const checks = async () => structured(await call("job_card", { job_ids: [id] })).content.jobs[0].checks_made;
   const before = await checks();
@@ -113,13 +130,19 @@ try {
   assert(calls.filter((name) => name === "job_card").length >= 2, "the card did not read the record");
   await call("wait_job_completion", { job_id: id, timeout: 30 });
   await expectState(card, "success");
-  await card.getByRole("button", { name: "Read on" }).focus();
+  await card.getByRole("button", { name: "Read the text" }).focus();
   await page.keyboard.press("Enter");
   await card.locator("#text").waitFor();
   assert((await card.locator("#text").innerText()).length > 20);
+  const firstPage = await card.locator("#text").innerText();
+  assert.match(await card.locator("#facts").innerText(), /\d s · \d+ checks? · \d+ credits? · \d+ pages? · [\d\u202f]+ characters/);
   await shoot("success-light");
+  await inspect(card, "success");
+  await card.getByRole("button", { name: "Read on" }).click();
+  await card.locator("#text").filter({ hasNotText: firstPage.slice(0, 40) }).waitFor();
   await card.getByRole("button", { name: "Save" }).click();
   await card.locator("#note", { hasText: "Saved" }).waitFor();
+  await card.locator("#list li", { hasText: / [KM]?B · saved/ }).waitFor();
 
   // Light and dark; a host that hands on the text alone.
   card = await open("dark");
@@ -128,6 +151,7 @@ try {
   await hand(args, { ...result, structuredContent: undefined });
   await expectState(card, "success");
   await shoot("success-dark");
+  await inspect(card, "dark");
 
   // A failure with its reason.
   args = { operation: "pdf_to_text", url: "report.pdf", wait: 20, options: simulate({ outcome: "failed" }) };
@@ -136,7 +160,9 @@ try {
   await hand(args, result);
   await expectState(card, "failed");
   assert((await card.locator("#reason").innerText()).length > 10, "a failure has its reason");
+  assert((await card.locator("#next").innerText()).length > 10, "and what to do");
   await shoot("failed");
+  await inspect(card, "failed");
 
   // Many jobs are a list.
   const ids = [];
@@ -148,7 +174,28 @@ try {
   await hand({ job_ids: ids }, { content: [{ type: "text", text: "{}" }] });
   await card.locator("#title", { hasText: "9 jobs" }).waitFor();
   await card.locator("li", { hasText: "more jobs" }).waitFor();
+  await card.locator("li", { hasText: "invoice.pdf" }).first().waitFor();
   await shoot("many");
+  await inspect(card, "many");
+
+  // A narrow chat, a long text and many files: the buttons stay within reach.
+  await page.setViewportSize({ width: 336, height: 700 });
+  args = { operation: "pdf_to_png", url: "handbook.pdf", wait: 30 };
+  result = await call("submit_job", args);
+  card = await open("light");
+  await hand(args, { ...result, content: [...result.content, { type: "text", text: "word ".repeat(400) }],
+    structuredContent: { ...result.structuredContent, output: { text: "word ".repeat(400) } } });
+  await expectState(card, "success");
+  await card.locator("li", { hasText: "more files" }).waitFor();
+  await shoot("narrow");
+  await inspect(card, "narrow");
+  await page.setViewportSize({ width: 680, height: 540 });
+
+  // A job that is not in this record.
+  card = await open("light");
+  await hand({ job_id: "NOT-HERE-1" }, { structuredContent: { status: "error", content: { message: "No such job.", hint: "See list_jobs." } }, content: [] });
+  await card.locator("#reason", { hasText: "No such job." }).waitFor();
+  await card.locator("#next", { hasText: "See list_jobs." }).waitFor();
 
   // Markup in what comes from outside stays text, and the card stays within its height.
   const evil = '<img src=x onerror="document.title=1">';
@@ -158,6 +205,7 @@ try {
   assert.equal(await card.locator("img").count(), 0);
   const heights = await page.evaluate(() => window.heights);
   assert(heights.length > 0 && heights.every((height) => height <= 500), `${heights}`);
+  await inspect(card, "markup");
   assert.deepEqual(errors, []);
   console.log("job card: ok");
 } finally {
