@@ -6,7 +6,7 @@
 use super::{App, JobView, rfc3339};
 use crate::clock::now;
 use crate::error::Result;
-use crate::jobs::{Job, Source};
+use crate::jobs::{IntentId, Job, Source};
 use crate::tenant::Tenant;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
@@ -31,7 +31,7 @@ pub struct Overview {
 #[derive(Clone, Debug)]
 pub struct Glance {
     /// Our own id: it never changes.
-    pub intent_id: String,
+    pub intent_id: IntentId,
     /// The id to use.
     pub job_id: String,
     /// Catalog name; none for a job first seen by its id.

@@ -74,7 +74,7 @@ impl Jobs {
             && let Ok(id) = JobId::parse(&id)
         {
             // The callback overtook the answer to the submit, or that answer was lost.
-            self.core.ledger.named(&job.intent_id, id.as_str()).await;
+            self.core.ledger.named(&job.intent_id, &id).await;
         }
         match read(&body) {
             Some(end) => self.end_by_callback(job, body, end).await,
@@ -85,7 +85,7 @@ impl Jobs {
         }
     }
 
-    /// Records the end that a callback tells of, in a task of its own: the caller may hang up in the middle.
+    /// Records the terminal state that a callback reports, in a task of its own: the caller may hang up in the middle.
     async fn end_by_callback(&self, job: Job, body: Value, end: End) -> Result<()> {
         let response = Response { body };
         let seen = Observation {
@@ -127,7 +127,7 @@ struct End {
     has_price: bool,
 }
 
-/// The end that a callback's body tells, if it tells one: the answer to a check, the answer of a synchronous call, or the
+/// The terminal state that a callback's body reports, if any: the answer to a check, the answer of a synchronous call, or the
 /// documented error.
 fn read(body: &Value) -> Option<End> {
     match super::status::read_check(body).ok()? {

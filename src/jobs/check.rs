@@ -133,7 +133,7 @@ impl Jobs {
     pub(super) async fn find(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
         let id = JobId::parse(id)?;
         let known = match self.core.ledger.get(&owner.tenant, id.as_str()).await {
-            // A ledger that cannot be read keeps nobody from asking about a job whose id they have.
+            // A ledger that cannot be read does not stop a check of a job whose id is known.
             Err(error) if super::ledger::is_unavailable(&error) && !id.is_intent() => None,
             known => known?,
         };

@@ -18,7 +18,7 @@ use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
 use super::secrets::JobSecrets;
-use super::{DurationEstimate, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
+use super::{DurationEstimate, IntentId, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, Call, Client, ResponseContext};
 use crate::catalog::{self, Method, Operation};
 use crate::charge::Charge;
@@ -46,9 +46,9 @@ pub(super) struct CheckService {
     /// Schedules by operation and size class: as many as the catalog has, no more.
     schedules: Mutex<HashMap<(String, i64), Arc<Schedule>>>,
     /// Answers `unknown` about young jobs, by intent.
-    unknown_answers: Mutex<HashMap<String, UnknownAnswers>>,
+    unknown_answers: Mutex<HashMap<IntentId, UnknownAnswers>>,
     /// Jobs of which something is known to have happened, but not what: their next check is due now.
-    wanted: Mutex<std::collections::HashSet<String>>,
+    wanted: Mutex<std::collections::HashSet<IntentId>>,
     /// This process, in leases.
     holder: String,
 }

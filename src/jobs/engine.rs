@@ -131,7 +131,7 @@ impl Jobs {
 
 /// The ledger does not know this job.
 pub fn unknown_job(id: &str) -> Error {
-    let id = crate::catalog::shorten(id, 60);
+    let id = crate::text::shorten(id, 60);
     Error::new(
         Kind::NotFound,
         format!("Job `{id}` was not found in this key's jobs."),

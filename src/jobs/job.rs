@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::job_id::JobId;
+use super::job_id::{IntentId, JobId};
 use super::results::{Results, is_link};
 use super::status::JobStatus;
 use crate::api::{Response, response_errors};
@@ -11,6 +11,7 @@ pub use crate::clock::Millis;
 use crate::json_ext::{field, whole_number};
 use crate::secret::without_link_secrets;
 use crate::tenant::{Owner, Tenant};
+use crate::text::shorten;
 
 /// Longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 600;
@@ -19,16 +20,16 @@ const REASON_CHARS_MAX: usize = 600;
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Our own id, given before the request left.
-    pub intent_id: String,
+    pub intent_id: IntentId,
     /// The service's id, once it accepted the job.
-    pub job_id: Option<String>,
+    pub job_id: Option<JobId>,
     /// Whose job it is.
     pub tenant: Tenant,
     /// Catalog name; empty for a job seen first by its id.
     pub operation: String,
     /// What was asked, without secrets.
     pub arguments: Value,
-    /// What tells its request from others.
+    /// Digest of its request, for comparing it with others.
     pub request_hash: String,
     /// The caller's own id for "never twice".
     pub client_request_id: Option<String>,
@@ -67,7 +68,7 @@ pub struct Job {
     /// Whether the service was asked to call back when it ends.
     pub has_callback: bool,
     /// Whether its last state came by a callback.
-    pub is_told_by_callback: bool,
+    pub is_from_callback: bool,
 }
 
 impl Job {
@@ -92,18 +93,18 @@ impl Job {
         (end.saturating_sub(self.submitted_at.unwrap_or(self.created_at)).max(0)) as f64 / 1000.0
     }
 
-    /// A job of which nothing is known but its id. It is not recorded until the service has answered about it.
-    pub fn from_elsewhere(tenant: Tenant, id: &JobId, now: Millis) -> Job {
+    /// A job that is about to be submitted: nothing has been sent, seen or charged.
+    pub fn intended(tenant: Tenant, intent_id: IntentId, created_at: Millis) -> Job {
         Job {
-            intent_id: super::job_id::new_intent_id(),
-            job_id: Some(id.as_str().to_owned()),
+            intent_id,
+            job_id: None,
             tenant,
             operation: String::new(),
             arguments: Value::Null,
             request_hash: String::new(),
             client_request_id: None,
             status: JobStatus::Queued,
-            created_at: now,
+            created_at,
             submitted_at: None,
             started_at: None,
             completed_at: None,
@@ -119,7 +120,27 @@ impl Job {
             problem: None,
             saved_to: Vec::new(),
             has_callback: false,
-            is_told_by_callback: false,
+            is_from_callback: false,
+        }
+    }
+
+    /// A job of which nothing is known but its id. It is not recorded until the service has answered about it.
+    pub fn from_elsewhere(tenant: Tenant, id: &JobId, now: Millis) -> Job {
+        Job { job_id: Some(id.clone()), ..Job::intended(tenant, IntentId::random(), now) }
+    }
+
+    /// A job of the key "key" that the service accepted as `id` at the beginning of time.
+    #[cfg(test)]
+    pub fn fixture(id: &str) -> Job {
+        let key = crate::secret::ApiKey::new("key").unwrap();
+        let intent_id = IntentId::from_stored(format!("local-{id}"));
+        Job {
+            job_id: Some(JobId::from_stored(id.to_owned())),
+            operation: "pdf_to_text".to_owned(),
+            arguments: serde_json::json!({}),
+            submitted_at: Some(0),
+            content: Some(Value::Null),
+            ..Job::intended(Tenant::of_account(key.fingerprint()), intent_id, 0)
         }
     }
 
@@ -147,7 +168,7 @@ impl Job {
     pub fn reason(&self) -> Option<String> {
         let said = |value: &Option<Value>| {
             let text = response_errors::message_in(value.as_ref()?)?.trim();
-            Some(catalog::shorten(&without_link_secrets(text), REASON_CHARS_MAX))
+            Some(shorten(&without_link_secrets(text), REASON_CHARS_MAX))
         };
         match self.status {
             JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),
@@ -171,7 +192,7 @@ impl Job {
         }
         if moves {
             job.status = seen.status.clone();
-            job.is_told_by_callback = !seen.is_check;
+            job.is_from_callback = !seen.is_check;
             job.completed_at = seen.status.is_terminal().then_some(seen.at);
             job.problem = None;
         }
@@ -211,7 +232,7 @@ impl Job {
 /// A live answer about a job, on its way into the ledger.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// The state that it tells.
+    /// The state that it reports.
     pub status: JobStatus,
     /// The whole answer.
     pub content: Value,
@@ -234,7 +255,7 @@ impl Observation {
         Ok(Observation::of(super::status::read_check(&response.body)?, response, at))
     }
 
-    /// An answer to a check that tells `status`.
+    /// An answer to a check that reports `status`.
     pub(super) fn of(status: JobStatus, response: &Response, at: Millis) -> Observation {
         Observation {
             status,

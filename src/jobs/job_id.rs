@@ -1,7 +1,10 @@
 //! Ids of jobs: the one that callers use, and the one that we give before the service has given any.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
+
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::hint;
@@ -15,7 +18,8 @@ const INTENT_PREFIX: &str = "local-";
 const URI_SCHEME: &str = "job://";
 
 /// An id by which a job can be found: the service's, or ours where the service has given none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
 pub struct JobId(String);
 
 impl JobId {
@@ -25,6 +29,11 @@ impl JobId {
     /// `invalid_argument` unless it is 1 to [`ID_BYTES_MAX`] visible ASCII characters.
     pub fn parse(id: &str) -> Result<JobId> {
         JobId::parse_as(id, "job_id")
+    }
+
+    /// An id that was parsed before it was stored.
+    pub(super) fn from_stored(id: String) -> JobId {
+        JobId(id)
     }
 
     /// As [`JobId::parse`], for an id that the caller knows by another name.
@@ -80,7 +89,7 @@ pub(super) fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
         return Ok(id);
     }
     Err(Error::invalid(
-        format!("`{name}` cannot be `{}`.", crate::catalog::shorten(id, 40)),
+        format!("`{name}` cannot be `{}`.", crate::text::shorten(id, 40)),
         hint![
             format!("An id is 1 to {ID_BYTES_MAX} visible ASCII characters without spaces; "),
             NextStep::ListJobs,
@@ -89,9 +98,46 @@ pub(super) fn valid_id<'a>(id: &'a str, name: &str) -> Result<&'a str> {
     ))
 }
 
-/// A new id of our own: random and unguessable.
-pub(super) fn new_intent_id() -> String {
-    format!("{INTENT_PREFIX}{}", uuid::Uuid::new_v4().simple())
+/// Our own id of a job: given before its request leaves, and never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct IntentId(String);
+
+impl IntentId {
+    /// A new id: random and unguessable.
+    pub fn random() -> IntentId {
+        IntentId(format!("{INTENT_PREFIX}{}", uuid::Uuid::new_v4().simple()))
+    }
+
+    /// An id as it was stored.
+    pub fn from_stored(id: impl Into<String>) -> IntentId {
+        IntentId(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for IntentId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for IntentId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IntentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +159,7 @@ mod tests {
         ] {
             assert_eq!(JobId::parse(id).is_ok(), fine, "{id:?}");
         }
-        assert!(JobId::parse(&new_intent_id()).is_ok_and(|id| id.is_intent()));
+        assert!(JobId::parse(&IntentId::random()).is_ok_and(|id| id.is_intent()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod wait;
 pub use check::Checked;
 pub use engine::{Jobs, unknown_job};
 pub use job::{Job, Millis, Observation};
-pub use job_id::JobId;
+pub use job_id::{IntentId, JobId};
 pub use ledger::{Ledger, Page, Spending};
 pub use polling::schedule::{DurationEstimate, LogNormal, Schedule};
 pub use results::Results;

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use parking_lot::Mutex;
 
+use super::job_id::IntentId;
 use crate::api::Redactor;
 use crate::secret::ApiKey;
 
@@ -19,21 +20,21 @@ pub(super) struct JobSecrets(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    by_intent: HashMap<String, (ApiKey, Vec<String>)>,
-    order: VecDeque<String>,
+    by_intent: HashMap<IntentId, (ApiKey, Vec<String>)>,
+    order: VecDeque<IntentId>,
 }
 
 impl JobSecrets {
     /// Keeps the key and the passwords of a submit.
-    pub(super) fn keep(&self, intent_id: &str, key: &ApiKey, secrets: &[String]) {
+    pub(super) fn keep(&self, intent_id: &IntentId, key: &ApiKey, secrets: &[String]) {
         let mut kept = self.0.lock();
         while kept.order.len() >= JOBS_MAX
             && let Some(oldest) = kept.order.pop_front()
         {
             kept.by_intent.remove(&oldest);
         }
-        kept.order.push_back(intent_id.to_owned());
-        kept.by_intent.insert(intent_id.to_owned(), (key.clone(), secrets.to_vec()));
+        kept.order.push_back(intent_id.clone());
+        kept.by_intent.insert(intent_id.clone(), (key.clone(), secrets.to_vec()));
     }
 
     /// The passwords of a job's submit.

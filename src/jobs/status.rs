@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::api::response_errors;
-use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::json_ext::{field, whole_number};
+use crate::text::shorten;
 
 /// Longest word for a state that is kept.
 const WORD_CHARS_MAX: usize = 60;

@@ -1,7 +1,7 @@
-//! The way in: an intention on disk, one request, and what became of it.
+//! Submitting: an intent on disk, one request, and what became of it.
 //!
-//! What lives here: [`Jobs::prepare`] and [`Prepared::send`], the guard of `client_request_id`, the budget, and the callbacks that a submit may
-//! carry. What never does: waiting for a job (`wait.rs`), or looking at one (`check.rs`).
+//! [`Jobs::prepare`] refuses or recognizes a repeated `client_request_id`, [`Prepared::send`] records the intent within
+//! the budget and sends. Waiting for a job is in `wait.rs`, checking one in `check.rs`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::job_id::{ID_BYTES_MAX, valid_id};
+use super::job_id::{ID_BYTES_MAX, IntentId, JobId, valid_id};
 use super::ledger::{Admission, Intent, nothing_sent};
 use super::{Job, Jobs, Millis, Results};
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
@@ -117,7 +117,7 @@ impl Jobs {
         }
         Err(Error::invalid(
             format!(
-                "The client_request_id `{client_request_id}` belongs to another request: job {} ({}).",
+                "The request id `{client_request_id}` belongs to another request: job {} ({}).",
                 job.id(),
                 job.operation
             ),
@@ -185,7 +185,7 @@ impl Jobs {
                 let error = marking.take().map_or(error, nothing_sent);
                 let upstream = error.upstream();
                 let credits = upstream.and_then(|body| api::response::credits_in(body, "credits"));
-                let job_id = upstream.and_then(api::response::job_id_in).filter(|id| valid_id(id, "jobId").is_ok());
+                let job_id = upstream.and_then(api::response::job_id_in).and_then(|id| JobId::parse(&id).ok());
                 // A failure that names a job: what became of it can be asked.
                 let error = if job_id.is_some() { error.with_unknown_fate() } else { error };
                 ledger.not_accepted(&intent, &error, Charge::new(credits, None), now()).await;
@@ -207,7 +207,7 @@ impl Jobs {
     ) -> Result<Job> {
         let ledger = &self.core.ledger;
         let job_id = reply.job_id();
-        let error = match job_id.as_deref().map(|id| valid_id(id, "jobId")).transpose() {
+        let error = match job_id.as_deref().map(|id| JobId::parse_as(id, "jobId")).transpose() {
             Ok(Some(job_id)) => return Ok(ledger.accepted(intent, job_id, &reply.body, charge, now()).await),
             Ok(None) if tells_a_result(operation, &reply.body) => {
                 return Ok(ledger.finished_at_once(intent, &reply.body, charge, now()).await);
@@ -222,8 +222,8 @@ impl Jobs {
 
     /// Marks the request as sent at the last moment: what a crash cuts off before was surely not charged. A row that is
     /// gone or cancelled by then holds the request back, and so does a ledger that cannot be written.
-    fn before_send(&self, intent_id: &str, marking: &Marking) -> BeforeSend {
-        let (core, intent_id, marking) = (Arc::clone(&self.core), intent_id.to_owned(), marking.clone());
+    fn before_send(&self, intent_id: &IntentId, marking: &Marking) -> BeforeSend {
+        let (core, intent_id, marking) = (Arc::clone(&self.core), intent_id.clone(), marking.clone());
         BeforeSend(Arc::new(move || {
             let (core, intent_id, marking) = (Arc::clone(&core), intent_id.clone(), marking.clone());
             Box::pin(async move {
@@ -312,7 +312,7 @@ fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error
 
 /// The service accepted a job under an id that cannot be one: the caller must not lose it.
 fn unusable_id(reply: &api::Response, error: Error) -> Error {
-    let id = crate::catalog::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
+    let id = crate::text::shorten(reply.job_id().as_deref().unwrap_or("(none)"), ID_BYTES_MAX);
     Error::new(
         Kind::Upstream,
         format!("The service accepted the job as `{id}`, which cannot be used as an id."),
@@ -337,7 +337,7 @@ impl Marking {
     }
 }
 
-/// What tells one request from another, for comparing a repeat with its original. One-way.
+/// Digest of a request, for comparing a repeat with its original. One-way.
 pub fn hash_of_request(operation: &Operation, identity: &Value) -> String {
     let digest =
         Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(identity.to_string()).finalize();

@@ -1,13 +1,13 @@
 //! Tasks: the outcome of a call, promised to a client that comes back for it.
 //!
-//! What lives here: [`Task`], a row of the ledger beside the job that it waits for, and its states. What never does: the
-//! protocol's two dialects of it (`mcp/`), or the work itself.
+//! [`Task`] is a row of the ledger beside the job that it waits for. Its two forms in the protocol are in `mcp/`.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::job::{Job, Millis};
+use super::job_id::IntentId;
 use super::status::JobStatus;
 use crate::tenant::Tenant;
 
@@ -22,7 +22,7 @@ pub enum TaskStatus {
     Completed,
     /// The call ended in an error of the protocol.
     Failed,
-    /// Nobody waits for it any more.
+    /// No client waits for it any more.
     Cancelled,
 }
 
@@ -78,7 +78,7 @@ pub struct Task {
     /// The tool that was called.
     pub tool: String,
     /// The job whose end is the task's; `None` for a task without a job.
-    pub intent_id: Option<String>,
+    pub intent_id: Option<IntentId>,
     /// What is left to do once the job has ended.
     pub follow_up: Value,
     /// What the job had cost when the task began.
@@ -116,7 +116,7 @@ impl Task {
         }
     }
 
-    /// The same, waiting for `job`. Its id begins with the job's, so that a model and a balancer can tell which job it
+    /// The same, waiting for `job`. Its id begins with the job's, so that a model and a balancer can see which job it
     /// is about; the random rest keeps it unguessable.
     #[must_use]
     pub fn waiting_for(self, job: &Job, follow_up: Value) -> Task {

@@ -154,7 +154,7 @@ impl Jobs {
     async fn outcome(&self, owner: &Owner, update: &JobUpdate, charge: Charge, is_first_sight: bool) -> Waited {
         let job = self.whole(owner, &update.job).await;
         Waited {
-            source: match (charge != Charge::NONE, job.is_told_by_callback) {
+            source: match (charge != Charge::NONE, job.is_from_callback) {
                 (_, true) => Source::Callback,
                 (true, _) => Source::Live,
                 (false, _) => Source::Cache,

@@ -114,7 +114,7 @@ pub async fn follow(app: &Arc<App>, caller: &Caller, filter: Filter, listener: L
         let mut changed = Vec::new();
         for job in jobs {
             let stamp = (job.status.as_str().to_owned(), job.last_checked_at, job.completed_at, job.saved_to.len());
-            match known.insert(job.intent_id.clone(), stamp.clone()) {
+            match known.insert(job.intent_id.to_string(), stamp.clone()) {
                 Some(before) if before == stamp => continue,
                 Some(_) => {}
                 None => is_new |= job.submitted_at.is_some_and(|at| at >= began),
@@ -163,7 +163,7 @@ fn resources_of(job: &Job, uris: &Mutex<Vec<String>>) -> Vec<String> {
     let is_of_job = |uri: &&String| {
         let id = uri.strip_prefix("job://").unwrap_or_default();
         let id = id.strip_suffix("/result").unwrap_or(id);
-        Some(id) == job.job_id.as_deref() || id == job.intent_id
+        Some(id) == job.job_id.as_deref() || *id == *job.intent_id
     };
     uris.iter().filter(is_of_job).cloned().collect()
 }

@@ -13,7 +13,7 @@ use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::{Admission, Filter, Intent, ProblemKind};
-use pdfco::jobs::{Job, JobId, JobStatus, Ledger, Observation, Outgoing, Preparation, Task, TaskStatus};
+use pdfco::jobs::{IntentId, Job, JobId, JobStatus, Ledger, Observation, Outgoing, Preparation, Task, TaskStatus};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind};
 use pdfco::tenant::{Owner, Tenant};
@@ -59,7 +59,7 @@ async fn beside(path: &Path) -> SqliteConnection {
 /// An intent whose job will be `id`.
 fn intent(id: &str) -> Intent {
     Intent {
-        intent_id: format!("local-{id}"),
+        intent_id: IntentId::from_stored(format!("local-{id}")),
         request_hash: id.to_owned(),
         ..Intent::new(&owner(), "pdf_to_text", now())
     }
@@ -69,7 +69,9 @@ fn intent(id: &str) -> Intent {
 async fn accepted(ledger: &Ledger, id: &str) -> Job {
     let intent = intent(id);
     assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
-    ledger.accepted(&intent, id, &json!({"jobId": id}), Charge::new(Some(21), Some(979)), now()).await
+    ledger
+        .accepted(&intent, JobId::parse(id).unwrap(), &json!({"jobId": id}), Charge::new(Some(21), Some(979)), now())
+        .await
 }
 
 /// A check of `job` that was answered.
@@ -499,7 +501,13 @@ async fn a_budget_holds_across_parallel_intents_and_processes() {
             match ledger.insert_intent(&intent, limit(14, 7)).await {
                 Ok(_) => {
                     ledger
-                        .accepted(&intent, &format!("J{number}"), &json!({}), Charge::new(Some(7), None), now())
+                        .accepted(
+                            &intent,
+                            JobId::parse(&format!("J{number}")).unwrap(),
+                            &json!({}),
+                            Charge::new(Some(7), None),
+                            now(),
+                        )
                         .await;
                     true
                 }
@@ -536,7 +544,8 @@ async fn unknown_fates_count_and_refunds_raise_no_budget() {
 
     let paid = intent("PAID");
     ledger.insert_intent(&paid, limit(100, 30)).await.unwrap();
-    let job = ledger.accepted(&paid, "PAID", &json!({}), Charge::new(Some(20), None), now()).await;
+    let job =
+        ledger.accepted(&paid, JobId::parse("PAID").unwrap(), &json!({}), Charge::new(Some(20), None), now()).await;
     assert_eq!(used().await, 60, "ten more may come until it ends");
     let refund = Observation { credits: Some(-500), ..seen(JobStatus::Failed, now()) };
     checked(&ledger, &job, &refund).await;
@@ -923,7 +932,7 @@ async fn answers_that_come_together_are_written_in_order() {
     let checks = jobs.iter().flat_map(|job| {
         [JobStatus::Working, JobStatus::Success, JobStatus::Working].map(|status| (job.clone(), status))
     });
-    let gone = Job { intent_id: "local-gone".into(), ..jobs[0].clone() };
+    let gone = Job { intent_id: IntentId::from_stored("local-gone"), ..jobs[0].clone() };
     let checks = checks.chain([(gone, JobStatus::Success)]);
     let outcomes = join_all(checks.map(|(job, status)| {
         let ledger = &ledger;
@@ -980,7 +989,7 @@ async fn an_accepted_submit_takes_over_a_row_met_by_its_id() {
     ours.insert_intent(&submit, None).await.unwrap();
     let met = foreign("A");
     checked(&theirs, &met, &seen(JobStatus::Working, now())).await;
-    let job = ours.accepted(&submit, "A", &json!({}), Charge::new(Some(7), None), now()).await;
+    let job = ours.accepted(&submit, JobId::parse("A").unwrap(), &json!({}), Charge::new(Some(7), None), now()).await;
     assert_eq!((job.operation.as_str(), job.client_request_id.as_deref()), ("pdf_to_text", Some("mine")));
     assert_eq!(theirs.list(&caller(), None, 10, None).await.unwrap().total, 1);
     assert_eq!(known(&theirs, "A").await.submit_credits, Some(7));

@@ -27,7 +27,7 @@ fn html(simulate: Value) -> Value {
 /// The crowd is 500 waits at 2 requests a second, which takes thirteen minutes (`examples/fairness.rs`). The same
 /// crowd at almost forty times the pace.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_waits_under_a_limit_are_served_in_turns_and_never_refused() {
+async fn five_hundred_waits_under_a_limit_are_served_fairly() {
     let crowd = Crowd { jobs: 500, per_second: 75, checks: 1 }.run().await;
     println!("{crowd:?}");
     assert_eq!(crowd.ended, 500, "every job ends");
@@ -125,7 +125,7 @@ async fn looks_of(processes: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_processes_that_wait_for_the_same_jobs_make_the_looks_of_one() {
+async fn three_waiting_processes_make_the_checks_of_one() {
     let (one, three) = tokio::join!(looks_of(1), looks_of(3));
     println!("looks at twenty jobs: one process {one}, three processes {three}");
     let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
@@ -167,7 +167,7 @@ async fn three_real_processes_share_looks_and_pace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_process_learned_is_seen_within_a_second_for_nothing() {
+async fn state_from_another_process_is_seen_within_a_second() {
     let place = Place::new(20).await;
     let (looks, waits) = (place.app(), place.app());
     let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
@@ -205,7 +205,7 @@ async fn single_requests_of_several_processes_keep_one_pace_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_gives_its_wait_up_leaves_the_job_to_the_others() {
+async fn process_that_stops_waiting_leaves_the_job_to_others() {
     let place = Place::new(20).await;
     let ids = place.jobs(3).await;
     let (leaves, stays) = (place.app(), place.app());
@@ -226,7 +226,7 @@ async fn a_process_that_gives_its_wait_up_leaves_the_job_to_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
+async fn processes_killed_at_any_moment_lose_and_repeat_nothing() {
     let report = crate::support::crowd::kill_rounds(5, 0x9e37_79b9).await;
     println!("{report:?}");
     report.assert_sound();

@@ -125,7 +125,7 @@ async fn an_intent_left_by_a_crash_is_shown_and_never_sent() {
     let arguments = catalog::arguments::read(operation, again["options"].as_object().unwrap().clone()).unwrap();
     let request_hash = hash_of_request(operation, &arguments.identity());
     let intent = Intent {
-        intent_id: "local-0123456789abcdef".into(),
+        intent_id: pdfco::jobs::IntentId::from_stored("local-0123456789abcdef"),
         arguments: json!({"html": "<p>a</p>"}),
         request_hash,
         client_request_id: Some("mine".into()),
@@ -141,7 +141,7 @@ async fn an_intent_left_by_a_crash_is_shown_and_never_sent() {
     let answer = wait(&mut wire, &intent.intent_id);
     assert_eq!((&answer["status"], &answer["job"]["is_terminal"]), (&json!("queued"), &json!(false)));
     again["client_request_id"] = json!("mine");
-    assert_eq!(id_of(&wire.call("submit_job", again)), intent.intent_id, "the same id is the same job");
+    assert_eq!(id_of(&wire.call("submit_job", again)), *intent.intent_id, "the same id is the same job");
     let mut other = html(json!({"checks": 1}));
     other["client_request_id"] = json!("mine");
     let refused = wire.call("submit_job", other);

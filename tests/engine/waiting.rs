@@ -75,7 +75,7 @@ async fn an_upload_beyond_the_wait_goes_on_and_is_taken_up_once() {
 }
 
 #[tokio::test]
-async fn of_several_files_those_that_could_be_had_are_told_and_the_others_come_later() {
+async fn saved_files_are_listed_and_failed_ones_come_later() {
     let service = service().await;
     let product = Product::new(service.url(), "sim_part");
     service.fault(fault("*/report_page2-2.pdf", 1_000, status(403, None)));
@@ -166,7 +166,7 @@ async fn whatever_ends_a_job_during_a_wait_ends_the_wait_at_once() {
 }
 
 #[tokio::test]
-async fn a_submit_that_waited_for_a_failure_is_an_error_and_one_that_did_not_is_none() {
+async fn submit_is_an_error_only_if_it_waited_for_the_failure() {
     let service = service().await;
     let product = Product::new(service.url(), "sim_failing");
     let wish = invoice_text(json!({"outcome": "failed", "checks": 0}));
@@ -375,7 +375,7 @@ async fn a_split_gives_several_files_and_saves_them_in_a_folder() {
 }
 
 #[tokio::test]
-async fn a_file_outside_the_allowed_folders_is_refused_before_anything_is_sent() {
+async fn file_outside_allowed_folders_is_refused_before_sending() {
     let service = service().await;
     let product = Product::new(service.url(), "sim_outside");
     let outside = format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));

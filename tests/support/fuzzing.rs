@@ -24,7 +24,9 @@ use pdfco::error::{Error, Kind};
 use pdfco::files::{Hosts, Sandbox, is_local, is_private, numbered, safe_file_name};
 use pdfco::jobs::job::{links_expire_at, without_links};
 use pdfco::jobs::ledger::Intent;
-use pdfco::jobs::{Job, JobStatus, Jobs, Ledger, Observation, Results, Settings, call_for, hash_of_request};
+use pdfco::jobs::{
+    IntentId, Job, JobId, JobStatus, Jobs, Ledger, Observation, Results, Settings, call_for, hash_of_request,
+};
 use pdfco::mcp::tools;
 use pdfco::secret::{ApiKey, PresignedUrl, without_link_secrets};
 use pdfco::serve::stdio;
@@ -364,7 +366,8 @@ pub fn ledger_rows(data: &[u8]) {
         sqlx::query("DELETE FROM jobs").execute(&mut *raw).await.unwrap();
         let tenant = &pdfco::tenant::Tenant::of_account(key.fingerprint());
         let owner = pdfco::tenant::Owner::from(key.clone());
-        let intent = Intent { intent_id: "local-row".into(), ..Intent::new(&owner, "pdf_to_text", SOME_TIME) };
+        let intent =
+            Intent { intent_id: IntentId::from_stored("local-row"), ..Intent::new(&owner, "pdf_to_text", SOME_TIME) };
         assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
         if tape.byte().is_multiple_of(2) {
             strange_row(&mut tape, raw).await;
@@ -385,7 +388,7 @@ pub fn ledger_rows(data: &[u8]) {
                     let content = body_of(&mut tape);
                     let (credits, remaining) = (bounded(tape.maybe()), bounded(tape.maybe()));
                     let charge = pdfco::charge::Charge::new(credits, remaining);
-                    ledger.accepted(&intent, "row", &content, charge, tape.whole()).await
+                    ledger.accepted(&intent, JobId::parse("row").unwrap(), &content, charge, tape.whole()).await
                 }
                 2 => {
                     let _ = ledger.claim(&before, "other", before.last_checked_at, tape.whole()).await.unwrap();
@@ -443,7 +446,7 @@ async fn observed(tape: &mut Tape<'_>, ledger: &Ledger, before: &Job) -> Job {
     let facts = |job: &Job| {
         let times = (job.started_at, job.completed_at, job.last_checked_at, job.links_expire_at);
         let counts = (job.checks_made, job.check_credits, job.credits_remaining, job.page_count, job.job_duration_ms);
-        (job.status.clone(), job.content.clone(), times, counts, job.is_told_by_callback)
+        (job.status.clone(), job.content.clone(), times, counts, job.is_from_callback)
     };
     assert_eq!(facts(&after), facts(&expected), "the ledger and the model disagree about {seen:?}");
     assert!(before.status == after.status || before.status.may_become(&seen.status), "{before:?} {seen:?}");

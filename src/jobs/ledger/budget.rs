@@ -105,7 +105,7 @@ impl Ledger {
 
     /// Gives back what was set aside for a request that was surely not charged.
     pub fn give_back(&self, reservation: Reservation) {
-        self.pending.behind(Change::Withdrawn { intent_id: reservation.id });
+        self.pending.behind(Change::Unreserved { reservation: reservation.id });
     }
 
     /// Refuses what is not admitted now, without setting anything aside.
@@ -131,7 +131,7 @@ impl Ledger {
     }
 }
 
-/// Set aside for an operation of which no charge has been seen: nobody knows how many pages it is charged for.
+/// Set aside for an operation of which no charge has been seen: how many pages it is charged for is not known.
 const UNPROVEN_MAX: i64 = 50;
 /// The same for checks, as a multiple of the price.
 const CHECK_MARGIN: i64 = 5;

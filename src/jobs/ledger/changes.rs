@@ -15,6 +15,7 @@ use super::task_end::end;
 use crate::charge::Charge;
 use crate::clock::{day, start_of_day};
 use crate::jobs::job::{Job, Observation, links_expire_at, without_links};
+use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::status::JobStatus;
 use crate::jobs::task::TaskStatus;
 use crate::secret::Fingerprint;
@@ -25,9 +26,9 @@ use crate::tenant::Tenant;
 pub(super) enum Change {
     /// The service accepted a submit, or did its work at once.
     Accepted(Box<Accepted>),
-    /// A submit was refused (no problem), or nobody knows what became of it.
+    /// A submit was refused (no problem), or its fate is unknown.
     NotAccepted {
-        intent_id: String,
+        intent_id: IntentId,
         problem: Option<Value>,
         charge: Charge,
         owner: Owners,
@@ -35,11 +36,11 @@ pub(super) enum Change {
         at: Millis,
     },
     /// The service's id of a job that had none yet.
-    Named { intent_id: String, job_id: String },
+    Named { intent_id: IntentId, job_id: JobId },
     /// A check or a callback was answered.
     Seen(Box<Seen>),
     /// A job's results were saved to these files.
-    Saved { intent_id: String, files: Vec<String> },
+    Saved { intent_id: IntentId, files: Vec<String> },
     /// A request that is no job was answered, or failed, with this charge.
     Charged { reservation: Option<String>, owner: Owners, operation: String, charge: Charge, at: Millis },
     /// A task ended.
@@ -47,9 +48,11 @@ pub(super) enum Change {
     /// The account's balance.
     Balance { account: Fingerprint, credits: i64, at: Millis },
     /// A lease is given back.
-    Released { intent_id: String, holder: String },
+    Released { intent_id: IntentId, holder: String },
     /// An intent that was never sent is withdrawn.
-    Withdrawn { intent_id: String },
+    Withdrawn { intent_id: IntentId },
+    /// What was set aside for a request that was not sent is free again.
+    Unreserved { reservation: String },
 }
 
 /// Whose a charge is.
@@ -76,7 +79,7 @@ pub(super) struct Accepted {
     pub(super) intent: Intent,
     pub(super) owner: Owners,
     /// None when the answer is the result.
-    pub(super) job_id: Option<String>,
+    pub(super) job_id: Option<JobId>,
     pub(super) content: Value,
     pub(super) charge: Charge,
     pub(super) at: Millis,
@@ -137,7 +140,9 @@ impl Change {
             | Change::Saved { intent_id, .. }
             | Change::Released { intent_id, .. }
             | Change::Withdrawn { intent_id } => Some(intent_id),
-            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Balance { .. } => None,
+            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Balance { .. } | Change::Unreserved { .. } => {
+                None
+            }
         }
     }
 
@@ -177,25 +182,30 @@ impl Change {
                 let query = match problem {
                     Some(problem) => {
                         sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
-                            .bind(intent_id)
+                            .bind(intent_id.as_str())
                             .bind(problem.to_string())
                     }
                     None => sqlx::query(
                         "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND status = 'queued';
                          DELETE FROM reservations WHERE id = $1",
                     )
-                    .bind(intent_id),
+                    .bind(intent_id.as_str()),
                 };
                 query.execute(connection).await.map(|_| None)
             }
             Change::Named { intent_id, job_id } => {
                 let query =
                     sqlx::query("UPDATE OR IGNORE jobs SET job_id = $2 WHERE intent_id = $1 AND job_id IS NULL");
-                query.bind(intent_id).bind(job_id).execute(connection).await.map(|_| None)
+                query.bind(intent_id.as_str()).bind(job_id.as_str()).execute(connection).await.map(|_| None)
             }
             Change::Saved { intent_id, files } => {
                 let query = sqlx::query("UPDATE jobs SET saved_to = $2 WHERE intent_id = $1");
-                query.bind(intent_id).bind(serde_json::json!(files).to_string()).execute(connection).await.map(|_| None)
+                query
+                    .bind(intent_id.as_str())
+                    .bind(serde_json::json!(files).to_string())
+                    .execute(connection)
+                    .await
+                    .map(|_| None)
             }
             Change::Charged { reservation, owner, operation, charge, at } => {
                 write_charge(connection, secret, (reservation.as_deref(), false), owner, operation, *charge, *at)
@@ -223,14 +233,18 @@ impl Change {
                 let query = sqlx::query(
                     "UPDATE jobs SET lease_holder = NULL, lease_until = NULL WHERE intent_id = $1 AND lease_holder = $2",
                 );
-                query.bind(intent_id).bind(holder).execute(connection).await.map(|_| None)
+                query.bind(intent_id.as_str()).bind(holder).execute(connection).await.map(|_| None)
+            }
+            Change::Unreserved { reservation } => {
+                let query = sqlx::query("DELETE FROM reservations WHERE id = $1");
+                query.bind(reservation).execute(connection).await.map(|_| None)
             }
             Change::Withdrawn { intent_id } => {
                 let query = sqlx::query(
                     "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND problem IS NULL AND status = 'queued';
                      DELETE FROM reservations WHERE id = $1",
                 );
-                query.bind(intent_id).execute(connection).await.map(|_| None)
+                query.bind(intent_id.as_str()).execute(connection).await.map(|_| None)
             }
         }
     }
@@ -266,7 +280,7 @@ async fn write_accepted(
              completed_at = COALESCE(jobs.completed_at, excluded.completed_at)
          RETURNING *",
     )
-    .bind(&intent.intent_id)
+    .bind(intent.intent_id.as_str())
     .bind(owner.tenant(secret))
     .bind(owner.account(secret))
     .bind(&intent.operation)
@@ -277,7 +291,7 @@ async fn write_accepted(
     .bind(job.status.as_str().to_owned())
     .bind(intent.at)
     .bind(at)
-    .bind(&job.job_id)
+    .bind(job.job_id.as_deref())
     .bind(charge.credits)
     .bind(charge.remaining)
     .bind(job.content.as_ref().map(Value::to_string))
@@ -384,7 +398,7 @@ async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &S
              told_by = CASE WHEN moves THEN CASE WHEN $17 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
          FROM rule WHERE jobs.intent_id = $1 RETURNING *",
     )
-    .bind(intent_id)
+    .bind(intent_id.as_str())
     .bind(seen.status.as_str().to_owned())
     .bind(seen.status.unrecognized().map(str::to_owned))
     .bind(seen.content.to_string())
@@ -415,7 +429,7 @@ async fn adopt(
     job: &Job,
     owner: &Owners,
     at: Millis,
-) -> sqlx::Result<String> {
+) -> sqlx::Result<IntentId> {
     let query = sqlx::query(
         "INSERT INTO jobs (intent_id, job_id, tenant, account, operation, arguments, request_hash, status, created_at, changed_at, seq)
              VALUES ($1, $2, $3, $4, '', '{}', '', 'working', $5, $6,
@@ -425,8 +439,8 @@ async fn adopt(
     connection
         .execute(
             query
-                .bind(&job.intent_id)
-                .bind(&job.job_id)
+                .bind(job.intent_id.as_str())
+                .bind(job.job_id.as_deref())
                 .bind(owner.tenant(secret))
                 .bind(owner.account(secret))
                 .bind(job.created_at)
@@ -434,6 +448,7 @@ async fn adopt(
         )
         .await?;
     let found = sqlx::query_scalar("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2");
-    let found: Option<String> = found.bind(owner.tenant(secret)).bind(&job.job_id).fetch_optional(connection).await?;
-    Ok(found.unwrap_or_else(|| job.intent_id.clone()))
+    let found: Option<String> =
+        found.bind(owner.tenant(secret)).bind(job.job_id.as_deref()).fetch_optional(connection).await?;
+    Ok(found.map_or_else(|| job.intent_id.clone(), IntentId::from_stored))
 }

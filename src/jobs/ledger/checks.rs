@@ -25,7 +25,7 @@ impl Ledger {
             || reservation.is_some()
             || seen.credits.is_some_and(|credits| credits != 0)
             || expected.status != job.status
-            // Under a clock that was set back, its place among the others is not told by its time.
+            // Under a clock that was set back, its time does not give its position among the others.
             || job.last_checked_at.is_some_and(|at| at >= seen.at);
         let change = Change::Seen(Box::new(Seen {
             job: job.clone(),

@@ -74,7 +74,7 @@ impl ProblemKind {
         }
     }
 
-    /// Whether the same call may succeed later without anybody's doing.
+    /// Whether the same call may succeed later without anything being done.
     fn is_passing(self) -> bool {
         match self {
             ProblemKind::Locked

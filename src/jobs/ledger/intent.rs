@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Millis;
 use crate::jobs::job::Job;
-use crate::jobs::status::JobStatus;
+use crate::jobs::job_id::IntentId;
 use crate::secret::Fingerprint;
 use crate::tenant::{Owner, Tenant};
 
@@ -12,7 +12,7 @@ use crate::tenant::{Owner, Tenant};
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// Ours, random.
-    pub intent_id: String,
+    pub intent_id: IntentId,
     /// Whose job.
     pub tenant: Tenant,
     /// Whose credits.
@@ -35,7 +35,7 @@ impl Intent {
     /// An intent of `owner` to run `operation`, with an id of its own.
     pub fn new(owner: &Owner, operation: &str, at: Millis) -> Intent {
         Intent {
-            intent_id: crate::jobs::job_id::new_intent_id(),
+            intent_id: IntentId::random(),
             tenant: owner.tenant.clone(),
             account: owner.account().clone(),
             operation: operation.to_owned(),
@@ -50,31 +50,12 @@ impl Intent {
     /// The job of which nothing but this is known.
     pub(super) fn job(&self) -> Job {
         Job {
-            intent_id: self.intent_id.clone(),
-            job_id: None,
-            tenant: self.tenant.clone(),
             operation: self.operation.clone(),
             arguments: self.arguments.clone(),
             request_hash: self.request_hash.clone(),
             client_request_id: self.client_request_id.clone(),
-            status: JobStatus::Queued,
-            created_at: self.at,
-            submitted_at: None,
-            started_at: None,
-            completed_at: None,
-            last_checked_at: None,
-            job_duration_ms: None,
-            page_count: None,
-            checks_made: 0,
-            check_credits: None,
-            submit_credits: None,
-            credits_remaining: None,
-            content: None,
-            links_expire_at: None,
-            problem: None,
-            saved_to: Vec::new(),
             has_callback: self.callback_hash.is_some(),
-            is_told_by_callback: false,
+            ..Job::intended(self.tenant.clone(), self.intent_id.clone(), self.at)
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{Ledger, Millis};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::jobs::job::Job;
+use crate::jobs::job_id::{IntentId, JobId};
 use crate::next_step::Audience;
 use crate::tenant::Tenant;
 
@@ -50,7 +51,7 @@ impl Ledger {
                              (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs WHERE tenant = $2))
                          ON CONFLICT DO NOTHING",
                     )
-                    .bind(&row.intent_id)
+                    .bind(row.intent_id.as_str())
                     .bind(&stored)
                     .bind(account)
                     .bind(&row.operation)
@@ -66,7 +67,7 @@ impl Ledger {
                 if admit(connection, &row.intent_id, &stored, admission, row.at).await? {
                     return Ok(Inserted::Done);
                 }
-                let undo = sqlx::query("DELETE FROM jobs WHERE intent_id = $1").bind(&row.intent_id);
+                let undo = sqlx::query("DELETE FROM jobs WHERE intent_id = $1").bind(row.intent_id.as_str());
                 connection.execute(undo).await?;
                 let used = super::budget::used(connection, &stored, row.at).await?;
                 Ok(Inserted::BeyondBudget { used, limit: admission.limit })
@@ -100,12 +101,12 @@ impl Ledger {
     ///
     /// # Errors
     /// `ledger_unavailable` when that cannot be written: then nothing may be sent.
-    pub async fn mark_sent(&self, intent_id: &str, at: Millis) -> Result<bool> {
+    pub async fn mark_sent(&self, intent_id: &IntentId, at: Millis) -> Result<bool> {
         let query = sqlx::query(
             "UPDATE jobs SET submitted_at = $2, changed_at = $2
              WHERE intent_id = $1 AND job_id IS NULL AND status <> 'cancelled' RETURNING intent_id",
         )
-        .bind(intent_id)
+        .bind(intent_id.as_str())
         .bind(at);
         let marked = self.database.write(Patience::PAID, Durability::Synced, query).await;
         Ok(!self.watched(marked)?.is_empty())
@@ -115,19 +116,19 @@ impl Ledger {
     ///
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.
-    pub async fn withdraw(&self, intent_id: &str) -> Result<bool> {
+    pub async fn withdraw(&self, intent_id: &IntentId) -> Result<bool> {
         let query = sqlx::query(
             "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND submitted_at IS NULL AND problem IS NULL RETURNING intent_id",
         )
-        .bind(intent_id);
+        .bind(intent_id.as_str());
         let withdrawn = self.database.write(Patience::PAID, Durability::Synced, query).await;
         Ok(!self.watched(withdrawn)?.is_empty())
     }
 
     /// The service accepted the submit as `job_id`: id and charge are written together. The job is known from now on,
     /// whether or not the file can be written.
-    pub async fn accepted(&self, intent: &Intent, job_id: &str, content: &Value, charge: Charge, at: Millis) -> Job {
-        self.accept(intent, Some(job_id.to_owned()), content, charge, at).await
+    pub async fn accepted(&self, intent: &Intent, job_id: JobId, content: &Value, charge: Charge, at: Millis) -> Job {
+        self.accept(intent, Some(job_id), content, charge, at).await
     }
 
     /// The service did the work at once: the answer is the result.
@@ -135,14 +136,7 @@ impl Ledger {
         self.accept(intent, None, content, charge, at).await
     }
 
-    async fn accept(
-        &self,
-        intent: &Intent,
-        job_id: Option<String>,
-        content: &Value,
-        charge: Charge,
-        at: Millis,
-    ) -> Job {
+    async fn accept(&self, intent: &Intent, job_id: Option<JobId>, content: &Value, charge: Charge, at: Millis) -> Job {
         let accepted =
             Accepted { intent: intent.clone(), owner: intent.owner(), job_id, content: content.clone(), charge, at };
         let job = accepted.job();
@@ -168,8 +162,8 @@ impl Ledger {
     }
 
     /// The service's id of a job that had none yet.
-    pub async fn named(&self, intent_id: &str, job_id: &str) {
-        self.through(Change::Named { intent_id: intent_id.to_owned(), job_id: job_id.to_owned() }).await;
+    pub async fn named(&self, intent_id: &IntentId, job_id: &JobId) {
+        self.through(Change::Named { intent_id: intent_id.clone(), job_id: job_id.clone() }).await;
     }
 
     /// The tenant's jobs whose `client_request_id` is `base` and a number, oldest first.

@@ -7,6 +7,7 @@ use super::sqlite::{Durability, Patience};
 use super::{Ledger, Millis};
 use crate::error::{Error, Result};
 use crate::jobs::job::Job;
+use crate::jobs::job_id::IntentId;
 use crate::tenant::Tenant;
 
 /// How long a process that checks a job holds its lease without renewing it (`check_service.rs` renews every 2 s): a
@@ -19,7 +20,7 @@ impl Ledger {
     /// under a clock that has been set back since: it does not count.
     ///
     /// # Errors
-    /// `ledger_unavailable` when it cannot be written: then nobody else can have a lease either.
+    /// `ledger_unavailable` when it cannot be written: then no other process can have a lease either.
     pub async fn claim(
         &self,
         job: &Job,
@@ -40,7 +41,7 @@ impl Ledger {
                  AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $6 OR lease_holder = $2)
                  AND COALESCE(last_checked_at, 0) <= $5 RETURNING intent_id",
         )
-        .bind(&job.intent_id)
+        .bind(job.intent_id.as_str())
         .bind(holder)
         .bind(at.saturating_add(LEASE.as_millis() as i64))
         .bind(at)
@@ -54,8 +55,8 @@ impl Ledger {
     }
 
     /// Gives the right to check back, when the check failed.
-    pub fn release(&self, intent_id: &str, holder: &str) {
-        self.pending.behind(Change::Released { intent_id: intent_id.to_owned(), holder: holder.to_owned() });
+    pub fn release(&self, intent_id: &IntentId, holder: &str) {
+        self.pending.behind(Change::Released { intent_id: intent_id.clone(), holder: holder.to_owned() });
     }
 
     pub(super) async fn by_intent(&self, tenant: &Tenant, intent_id: &str) -> Result<Job> {

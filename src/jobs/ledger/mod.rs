@@ -42,6 +42,7 @@ use rows::JobRow;
 use sqlite::{Database, Durability, Lookups, Patience};
 
 use super::job::Job;
+use super::job_id::IntentId;
 use crate::clock::{Millis, now};
 use crate::config::LedgerLocation;
 use crate::error::Result;
@@ -90,7 +91,7 @@ impl Ledger {
         matches!(self.database.location(), LedgerLocation::File(_))
     }
 
-    /// The ledger's files, whether they are there or not: nobody else may read or write them.
+    /// The ledger's files, whether they are there or not: no other user may read or write them.
     pub fn files(&self) -> Vec<PathBuf> {
         match self.database.location() {
             LedgerLocation::Memory => Vec::new(),
@@ -154,7 +155,7 @@ impl Ledger {
             "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2, changed_at = $2
              WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
         )
-        .bind(&job.intent_id)
+        .bind(job.intent_id.as_str())
         .bind(at);
         let changed = self.database.write(Patience::USUAL, Durability::Synced, query).await;
         if let Some(row) = self.watched(changed)?.first() {
@@ -168,8 +169,8 @@ impl Ledger {
     ///
     /// # Errors
     /// None: what cannot be written now is kept until it can be.
-    pub async fn saved(&self, intent_id: &str, files: &[String]) -> Result<()> {
-        self.through(Change::Saved { intent_id: intent_id.to_owned(), files: files.to_vec() }).await;
+    pub async fn saved(&self, intent_id: &IntentId, files: &[String]) -> Result<()> {
+        self.through(Change::Saved { intent_id: intent_id.clone(), files: files.to_vec() }).await;
         Ok(())
     }
 

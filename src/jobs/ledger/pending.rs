@@ -1,7 +1,7 @@
 //! Changes that wait to be written: in order, within a bound, tried again by a timer for as long as the file fails.
 //!
-//! Everything that the service said goes this way. What has to be on the disk before it is told is waited for; what a
-//! check said that learned nothing is written a moment later, together with others. Whoever reads a job meanwhile sees
+//! Everything that the service said goes this way. What has to be on the disk before it is reported is waited for; what a
+//! check said that learned nothing is written a moment later, together with others. A reader of the job meanwhile sees
 //! it with these changes ([`Pending::patch`]).
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use super::sqlite::{Database, Durability, Patience, RETRY_EVERY, USUAL_PATIENCE,
 use crate::error::Result;
 use crate::jobs::job::Job;
 
-/// How long a change that nobody waits for may wait for others to be written with.
+/// How long a change that no caller waits for may wait for others to be written with.
 const WRITE_BEHIND: Duration = Duration::from_millis(50);
 /// Changes that are written in one transaction.
 const BATCH_MAX: usize = 256;

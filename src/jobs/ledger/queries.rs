@@ -56,7 +56,7 @@ impl Ledger {
         if let Ok(Some(row)) = found {
             return Ok(Some(self.pending.patch(row.job(tenant.clone()))));
         }
-        let is_it = |job: &Job| job.tenant == *tenant && (job.id() == id || job.intent_id == id);
+        let is_it = |job: &Job| job.tenant == *tenant && (job.id() == id || *job.intent_id == *id);
         match (self.pending.find(is_it), found) {
             (Some(job), _) => Ok(Some(job)),
             (None, Err(error)) => Err(error),

@@ -5,6 +5,7 @@ use sqlx::FromRow;
 
 use super::Millis;
 use crate::jobs::job::Job;
+use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::status::JobStatus;
 use crate::tenant::Tenant;
 
@@ -45,8 +46,8 @@ impl JobRow {
     pub(super) fn job(self, tenant: Tenant) -> Job {
         let json = |text: Option<String>| -> Option<Value> { serde_json::from_str(&text?).ok() };
         Job {
-            intent_id: self.intent_id,
-            job_id: self.job_id,
+            intent_id: IntentId::from_stored(self.intent_id),
+            job_id: self.job_id.map(JobId::from_stored),
             tenant,
             operation: self.operation,
             arguments: json(Some(self.arguments)).unwrap_or_default(),
@@ -69,7 +70,7 @@ impl JobRow {
             problem: json(self.problem),
             saved_to: json(self.saved_to).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default(),
             has_callback: self.callback_hash.is_some(),
-            is_told_by_callback: self.told_by.as_deref() == Some("callback"),
+            is_from_callback: self.told_by.as_deref() == Some("callback"),
         }
     }
 }

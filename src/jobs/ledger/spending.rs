@@ -102,7 +102,7 @@ impl Ledger {
             "INSERT INTO prices (intent_id, account, operation, pages, submit_credits, check_credits, checks, at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (intent_id) DO NOTHING",
         )
-        .bind(&job.intent_id)
+        .bind(job.intent_id.as_str())
         .bind(keyed(&secret, account.as_str()))
         .bind(&job.operation)
         .bind(job.page_count)

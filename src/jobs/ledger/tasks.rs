@@ -12,6 +12,7 @@ use super::sqlite::{Durability, Patience, work};
 use super::task_end::end;
 use super::{Ledger, Millis};
 use crate::error::{Error, Result};
+use crate::jobs::job_id::IntentId;
 use crate::jobs::task::{Task, TaskStatus};
 use crate::tenant::Tenant;
 
@@ -40,7 +41,7 @@ impl TaskRow {
             task_id: self.task_id,
             tenant,
             tool: self.tool,
-            intent_id: self.intent_id,
+            intent_id: self.intent_id.map(IntentId::from_stored),
             follow_up: json(Some(self.follow_up)).unwrap_or_default(),
             credits_before: self.credits_before,
             status: TaskStatus::from_stored(&self.status),
@@ -54,7 +55,7 @@ impl TaskRow {
 }
 
 impl Ledger {
-    /// Writes a task down, before the client is told of it.
+    /// Writes a task down, before the client learns of it.
     ///
     /// # Errors
     /// `ledger_unavailable` when it cannot be written: then there is no task.
@@ -66,7 +67,7 @@ impl Ledger {
         .bind(&task.task_id)
         .bind(self.stored_for_writing(&task.tenant).await?)
         .bind(&task.tool)
-        .bind(&task.intent_id)
+        .bind(task.intent_id.as_deref())
         .bind(task.follow_up.to_string())
         .bind(task.credits_before)
         .bind(task.status.as_str())

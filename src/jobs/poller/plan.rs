@@ -48,7 +48,7 @@ impl PollState {
             None => by_schedule,
         };
         let due = self.no_later_than.map_or(due, |wanted| due.min(wanted));
-        // Nothing else: an overdue job stays overdue, so that subscribers who come and go do not cost it its place.
+        // Nothing else: an overdue job stays overdue, so that subscribers who come and go do not cost it its priority.
         due.max(self.not_before)
     }
 

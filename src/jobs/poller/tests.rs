@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::error::Kind;
 use crate::jobs::{DurationEstimate, JobStatus};
@@ -109,33 +107,7 @@ fn owner() -> Owner {
 }
 
 fn job(id: &str) -> Arc<Job> {
-    Arc::new(Job {
-        intent_id: format!("local-{id}"),
-        job_id: Some(id.to_owned()),
-        tenant: owner().tenant,
-        operation: "pdf_to_text".into(),
-        arguments: json!({}),
-        request_hash: String::new(),
-        client_request_id: None,
-        status: JobStatus::Queued,
-        created_at: 0,
-        submitted_at: Some(0),
-        started_at: None,
-        completed_at: None,
-        last_checked_at: None,
-        job_duration_ms: None,
-        page_count: None,
-        checks_made: 0,
-        check_credits: None,
-        submit_credits: None,
-        credits_remaining: None,
-        content: Some(Value::Null),
-        links_expire_at: None,
-        problem: None,
-        saved_to: Vec::new(),
-        has_callback: false,
-        is_told_by_callback: false,
-    })
+    Arc::new(Job::fixture(id))
 }
 
 fn poller(fake: Fake) -> (Arc<Fake>, Poller<Fake>) {
@@ -314,12 +286,12 @@ async fn the_earliest_due_job_is_next_and_none_starves() {
     }
     let checks = fake.checks();
     assert_eq!(checks.len(), 60, "three checks each");
-    assert!(checks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 0.9), "a turn a second: {checks:?}");
+    assert!(checks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 0.9), "a permit a second: {checks:?}");
     for round in checks.chunks(20) {
         let seen: Vec<&String> = round.iter().map(|(_, id)| id).collect();
         assert_eq!(seen, names.iter().collect::<Vec<_>>(), "in the order in which they fell due");
     }
-    assert!(checks[59].0 <= 2.0 + 60.0, "no turn is wasted: {checks:?}");
+    assert!(checks[59].0 <= 2.0 + 60.0, "no permit is wasted: {checks:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,7 +95,7 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
-/// How long a job took, in seconds since its submit: as reported; else as the service told, which is when there is no check
+/// How long a job took, in seconds since its submit: as reported; else as the service said, which is when there is no check
 /// `before`; else the time `at` which a check saw its end less half the gap since the check before. Nothing when that gap
 /// says more of us than of the job: the machine slept, its clock jumped, or the job was not checked for long.
 pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Option<f64> {

@@ -338,7 +338,7 @@ mod tests {
         assert!(sum / count <= 1.4, "{}", sum / count);
     }
 
-    /// Beside the check that tells whether there is such a job at all, which both make.
+    /// Beside the check that shows whether there is such a job at all, which both make.
     #[test]
     fn ids_from_elsewhere_cost_less_than_checks_every_second() {
         let every_second = |seconds: f64| 2.0 + cost(&[seconds], 2.0, |t| t + 1.0).j;

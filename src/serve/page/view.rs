@@ -51,7 +51,7 @@ pub fn jobs(overview: &Overview, scene: &Scene) -> String {
         }
         footer {
             p #live { noscript { "This page loads itself again every " (REFRESH_SECONDS) " s." } }
-            p { "Looking at this page costs nothing: it shows what is known here and makes no check." }
+            p { "Viewing this page costs nothing: it shows what is known here and makes no check." }
             p.version { "pdfco " (env!("CARGO_PKG_VERSION")) }
         }
     };
@@ -125,9 +125,9 @@ fn account(overview: &Overview) -> Markup {
                 dt { "Credits left" }
                 dd {
                     @match &overview.balance {
-                        Some((credits, told_at)) => {
+                        Some((credits, as_of)) => {
                             strong { (grouped(*credits)) }
-                            small { "as of " (time(told_at)) }
+                            small { "as of " (time(as_of)) }
                         }
                         None => { strong { "–" } small { "not reported yet" } }
                     }
@@ -298,7 +298,7 @@ mod tests {
     fn nothing_in_a_job_becomes_markup() {
         let hostile = |place: &str| format!("\"><script>alert('{place}')</script><img src=x onerror=alert(1)>&amp;");
         let job = Glance {
-            intent_id: hostile("intent"),
+            intent_id: crate::jobs::IntentId::from_stored(hostile("intent")),
             job_id: hostile("id"),
             operation: Some(hostile("operation")),
             status: hostile("status"),
@@ -306,7 +306,7 @@ mod tests {
             is_terminal: true,
             submitted_at: hostile("submitted"),
             elapsed_seconds: f64::INFINITY,
-            last_checked_at: Some(hostile("looked")),
+            last_checked_at: Some(hostile("checked")),
             checks_made: i64::MIN,
             credits_total: Some(i64::MAX),
             reason: Some(hostile("reason")),
@@ -317,7 +317,7 @@ mod tests {
             jobs: vec![job, running],
             total: 2,
             next_cursor: Some(hostile("cursor")),
-            balance: Some((1, hostile("told"))),
+            balance: Some((1, hostile("balance"))),
             spent_today: 0,
         };
         let scene = Scene { is_server: false, is_open_to_all: false, is_first: true };
