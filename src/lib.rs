@@ -2,24 +2,24 @@
 //!
 //! The map, in reading order:
 //!
-//! | room | what lives there |
+//! | module | what lives there |
 //! |---|---|
-//! | [`error`], [`json_ext`], [`secret`], [`signals`], [`telemetry`], [`hardening`] | leaves, which know nobody: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
+//! | [`error`], [`json_ext`], [`text`], [`secret`], [`signals`], [`telemetry`], [`hardening`] | leaves, which import nothing of ours: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
 //! | [`config`] | every setting, and the one rank of their sources |
 //! | [`catalog`] | what the service can do: one declaration per operation |
-//! | [`api`] | how we speak to it: the only room that knows reqwest |
+//! | [`api`] | how we speak to it: the only module that imports reqwest |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
 //! | [`files`] | which files may be used, and how they travel |
-//! | [`answer`] | the structured answer of every call, the same for both doors |
+//! | [`answer`] | the structured answer of every call, the same for both interfaces |
 //! | [`app`] | the use cases, each in the order of its walkthrough |
-//! | [`mcp`], [`serve`] | the agent's door: the only rooms that know rmcp |
-//! | [`cli`] | the person's door: the only room that prints |
+//! | [`mcp`], [`serve`] | the MCP server: the only modules that import rmcp |
+//! | [`cli`] | the command line: the only module that prints |
 //! | [`simulator`] | the service, offline, on a real port |
 //!
 //! Invariants:
 //! * Dependencies point one way: `main → cli → serve → mcp → app → { jobs, files } → api → catalog`; the simulator
-//!   reads the catalog and nothing else. `tests/rooms.rs` checks this and who may know which foreign library.
-//! * An intention is in the ledger before its request leaves; an end state never changes.
+//!   reads the catalog and nothing else. `tests/meta/modules.rs` checks this and who may import which foreign library.
+//! * An intent is in the ledger before its request leaves; a terminal state never changes.
 //! * A key is sent by `api/transport.rs` only, and a fingerprint stands for it everywhere else.
 //! * Every loop, queue, body and wait has a bound.
 //!
@@ -45,5 +45,6 @@ pub mod signals;
 pub mod simulator;
 pub mod telemetry;
 pub mod tenant;
+pub mod text;
 
 pub use app::answer;

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+/// The MCP tool that waits for a job.
+pub const WAIT_TOOL: &str = "wait_job_completion";
+
 /// Who reads a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -44,6 +47,8 @@ pub enum NextStep {
         /// Where to, if that is known.
         save_to: Option<String>,
     },
+    /// Save the result of the job in question, whichever it is.
+    DownloadAny,
     /// Stop tracking this job.
     Cancel(String),
     /// List the jobs of this key.
@@ -58,6 +63,13 @@ pub enum NextStep {
     Describe(String),
     /// Show the arguments of the operation in question, whichever it is.
     DescribeAny,
+    /// Find this field in the answer: named for a program, described for a person.
+    Field {
+        /// The field's name.
+        name: Cow<'static, str>,
+        /// What it holds, with an article.
+        meaning: Cow<'static, str>,
+    },
     /// Give this argument.
     Argument(Cow<'static, str>),
     /// Turn this argument on.
@@ -65,6 +77,24 @@ pub enum NextStep {
 }
 
 impl NextStep {
+    /// The MCP tool that takes this step; none for what is said within a call.
+    pub fn tool(&self) -> Option<&'static str> {
+        Some(match self {
+            NextStep::Submit => "submit_job",
+            NextStep::WaitFor(_) => WAIT_TOOL,
+            NextStep::Check(_) | NextStep::CheckAgain(_) | NextStep::Show(_) => "get_job_check",
+            NextStep::Read { .. } => "read_result",
+            NextStep::Download { .. } | NextStep::DownloadAny => "download_result",
+            NextStep::Cancel(_) => "cancel_job",
+            NextStep::ListJobs => "list_jobs",
+            NextStep::Balance => "get_credit_balance",
+            NextStep::Upload => "upload_file",
+            NextStep::ListOperations => "list_operations",
+            NextStep::Describe(_) | NextStep::DescribeAny => "describe_operation",
+            NextStep::Field { .. } | NextStep::Argument(_) | NextStep::Switch(_) => return None,
+        })
+    }
+
     /// The words of `audience` for this step: a noun phrase that fits into a sentence.
     pub fn text(&self, audience: Audience) -> String {
         match audience {
@@ -74,25 +104,26 @@ impl NextStep {
     }
 
     fn for_agent(&self) -> String {
+        let tool = self.tool().unwrap_or_default();
         match self {
-            NextStep::Submit => "submit_job".to_owned(),
-            NextStep::WaitFor(id) => format!("wait_job_completion {id}"),
-            NextStep::Check(id) | NextStep::Show(id) => format!("get_job_check {id}"),
-            NextStep::CheckAgain(id) => format!("get_job_check {id} with force: true"),
-            NextStep::Read { job_id, offset: None } => format!("read_result {job_id}"),
-            NextStep::Read { job_id, offset: Some(offset) } => format!("read_result {job_id} with offset {offset}"),
-            NextStep::Download { job_id, save_to: None } => format!("download_result {job_id}"),
-            NextStep::Download { job_id, save_to: Some(path) } => {
-                format!("download_result {job_id} with save_to `{path}`")
+            NextStep::WaitFor(id) | NextStep::Check(id) | NextStep::Show(id) | NextStep::Cancel(id) => {
+                format!("{tool} {id}")
             }
-            NextStep::Cancel(id) => format!("cancel_job {id}"),
-            NextStep::ListJobs => "list_jobs".to_owned(),
-            NextStep::Balance => "get_credit_balance".to_owned(),
-            NextStep::Upload => "upload_file".to_owned(),
-            NextStep::ListOperations => "list_operations".to_owned(),
-            NextStep::Describe(operation) => format!("describe_operation {operation}"),
-            NextStep::DescribeAny => "describe_operation".to_owned(),
-            NextStep::Argument(name) => format!("`{name}`"),
+            NextStep::CheckAgain(id) => format!("{tool} {id} with force: true"),
+            NextStep::Read { job_id, offset: None } | NextStep::Download { job_id, save_to: None } => {
+                format!("{tool} {job_id}")
+            }
+            NextStep::Read { job_id, offset: Some(offset) } => format!("{tool} {job_id} with offset {offset}"),
+            NextStep::Download { job_id, save_to: Some(path) } => format!("{tool} {job_id} with save_to `{path}`"),
+            NextStep::Describe(operation) => format!("{tool} {operation}"),
+            NextStep::Submit
+            | NextStep::DownloadAny
+            | NextStep::ListJobs
+            | NextStep::Balance
+            | NextStep::Upload
+            | NextStep::ListOperations
+            | NextStep::DescribeAny => tool.to_owned(),
+            NextStep::Field { name, .. } | NextStep::Argument(name) => format!("`{name}`"),
             NextStep::Switch(name) => format!("`{name}: true`"),
         }
     }
@@ -109,6 +140,7 @@ impl NextStep {
             NextStep::Download { job_id, save_to: Some(path) } => {
                 format!("`pdfco jobs download {job_id} --save-to {path}`")
             }
+            NextStep::DownloadAny => "`pdfco jobs download`".to_owned(),
             NextStep::Cancel(id) => format!("`pdfco jobs cancel {id}`"),
             NextStep::ListJobs => "`pdfco jobs list`".to_owned(),
             NextStep::Balance => "`pdfco credits`".to_owned(),
@@ -116,6 +148,7 @@ impl NextStep {
             NextStep::ListOperations => "`pdfco operations`".to_owned(),
             NextStep::Describe(operation) => format!("`pdfco call {} --help`", operation.replace('_', "-")),
             NextStep::DescribeAny => "`pdfco call OPERATION --help`".to_owned(),
+            NextStep::Field { meaning, .. } => meaning.to_string(),
             NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", name.replace('_', "-")),
         }
     }

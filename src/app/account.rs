@@ -22,7 +22,9 @@ impl App {
             upload(&self.jobs, &self.client, &self.hosts, &caller.owner, &file, name, self.config.max_file_bytes);
         let uploaded = or_cancelled(&caller.cancel, uploading).await?;
         let tips = hint![
-            "Pass content.url as ",
+            "Pass ",
+            NextStep::Field { name: "content.url".into(), meaning: "the link".into() },
+            " as ",
             NextStep::Argument("url".into()),
             " of a call. The file is kept for an hour."
         ];

@@ -1,4 +1,4 @@
-//! The structured answer of every call: the same object for an assistant and for a script (DESIGN §2.2).
+//! The structured answer of every call: the same object for an assistant and for a script.
 
 use std::fmt;
 use std::sync::Arc;

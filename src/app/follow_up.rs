@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::Task;
 
-/// The tool name of tasks that wait for a job which they did not submit.
-pub(super) const WAIT_TOOL: &str = "wait_job_completion";
 /// How long a client that takes tasks is kept waiting before a call becomes one.
 pub(super) const GRACE: Duration = Duration::from_secs(8);
 

@@ -162,7 +162,7 @@ impl App {
             && !JobStatus::WORDS.contains(&status)
         {
             return Err(Error::invalid(
-                format!("`status` cannot be `{}`.", crate::catalog::shorten(status, 40)),
+                format!("`status` cannot be `{}`.", crate::text::shorten(status, 40)),
                 format!("It is {RUNNING}, or one of {}.", JobStatus::WORDS.join(", ")),
             ));
         }

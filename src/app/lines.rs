@@ -114,7 +114,7 @@ fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
         put("job_id", json!(job_id));
     }
     if let Some(document) = &line.document {
-        put("document", json!(crate::catalog::shorten(document, DOCUMENT_CHARS_MAX)));
+        put("document", json!(crate::text::shorten(document, DOCUMENT_CHARS_MAX)));
     }
     let within = |path: &String| match folder {
         Some(folder) => {
@@ -137,10 +137,10 @@ fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
         }
     }
     if let Some(reason) = &line.reason {
-        put("reason", json!(crate::catalog::shorten(reason, REASON_CHARS_MAX)));
+        put("reason", json!(crate::text::shorten(reason, REASON_CHARS_MAX)));
     }
     if let Some(note) = &line.note {
-        put("note", json!(crate::catalog::shorten(note, REASON_CHARS_MAX)));
+        put("note", json!(crate::text::shorten(note, REASON_CHARS_MAX)));
     }
     Value::Object(shown)
 }
@@ -185,7 +185,7 @@ mod tests {
             answer.content["failed"],
             json!([{"job_id": "J2", "document": "b.pdf", "reason": "Invalid Password."}])
         );
-        let tips = answer.tips.unwrap().text(crate::next_step::Audience::Agent);
-        assert!(tips.contains("wait_job_completion J3 in about 3 s"), "{tips}");
+        let tips = answer.tips.unwrap().text(crate::next_step::Audience::Shell);
+        assert!(tips.contains("`pdfco jobs wait J3` in about 3 s"), "{tips}");
     }
 }

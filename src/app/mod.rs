@@ -111,7 +111,7 @@ impl App {
         })
     }
 
-    /// The jobs engine, for interfaces that list and look up.
+    /// The jobs engine, for interfaces that list jobs and find one by its id.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
     }

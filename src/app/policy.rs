@@ -55,13 +55,13 @@ impl Policy {
         if !is_allowed {
             return Err(Error::invalid(
                 format!("{} {does}, which this server does not allow.", operation.name),
-                format!("Whoever runs the server can allow it with PDFCO_ALLOW={word}. Nothing was sent."),
+                format!("The owner of the server can allow it with PDFCO_ALLOW={word}. Nothing was sent."),
             ));
         }
         match arguments.body.get(CALLBACK).and_then(serde_json::Value::as_str) {
             Some(link) if !self.allows_callback(link) => Err(Error::invalid(
                 "`callback` leads to a host that this server does not allow.",
-                "Leave `callback` out, or ask whoever runs the server to add the host to PDFCO_CALLBACK_HOSTS. Nothing was sent.",
+                "Leave `callback` out, or ask the owner of the server to add the host to PDFCO_CALLBACK_HOSTS. Nothing was sent.",
             )),
             _ => Ok(()),
         }

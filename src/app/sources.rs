@@ -6,13 +6,13 @@ use tokio::time::Instant;
 use super::uploads::Uploading;
 use super::{App, Caller};
 use crate::catalog::arguments::Sources;
-use crate::catalog::shorten;
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::{LocalFile, is_local, is_private, private_link_in};
 use crate::hint;
 use crate::jobs::{Job, JobStatus};
 use crate::next_step::NextStep;
+use crate::text::shorten;
 
 /// Longest part of a link that a message quotes.
 const LINK_SHOWN_CHARS: usize = 200;
@@ -37,7 +37,7 @@ struct JobRef<'a> {
     is_certain: bool,
 }
 
-/// The sources with the links of those that are uploaded, or the news that an upload goes on.
+/// The sources with the links of those that are uploaded, or the fact that an upload goes on.
 pub(super) enum Ready {
     /// The body with every link in it, and what the uploads cost.
     Body(Map<String, Value>, Charge),
@@ -177,7 +177,7 @@ fn leads_into_private_network(link: &str) -> Error {
 }
 
 /// The job that `item` may name: `job://ID`, `job://ID/result`, either with `?index=N` (from 0) or `#N` (from 1), or a
-/// bare id, which only the ledger can tell from a file's name.
+/// bare id, which only the ledger can distinguish from a file's name.
 fn job_ref(item: &str) -> Option<JobRef<'_>> {
     let is_certain = item.len() > JOB_SCHEME.len()
         && item.get(..JOB_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(JOB_SCHEME));

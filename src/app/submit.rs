@@ -28,9 +28,6 @@ pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
 const FOLLOW_UP: Duration = Duration::from_secs(10);
 /// What they get in any case, when even that is over.
 const FOLLOW_UP_MIN: Duration = Duration::from_secs(5);
-/// What is said of a `client_request_id` that was used before.
-const REPEAT_NOTE: &str =
-    "This client_request_id was used before: here is its job; nothing was submitted or charged again.";
 
 /// What to submit.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +111,7 @@ impl App {
         let prepared = match or_cancelled(&caller.cancel, preparing).await? {
             Preparation::Prepared(prepared) => prepared,
             Preparation::Repeat(job) => {
-                let note = Some(REPEAT_NOTE.to_owned());
+                let note = Some(repeat_note());
                 return self.after_submit(caller, &request, began, *job, Charge::NONE, note).await;
             }
         };
@@ -161,11 +158,15 @@ impl App {
             self.uploads.forget(caller.owner.account());
         }
         let note = match (&submitted.twin, submitted.is_repeat) {
-            (_, true) => Some(REPEAT_NOTE.to_owned()),
-            (Some(twin), _) => Some(format!(
-                "The same request was submitted less than a minute ago as job {}; both are charged. The same client_request_id on both would have made them one.",
-                twin.id()
-            )),
+            (_, true) => Some(repeat_note()),
+            (Some(twin), _) => Some(hint![
+                format!(
+                    "The same request was submitted less than a minute ago as job {}; both are charged. The same ",
+                    twin.id()
+                ),
+                NextStep::Argument("client_request_id".into()),
+                " on both would have made them one."
+            ]),
             _ => None,
         };
         self.emit_job(caller, &submitted.job);
@@ -180,7 +181,7 @@ impl App {
         began: Instant,
         job: Job,
         mut charge: Charge,
-        note: Option<String>,
+        note: Option<Hint>,
     ) -> Result<Answer> {
         let asked = request.wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
         let wanted = FollowUp {
@@ -265,8 +266,8 @@ impl App {
         }
         if let Some(note) = note {
             answer.tips = Some(match answer.tips {
-                Some(tips) => Hint::from(format!("{note} ")).and(tips),
-                None => note.into(),
+                Some(tips) => hint![note, " ", tips],
+                None => note,
             });
         }
         Ok(answer)
@@ -289,6 +290,15 @@ impl App {
         }
         answer
     }
+}
+
+/// What is said of a `client_request_id` that was used before.
+fn repeat_note() -> Hint {
+    hint![
+        "This ",
+        NextStep::Argument("client_request_id".into()),
+        " was used before: here is its job; nothing was submitted or charged again."
+    ]
 }
 
 /// The answer of a call whose upload goes on without it.

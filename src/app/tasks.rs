@@ -13,14 +13,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::follow_up::{FollowUp, WAIT_TOOL};
+use super::follow_up::FollowUp;
 use super::{Answer, App, Caller, ResponseMode, TaskView};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::jobs::{Job, Source, Task, TaskStatus, WaitOptions};
-use crate::next_step::NextStep;
+use crate::next_step::{NextStep, WAIT_TOOL};
 
 /// A task's job is polled for this long after a client asked for the task.
 const POLLED_AFTER_QUESTION: Duration = Duration::from_secs(60);
@@ -366,7 +366,7 @@ fn lock(pollers: &Mutex<BackgroundPollers>) -> MutexGuard<'_, BackgroundPollers>
 fn unknown_task(task_id: &str) -> Error {
     Error::new(
         Kind::NotFound,
-        format!("Task not found: {}", crate::catalog::shorten(task_id, TASK_ID_SHOWN_MAX)),
+        format!("Task not found: {}", crate::text::shorten(task_id, TASK_ID_SHOWN_MAX)),
         hint!["It may have expired; ", NextStep::ListJobs, " shows the jobs of this key."],
     )
 }

@@ -21,11 +21,13 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
             hint![NextStep::WaitFor(id()), format!("{when} takes the wait up again; single checks cost credits each.")]
         }
         JobStatus::Success => return after_success(job),
-        JobStatus::Failed => {
-            job.content.as_ref().and_then(document_hint).unwrap_or_else(|| {
-                "Change the arguments before submitting it again; the reason is in `content`.".into()
-            })
-        }
+        JobStatus::Failed => job.content.as_ref().and_then(document_hint).unwrap_or_else(|| {
+            hint![
+                "Change the arguments before submitting it again; the reason is in ",
+                NextStep::Field { name: "content".into(), meaning: "its message".into() },
+                "."
+            ]
+        }),
         JobStatus::Aborted => {
             "The service gave the job up, mostly under load or for its size. Submit it again, with fewer pages if it \
              was large."
@@ -66,7 +68,7 @@ fn without_id(job: &Job) -> Hint {
     let what = match (&job.problem, job.submitted_at) {
         (None, None) => {
             return hint![
-                "The request was written down and has not been sent: it waits for its turn right now, or a crash cut it off, and then nothing was charged. ",
+                "The request was written down and has not been sent: it waits for a permit right now, or a crash cut it off, and then nothing was charged. ",
                 NextStep::Cancel(id),
                 " puts it aside."
             ];
@@ -89,7 +91,9 @@ fn after_success(job: &Job) -> Option<Hint> {
     }
     if operation.is_some_and(|operation| operation.effect == Effect::StoresFile) {
         return Some(hint![
-            "Pass content.url as ",
+            "Pass ",
+            NextStep::Field { name: "content.url".into(), meaning: "the link".into() },
+            " as ",
             NextStep::Argument("url".into()),
             " of a call. The file is kept for an hour."
         ]);

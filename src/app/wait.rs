@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::follow_up::{FollowUp, GRACE, WAIT_TOOL};
+use super::follow_up::{FollowUp, GRACE};
 use super::tips::{self, tips};
 use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::hint;
 use crate::jobs::{Job, WaitEnd, WaitOptions};
-use crate::next_step::{Audience, NextStep};
+use crate::next_step::{Audience, NextStep, WAIT_TOOL};
 
 /// How long a job is waited for when a call says nothing.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);

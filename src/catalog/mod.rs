@@ -51,7 +51,7 @@ pub fn toolsets(words: &[String]) -> Result<Vec<Toolset>> {
                 None => {
                     let names: Vec<&str> = Toolset::ALL.iter().map(|toolset| toolset.as_str()).collect();
                     return Err(Error::invalid(
-                        format!("There is no toolset `{}`.", shorten(word, 40)),
+                        format!("There is no toolset `{}`.", crate::text::shorten(word, 40)),
                         format!("PDFCO_TOOLSETS takes core, all, {}.", names.join(", ")),
                     ));
                 }
@@ -59,19 +59,6 @@ pub fn toolsets(words: &[String]) -> Result<Vec<Toolset>> {
         }
     }
     Ok(chosen)
-}
-
-/// At most `chars` characters of `text`, for messages that quote what a caller wrote.
-pub fn shorten(text: &str, chars: usize) -> String {
-    // Neither what a terminal obeys nor what turns text around, so that a quotation cannot pose as something else.
-    let is_shown = |c: char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut clean: String = text.chars().take(chars).map(|c| if is_shown(c) { c } else { '\u{fffd}' }).collect();
-    if text.chars().nth(chars).is_some() {
-        clean.push('…');
-    }
-    clean
 }
 
 #[cfg(test)]

@@ -20,12 +20,12 @@ enum Item {
     /// `*`: each page in an item of its own.
     Each,
     /// From one page to another, both included; without an end, to the last page.
-    Range(Place, Option<Place>),
+    Range(PageRef, Option<PageRef>),
 }
 
 /// Where a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum PageRef {
     /// So many pages after the first.
     FromStart(u32),
     /// So many pages before the last.
@@ -91,10 +91,10 @@ impl PageList {
         words.join(", ")
     }
 
-    fn index(&self, place: Place, count: u32) -> Result<u32, BadPages> {
-        let (index, page) = match place {
-            Place::FromStart(index) => (Some(index), index.saturating_add(self.first)),
-            Place::FromEnd(index) => (count.checked_sub(1).and_then(|last| last.checked_sub(index)), index),
+    fn index(&self, page_ref: PageRef, count: u32) -> Result<u32, BadPages> {
+        let (index, page) = match page_ref {
+            PageRef::FromStart(index) => (Some(index), index.saturating_add(self.first)),
+            PageRef::FromEnd(index) => (count.checked_sub(1).and_then(|last| last.checked_sub(index)), index),
         };
         index.filter(|index| *index < count).ok_or(BadPages::Outside { page, count })
     }
@@ -108,15 +108,17 @@ impl Item {
         }
         // `-2` is how some clients of the service write the last page but one.
         if let Some(digits) = item.strip_prefix('-') {
-            let page = Place::FromEnd(number(digits).ok_or_else(wrong)?.saturating_sub(1));
+            let page = PageRef::FromEnd(number(digits).ok_or_else(wrong)?.saturating_sub(1));
             return Ok(Item::Range(page, Some(page)));
         }
-        let place = |word: &str| Place::parse(word.trim(), first, item);
+        let page_ref = |word: &str| PageRef::parse(word.trim(), first, item);
         match item.split_once('-') {
-            None => place(item).map(|page| Item::Range(page, Some(page))),
-            Some((from, to)) if to.trim().is_empty() => Ok(Item::Range(place(from)?, None)),
-            Some((from, to)) => match (place(from)?, place(to)?) {
-                (Place::FromStart(from), Place::FromStart(to)) if to < from => Err(BadPages::Reversed(item.to_owned())),
+            None => page_ref(item).map(|page| Item::Range(page, Some(page))),
+            Some((from, to)) if to.trim().is_empty() => Ok(Item::Range(page_ref(from)?, None)),
+            Some((from, to)) => match (page_ref(from)?, page_ref(to)?) {
+                (PageRef::FromStart(from), PageRef::FromStart(to)) if to < from => {
+                    Err(BadPages::Reversed(item.to_owned()))
+                }
                 (from, to) => Ok(Item::Range(from, Some(to))),
             },
         }
@@ -125,26 +127,26 @@ impl Item {
 
 impl Item {
     fn words_from_one(self) -> String {
-        let place = |place: Place| match place {
-            Place::FromStart(index) => index.saturating_add(1).to_string(),
-            Place::FromEnd(0) => "last".to_owned(),
-            Place::FromEnd(index) => format!("last-{index}"),
+        let page_ref = |page_ref: PageRef| match page_ref {
+            PageRef::FromStart(index) => index.saturating_add(1).to_string(),
+            PageRef::FromEnd(0) => "last".to_owned(),
+            PageRef::FromEnd(index) => format!("last-{index}"),
         };
         match self {
             Item::Each => "each".to_owned(),
-            Item::Range(from, Some(to)) if from == to => place(from),
-            Item::Range(from, Some(to)) => format!("{}–{}", place(from), place(to)),
-            Item::Range(from, None) => format!("{}–last", place(from)),
+            Item::Range(from, Some(to)) if from == to => page_ref(from),
+            Item::Range(from, Some(to)) => format!("{}–{}", page_ref(from), page_ref(to)),
+            Item::Range(from, None) => format!("{}–last", page_ref(from)),
         }
     }
 }
 
-impl Place {
-    fn parse(word: &str, first: u32, item: &str) -> Result<Place, BadPages> {
+impl PageRef {
+    fn parse(word: &str, first: u32, item: &str) -> Result<PageRef, BadPages> {
         let from_end = word.strip_prefix('!');
         let written = number(from_end.unwrap_or(word).trim()).ok_or_else(|| BadPages::Syntax(item.to_owned()))?;
         let index = written.checked_sub(first).ok_or(BadPages::BeforeFirst)?;
-        Ok(if from_end.is_some() { Place::FromEnd(index) } else { Place::FromStart(index) })
+        Ok(if from_end.is_some() { PageRef::FromEnd(index) } else { PageRef::FromStart(index) })
     }
 }
 
@@ -157,9 +159,9 @@ impl BadPages {
     /// What is wrong, as a part of a sentence.
     pub fn words(&self) -> String {
         match self {
-            BadPages::Syntax(item) => format!("`{}` is no page and no range", super::shorten(item, 40)),
+            BadPages::Syntax(item) => format!("`{}` is no page and no range", crate::text::shorten(item, 40)),
             BadPages::BeforeFirst => "there is no page 0 here: pages are counted from 1".to_owned(),
-            BadPages::Reversed(item) => format!("`{}` ends before it begins", super::shorten(item, 40)),
+            BadPages::Reversed(item) => format!("`{}` ends before it begins", crate::text::shorten(item, 40)),
             BadPages::Outside { page, count } => format!("page {page} is outside of {count} pages"),
         }
     }

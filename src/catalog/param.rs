@@ -24,7 +24,7 @@ pub struct Param {
     pub description: &'static str,
     /// A password: never stored, never shown.
     pub secret: bool,
-    /// Seldom needed: taken everywhere and shown by describe_operation and the command line, but left out of the schema
+    /// Seldom needed: taken everywhere and shown where one operation is described, but left out of the schema
     /// of a named tool, where it would cost every conversation its tokens.
     pub advanced: bool,
     /// Means the same for every operation that has it: where the operation is described, named in one line.

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_says_every_block_once_and_shared_ones_in_a_line() {
+    fn description_states_each_block_once() {
         let compress = crate::catalog::find("pdf_compress_v2").unwrap();
         let schema = of_params(compress.params(), Detail::Described);
         let images = &schema["properties"]["config"]["properties"]["images"]["properties"];

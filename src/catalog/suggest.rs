@@ -31,7 +31,7 @@ const NOT_OFFERED: &[(&[&str], &str, &[&str])] = &[
 pub(super) fn unknown_operation(name: &str) -> Error {
     let error = Error::new(
         Kind::NotFound,
-        format!("There is no operation named `{}`.", super::shorten(name, 60)),
+        format!("There is no operation named `{}`.", crate::text::shorten(name, 60)),
         hint_for(name),
     );
     error.with_reason(Reason::UnknownOperation)

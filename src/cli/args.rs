@@ -172,7 +172,7 @@ impl Invocation {
         if self.printer.verbose && is_default { "info" } else { &self.config.log }
     }
 
-    /// How log lines look.
+    /// The format of log lines.
     pub fn log_format(&self) -> LogFormat {
         self.config.log_format
     }
@@ -208,7 +208,7 @@ pub fn parse_serve(args: &[OsString]) -> Option<Result<Invocation, u8>> {
 /// The exit code.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
     if args.len() <= 1 && !std::io::stdout().is_terminal() {
-        // Nobody reads where things stand: a script that names no command has a mistake in it.
+        // A script that names no command has a mistake in it, and no use for an overview.
         let help = tree(None).render_help();
         return Err(Printer::PLAIN.usage(&help.to_string()));
     }

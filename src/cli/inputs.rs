@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use self::pattern::Matches;
-use crate::catalog::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::files::{is_local, numbered, safe_file_name};
+use crate::text::shorten;
 
 /// Most inputs of one command.
 pub const INPUTS_MAX: usize = 10_000;

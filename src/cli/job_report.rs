@@ -9,12 +9,12 @@ use super::exit_code::{of_error, of_outcome};
 use super::names::counted;
 use super::report::{Problem, Report};
 use super::session::CliSession;
-use super::shell_words::in_shell_words;
 use crate::answer::{Answer, JobView, rfc3339};
 use crate::app::Caller;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
+use crate::next_step::Audience;
 
 /// What an absent value is shown as.
 const NONE: &str = "(none)";
@@ -45,7 +45,7 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
             None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
         }),
     };
-    let tips = in_shell_words(&answer.tips.clone().unwrap_or_default());
+    let tips = answer.tips.as_ref().map(|tips| tips.text(Audience::Shell)).unwrap_or_default();
     let hint = match &job.status {
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
             match answer.job.as_ref().and_then(last_check_error) {
@@ -111,7 +111,7 @@ fn named(job: &Job) -> &str {
 
 fn status_word(job: &Job) -> String {
     match job.status.unrecognized() {
-        Some(word) => format!("{} ({})", job.status.as_str(), crate::catalog::shorten(word, 40)),
+        Some(word) => format!("{} ({})", job.status.as_str(), crate::text::shorten(word, 40)),
         None => job.status.as_str().to_owned(),
     }
 }
@@ -166,7 +166,7 @@ fn result_words(job: &Job) -> String {
 pub fn fields_of(answer: &Answer) -> Value {
     let mut fields = serde_json::to_value(answer).unwrap_or_default();
     if let (Some(fields), Some(tips)) = (fields.as_object_mut(), &answer.tips) {
-        fields.insert("tips".to_owned(), json!(in_shell_words(tips)));
+        fields.insert("tips".to_owned(), json!(tips.text(Audience::Shell)));
     }
     fields
 }
@@ -220,35 +220,20 @@ pub fn saved_lines(answer: &Answer) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::ApiKey;
 
     fn job(status: JobStatus, content: Value) -> Job {
         Job {
-            intent_id: "local-1".into(),
-            job_id: Some("J1".into()),
-            tenant: crate::tenant::Tenant::of_account(ApiKey::new("k").unwrap().fingerprint()),
-            operation: "pdf_to_text".into(),
-            arguments: json!({}),
-            request_hash: String::new(),
-            client_request_id: None,
             status,
             created_at: 1_754_932_153_000,
             submitted_at: Some(1_754_932_153_000),
-            started_at: None,
             completed_at: Some(1_754_932_156_200),
             last_checked_at: Some(1_754_932_156_200),
-            job_duration_ms: None,
-            page_count: None,
             checks_made: 2,
             check_credits: Some(4),
             submit_credits: Some(21),
             credits_remaining: Some(9_975),
             content: Some(content),
-            links_expire_at: None,
-            problem: None,
-            saved_to: Vec::new(),
-            has_callback: false,
-            is_told_by_callback: false,
+            ..Job::fixture("J1")
         }
     }
 
@@ -286,7 +271,7 @@ mod tests {
         assert_eq!(data["status"], "success");
         assert_eq!(
             (data["job_id"].as_str(), data["remote"].as_str(), data["local_id"].as_str()),
-            (Some("J1"), Some("J1"), Some("local-1"))
+            (Some("J1"), Some("J1"), Some("local-J1"))
         );
         assert_eq!(data["result"]["urls"][0], "https://h.test/a/report.txt?sig=1");
         assert_eq!(data["tips"], "`pdfco jobs read J1` gives the text.");

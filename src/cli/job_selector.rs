@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::session::CliSession;
 use crate::app::{Caller, JobSummary};
-use crate::catalog::{self, shorten};
+use crate::catalog;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::jobs::Job;
 use crate::next_step::NextStep;
+use crate::text::shorten;
 
 /// Most jobs of one command.
 const JOBS_MAX: u32 = 1_000;

@@ -18,7 +18,6 @@ pub mod progress;
 pub mod report;
 pub mod session;
 pub mod setting_flags;
-pub mod shell_words;
 pub mod simulators;
 pub mod stdin;
 pub mod table;

@@ -171,7 +171,7 @@ impl Printer {
         USAGE
     }
 
-    /// Asks a person a question that yes or no answers; anything but yes is no. `None` where nobody can be asked.
+    /// Asks a person a question that yes or no answers; anything but yes is no. `None` where no person can be asked.
     pub fn confirm(&self, question: &str) -> Option<bool> {
         if !self.can_ask() {
             return None;

@@ -12,7 +12,7 @@ use super::names::counted;
 use super::output::{Format, Printer};
 use super::text::tame;
 use crate::app::Event;
-use crate::catalog::shorten;
+use crate::text::shorten;
 
 /// Length of a bar: progress is a number between 0 and 1.
 const STEPS: f64 = 1_000.0;
@@ -363,7 +363,7 @@ pub fn event_line(event: &Event, words: &str) -> Value {
     json!({"type": kind, "app_id": "pdfco", "message": words, "data": data})
 }
 
-/// The end of a long name, which is what tells files apart.
+/// The end of a long name, which is what distinguishes files.
 fn tail_of(name: &str) -> String {
     let count = name.chars().count();
     if count <= NAME_CHARS {

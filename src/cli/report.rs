@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::exit_code::{SUCCESS, of_error};
 use super::names::counted;
-use super::shell_words::{error_for_shell, in_shell_words};
 use super::table::Table;
 use crate::error::Error;
+use crate::next_step::Audience;
 
 /// The outcome of a command, before it is printed in one of the formats.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +75,8 @@ impl From<&Error> for Report {
         let charge = error.charge();
         Report {
             summary: format!("error: {}", error.message()),
-            data: json!({"status": "error", "error": error_for_shell(error), "credits_used": charge.credits, "credits_remaining": charge.remaining}),
-            problem: Some(Problem { message: error.message().to_owned(), hint: in_shell_words(error.hint()) }),
+            data: json!({"status": "error", "error": error.to_json(Audience::Shell), "credits_used": charge.credits, "credits_remaining": charge.remaining}),
+            problem: Some(Problem { message: error.message().to_owned(), hint: error.hint().text(Audience::Shell) }),
             code: of_error(error.kind()),
             ..Report::default()
         }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_arrive_under_their_variable_from_both_sides_of_the_command() {
+    fn flags_work_before_and_after_the_command() {
         for line in [
             "pdfco --base-url http://h.test go",
             "pdfco go --base-url http://h.test",

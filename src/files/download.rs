@@ -133,7 +133,7 @@ impl Disk {
             // Closed before it is renamed: not every system moves open files.
             drop(file);
             synced.map_err(|error| target.unwritable(&error))?;
-            target.place(&part, overwrite)
+            target.publish(&part, overwrite)
         })
         .await?;
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -16,13 +16,13 @@ pub struct LocalFile {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) stamp: Stamp,
 }
 
 /// A name in a folder below a root.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub root: Arc<Root>,
     /// Relative to the root, without symbolic links.
     pub folder: PathBuf,
@@ -36,8 +36,8 @@ impl LocalFile {
     /// # Errors
     /// `file_access` when it is not, or cannot be read.
     pub fn open(&self) -> Result<File> {
-        let dir = self.place.root.folder(&self.place.folder).map_err(|_| self.changed())?;
-        match open_file(&dir, &self.place.name) {
+        let dir = self.location.root.folder(&self.location.folder).map_err(|_| self.changed())?;
+        match open_file(&dir, &self.location.name) {
             Ok((file, stamp)) if stamp == self.stamp => Ok(file),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Error::new(
                 Kind::FileAccess,

@@ -7,9 +7,9 @@ use url::Url;
 
 use super::source::{PATH_BYTES_MAX, starts_with_scheme};
 use super::windows_names;
-use crate::catalog::shorten;
 use crate::config::paths::{below_home, home};
 use crate::error::{Error, Result};
+use crate::text::shorten;
 
 /// Most components of a path.
 const COMPONENTS_MAX: usize = 256;

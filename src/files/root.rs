@@ -14,7 +14,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, Open
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 
-/// What tells one file from another, and one state of its content from the next.
+/// What identifies a file, and a state of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::blocking::off_runtime;
-use super::local_file::{LocalFile, Place};
+use super::local_file::{LocalFile, Location};
 use super::quota::Quota;
 use super::refusals::{hidden, not_a_file, too_large, what_it_is};
 use super::requested_path::RequestedPath;
@@ -203,8 +203,8 @@ impl Sandbox {
         if stamp.bytes > self.bytes_max {
             return Err(too_large(&format!("`{requested}`"), stamp.bytes, self.bytes_max));
         }
-        let place = Place { folder: folder.to_owned(), name: name.to_owned(), root };
-        Ok(LocalFile { path: self.shown(path, &relative), bytes: stamp.bytes, place, stamp })
+        let location = Location { folder: folder.to_owned(), name: name.to_owned(), root };
+        Ok(LocalFile { path: self.shown(path, &relative), bytes: stamp.bytes, location, stamp })
     }
 
     /// What a path as written may stand for.
@@ -242,7 +242,7 @@ impl Sandbox {
         }
     }
 
-    /// Whether the disk may be asked about a path. On Windows the question alone tells another machine who is logged on
+    /// Whether the disk may be asked about a path. On Windows the question alone shows another machine who is logged on
     /// here, so only machines that a folder is on are asked.
     fn may_ask(&self, path: &Path) -> bool {
         let Some(roots) = self.roots() else { return true };

@@ -1,6 +1,6 @@
 //! Names that read like the one that was asked for.
 //!
-//! A model writes the letters that it sees: it cannot tell a no-break space from a space, an en dash from a hyphen, or a
+//! A model writes the letters that it sees: it cannot distinguish a no-break space from a space, an en dash from a hyphen, or a
 //! letter with a composed accent from one with a combining accent. So a name that differs in nothing else is the same
 //! name here, and other near ones are offered.
 

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_told_from_links() {
+    fn paths_are_distinguished_from_links() {
         for (source, expected) in [
             ("https://h.test/a.pdf", false),
             ("HTTP://h.test", false),

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Dir, OpenOptions};
 use sha2::{Digest, Sha256};
 
-use super::local_file::Place;
+use super::local_file::Location;
 use super::quota::Quota;
 use super::root::open_file;
 use crate::error::{Error, Kind, Result};
@@ -33,7 +33,7 @@ const HASHED_BYTES: usize = 256 * 1024;
 pub struct Target {
     /// As the caller may know it.
     pub(super) path: PathBuf,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) quota: Option<Arc<Quota>>,
 }
 
@@ -51,7 +51,10 @@ impl Target {
 
     /// Whether something of its name is there. Touches the disk.
     pub(super) fn exists(&self) -> bool {
-        self.place.root.folder(&self.place.folder).is_ok_and(|dir| dir.symlink_metadata(&self.place.name).is_ok())
+        self.location
+            .root
+            .folder(&self.location.folder)
+            .is_ok_and(|dir| dir.symlink_metadata(&self.location.name).is_ok())
     }
 
     /// Whether something of its name is there.
@@ -67,8 +70,8 @@ impl Target {
     }
 
     fn digest_blocking(&self) -> io::Result<(u64, String)> {
-        let folder = self.place.root.folder(&self.place.folder)?;
-        let (mut file, _) = open_file(&folder, &self.place.name)?;
+        let folder = self.location.root.folder(&self.location.folder)?;
+        let (mut file, _) = open_file(&folder, &self.location.name)?;
         let mut hash = Sha256::new();
         let mut chunk = vec![0; HASHED_BYTES];
         let mut bytes = 0_u64;
@@ -94,9 +97,9 @@ impl Target {
     /// # Errors
     /// `file_access` when the disk refuses, or a link has come into the path since it was judged.
     pub(super) fn create_part(&self) -> Result<(File, Part)> {
-        let dir = self.place.root.created_folder(&self.place.folder).map_err(|error| self.unwritable(&error))?;
+        let dir = self.location.root.created_folder(&self.location.folder).map_err(|error| self.unwritable(&error))?;
         remove_leftovers(&dir);
-        let name = self.place.name.to_string_lossy();
+        let name = self.location.name.to_string_lossy();
         let stem = name.get(..name.floor_char_boundary(PART_STEM_BYTES_MAX)).unwrap_or_default();
         let name = OsString::from(format!(".{stem}.{}.part", uuid::Uuid::new_v4().simple()));
         let mut options = OpenOptions::new();
@@ -113,8 +116,8 @@ impl Target {
     ///
     /// # Errors
     /// `file_access` when a file is in the way and `overwrite` is not set, or when the disk refuses.
-    pub(super) fn place(&self, part: &Part, overwrite: bool) -> Result<()> {
-        part.place(&self.place.name, overwrite).map_err(|error| match error.kind() {
+    pub(super) fn publish(&self, part: &Part, overwrite: bool) -> Result<()> {
+        part.publish(&self.location.name, overwrite).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists if !overwrite => exists(&self.path),
             _ => self.unwritable(&error),
         })
@@ -142,13 +145,13 @@ pub(super) struct Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone already when it was put in place.
+        // Gone already when it was put in location.
         let _ = self.dir.remove_file(&self.name);
     }
 }
 
 impl Part {
-    fn place(&self, name: &OsString, overwrite: bool) -> io::Result<()> {
+    fn publish(&self, name: &OsString, overwrite: bool) -> io::Result<()> {
         if overwrite {
             self.dir.rename(&self.name, &self.dir, name)?;
         } else {

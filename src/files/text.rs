@@ -8,6 +8,8 @@ use super::hosts::Hosts;
 use crate::api::Client;
 use crate::api::transfer::LinkHead;
 use crate::error::{Error, Kind, Result};
+use crate::hint;
+use crate::next_step::NextStep;
 use crate::secret::PresignedUrl;
 
 /// Largest result that is read as text, unless the caller wants less.
@@ -18,7 +20,7 @@ const LIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const LIST_LINKS_MAX: usize = 10_000;
 /// Cuts that reading survives: a caller is waiting for the answer.
 const CUTS_MAX: u32 = 2;
-/// Bytes that tell text from binary.
+/// Bytes that distinguish text from binary.
 const SNIFFED_BYTES: usize = 4 * 1024;
 
 /// A result that is text.
@@ -40,7 +42,7 @@ pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max
     let fetched =
         follow(client, hosts, link, Limits { bytes: max_bytes, cuts: CUTS_MAX }, &mut memory, &|_, _| ()).await;
     let followed = fetched.map_err(|error| match error.kind() {
-        Kind::TooLarge => error.with_hint("Save it with download_result and read the file instead."),
+        Kind::TooLarge => error.with_hint(hint!["Save it with ", NextStep::DownloadAny, " and read the file instead."]),
         _ => error,
     })?;
     let Some(Followed { mime_type, .. }) = followed else { return Ok(None) };
@@ -56,7 +58,7 @@ pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max
 /// Reads what is behind `link` as a JSON list of links; `None` when it is anything else, however large.
 ///
 /// # Errors
-/// As [`fetch_text`]; `too_large` for a list of more links than anybody handles.
+/// As [`fetch_text`]; `too_large` for a list of more links than are handled.
 pub async fn fetch_links(client: &Client, hosts: &Hosts, link: &PresignedUrl) -> Result<Option<Vec<PresignedUrl>>> {
     let mut memory = Memory::new(Judge::List);
     let limits = Limits { bytes: LIST_BYTES_MAX, cuts: CUTS_MAX };

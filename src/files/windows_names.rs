@@ -38,7 +38,7 @@ pub(super) fn refused(path: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The machine and the share that a path leads to, in lower case; nothing when it stays on this machine's drives. Asking
-/// a server whether a file exists already tells it who asks.
+/// a server whether a file exists already shows it who asks.
 pub(super) fn share(path: &str) -> Option<(String, String)> {
     match parts(path).0 {
         Start::Share(machine, share) => Some((machine.to_lowercase(), share.to_lowercase())),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_windows_would_not_open_as_a_file_is_told_from_what_it_would() {
+    fn names_that_windows_opens_as_devices_are_recognized() {
         const STREAM: &str = "alternate stream";
         const DEVICE: &str = "a device";
         const END: &str = "a dot or a space";

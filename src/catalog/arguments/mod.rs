@@ -15,10 +15,11 @@ use serde_json::{Map, Value, json};
 pub use self::coerce::coerce;
 pub use self::sources::{Sources, documents, split};
 use super::names::{nearest, same_name};
-use super::{Operation, Param, ParamKind, shorten};
+use super::{Operation, Param, ParamKind};
 use crate::error::{Error, Reason, Result};
 use crate::hint;
 use crate::next_step::{Hint, NextStep};
+use crate::text::shorten;
 
 /// Arguments that old clients send and that mean nothing any more.
 const IGNORED: &[&str] = &["async", "encrypt"];

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Arguments, Sources};
-use crate::catalog::shorten;
 use crate::secret::without_link_secrets;
+use crate::text::shorten;
 
 /// Longest text that the ledger keeps of one argument, in characters.
 const CHARS_MAX: usize = 200;

@@ -85,7 +85,7 @@ fn has_known_extension(name: &str) -> bool {
 
 /// The JSON form of several documents, for a hint that shows how a list is written.
 pub fn as_list(documents: &[&str]) -> String {
-    let shown: Vec<String> = documents.iter().take(3).map(|document| crate::catalog::shorten(document, 40)).collect();
+    let shown: Vec<String> = documents.iter().take(3).map(|document| crate::text::shorten(document, 40)).collect();
     json!(shown).to_string()
 }
 

@@ -12,10 +12,7 @@ pub static OPERATIONS: &[Operation] = &[
     direct(Method::Get, "account_balance", "/v1/account/credit/balance")
         .aliases(&["credit_balance"])
         .title("Credit balance")
-        .about(
-            "Read how many credits the account has left. get_credit_balance does the same and also shows what \
-                was spent.",
-        )
+        .about("Read how many credits the account has left. The modules of a self-hosted server are in license_info.")
         .price(Price::PerCall(0))
         .keywords(&["credits", "money", "left", "remaining", "quota", "account"]),
     direct(Method::Get, "html_templates_list", "/v1/templates/html")
@@ -44,7 +41,7 @@ pub static OPERATIONS: &[Operation] = &[
         .title("License of a self-hosted server")
         .about(
             "Read the licensed modules of a self-hosted API Server. The public service does not offer this; for \
-                its credits use get_credit_balance.",
+                its credits use account_balance.",
         )
         .keywords(&["server", "license", "modules", "version", "self-hosted"]),
 ];

@@ -15,8 +15,8 @@ pub static OPERATIONS: &[Operation] = &[
         .title("Store a copy of a link")
         .about(
             "Copy a small file from a link into the service's temporary storage, for links that may disappear. \
-                Rarely needed: operations take links and local paths themselves, and upload_file takes large \
-                files. Under 500 KB advised; kept for one hour.",
+                Rarely needed: operations take links and local paths themselves. For content without a link use \
+                file_upload_base64. Under 500 KB advised; kept for one hour.",
         )
         .price(Price::PerCall(11))
         .effect(Effect::StoresFile)
@@ -30,8 +30,9 @@ pub static OPERATIONS: &[Operation] = &[
         .aliases(&["upload_base64"])
         .title("Store base64 content")
         .about(
-            "Store a small file given as base64 in the service's temporary storage. For a file on this machine \
-                use upload_file, which takes less context and up to 2 GB. At most 4 MB; kept for one hour.",
+            "Store a small file given as base64 in the service's temporary storage. A file on this machine needs no \
+                base64: operations take its path. For a file with a link use file_upload_url. At most 4 MB; kept \
+                for one hour.",
         )
         .price(Price::PerCall(21))
         .effect(Effect::StoresFile)
@@ -46,8 +47,8 @@ pub static OPERATIONS: &[Operation] = &[
         .aliases(&["delete_file"])
         .title("Delete a stored file")
         .about(
-            "Delete a file of upload_file, or a job's result, from the service's temporary storage before it \
-                expires by itself. This cannot be undone; cancel_job stops tracking a job and deletes nothing.",
+            "Delete a stored file, such as one of file_upload_url or a job's result, from the service's temporary \
+                storage before it expires by itself. This cannot be undone.",
         )
         .output(Output::Nothing)
         .price(Price::PerCall(7))
@@ -61,8 +62,8 @@ pub static OPERATIONS: &[Operation] = &[
         .aliases(&["hash_file"])
         .title("Hash a file")
         .about(
-            "Compute the hash of a file, to check whether two links lead to the same content. Results saved by \
-                download_result already come with their SHA-256. The service calls it MD5, but it has 64 hex \
+            "Compute the hash of a file, for instance to check whether a copy of file_upload_url has the content of its \
+                original. Results that were saved on this machine already have their SHA-256. The service calls it MD5, but it has 64 hex \
                 digits, as SHA-256 has.",
         )
         .price(Price::PerCallSeen(1))

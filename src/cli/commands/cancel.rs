@@ -8,8 +8,8 @@ use crate::cli::job_report::{self, already_completed, job_of};
 use crate::cli::job_selector::{FoundJob, JobArg, not_found};
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::shell_words::in_shell_words;
 use crate::error::Result;
+use crate::next_step::Audience;
 
 /// Examples of `jobs cancel --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco jobs cancel --latest\n  pdfco jobs cancel 7F3A";
@@ -21,7 +21,7 @@ pub struct CancelArgs {
     job: JobArg,
 }
 
-/// Stops tracking the job. The service is not told, and may still finish and charge.
+/// Stops tracking the job. The service does not learn of it, and may still finish and charge.
 ///
 /// # Errors
 /// `not_found` for a job that is not in the ledger.
@@ -35,6 +35,6 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &CancelArgs) -> Re
     if found.has_ended() {
         return Ok(Report { code: of_outcome(&job.status), ..Report::line(already_completed(id), data) });
     }
-    let notes = answer.tips.iter().map(in_shell_words).collect();
+    let notes = answer.tips.iter().map(|tips| tips.text(Audience::Shell)).collect();
     Ok(Report { notes, ..Report::line(format!("job '{id}' cancelled"), data) })
 }

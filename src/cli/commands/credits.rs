@@ -18,7 +18,7 @@ const HISTORY_ROWS: u32 = 1_000;
 /// Flags of `credits`.
 #[derive(Clone, Debug, Args)]
 pub struct CreditsArgs {
-    /// What this machine's ledger counted, by day and operation; asks nobody
+    /// What this machine's ledger counted, by day and operation; sends no request
     #[arg(long)]
     history: bool,
 }

@@ -16,6 +16,7 @@ use crate::cli::report::Report;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::client::Assistant;
+use crate::next_step::NextStep;
 use crate::serve::stdio;
 use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
 
@@ -81,14 +82,15 @@ async fn story(
     let tools = assistant.tools().await?;
     step(printer, &format!("An assistant connected over MCP and sees {} tools.", tools.len()));
 
-    let uploaded = call(assistant, "upload_file", json!({"file_path": document})).await?;
+    let uploaded = call(assistant, &NextStep::Upload, json!({"file_path": document})).await?;
     let link = text(&uploaded, "/content/url")?;
     step(
         printer,
         &format!("It uploads {NAME} ({} bytes): {} credits.", DOCUMENT.len(), shown(&uploaded, "/credits_used")),
     );
 
-    let submitted = call(assistant, "submit_job", json!({"operation": "pdf_to_text", "url": link, "wait": 0})).await?;
+    let submitted =
+        call(assistant, &NextStep::Submit, json!({"operation": "pdf_to_text", "url": link, "wait": 0})).await?;
     let job_id = text(&submitted, "/job/job_id")?;
     step(
         printer,
@@ -100,7 +102,8 @@ async fn story(
     );
 
     *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Step::begin(*printer, "waiting"));
-    let finished = call(assistant, "wait_job_completion", json!({"job_id": job_id, "timeout": 40})).await?;
+    let finished =
+        call(assistant, &NextStep::WaitFor(job_id.clone()), json!({"job_id": job_id, "timeout": 40})).await?;
     end(waiting);
     step(
         printer,
@@ -112,7 +115,12 @@ async fn story(
         ),
     );
 
-    let read = call(assistant, "read_result", json!({"job_id": job_id, "limit": SHOWN_CHARS})).await?;
+    let read = call(
+        assistant,
+        &NextStep::Read { job_id: job_id.clone(), offset: None },
+        json!({"job_id": job_id, "limit": SHOWN_CHARS}),
+    )
+    .await?;
     let page = text(&read, "/output/text")?;
     step(
         printer,
@@ -122,12 +130,14 @@ async fn story(
         printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
     }
 
-    let saved = call(assistant, "download_result", json!({"job_id": job_id})).await?;
+    let saved =
+        call(assistant, &NextStep::Download { job_id: job_id.clone(), save_to: None }, json!({"job_id": job_id}))
+            .await?;
     let (path, sha256) = (text(&saved, "/content/files/0/path")?, text(&saved, "/content/files/0/sha256")?);
     step(printer, &format!("It saves the result: {path}\n  SHA-256 {sha256}"));
 
-    let again = call(assistant, "get_job_check", json!({"job_id": job_id})).await?;
-    let balance = call(assistant, "get_credit_balance", json!({})).await?;
+    let again = call(assistant, &NextStep::Show(job_id.clone()), json!({"job_id": job_id})).await?;
+    let balance = call(assistant, &NextStep::Balance, json!({})).await?;
     let cost = uploaded.pointer("/credits_used").and_then(Value::as_i64).unwrap_or_default()
         + again.pointer("/job/credits_total").and_then(Value::as_i64).unwrap_or_default();
     step(
@@ -138,7 +148,7 @@ async fn story(
         ),
     );
     let shown_folder = folder.display();
-    step(printer, &format!("To look at: {shown_folder}/{NAME} and what became of it, {path}"));
+    step(printer, &format!("To read: {shown_folder}/{NAME} and what became of it, {path}"));
     let next = "Next: set PDFCO_API_KEY and run `pdfco call pdf-to-text --url FILE.pdf`, or add the server to your assistant (see README.md).";
     step(printer, next);
     Ok(Report {
@@ -148,8 +158,9 @@ async fn story(
     })
 }
 
-/// A call whose answer is not an error.
-async fn call(assistant: &Assistant, tool: &'static str, arguments: Value) -> Result<Value> {
+/// Calls the tool that takes this step; its answer is not an error.
+async fn call(assistant: &Assistant, step: &NextStep, arguments: Value) -> Result<Value> {
+    let tool = step.tool().ok_or_else(|| Error::internal("The demo calls a step that no tool takes."))?;
     let answer = assistant.call(tool, arguments).await?;
     if answer.pointer("/status").and_then(Value::as_str) == Some("error") {
         let said = |name: &str| answer.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -15,10 +15,10 @@ use crate::cli::exit_code::{SUCCESS, USAGE, of_error};
 use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::shell_words::in_shell_words;
 use crate::cli::table::Table;
 use crate::config::{AllowedFolders, Config, EnvDecision, Folders, LedgerLocation, Machine, Pace};
 use crate::error::{Error, Result};
+use crate::next_step::Audience;
 
 /// Examples of `doctor --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco doctor\n  pdfco doctor --simulate\n  pdfco doctor --service          asks the service itself, for a price that is said first\n  pdfco doctor --json | jq '.data.items[] | select(.ok | not)'";
@@ -41,7 +41,7 @@ pub struct DoctorArgs {
 struct Finding {
     what: &'static str,
     ok: bool,
-    /// Nothing fails for it, and somebody should read it.
+    /// Worth reading, though nothing fails for it.
     is_remark: bool,
     detail: String,
     hint: String,
@@ -58,7 +58,7 @@ impl Finding {
     }
 
     fn wrong(what: &'static str, error: &Error) -> Finding {
-        let hint = in_shell_words(error.hint());
+        let hint = error.hint().text(Audience::Shell);
         Finding {
             what,
             ok: false,
@@ -209,7 +209,7 @@ fn clients() -> Vec<Finding> {
             let path = status.path.display();
             match (&status.problem, &status.command) {
                 (Some(problem), _) => Finding {
-                    hint: in_shell_words(problem.hint()),
+                    hint: problem.hint().text(Audience::Shell),
                     ..Finding::fine(status.client.title, problem.message())
                 },
                 (None, Some(command)) if status.is_stale() => Finding {

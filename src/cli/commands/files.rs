@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::app::SubmitRequest;
-use crate::catalog::shorten;
 use crate::cli::job_report::fields_of;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::table::cell;
 use crate::error::{Error, Result};
 use crate::files::is_local;
+use crate::text::shorten;
 
 /// Examples of `files --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco files upload report.pdf\n  pdfco files upload scan.pdf --name 2026-11.pdf --json | jq -r .data.content.url\n  pdfco files delete \"$LINK\"";

@@ -23,7 +23,7 @@ pub enum JobsCommand {
     /// Check a job once and show what is known of it
     #[command(after_help = show::EXAMPLES)]
     Show(show::ShowArgs),
-    /// Wait until jobs end; the exit code tells how
+    /// Wait until jobs end; the exit code says how
     #[command(after_help = wait::EXAMPLES)]
     Wait(wait::WaitArgs),
     /// Print each change of jobs until all have ended

@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::{Caller, JobSummary, ListRequest};
-use crate::catalog::shorten;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::table::Table;
 use crate::cli::value_parsers::since;
 use crate::clock::{Millis, now};
 use crate::error::Result;
+use crate::text::shorten;
 
 /// Examples of `jobs list --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco jobs list\n  pdfco jobs list --status failed --json | jq .data.items";
@@ -84,7 +84,7 @@ fn cells_of(job: &JobSummary) -> Vec<String> {
     ]
 }
 
-/// The table for a terminal, which fits 80 columns: ids are as long as it takes to tell them apart.
+/// The table for a terminal, which fits 80 columns: ids are as long as it takes to keep them distinct.
 fn table_of(jobs: &[JobSummary]) -> Table {
     let ids: Vec<&str> = jobs.iter().map(|job| job.job_id.as_str()).collect();
     let chars = distinct_length(&ids);
@@ -106,7 +106,7 @@ fn table_of(jobs: &[JobSummary]) -> Table {
     }
 }
 
-/// How many characters tell these ids apart.
+/// How many characters keep these ids distinct.
 fn distinct_length(ids: &[&str]) -> usize {
     let longest = ids.iter().map(|id| id.chars().count()).max().unwrap_or_default();
     let tells_apart = |chars: &usize| {

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use crate::catalog::shorten;
 use crate::cli::names::flag_name;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
@@ -10,6 +9,7 @@ use crate::cli::table::Table;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
+use crate::text::shorten;
 
 /// Examples of `operations --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco operations\n  pdfco operations merge\n  pdfco call pdf-merge --help     what one operation takes";

@@ -322,7 +322,7 @@ impl Work<'_> {
         for text in self.without_input().map_err(refused)? {
             left.extend(client.format.remove(&text, &path).map_err(refused)?);
         }
-        // What was there before is one of these; the backup tells which.
+        // What was there before is one of these; the backup shows which.
         let backups = file::backups(found);
         let is_before = |text: &&String| backups.contains(text);
         let was_there = |text: &String| client.format.read(text).is_ok_and(|value| at(&value, &path).is_none());
@@ -333,7 +333,7 @@ impl Work<'_> {
         self.end(Action::Removed, text, vec![])
     }
 
-    /// The texts without the question for the key, unless somebody else asks for it, too.
+    /// The texts without the question for the key, unless another server's entry asks for it, too.
     fn without_input(&self) -> std::result::Result<Vec<String>, Problem> {
         let text = self.seen.text();
         let asked = format!("${{input:{INPUT}}}");

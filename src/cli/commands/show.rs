@@ -7,9 +7,9 @@ use crate::cli::job_report::{self, job_of};
 use crate::cli::job_selector::{JobArg, not_found};
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::shell_words::in_shell_words;
 use crate::error::Result;
 use crate::jobs::JobStatus;
+use crate::next_step::Audience;
 
 /// Examples of `jobs show --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco jobs show --latest\n  pdfco jobs show 7F3A --json | jq -r .data.status";
@@ -39,7 +39,7 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &ShowArgs) -> Resu
         summary: format!("job {}: {}", found.id(), job.status.as_str()),
         lines: job_report::lines(&job),
         data: job_report::data(&answer, &job),
-        notes: answer.tips.iter().map(in_shell_words).collect(),
+        notes: answer.tips.iter().map(|tips| tips.text(Audience::Shell)).collect(),
         ..Report::default()
     })
 }

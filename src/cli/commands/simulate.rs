@@ -28,7 +28,7 @@ as application/json. A prefix that starts with * matches anywhere in the path. K
   status (code, retry_after, body), html (code), invalid_json, wrong_types, huge_body and gzip_bomb (bytes),
   redirect_to (location), clock (seconds ahead), slow, stall_headers and stall_body (seconds), truncate,
   lose_answer, reset, bad_chunks, garbage
-GET /simulator/stats tells what was asked.";
+GET /simulator/stats counts the requests.";
 
 /// Standard deviation of the logarithm of a job's seconds, as seen with the service.
 const SIGMA: f64 = 0.8;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::app::Caller;
-use crate::catalog::shorten;
 use crate::charge::Charge;
 use crate::cli::exit_code::{SUCCESS, of_error, worst};
 use crate::cli::job_report::{self, already_completed, job_of};
@@ -19,13 +18,14 @@ use crate::cli::names::counted;
 use crate::cli::progress::Batch;
 use crate::cli::report::{Problem, Report};
 use crate::cli::session::CliSession;
-use crate::cli::shell_words::error_for_shell;
 use crate::cli::table::Table;
 use crate::cli::text::with_reasons;
 use crate::cli::value_parsers::{interval, timeout};
 use crate::clock::now;
 use crate::error::{Kind, Result};
 use crate::jobs::Job;
+use crate::next_step::Audience;
+use crate::text::shorten;
 
 /// Examples of `jobs wait --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco jobs wait --latest\n  pdfco jobs wait 7F3A 81BC D204\n  timeout 600 pdfco jobs wait \"$ID\" --timeout 0\n  pdfco jobs wait --latest --operation pdf-to-text --output ndjson\n\nExit codes: 0 all succeeded, 1 one did not, 5 one still runs. Ctrl-C ends the wait, not the job.";
@@ -153,7 +153,8 @@ impl Sum {
                 self.charge.add(error.charge());
                 self.codes.push(of_error(error.kind()));
                 self.reasons.push(format!("{}: {}", waited.id, error.message()));
-                self.items.push(json!({"job_id": waited.id, "status": "error", "error": error_for_shell(&error)}));
+                self.items
+                    .push(json!({"job_id": waited.id, "status": "error", "error": error.to_json(Audience::Shell)}));
             }
             Ok((answer, job)) => {
                 self.charge.add(answer.charge);
@@ -188,7 +189,7 @@ pub fn report_of(session: &CliSession, waited: Vec<Waited>, patience: Patience) 
         summary.push_str(&format!(", {}", counted(used, "credit")));
     }
     let hint = match sum.running.as_slice() {
-        [] => "pdfco jobs show JOB_ID tells more of one.".to_owned(),
+        [] => "pdfco jobs show JOB_ID shows more of one.".to_owned(),
         ids => session.how(&format!("pdfco jobs wait {}", ids.join(" "))),
     };
     let status = match code {

@@ -396,7 +396,7 @@ fn each_tenant_has_a_folder_of_its_own() {
     assert_eq!(target.path(), Path::new("deep").join("x.txt"), "no path of the server");
     let (mut file, part) = target.create_part().unwrap();
     std::io::Write::write_all(&mut file, &[b'x'; 60]).unwrap();
-    target.place(&part, false).unwrap();
+    target.publish(&part, false).unwrap();
     drop(part);
     assert!(root.join("tenant-a/deep/x.txt").is_file());
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Sandbox, is_hidden};
 use crate::error::{Error, Kind, Result};
-use crate::files::local_file::Place;
+use crate::files::local_file::Location;
 use crate::files::names::{document_name, safe_file_name};
 use crate::files::refusals::{hidden, never_written, quota_used_up};
 use crate::files::requested_path::RequestedPath;
@@ -65,8 +65,8 @@ impl Sandbox {
         let (Some(name), folder) = (relative.file_name(), relative.parent().unwrap_or(Path::new(""))) else {
             return Err(self.outside(&requested));
         };
-        let place = Place { folder: folder.to_owned(), name: name.to_owned(), root };
-        let target = Target { path, place, quota: self.quota() };
+        let location = Location { folder: folder.to_owned(), name: name.to_owned(), root };
+        let target = Target { path, location, quota: self.quota() };
         if target.bytes_left() == Some(0) {
             return Err(quota_used_up());
         }

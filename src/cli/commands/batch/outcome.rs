@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, JobView};
 use crate::charge::Charge;
 use crate::cli::job_report::last_check_error;
-use crate::cli::shell_words::{error_for_shell, in_shell_words};
 use crate::clock::now;
 use crate::error::{Error, Kind};
 use crate::jobs::{Job, JobStatus};
+use crate::next_step::Audience;
 
 /// How one input ended, or where it stands.
 #[derive(Default)]
@@ -161,7 +161,7 @@ impl Outcome {
             "credits_used": self.charge.credits,
             "saved": self.saved,
             "reason": self.reason(),
-            "error": self.error.as_ref().map(error_for_shell),
+            "error": self.error.as_ref().map(|error| error.to_json(Audience::Shell)),
             "job": self.view,
             "content": self.content,
         })
@@ -171,7 +171,7 @@ impl Outcome {
     pub fn stops_batch(&self) -> Option<String> {
         let stops = |kind: Kind| matches!(kind, Kind::Auth | Kind::InsufficientCredits);
         if let Some(error) = self.error.as_ref().filter(|error| stops(error.kind())) {
-            return Some(format!("{} {}", error.message(), in_shell_words(error.hint())));
+            return Some(format!("{} {}", error.message(), error.hint().text(Audience::Shell)));
         }
         let (kind, message) = last_check_error(self.view.as_ref()?)?;
         stops(kind).then(|| message.to_owned())

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_every_operation_is_read_back_under_every_spelling() {
+    fn every_flag_is_read_back_under_every_spelling() {
         for operation in catalog::all() {
             for param in operation.params() {
                 for name in hidden_names(param).into_iter().chain([flag_name(param.name)]) {

@@ -1,4 +1,4 @@
-//! The flags of one operation, made from its declaration, and what every operation can be told about its run.
+//! The flags of one operation, made from its declaration, and the flags that every operation has for its run.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,7 @@ use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 
 use crate::catalog::{Operation, Param, ParamKind};
 use crate::cli::names::{flag_name, hidden_names};
-use crate::cli::shell_words::in_shell_words;
 use crate::cli::value_parsers;
-use crate::next_step::Hint;
 
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf
@@ -49,7 +47,7 @@ fn of_operation(Named { operation, typed }: Named<'_>) -> Command {
     let name = flag_name(operation.name);
     let mut command = Command::new(name.clone())
         .about(operation.title)
-        .long_about(in_shell_words(&Hint::from(operation.description())))
+        .long_about(operation.description())
         .after_help(examples(operation))
         .args(operation.params().map(flag))
         .args(running())
@@ -135,7 +133,7 @@ fn flag(param: &'static Param) -> Arg {
 }
 
 fn help(param: &Param) -> String {
-    let mut help = in_shell_words(&Hint::from(param.description)).replace('`', "'");
+    let mut help = param.description.replace('`', "'");
     if let ParamKind::Choice(words) | ParamKind::Suggested(words) = param.kind {
         help.push_str(&format!(" [{}]", words.join(", ")));
     }

@@ -25,7 +25,7 @@ pub const INPUT: &str = "pdfco_key";
 pub enum Scope {
     /// This user's, for every project
     User,
-    /// The current folder's, shared with whoever has it
+    /// The current folder's, shared with all who have it
     Project,
 }
 

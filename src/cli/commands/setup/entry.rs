@@ -51,7 +51,7 @@ fn without_keys(arguments: &[String]) -> Vec<String> {
             match word.split_once('=') {
                 Some((name, _)) if is_secret(name) => format!("{name}=(hidden)"),
                 _ if hide => "(hidden)".to_owned(),
-                _ => crate::catalog::shorten(word, 80),
+                _ => crate::text::shorten(word, 80),
             }
         })
         .collect()

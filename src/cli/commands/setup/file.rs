@@ -13,7 +13,7 @@ use crate::files::resolved;
 /// Largest file that is edited. Claude Code keeps its history in the same file, so it can be some megabytes.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Most backups that are looked at or made.
+/// Most backups that are considered or made.
 const BACKUPS_MAX: usize = 20;
 
 /// A file as it was found.
@@ -85,10 +85,10 @@ fn denied(path: &Path, what: &str) -> Error {
     )
 }
 
-/// Puts `text` in the place of what was found, or makes the file; `private` keeps it from other users.
+/// Replaces what was found with `text`, or makes the file; `private` keeps it from other users.
 ///
 /// # Errors
-/// `file_access` when the place cannot be written, or when somebody else wrote meanwhile.
+/// `file_access` when the file cannot be written, or when another program wrote meanwhile.
 pub fn write(path: &Path, found: Option<&Found>, text: &str, private: bool) -> Result<()> {
     let failed =
         |error: std::io::Error| denied(path, &format!("cannot be written ({})", error.kind())).with_source(error);

@@ -1,6 +1,6 @@
-//! YAML: lines under a section, as far as they can be told apart.
+//! YAML: lines under a section, as far as they can be distinguished.
 //!
-//! What lives here: proposals for `edit.rs`. No kept library edits YAML in place, so this does the least there is:
+//! Proposals for `edit.rs`. No kept library edits YAML in place, so this does the least there is:
 //! whole lines are put in or taken out where the parser says that a section begins and an entry ends. Sections in braces
 //! and files of several documents are refused.
 
