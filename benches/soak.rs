@@ -143,7 +143,7 @@ impl Soak {
         self.open[server].insert(id, asked);
     }
 
-    /// ResponseMode the answers that are there.
+    /// Takes the answers that are there.
     fn listen(&mut self) {
         for server in 0..2 {
             while let Some(message) = self.servers[server].next_within(Duration::ZERO) {

@@ -1,9 +1,8 @@
 //! The one error of the product: a closed kind, what happened, what to do about it.
 //!
-//! What lives here: [`Error`], [`Kind`] and the constructors every room uses. What never does: formatting for a
-//! door. Each door projects an error in one exhaustive `match` over [`Kind`]: `mcp/server.rs` into an error of the
+//! [`Error`], [`Kind`] and the constructors that every module uses. Formatting is left to the interfaces: each projects an error in one exhaustive `match` over [`Kind`]: `mcp/server.rs` into an error of the
 //! protocol, `cli/output.rs` into an exit code; an answer carries its public form. Presigned links and keys never enter
-//! a message; rooms that speak to the network strip them before they build an error.
+//! a message; modules that speak to the network strip them before they build an error.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::next_step::{Audience, Hint};
 /// Result with the product's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What sort of failure this is. The list is closed: a new kind is a decision about every door.
+/// What sort of failure this is. The list is closed: a new kind is a decision about every interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The caller's words are wrong: a missing, unknown or ill-typed argument, a bad setting.
@@ -71,7 +70,7 @@ impl Kind {
         Kind::Internal,
     ];
 
-    /// The word that doors show, stable for scripts and agents.
+    /// The word that interfaces show, stable for scripts and agents.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::InvalidArgument => "invalid_argument",
@@ -164,7 +163,7 @@ impl Error {
         Error::new(Kind::InvalidArgument, message, hint)
     }
 
-    /// A defect of this program; `message` names the place, the cause goes to the log.
+    /// A defect of this program; `message` names where, the cause goes to the log.
     pub fn internal(message: impl Into<String>) -> Self {
         Error::new(
             Kind::Internal,
@@ -351,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_paid_request_of_unknown_fate_is_not_called_retryable() {
-        let error = Error::new(Kind::Network, "connection lost", "look at list_jobs").with_retryable(false);
+        let error = Error::new(Kind::Network, "connection lost", "see what was sent").with_retryable(false);
         assert_eq!(error.to_json(Audience::Agent)["retryable"], json!(false));
     }
 }

@@ -1,6 +1,6 @@
 //! What other programs of this machine may learn of the process: keys are in its memory.
 
-/// Writes no core files, and lets no other program of this user read the memory, where the system can be told so. Costs
+/// Writes no core files, and lets no other program of this user read the memory, where the system allows it. Costs
 /// two system calls.
 pub fn keep_memory_private() {
     #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Readers of JSON whose types change from one writer to the next.
 //!
-//! What lives here: [`field`], [`whole_number`] and [`truth`], pure and shared by all who read what others wrote: the
-//! service's answers and callers' arguments. What never does: meaning.
+//! [`field`], [`whole_number`] and [`truth`], pure and shared by all who read what others wrote: the
+//! service's answers and callers' arguments.
 
 use serde_json::Value;
 

@@ -116,7 +116,7 @@ fn is_hangup_ignored() -> bool {
     })
 }
 
-/// Where the system does not tell, a program with its output in a file may be meant to go on; the system's own action for
+/// Where the system does not say, a program with its output in a file may be meant to go on; the system's own action for
 /// the signal stays.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn is_hangup_ignored() -> bool {

@@ -7,7 +7,7 @@ pub enum Rule {
     AtMost(f64),
     /// Larger is better.
     AtLeast(f64),
-    /// Told for comparison; DESIGN promises nothing.
+    /// For comparison; nothing is promised.
     Told,
 }
 

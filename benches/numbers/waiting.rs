@@ -1,4 +1,4 @@
-//! What waiting costs: our schedule beside every fixed one and the best possible (`waiting-cost.md`).
+//! What waiting costs: our schedule beside every fixed one and the best possible (`docs/polling.md`).
 //!
 //! `cargo bench -- wait details` prints, for each patience (w) and each distribution of durations, J and the credits
 //! that a job's looks cost. J = w · looks + seconds between a job's end and the look that saw it. Deterministic.

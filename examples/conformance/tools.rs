@@ -60,7 +60,7 @@ pub fn list() -> Vec<Tool> {
     let others = [
         tool(
             "slow_compute",
-            "ResponseMode a while, as a task if the client can wait",
+            "Takes a while, as a task if the client can wait",
             json!({"type": "object", "properties": {"seconds": {"type": "number"}, "label": {"type": "string"}}}),
         ),
         tool(

@@ -3,7 +3,7 @@
 //! Start at [`Client::send`], which sends one request under the key's pace and repeats it where that is safe.
 //! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, `transport.rs` speaks HTTP, `certificates.rs`
 //! explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `response.rs` and
-//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, and `stall.rs` tells a slow line from a stalled one.
+//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, and `stall.rs` distinguishes a slow line from a stalled one.
 
 pub mod body;
 mod certificates;
@@ -188,7 +188,7 @@ impl Client {
             biased;
             permit = self.acquire(key) => permit,
             pause = self.inner.limiter.paused_beyond(key.fingerprint(), started + REPEAT_BUDGET) => {
-                return Err(Failure::new(told_to_pause(pause), retry_policy::Delivery::Withheld));
+                return Err(Failure::new(asked_to_pause(pause), retry_policy::Delivery::Withheld));
             }
             () = call.cancel.cancelled() => {
                 return Err(Failure::new(given_up(), retry_policy::Delivery::Withheld));
@@ -286,7 +286,7 @@ impl Failure {
     }
 
     /// The error for the caller. Where money may have been spent unseen, it says so: the answer to a paid request was
-    /// lost, or is one that does not tell what was done.
+    /// lost, or is one that does not say what was done.
     fn explained(self, call: &Call) -> Error {
         let is_unclear = match self.delivery {
             retry_policy::Delivery::Lost => true,
@@ -316,7 +316,7 @@ impl Failure {
     }
 }
 
-fn told_to_pause(pause: Duration) -> Error {
+fn asked_to_pause(pause: Duration) -> Error {
     let message = "The service asked this key to pause, for longer than a call waits. The request was not sent.";
     Error::new(Kind::RateLimited, message, "Nothing was charged for it. Try again after `retry_after_seconds`.")
         .with_retry_after(Some(pause))

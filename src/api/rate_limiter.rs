@@ -311,7 +311,7 @@ impl State {
     }
 }
 
-/// The right to send one request. [`Permit::complete`] tells the limiter how it went.
+/// The right to send one request. [`Permit::complete`] reports how it went.
 pub struct Permit {
     window: Arc<Window>,
     at: Instant,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::secret::{ApiKey, without_link_secrets};
 
-/// What stands in place of a secret.
+/// What stands instead of a secret.
 const HIDDEN: &str = "[hidden]";
 /// Shortest secret that is cut out of messages, in bytes: anything shorter would tear words apart.
 const SECRET_BYTES_MIN: usize = 3;
@@ -31,7 +31,7 @@ pub struct Redactor {
 
 /// What a string is, which decides how much of it may be cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Context {
     /// The service's words.
     Words,
     /// A link to a result.
@@ -59,33 +59,33 @@ impl Redactor {
 
     /// A message without secrets; links in it lose their user and query.
     pub fn text(&self, text: &str) -> String {
-        self.cut(text, Place::Words).unwrap_or_else(|| text.to_owned())
+        self.cut(text, Context::Words).unwrap_or_else(|| text.to_owned())
     }
 
     /// `value` without secrets. Links in `url` and `urls`, and links inside of a document's content, keep their queries.
     pub fn json(&self, mut value: Value) -> Value {
-        self.clean(&mut value, Place::Words);
+        self.clean(&mut value, Context::Words);
         value
     }
 
-    fn clean(&self, value: &mut Value, place: Place) {
+    fn clean(&self, value: &mut Value, context: Context) {
         match value {
             Value::String(text) => {
-                if let Some(clean) = self.cut(text, place) {
+                if let Some(clean) = self.cut(text, context) {
                     *text = clean;
                 }
             }
-            Value::Array(list) => list.iter_mut().for_each(|value| self.clean(value, place)),
-            Value::Object(map) => map.iter_mut().for_each(|(name, value)| self.clean(value, place.of_field(name))),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.clean(value, context)),
+            Value::Object(map) => map.iter_mut().for_each(|(name, value)| self.clean(value, context.of_field(name))),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
-    /// `text` as it may stand in `place`; nothing when it is fine as it is.
-    fn cut(&self, text: &str, place: Place) -> Option<String> {
+    /// `text` as it may stand in `context`; nothing when it is fine as it is.
+    fn cut(&self, text: &str, context: Context) -> Option<String> {
         let is_link = text.starts_with("https://") || text.starts_with("http://");
-        let place = if place == Place::Link && !is_link { Place::Words } else { place };
-        let shortest = if place == Place::Words { SECRET_BYTES_MIN } else { SECRET_BYTES_MIN_IN_RESULTS };
+        let context = if context == Context::Link && !is_link { Context::Words } else { context };
+        let shortest = if context == Context::Words { SECRET_BYTES_MIN } else { SECRET_BYTES_MIN_IN_RESULTS };
         let mut clean = Cow::Borrowed(text);
         if let Some(without) = self.key.as_ref().and_then(|key| key.cut_from(&clean, HIDDEN)) {
             clean = Cow::Owned(without);
@@ -95,7 +95,7 @@ impl Redactor {
                 clean = Cow::Owned(clean.replace(secret.as_str(), HIDDEN));
             }
         }
-        if place == Place::Words && clean.contains("://") {
+        if context == Context::Words && clean.contains("://") {
             clean = Cow::Owned(without_link_secrets(&clean));
         }
         match clean {
@@ -105,13 +105,13 @@ impl Redactor {
     }
 }
 
-impl Place {
-    fn of_field(self, name: &str) -> Place {
+impl Context {
+    fn of_field(self, name: &str) -> Context {
         let is_one_of = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if self == Place::Result || is_one_of(RESULT_FIELDS) {
-            Place::Result
+        if self == Context::Result || is_one_of(RESULT_FIELDS) {
+            Context::Result
         } else if is_one_of(LINK_FIELDS) {
-            Place::Link
+            Context::Link
         } else {
             self
         }

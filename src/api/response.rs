@@ -1,6 +1,6 @@
 //! Answers of the service, read leniently.
 //!
-//! [`Response`] is the JSON object of an answer; [`read`] gives it, or the error that the answer tells
+//! [`Response`] is the JSON object of an answer; [`read`] gives it, or the error that the answer states
 //! (`response_errors.rs`).
 
 use std::time::Duration;
@@ -72,7 +72,7 @@ pub fn credits_in(body: &Value, name: &str) -> Option<i64> {
     whole_number(field(body, name)?).filter(|credits| credits.unsigned_abs() <= CREDITS_MAX)
 }
 
-/// Reads one answer: its JSON object, or the error that it tells. What it quotes of the request's secrets is cut out.
+/// Reads one answer: its JSON object, or the error that it states. What it quotes of the request's secrets is cut out.
 ///
 /// # Errors
 /// See [`failure`]; `upstream` when the body of a success is not a JSON object.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::catalog::shorten;
 use crate::error::{Error, Kind};
 use crate::hint;
 use crate::json_ext::{field, truth, whole_number};
 use crate::next_step::{Hint, NextStep};
+use crate::text::shorten;
 
 /// What a request is about, which decides how some answers read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseContext {
-    /// A job: whatever tells its state is no failure of the question.
+    /// A job: an answer that states its state is not an error.
     Job,
     /// A document: a 403 speaks of its link.
     Document,
@@ -32,7 +32,7 @@ const DOCUMENT_CODES: std::ops::RangeInclusive<i64> = 441..=454;
 /// Longest part of the service's own words that is passed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 500;
 
-/// The error that an answer tells, if it tells one: HTTP status first, then `errorCode`, then a numeric `status`, then
+/// The error that an answer states, if any: HTTP status first, then `errorCode`, then a numeric `status`, then
 /// `error` (`true`, or the message itself) on HTTP 200. `body` is already free of secrets.
 pub fn failure(
     status: u16,
@@ -62,7 +62,7 @@ pub fn document_hint(body: &Value) -> Option<Hint> {
     Some((explain(code, ResponseContext::Job, None).hint)())
 }
 
-/// The code of the error that an answer tells, if it tells one.
+/// The code of the error that an answer states, if any.
 pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) -> Option<i64> {
     let inside = code_inside(body);
     let speaks_of_document = |code: i64| DOCUMENT_CODES.contains(&code);
@@ -91,7 +91,7 @@ pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) 
     }
 }
 
-/// Whether an answer to a check tells, in the service's error shape, that the job has failed: by a code that speaks of
+/// Whether an answer to a check says, in the service's error shape, that the job has failed: by a code that speaks of
 /// the document, or by an error with a message, no state, and no code that speaks of the question.
 pub fn is_failed_job(body: &Value) -> bool {
     let word = status_word(body);
@@ -444,7 +444,8 @@ mod tests {
                 failure(200, Some(&json!({"errorCode": code, "message": "Timeout"})), None, ResponseContext::Account)
                     .unwrap();
             assert!(error.message().ends_with(": Timeout."), "{error}");
-            assert!(!error.hint().text(Audience::Shell).contains("describe_operation"), "{error}");
+            let tool = NextStep::DescribeAny.text(Audience::Agent);
+            assert!(!error.hint().text(Audience::Shell).contains(&tool), "{error}");
         }
         let asked = failure(400, Some(&json!({"message": "Really?"})), None, ResponseContext::Account).unwrap();
         assert!(asked.message().ends_with("Really?"), "{asked}");
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_told_as_text_or_in_a_list_are_read() {
+    fn errors_as_text_or_in_a_list_are_read() {
         for (body, expected) in [
             (json!({"error": "broken"}), Some("broken")),
             (json!({"error": "true", "message": "m"}), Some("m")),

@@ -1,4 +1,4 @@
-//! Whether bytes still move: tells a slow line from one that has stalled.
+//! Whether bytes still move: distinguishes a slow line from one that has stalled.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,7 +46,7 @@ pub struct Unsent {
     pub silent: Duration,
 }
 
-/// Head of an S3 error, enough to tell an expired link from others.
+/// Head of an S3 error, enough to recognize an expired link.
 const ERROR_BYTES_MAX: usize = 4 * 1024;
 
 impl Client {

@@ -23,7 +23,7 @@ impl HostPattern {
     /// What is wrong with it, for a message: it is an address with a scheme or a path, or no name of a host.
     pub fn read(word: &str) -> Result<HostPattern, String> {
         let word = word.trim().to_ascii_lowercase();
-        let refused = |why: &str| Err(format!("`{}` {why}", crate::catalog::shorten(&word, 60)));
+        let refused = |why: &str| Err(format!("`{}` {why}", crate::text::shorten(&word, 60)));
         if word.contains("://") || word.contains('/') {
             return refused("is an address; a host has neither a scheme nor a path");
         }

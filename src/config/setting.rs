@@ -85,7 +85,7 @@ pub enum SettingKind {
 pub enum Trust {
     /// Every source.
     Any,
-    /// It widens what may be touched or who is told: the `.env` of a folder that was allowed may set it only where
+    /// It widens which files may be used or where data is sent: the `.env` of a folder that was allowed may set it only where
     /// it also holds the key.
     WithKey,
     /// It decides which file is read: no file may set it.

@@ -236,7 +236,7 @@ fn a_file_of_settings_is_read_when_it_was_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_used_of_the_sources_is_noted_and_stops_nothing() {
+fn unusable_sources_are_noted_and_stop_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let environment = [

@@ -11,9 +11,9 @@ use super::host_pattern::HostPattern;
 use super::origin::Origin;
 use super::paths::{Folders, folder_list, setting_path};
 use super::setting::{Setting, SettingKind};
-use crate::catalog::shorten;
 use crate::error::{Error, Result};
 use crate::secret::{ApiKey, without_query};
+use crate::text::shorten;
 
 /// Longest part of a refused value that a message quotes.
 const SHOWN_CHARS: usize = 60;

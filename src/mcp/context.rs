@@ -270,7 +270,7 @@ fn header_key(request: &RequestContext<RoleServer>) -> Result<Option<&str>> {
 }
 
 /// Takes the key out of the arguments. One that is given although the setting forbids it is refused: an assistant that
-/// follows a document's instructions could otherwise send files to somebody else's account.
+/// follows a document's instructions could otherwise send files to another account.
 fn take_key(given: &mut Map<String, Value>, is_forbidden: bool) -> Result<Option<String>> {
     match given.shift_remove("api_key") {
         None | Some(Value::Null) => Ok(None),

@@ -1,6 +1,6 @@
 //! The product's icon: a page, and a job on it that is done.
 //!
-//! What lives here: the one drawing, which the page of jobs shows and the packages' pictures are made of, and [`address`],
+//! The one drawing, which the page of jobs shows and the packages' pictures are made of, and [`address`],
 //! as the protocol carries it. Drawn for 16 to 512 pixels: few shapes, no text. What never does: another drawing.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

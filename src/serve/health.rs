@@ -16,7 +16,7 @@ use crate::app::App;
 /// How long an answer about the ledger is good for.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// `/healthz` and `/readyz`, for anybody.
+/// `/healthz` and `/readyz`, for everyone.
 pub fn routes(app: Arc<App>) -> Router {
     let readiness = Arc::new(Readiness { app, last: Mutex::new(None) });
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness)

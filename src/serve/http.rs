@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
 //! | `/metrics` | holders of the token |
-//! | `/healthz`, `/readyz` | anybody, who learns yes or no |
+//! | `/healthz`, `/readyz` | everyone: yes or no |
 //! | `/` and what belongs to it (`page.rs`) | a person with a session, or who gives token and key to a form |
 //! | `/callbacks/{secret}`, where a callback address is set | the service, which alone was given the job's secret |
 
@@ -47,7 +47,7 @@ use crate::mcp::access::{Access, FileAccess};
 
 /// How long a connection may be idle where nothing else is said.
 pub const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(75);
-/// How long calls may take to answer when the server is told to stop.
+/// How long calls may take to answer when the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 /// How long each of the steps after that may take.
 const DRAIN_STEP: Duration = Duration::from_secs(1);

@@ -48,7 +48,7 @@ pub struct LineTransport<R> {
 }
 
 impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
-    /// Reads from `input`; a task of its own writes to `output`. The end of either cancels `gone`, and whoever cancels it
+    /// Reads from `input`; a task of its own writes to `output`. The end of either cancels `gone`, and cancelling it
     /// ends the reading: no client is left to wait for answers.
     pub fn new(input: R, output: impl AsyncWrite + Send + Unpin + 'static, gone: CancellationToken) -> Self {
         let broken = gone.clone();

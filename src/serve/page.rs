@@ -6,7 +6,7 @@
 //! | who | sees |
 //! |---|---|
 //! | the server has no token (this machine only) and a key | the jobs of the server's key, as `/mcp` would give them |
-//! | anybody else | a form that asks for the token, if there is one, and for a key |
+//! | everyone else | a form that asks for the token, if there is one, and for a key |
 //! | who gave both | their key's jobs, by a session whose random id is all that the cookie holds |
 //!
 //! Token and key travel in the body of a POST and nowhere else. The key is dropped once its fingerprint is known.
@@ -118,7 +118,7 @@ impl Page {
         Some(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server: true })
     }
 
-    /// Judges what somebody at `connection` sent with the form.
+    /// Judges what a visitor at `connection` sent with the form.
     async fn judge(&self, given: &Given, connection: &Connection) -> std::result::Result<Viewer, (StatusCode, String)> {
         match self.parts.tokens.judge_word(&given.token, connection.peer(), Instant::now()) {
             Verdict::Granted => connection.trust(),
@@ -153,7 +153,7 @@ impl Page {
         let _permit = self.permits.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
         let mut overview = self.parts.app.overview(&viewer.tenant, JOBS_SHOWN, after).await?;
         if self.parts.tokens.is_required() {
-            // Paths of the server tell others nothing.
+            // Paths of the server mean nothing to others.
             let files = overview.jobs.iter_mut().flat_map(|job| job.files.iter_mut());
             files.for_each(|file| file.saved_to = None);
         }
@@ -271,8 +271,8 @@ async fn protect(mut response: Response) -> Response {
 
 /// Whether the browser reached us, or a proxy in front of us, over TLS. A lie changes the liar's own cookie only.
 fn is_https(headers: &HeaderMap) -> bool {
-    let told = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    told.and_then(|told| told.split(',').next()).is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
+    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    proto.and_then(|proto| proto.split(',').next()).is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
 }
 
 /// Cookies do not know ports: two servers on one machine would take each other's away.

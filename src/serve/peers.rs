@@ -2,7 +2,7 @@
 //!
 //! A connection that showed the token, or where none is asked for, sent a whole message, is *trusted*. When there is no
 //! room, the oldest connection that is not trusted gives way, then the oldest trusted one on which nothing is being
-//! answered. So neither a flood of strangers nor forgotten connections keep anybody out.
+//! answered. So neither a flood of strangers nor forgotten connections keep others out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

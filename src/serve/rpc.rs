@@ -79,7 +79,7 @@ pub async fn handle(State(messages): State<Arc<Messages>>, request: Request, nex
 }
 
 impl Messages {
-    /// Refuses a session of another tenant, and of nobody, in the same words.
+    /// Refuses a session of another tenant and one that does not exist in the same words.
     fn check_session(&self, headers: &HeaderMap, requester: &Requester) -> Option<Response> {
         let id = headers.get(SESSION_HEADER)?;
         let is_own = id.to_str().is_ok_and(|id| self.sessions.is_of(id, requester));
@@ -236,7 +236,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(JSON))
 }
 
-/// Who routes by the header must not be told another job than the one that is meant.
+/// A router that reads the header must not see another job than the one that is meant.
 fn check_job_header(headers: &HeaderMap, envelope: &Envelope<'_>, id: &Value) -> Option<Response> {
     #[derive(Deserialize)]
     struct Call {

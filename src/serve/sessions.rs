@@ -1,6 +1,6 @@
 //! Sessions of the revisions that have them: whose they are, how many, and what a client that was away missed.
 //!
-//! A session belongs to the tenant that opened it; for anybody else it does not exist. Each tenant has a number of them,
+//! A session belongs to the tenant that opened it; for others it does not exist. Each tenant has a number of them,
 //! and the one that was idle longest gives way to a new one.
 
 use std::collections::HashMap;

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_of_2025_11_25_arrive_under_another_name_and_nothing_else_does() {
+    fn only_task_messages_of_2025_11_25_are_renamed() {
         let call = |method: &str, params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let table = [
             ("tools/list", json!({}), true),

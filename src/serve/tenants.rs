@@ -12,7 +12,7 @@ use crate::tenant::Tenant;
 /// Carries the caller's key.
 pub const KEY_HEADER: &str = "x-api-key";
 
-/// Whose request it is, as far as its headers tell.
+/// Whose request it is, as far as its headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Requester {
     /// The tenant of the key; `None` for those without one.

@@ -91,7 +91,7 @@ impl Tokens {
         }
     }
 
-    /// Judges a word that somebody at `peer` gave as the token.
+    /// Judges a word that a requester at `peer` gave as the token.
     pub fn judge_word(&self, given: &str, peer: IpAddr, now: Instant) -> Verdict {
         let Some(token) = &self.token else { return Verdict::Granted };
         // In constant time: how much of a guess is right must not show in how long the answer takes.

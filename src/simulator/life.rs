@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_the_jobs_are_done_by_the_median_and_each_run_is_the_same() {
+    fn half_of_the_jobs_end_by_the_median_reproducibly() {
         let median = Duration::from_secs(10);
         let lives: Vec<Duration> = (0..2_000).map(|number| log_normal(median, 0.7, number)).collect();
         let early = lives.iter().filter(|life| **life <= median).count();

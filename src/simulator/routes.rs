@@ -45,7 +45,7 @@ impl Routes {
                 .find_map(|operation| {
                     Some(Found { operations: vec![operation], placeholders: fill(operation.path, path)? })
                 })
-                .ok_or_else(|| Refusal::new(404, format!("Not found: {}", catalog::shorten(path, 80))))?,
+                .ok_or_else(|| Refusal::new(404, format!("Not found: {}", crate::text::shorten(path, 80))))?,
         };
         // Official samples upload a link with GET.
         let takes_any_method = path == "/v1/file/upload/url";

@@ -9,7 +9,7 @@ use crate::support::command::{Ended, Pdfco};
 use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
 use pdfco::jobs::ledger::Intent;
-use pdfco::jobs::{JobStatus, Ledger};
+use pdfco::jobs::{IntentId, JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Fault, FaultKind, Handle, Life};
 use pdfco::tenant::Owner;
@@ -96,7 +96,7 @@ fn count(ended: &Ended, what: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_that_is_killed_and_resumed_converts_and_pays_for_each_file_once() {
+async fn killed_batch_resumes_and_pays_for_each_file_once() {
     let place = Place::new(Some(20), Life::Checks(1)).await;
     // What one document costs, besides its upload and its looks.
     place.documents(&["one.pdf"]);
@@ -158,7 +158,7 @@ async fn a_batch_that_is_killed_and_resumed_converts_and_pays_for_each_file_once
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_bad_input_does_not_stop_the_others_and_names_do_not_collide() {
+async fn bad_input_stops_no_other_and_names_do_not_collide() {
     let place = Place::new(None, Life::Checks(0)).await;
     place.documents(&["a/x.pdf", "b/x.pdf", "c.pdf"]);
     std::fs::write(place.path("broken.pdf"), "this is no document").unwrap();
@@ -246,7 +246,7 @@ async fn no_credits_or_a_refused_key_stop_the_rest_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credits_that_run_out_in_the_middle_stop_the_rest_and_every_job_and_credit_is_accounted_for() {
+async fn exhausted_credits_stop_the_batch_with_all_accounted_for() {
     let price = Place::new(None, Life::Checks(0)).await;
     price.documents(&["one.pdf"]);
     let before = price.service.credits(KEY);
@@ -310,7 +310,7 @@ async fn ctrl_c_ends_a_batch_and_leaves_its_jobs_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_was_lost_is_never_paid_twice_unless_the_person_says_so() {
+async fn lost_answer_is_paid_again_only_on_request() {
     let place = Place::new(None, Life::Checks(0)).await;
     place.documents(&["a.pdf", "b.pdf"]);
     place.service.fault(Fault { path_prefix: SUBMIT.into(), times: 1, kind: FaultKind::LoseAnswer });
@@ -380,7 +380,7 @@ async fn two_runs_of_one_batch_at_once_pay_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_that_is_not_done_in_time_says_so_and_one_in_the_background_does_not_wait() {
+async fn batch_timeout_is_reported_and_background_does_not_wait() {
     let place = Place::new(None, Life::Time { median: Duration::from_secs(600), sigma: 0.0 }).await;
     place.documents(&["a.pdf", "b.pdf", "c.pdf"]);
     let started = place.to_text(&["a.pdf", "b.pdf", "--background", "--json"]).run().code(0);
@@ -396,7 +396,7 @@ async fn a_batch_that_is_not_done_in_time_says_so_and_one_in_the_background_does
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
+async fn operations_on_many_documents_stay_one_job() {
     let place = Place::new(None, Life::Checks(0)).await;
     place.documents(&["in/b.pdf", "in/a.pdf"]);
     for sources in [&["in/*.pdf"][..], &[r#"["in/a.pdf","in/b.pdf"]"#]] {
@@ -413,7 +413,7 @@ async fn operations_on_several_documents_stay_one_job_and_know_patterns_too() {
 }
 
 #[tokio::test]
-async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_only_before_it_is_taken_back() {
+async fn intent_withdrawal_races_with_send() {
     let home = tempfile::tempdir().unwrap();
     let place = LedgerLocation::File(home.path().join("ledger.sqlite"));
     let (ours, theirs) =
@@ -421,25 +421,25 @@ async fn an_intention_is_taken_back_only_before_its_request_leaves_and_leaves_on
     let owner = Owner::from(ApiKey::new("sim_batch").unwrap());
     let intend = async |intent_id: &str, client_request_id: &str| {
         let intent = Intent {
-            intent_id: intent_id.to_owned(),
+            intent_id: IntentId::from_stored(intent_id),
             client_request_id: Some(client_request_id.to_owned()),
             ..Intent::new(&owner, "pdf_to_text", now())
         };
         ours.insert_intent(&intent, None).await.unwrap().is_none()
     };
     assert!(intend("local-1", "batch-a-1").await);
-    assert!(ours.mark_sent("local-1", now()).await.unwrap());
-    assert!(!theirs.withdraw("local-1").await.unwrap(), "it has left");
+    assert!(ours.mark_sent(&IntentId::from_stored("local-1"), now()).await.unwrap());
+    assert!(!theirs.withdraw(&IntentId::from_stored("local-1")).await.unwrap(), "it has left");
 
     assert!(intend("local-2", "batch-b-1").await);
-    assert!(theirs.withdraw("local-2").await.unwrap());
-    assert!(!ours.mark_sent("local-2", now()).await.unwrap(), "it was taken back");
+    assert!(theirs.withdraw(&IntentId::from_stored("local-2")).await.unwrap());
+    assert!(!ours.mark_sent(&IntentId::from_stored("local-2"), now()).await.unwrap(), "it was taken back");
     assert!(intend("local-3", "batch-b-1").await, "its id is free again");
 
     let third = ours.get(&owner.tenant, "local-3").await.unwrap().unwrap();
     let (job, _) = ours.cancel(&third, now()).await.unwrap();
     assert_eq!(job.status, JobStatus::Cancelled);
-    assert!(!ours.mark_sent("local-3", now()).await.unwrap(), "it was put aside");
+    assert!(!ours.mark_sent(&IntentId::from_stored("local-3"), now()).await.unwrap(), "it was put aside");
 
     assert!(intend("local-4", "batch-b-2").await && intend("local-5", "batch-bb-1").await);
     let found = theirs.generations(&owner.tenant, "batch-b").await.unwrap();

@@ -41,7 +41,7 @@ fn a_call_without_a_key_works_with_the_simulator() {
 }
 
 #[test]
-fn hints_name_commands_and_no_tools_also_where_several_jobs_are_waited_for() {
+fn hints_on_a_terminal_name_commands_and_no_tools() {
     let ids = ["A", "B"].map(|letter| letter.repeat(32));
     let flags = ["--simulate", "--api-key", "refused", "--json"];
     let ended = pdfco(&[&["jobs", "wait", &ids[0], &ids[1]][..], &flags].concat()).code(3);
@@ -54,7 +54,7 @@ fn hints_name_commands_and_no_tools_also_where_several_jobs_are_waited_for() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_ca_certificates_is_told_what_it_lacks_and_has_the_simulator_all_the_same() {
+fn missing_ca_certificates_are_named_and_simulator_works() {
     let home = tempfile::tempdir().unwrap();
     let bare = |args: &[&str]| Pdfco::new(home.path()).env("SSL_CERT_FILE", "/dev/null").args(args).run();
     let began = std::time::Instant::now();
@@ -81,7 +81,7 @@ fn a_person_gets_the_text_on_stdout_and_talk_on_stderr() {
 }
 
 #[test]
-fn a_result_is_saved_where_it_is_asked_to_be_and_never_over_another() {
+fn result_is_saved_where_asked_and_never_over_another() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("out.pdf");
     let save = [
@@ -324,7 +324,7 @@ fn several_jobs_are_waited_for_at_once() {
 }
 
 #[test]
-fn watching_tells_each_change_once_from_the_first_event_to_the_last() {
+fn watch_prints_each_change_once() {
     let shared = Shared::start(&["--checks", "1"]);
     let nothing = shared.call(&["jobs", "watch", "--output", "ndjson"]).run().code(0);
     let messages = |ended: &Ended| -> Vec<Value> {

@@ -223,7 +223,7 @@ fn a_broken_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn what_cannot_be_edited_without_guessing_is_left_alone_with_the_entry_to_paste() {
+fn uneditable_file_is_left_alone_with_an_entry_to_paste() {
     for (client, file, text) in [
         ("cursor", ".cursor/mcp.json", "{\"mcpServers\": []}"),
         ("cursor", ".cursor/mcp.json", "{\"mcpServers\": {}, \"mcpServers\": {}}"),

@@ -159,7 +159,7 @@ fn every_command_looks_as_it_was_looked_at() {
 }
 
 #[test]
-fn several_jobs_are_waited_for_in_a_table_that_keeps_their_ids_whole() {
+fn table_of_several_waits_keeps_ids_whole() {
     let mut differences = Vec::new();
     for look in ["80", "200", "json"] {
         let desk = Desk::new();

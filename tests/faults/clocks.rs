@@ -90,7 +90,7 @@ fn year_of(listed: &Value, job: &Value) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wait_ends_with_its_job_or_its_budget_whatever_the_clock_does() {
+async fn wait_ends_with_job_or_timeout_under_any_clock() {
     let service = service().await;
     std::thread::scope(|scope| {
         for ahead in [HOUR, DAY, TEN_YEARS, -HOUR, -DAY, -TEN_YEARS] {
@@ -141,7 +141,7 @@ async fn a_wait_ends_with_its_job_or_its_budget_whatever_the_clock_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_result_is_read_and_saved_under_any_clock_as_long_as_the_storage_has_it() {
+async fn result_is_read_and_saved_under_any_clock() {
     let service = service().await;
     std::thread::scope(|scope| {
         for ahead in [2 * HOUR, 3 * DAY, TEN_YEARS, -2 * HOUR, -TEN_YEARS] {

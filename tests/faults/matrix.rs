@@ -401,7 +401,7 @@ async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
 }
 
 #[tokio::test]
-async fn credits_that_run_out_in_the_middle_of_a_batch_end_it_with_every_job_accounted_for() {
+async fn exhausted_credits_end_a_batch_with_jobs_accounted_for() {
     let service = simulator::spawn(Options { credits: 70, ..Options::default() }).await.unwrap();
     let product = crate::support::product::Product::new(service.url(), "sim_batch");
     let submit = |number: u32| {

@@ -66,7 +66,7 @@ impl World {
 }
 
 fn shown(given: &Value) -> String {
-    catalog::shorten(&given.to_string(), 200)
+    pdfco::text::shorten(&given.to_string(), 200)
 }
 
 /// Short, and nothing that a terminal would obey.
@@ -121,7 +121,7 @@ fn what_cannot_be_an_id_is_refused_by_every_tool() {
 }
 
 #[test]
-fn ids_that_climb_or_quote_are_sent_as_they_are_and_lead_nowhere() {
+fn ids_with_paths_or_quotes_are_sent_as_they_are() {
     let world = World::new();
     for id in ["../../etc/passwd", "%2e%2e%2f", "..\\..\\x", "'; DROP TABLE jobs; --", "\"}{\"", "$(reboot)", "A;B|C&D"]
     {

@@ -96,7 +96,7 @@ impl Door {
 }
 
 #[tokio::test]
-async fn without_the_token_nobody_gets_in_and_everybody_can_see_that_it_lives() {
+async fn without_the_token_only_health_answers() {
     let door = Door::open(Life::Checks(0), Some(TOKEN), &[]).await;
     let status = |request: reqwest::RequestBuilder| async { request.send().await.unwrap().status().as_u16() };
     let asked = || door.request("sim_a", "list_jobs", json!({}));
@@ -247,7 +247,7 @@ fn message_in(text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
+async fn only_sessions_of_2025_11_25_have_session_tasks() {
     let door = Door::open(Life::Checks(0), None, &[("PDFCO_CHECK_WORTH_SECONDS", "0.05")]).await;
     let session = Session::open(&door, "sim_a", "2025-11-25").await;
     assert!(session.hello["capabilities"]["tasks"]["list"].is_object(), "{}", session.hello);
@@ -267,7 +267,7 @@ async fn a_session_of_2025_11_25_has_its_tasks_and_older_ones_have_none() {
 }
 
 #[tokio::test]
-async fn the_icon_is_an_address_down_to_the_last_character_and_the_same_everywhere() {
+async fn icon_is_the_same_address_everywhere() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-11-25").await;
     let icon = session.hello["serverInfo"]["icons"][0]["src"].as_str().unwrap();
@@ -324,7 +324,7 @@ async fn what_is_no_message_is_answered_in_the_words_of_the_protocol() {
 }
 
 #[tokio::test]
-async fn a_balancer_is_told_which_job_a_call_is_about_and_never_another() {
+async fn routing_header_names_the_job_of_the_call() {
     let door = Door::open(Life::Checks(0), None, &[]).await;
     let answer =
         |request: reqwest::RequestBuilder| async { message_in(&request.send().await.unwrap().text().await.unwrap()) };
@@ -575,7 +575,7 @@ async fn a_browser_client_is_let_in_by_the_same_list_as_its_host() {
 }
 
 #[tokio::test]
-async fn a_request_for_two_hosts_is_refused_and_a_foreign_one_names_the_setting() {
+async fn request_for_two_hosts_or_a_foreign_one_is_refused() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let door = Door::open(Life::Checks(0), None, &[]).await;
     for (head, status) in [
@@ -598,7 +598,7 @@ async fn a_request_for_two_hosts_is_refused_and_a_foreign_one_names_the_setting(
 }
 
 #[tokio::test]
-async fn words_that_name_no_host_and_tokens_that_can_be_guessed_do_not_start() {
+async fn invalid_hosts_and_guessable_tokens_do_not_start() {
     let simulator = simulator::spawn(simulator::Options::default()).await.unwrap();
     let home = tempfile::tempdir().unwrap();
     let app = Arc::new(App::new(settings(&simulator, home.path(), &[])).unwrap());
@@ -653,7 +653,7 @@ async fn only_revisions_that_know_it_get_a_first_event_without_data() {
 }
 
 #[tokio::test]
-async fn an_answer_that_came_while_the_client_was_away_is_fetched_later() {
+async fn answer_for_an_absent_client_is_fetched_later() {
     use futures_util::StreamExt;
     let door = Door::open(Life::Time { median: Duration::from_secs(2), sigma: 0.01 }, None, &[]).await;
     let session = Session::open(&door, "sim_a", "2025-11-25").await;
@@ -777,7 +777,7 @@ async fn what_cannot_be_read_is_answered_with_the_id_it_had() {
 }
 
 #[tokio::test]
-async fn callbacks_take_any_content_type_and_an_unreadable_body_means_check_now() {
+async fn callback_with_an_unreadable_body_means_check_now() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let life = Life::Time { median: Duration::from_secs(1), sigma: 0.01 };
     let simulator = simulator::spawn(simulator::Options { life, ..Default::default() }).await.unwrap();

@@ -163,7 +163,15 @@ impl Door {
         let key = ApiKey::new(key).unwrap();
         let intent = Intent::new(&Owner::from(key), operation, now());
         assert!(ledger.insert_intent(&intent, None).await.unwrap().is_none());
-        let job = ledger.accepted(&intent, job_id, &json!({}), Charge::new(Some(7), Some(9_000)), now()).await;
+        let job = ledger
+            .accepted(
+                &intent,
+                pdfco::jobs::JobId::parse(job_id).unwrap(),
+                &json!({}),
+                Charge::new(Some(7), Some(9_000)),
+                now(),
+            )
+            .await;
         let response = pdfco::api::Response { body: content.clone() };
         let seen = pdfco::jobs::Observation::read(&response, now()).unwrap();
         let seen = pdfco::jobs::Observation { is_check: false, ..seen };
@@ -172,7 +180,7 @@ impl Door {
 }
 
 #[tokio::test]
-async fn the_token_and_the_key_are_asked_for_and_the_cookie_holds_neither() {
+async fn page_asks_for_token_and_key_and_cookie_holds_neither() {
     let door = Door::open(Some(TOKEN), None).await;
     let asked = Page::of(door.get("/")).await;
     assert!(asked.status == 200 && asked.is_form(), "{}", asked.text);
@@ -246,7 +254,7 @@ async fn each_key_sees_its_own_jobs_and_leaving_ends_that() {
 }
 
 #[tokio::test]
-async fn on_this_machine_without_a_token_the_servers_jobs_are_shown_at_once() {
+async fn local_page_without_a_token_shows_the_servers_jobs() {
     let door = Door::open(None, Some(OWN)).await;
     let (own, anna) = (door.submit(OWN, 20, None).await, door.submit(ANNA, 20, None).await);
     let shown = Page::of(door.get("/")).await;

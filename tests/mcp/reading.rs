@@ -13,7 +13,7 @@ use serde_json::json;
 const TOKENS_MAX: usize = 25_000;
 
 #[tokio::test]
-async fn three_hundred_pages_are_read_without_one_answer_over_the_limit() {
+async fn three_hundred_pages_are_read_within_the_answer_limit() {
     let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
     let simulator = simulator::spawn(options).await.unwrap();
     let folder = documents();

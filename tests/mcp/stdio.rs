@@ -24,7 +24,7 @@ fn with_job(service: &Handle, seconds: u32) -> (Wire, String) {
 }
 
 #[test]
-fn every_revision_that_starts_with_a_handshake_is_answered_in_its_own_version() {
+fn every_handshake_is_answered_in_its_own_revision() {
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let mut wire = Wire::start(&[]);
         let hello = wire.initialize(version);
@@ -37,7 +37,7 @@ fn every_revision_that_starts_with_a_handshake_is_answered_in_its_own_version() 
 }
 
 #[test]
-fn the_revision_without_a_handshake_is_answered_from_the_first_message_on() {
+fn revision_without_handshake_is_answered_at_once() {
     let mut wire = Wire::start(&[]);
     let meta = json!({"_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -76,7 +76,7 @@ fn the_list_of_tools_is_short_and_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn progress_grows_while_a_call_runs_and_is_silent_after_its_result() {
+async fn progress_grows_and_ends_with_the_result() {
     let service = service().await;
     let (mut wire, id) = with_job(&service, 5);
     let call = |token: Value| json!({"name": "wait_job_completion", "arguments": {"job_id": id, "timeout": 20, "interval": 0.5}, "_meta": token});
@@ -265,7 +265,7 @@ async fn the_end_of_the_input_ends_a_server_with_a_wait_running() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signal_ends_the_server_within_a_second_though_a_wait_runs_and_the_input_is_open() {
+async fn signal_ends_the_server_within_a_second_during_a_wait() {
     let service = service().await;
     let (mut wire, id) = with_job(&service, 60);
     wire.request(
@@ -334,7 +334,7 @@ async fn jobs_are_resources_and_prompts_and_their_ids_are_completed() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_with_the_id_it_had_as_often_as_it_comes() {
+fn unreadable_messages_are_answered_with_their_id() {
     let mut wire = Wire::start(&[]);
     wire.initialize("2025-11-25");
     for (line, id) in [
@@ -422,7 +422,7 @@ fn call(id: i64, tool: &str, arguments: Value) -> Value {
 
 #[cfg(unix)]
 #[test]
-fn a_client_that_reads_no_more_ends_the_server_and_nothing_is_submitted() {
+fn client_that_stops_reading_ends_the_server() {
     use std::io::{BufReader, Write};
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let service = runtime.block_on(service());

@@ -200,7 +200,7 @@ async fn an_unknown_task_and_one_of_another_key_are_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_whose_job_is_forgotten_is_forgotten_with_it_whoever_asks() {
+async fn task_is_forgotten_with_its_job_for_every_caller() {
     let service = service().await;
     let folder = tempfile::tempdir().unwrap();
     let mut wire = newer(&service, Some(&folder));
@@ -230,7 +230,7 @@ async fn a_task_whose_job_is_forgotten_is_forgotten_with_it_whoever_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_task_stays_cancelled_and_its_job_is_not_looked_at_any_more() {
+async fn cancelled_task_stays_cancelled_and_is_not_checked() {
     let service = service().await;
     let mut wire = newer(&service, None);
     let created = wire.ask("tools/call", modern(call("submit_job", page(600)), true));
@@ -301,7 +301,7 @@ async fn whoever_listens_hears_of_a_task_until_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_leaves_its_task_behind_leaves_no_looking_behind() {
+async fn abandoned_task_is_not_polled() {
     let service = service().await;
     let folder = tempfile::tempdir().unwrap();
     let mut wire = newer(&service, Some(&folder));
@@ -352,7 +352,7 @@ async fn only_the_revision_of_2025_11_25_is_told_of_its_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_whose_client_declares_the_extension_is_answered_as_ever() {
+async fn session_with_the_extension_is_answered_as_before() {
     let service = service().await;
     for revision in ["2025-06-18", "2025-11-25"] {
         let mut wire = newer(&service, None);
@@ -367,7 +367,7 @@ async fn a_session_whose_client_declares_the_extension_is_answered_as_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_by_request_is_created_asked_about_waited_for_and_listed() {
+async fn requested_task_is_created_read_waited_for_and_listed() {
     let service = service().await;
     let mut wire = older(&service);
     let created = task(&mut wire, "submit_job", page(2), json!({"ttl": 60_000}));

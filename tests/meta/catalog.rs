@@ -236,7 +236,7 @@ fn assert_names_exist(at: &str, text: &str, tools: &[Value]) {
 }
 
 #[tokio::test]
-async fn a_stranger_learns_when_to_use_a_tool_what_instead_and_what_it_costs() {
+async fn descriptions_say_when_what_instead_and_what_it_costs() {
     let tools = listed(&[("PDFCO_TOOLSETS", "all")]).await;
     let core: Vec<Value> = listed(&[]).await.iter().map(|tool| tool["name"].clone()).collect();
     for tool in &tools {
@@ -285,7 +285,7 @@ fn prices_stand_once_and_claim_no_more_than_is_known() {
 }
 
 #[tokio::test]
-async fn the_instructions_fit_every_client_and_name_only_what_is_there() {
+async fn instructions_fit_every_client_and_name_what_exists() {
     let (instructions, core) = greeted(&[]).await;
     assert!(instructions.chars().count() <= 1_500, "{} characters", instructions.chars().count());
     assert!(!instructions.contains("  ") && instructions.ends_with('.'));
@@ -858,7 +858,7 @@ fn golden_request(operation: &Operation) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_official_tool_is_there_with_its_arguments_and_its_own_key() {
+async fn every_official_tool_has_a_counterpart_with_its_arguments() {
     let bench = &Bench::new(&[("PDFCO_TOOLSETS", "all")]).await;
     let assistant =
         &Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();
@@ -953,7 +953,7 @@ async fn tools_that_are_not_shown_answer_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_server_shows_and_does_nothing_that_spends_or_writes() {
+async fn read_only_server_neither_spends_nor_writes() {
     let bench = Bench::new(&[("PDFCO_TOOLSETS", "all"), ("PDFCO_READ_ONLY", "true")]).await;
     let assistant =
         Assistant::start(pdfco::serve::stdio::in_process(Arc::clone(&bench.app)).0, |_, _| {}).await.unwrap();

@@ -30,7 +30,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
 ];
 
 /// Leaves that every module may import.
-const LEAVES: &[&str] = &["charge", "clock", "error", "hint", "json_ext", "next_step", "secret", "tenant"];
+const LEAVES: &[&str] = &["charge", "clock", "error", "hint", "json_ext", "next_step", "secret", "tenant", "text"];
 
 /// A module, and the modules that it may import beside the leaves. Each line may name what stands above it.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("next_step", &[]),
     ("secret", &[]),
     ("tenant", &[]),
+    ("text", &[]),
     ("catalog", &[]),
     ("config", &["catalog"]),
     ("telemetry", &["config"]),
@@ -85,21 +86,28 @@ impl Source {
     }
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
+fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let path = path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/");
-                found.push(Source { path, text });
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+                false => {}
             }
         }
     }
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |path: PathBuf| Source {
+        text: std::fs::read_to_string(&path).unwrap(),
+        path: path.strip_prefix(&root).unwrap().display().to_string().replace('\\', "/"),
+    };
+    let found: Vec<Source> = rust_files(&root).into_iter().map(read).collect();
     assert!(found.len() > 50, "the sources were not found");
     found
 }
@@ -164,4 +172,69 @@ fn every_file_says_first_what_it_is() {
     for source in sources() {
         assert!(source.text.starts_with("//! "), "src/{}", source.path);
     }
+}
+
+/// A text for people must not name a tool, and one for assistants no command: `next_step.rs` has the words of both.
+#[test]
+fn only_the_mcp_server_and_hints_name_tools() {
+    let sources = sources();
+    let tools: Vec<&str> = sources
+        .iter()
+        .filter_map(|source| source.path.strip_prefix("mcp/tools/")?.strip_suffix(".rs"))
+        .filter(|name| !["mod", "declaration", "job_card"].contains(name))
+        .collect();
+    assert!(tools.len() > 8, "{tools:?}");
+    let mut astray = Vec::new();
+    for Source { path, text } in
+        sources.iter().filter(|Source { path, .. }| !path.starts_with("mcp/") && path != "next_step.rs")
+    {
+        for (index, line) in text.lines().enumerate() {
+            astray.extend(
+                tools
+                    .iter()
+                    .filter(|tool| line.contains(**tool))
+                    .map(|tool| format!("src/{path}:{}: {tool}", index + 1)),
+            );
+        }
+    }
+    assert!(astray.is_empty(), "{astray:#?}");
+}
+
+/// Words that say who does what to whom where a term of the glossary in CONTRIBUTING says what happens.
+const AVOIDED: &[&str] = &[
+    "whoever", "nobody", "somebody", "anybody", "told", "heard", "hears", "refuge", "dialect", "dialects", "door",
+    "doors",
+];
+
+#[test]
+fn the_sources_keep_to_the_glossary() {
+    let mut found = Vec::new();
+    for Source { path, text } in sources() {
+        for (index, line) in text.lines().enumerate() {
+            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            found.extend(
+                words
+                    .find(|word| AVOIDED.contains(&word.to_ascii_lowercase().as_str()))
+                    .map(|word| format!("src/{path}:{}: {word}", index + 1)),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn functions_have_names_of_at_most_60_characters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut long = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        for path in rust_files(&root.join(folder)) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text.lines().filter_map(|line| line.split_once("fn ")?.1.split(['(', '<']).next());
+            let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            long.extend(
+                names.filter(is_name).filter(|name| name.len() > 60).map(|name| format!("{}: {name}", path.display())),
+            );
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }

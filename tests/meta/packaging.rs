@@ -363,7 +363,7 @@ fn jobs(workflow: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn only_a_pushed_tag_publishes_and_nothing_foreign_is_built_where_that_happens() {
+fn only_a_pushed_tag_publishes() {
     let mut publishing = BTreeSet::new();
     for (name, text) in WORKFLOWS.iter().flat_map(|workflow| jobs(workflow)) {
         if ["id-token: write", "contents: write", "packages: write", "attestations: write"]

@@ -185,7 +185,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_result_is_saved_whole_with_its_hash_and_for_its_owner_alone() {
+async fn result_is_saved_whole_hashed_and_private() {
     let body = content(300_000);
     let storage = Storage::new(vec![whole(&body)]).await;
     let place = Place::new();
@@ -235,7 +235,7 @@ async fn a_cut_download_goes_on_where_it_was_cut() {
 }
 
 #[tokio::test]
-async fn a_storage_that_ignores_ranges_or_changed_its_file_is_read_from_the_start() {
+async fn ignored_range_or_changed_file_restarts_the_download() {
     let (old, new) = (content(100_000), content(90_000).into_iter().rev().collect::<Vec<_>>());
     let unsatisfiable =
         answer("416 Range Not Satisfiable", &["Content-Length: 0", "Content-Range: bytes */90000"], b"");
@@ -299,7 +299,7 @@ async fn a_length_that_never_arrives_is_a_failure_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_by_its_length_or_while_it_streams() {
+async fn too_large_is_refused_by_length_or_while_streaming() {
     let body = content(20_000);
     let place = Place::new();
     let storage = Storage::new(vec![whole(&body)]).await;
@@ -501,7 +501,7 @@ fn presigned(upload_link: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_connection() {
+async fn upload_is_repeated_after_a_broken_connection() {
     let done = answer("200 OK", &["Content-Length: 0"], b"");
     let broken = Answer { head: String::new(), body: Vec::new(), hangs: false };
     let storage = Storage::new(vec![presigned("BASE/put/report.pdf?sig=a"), broken, done]).await;
@@ -536,7 +536,7 @@ async fn a_file_is_uploaded_as_it_was_signed_and_sent_again_after_a_broken_conne
 }
 
 #[tokio::test]
-async fn an_upload_goes_only_to_known_hosts_and_only_as_the_file_was_judged() {
+async fn upload_goes_to_known_hosts_with_the_judged_file() {
     let storage = Storage::new(vec![presigned("https://evil.test/put?canary")]).await;
     let place = Place::new();
     let path = place.folder.join("a.pdf");

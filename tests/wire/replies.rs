@@ -10,7 +10,7 @@ use pdfco::charge::Charge;
 use pdfco::clock::now;
 use pdfco::error::Kind;
 use pdfco::jobs::ledger::Intent;
-use pdfco::jobs::{Observation, Source};
+use pdfco::jobs::{JobId, Observation, Source};
 use pdfco::simulator;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -120,7 +120,7 @@ fn every_reply_to_a_check_is_in_a_table() {
 }
 
 #[tokio::test]
-async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
+async fn check_reports_every_end_state_without_an_error() {
     join_all(CHECKS.iter().map(async |row| {
         let (server, name) = (MockServer::start().await, row.file);
         at(&server, CHECK, reply(200, &format!("job_check/{name}.json"))).await;
@@ -146,7 +146,7 @@ async fn a_check_tells_the_state_and_is_no_error_whatever_became_of_the_job() {
 }
 
 #[tokio::test]
-async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
+async fn wait_ends_on_terminal_states_alone() {
     join_all(CHECKS.iter().map(async |row| {
         let (server, name) = (MockServer::start().await, row.file);
         once_at(&server, CHECK, reply(200, "job_check/working.json")).await;
@@ -182,7 +182,7 @@ async fn a_wait_ends_at_once_on_an_end_and_goes_on_for_everything_else() {
 }
 
 #[tokio::test]
-async fn a_check_without_a_state_is_an_upstream_error_that_shows_what_it_cost() {
+async fn check_without_a_state_is_an_error_with_its_cost() {
     for (name, credits) in STATELESS {
         let server = MockServer::start().await;
         at(&server, CHECK, reply(200, &format!("job_check/{name}.json"))).await;
@@ -248,7 +248,7 @@ async fn every_shape_of_a_refusal_is_told_as_one_kind() {
 }
 
 #[tokio::test]
-async fn a_refused_submit_leaves_no_job_behind_and_one_of_unknown_fate_does() {
+async fn only_a_submit_of_unknown_fate_leaves_a_job() {
     for (status, traces) in [(400, 0), (402, 0), (500, 1)] {
         let server = MockServer::start().await;
         at(&server, TEXT, reply(status, &format!("errors/{status}.json"))).await;
@@ -261,7 +261,7 @@ async fn a_refused_submit_leaves_no_job_behind_and_one_of_unknown_fate_does() {
 }
 
 #[tokio::test]
-async fn a_submit_that_was_asked_to_slow_down_is_sent_once_more_after_the_time_it_was_told() {
+async fn submit_after_429_is_repeated_once_after_its_delay() {
     let server = MockServer::start().await;
     once_at(&server, TEXT, reply(429, "errors/429.json").insert_header("Retry-After", "1")).await;
     at(&server, TEXT, reply(200, "submit/accepted.json")).await;
@@ -274,7 +274,7 @@ async fn a_submit_that_was_asked_to_slow_down_is_sent_once_more_after_the_time_i
 }
 
 #[tokio::test]
-async fn a_submit_that_failed_inside_the_service_is_not_repeated_and_may_have_been_charged() {
+async fn submit_after_500_is_not_repeated() {
     for (status, name) in
         [(500, "errors/500.json"), (502, "errors/gateway_html.html"), (200, "errors/gateway_html.html")]
     {
@@ -452,7 +452,7 @@ async fn what_ended_is_never_asked_about_again_unless_it_is_wished() {
 }
 
 #[tokio::test]
-async fn the_same_client_request_id_is_the_same_job_and_is_paid_for_once() {
+async fn same_client_request_id_is_paid_for_once() {
     let server = MockServer::start().await;
     at(&server, TEXT, reply(200, "submit/accepted.json").set_delay(Duration::from_millis(100))).await;
     let product = Product::new(&server.uri(), KEY);
@@ -516,7 +516,7 @@ async fn a_check_is_repeated_through_passing_failures() {
 }
 
 #[tokio::test]
-async fn a_link_into_a_private_network_is_refused_before_anything_leaves() {
+async fn link_into_a_private_network_is_refused_before_sending() {
     // The public service is never spoken to: the refusal comes first, and nothing is written down.
     let product = Product::new("https://api.pdf.co", KEY);
     for link in
@@ -593,7 +593,7 @@ async fn a_submit_given_up_before_it_left_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_id_that_nobody_knows_is_listed_only_when_asked_for_and_cannot_be_cancelled() {
+async fn unknown_id_is_listed_only_on_request() {
     let server = MockServer::start().await;
     at(&server, CHECK, reply(200, "job_check/unknown.json")).await;
     let product = Product::new(&server.uri(), KEY);
@@ -686,7 +686,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         let intent = Intent { callback_hash: Some(callback_hash), ..Intent::new(key, "pdf_to_text", submitted_at) };
         let ledger = jobs.ledger();
         ledger.insert_intent(&intent, None).await.unwrap();
-        let job = ledger.accepted(&intent, JOB, &json!({}), Charge::NONE, submitted_at).await;
+        let job = ledger.accepted(&intent, JobId::parse(JOB).unwrap(), &json!({}), Charge::NONE, submitted_at).await;
         if let Some(seconds) = past.checked_at {
             let reply = Response { body: json!({"status": "working"}) };
             let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();

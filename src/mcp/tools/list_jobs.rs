@@ -11,11 +11,12 @@ use serde_json::{Map, Value};
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller, ListRequest};
-use crate::catalog::{Param, ParamKind, shorten};
+use crate::catalog::{Param, ParamKind};
 use crate::clock::{Millis, now};
 use crate::error::{Error, Result};
 #[cfg(test)]
 use crate::jobs::JobStatus;
+use crate::text::shorten;
 
 const JOBS_DEFAULT: u32 = 20;
 const JOBS_MAX: u32 = 100;

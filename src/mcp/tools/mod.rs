@@ -121,7 +121,7 @@ pub async fn call(app: &Arc<App>, caller: &Caller, found: Found, given: Map<Stri
 pub fn unknown_tool(name: &str) -> String {
     let names = ALL.iter().map(|tool| tool.name).chain(catalog::all().map(|operation| operation.name));
     let near = nearest(name, names, 3);
-    let shown = catalog::shorten(name, 60);
+    let shown = crate::text::shorten(name, 60);
     if near.is_empty() {
         format!("There is no tool named `{shown}`.")
     } else {

@@ -12,7 +12,7 @@
     if (place && place.textContent !== words) place.textContent = words;
   };
 
-  // The form: a refusal is told without emptying the fields.
+  // The form: a refusal is shown without emptying the fields.
   const form = byId("enter");
   if (form) {
     form.addEventListener("submit", async (event) => {
@@ -24,8 +24,8 @@
         const body = new URLSearchParams(new FormData(form));
         const answer = await fetch(form.action, { method: "POST", body, signal: AbortSignal.timeout(PATIENCE) });
         if (answer.ok) return location.replace("./");
-        const told = byId("message", new DOMParser().parseFromString(await answer.text(), "text/html"));
-        put("message", told ? told.textContent : "The server refused this.");
+        const message = byId("message", new DOMParser().parseFromString(await answer.text(), "text/html"));
+        put("message", message ? message.textContent : "The server refused this.");
       } catch {
         put("message", "The server cannot be reached.");
       }
@@ -88,7 +88,7 @@
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
 
-  // What tells whether a part is another one: everything but its running clocks.
+  // What decides whether a part is another one: everything but its running clocks.
   const source = (part) => {
     const copy = part.cloneNode(true);
     for (const clock of copy.querySelectorAll("[data-elapsed]")) {

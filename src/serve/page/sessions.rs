@@ -44,7 +44,7 @@ pub struct Sessions {
 
 #[derive(Default)]
 struct State {
-    /// By digest of the session's id: what is looked up is not what was sent, so timing tells nothing about ids.
+    /// By digest of the session's id: what is looked up is not what was sent, so timing reveals nothing about ids.
     sessions: HashMap<[u8; 32], Session>,
 }
 
@@ -55,7 +55,7 @@ struct Session {
 }
 
 impl Sessions {
-    /// Nobody yet.
+    /// No sessions yet.
     pub fn new(limits: Limits) -> Sessions {
         Sessions { limits, state: Mutex::default() }
     }
@@ -69,7 +69,7 @@ impl Sessions {
             || now.saturating_duration_since(session.opened) >= self.limits.lifetime
     }
 
-    /// Lets somebody in; gives the session's id, which is random and kept nowhere else.
+    /// Starts a session; gives its id, which is random and kept nowhere else.
     pub fn open(&self, viewer: Viewer, now: Instant) -> String {
         let id = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let mut state = self.state();

@@ -121,7 +121,7 @@ async fn send(world: &World, id: &str, entry: &Entry, headers: &HeaderMap) -> Re
     let Ok(mut file) = tokio::fs::File::open(world.files.path(id)).await else { return gone() };
     let tag = etag(&entry.sha256);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // A range of another version of the file is no use to anybody: then all of it is sent.
+    // A range of another version of the file is of no use: then all of it is sent.
     let same = text(header::IF_RANGE).is_none_or(|wanted| wanted == tag);
     let range = text(header::RANGE).filter(|_| same).and_then(|range| read_range(range, entry.bytes));
     let (status, first, length) = match range {

@@ -80,7 +80,7 @@ fn page(word: &str, base: u32, count: u32) -> Result<u32, Refusal> {
 }
 
 fn invalid(item: &str) -> Refusal {
-    Refusal::new(450, format!("Invalid page range: `{}`.", crate::catalog::shorten(item, 40)))
+    Refusal::new(450, format!("Invalid page range: `{}`.", crate::text::shorten(item, 40)))
 }
 
 #[cfg(test)]
