@@ -3,11 +3,12 @@
 use std::io::SeekFrom;
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio_util::bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::off_runtime;
+use super::digest::RunningDigest;
 use super::follow::{Limits, OnBytes, Sink, follow};
 use super::hosts::Hosts;
 use super::refusals::too_large;
@@ -85,7 +86,7 @@ pub async fn save_text(text: &Text, target: &Target, overwrite: bool) -> Result<
     if let Some(left) = sink.bytes_left.filter(|left| bytes > *left) {
         return Err(too_large("The result", bytes, left));
     }
-    sink.take(text.text.as_bytes()).await?;
+    sink.take(Bytes::copy_from_slice(text.text.as_bytes())).await?;
     let sha256 = sink.finish(overwrite).await?;
     Ok(Saved { path: target.path().to_owned(), bytes, sha256, mime_type: text.mime_type.clone(), resumed: 0 })
 }
@@ -101,7 +102,7 @@ fn cancelled() -> Error {
 /// The temporary file, its hash, and where it belongs.
 struct Disk {
     file: BufWriter<tokio::fs::File>,
-    hash: Sha256,
+    hash: RunningDigest,
     part: Part,
     target: Target,
     bytes_left: Option<u64>,
@@ -117,7 +118,7 @@ impl Disk {
             let bytes_left = target.bytes_left();
             let (file, part) = target.create_part()?;
             let file = BufWriter::with_capacity(WRITE_BYTES, tokio::fs::File::from_std(file));
-            Ok(Disk { file, hash: Sha256::new(), part, target, bytes_left })
+            Ok(Disk { file, hash: RunningDigest::new(), part, target, bytes_left })
         })
         .await
     }
@@ -126,6 +127,7 @@ impl Disk {
     async fn finish(self, overwrite: bool) -> Result<String> {
         let Disk { mut file, hash, part, target, .. } = self;
         file.flush().await.map_err(|error| target.unwritable(&error))?;
+        let sha256 = hash.finish().await?;
         let file = file.into_inner().into_std().await;
         // The part goes along: when the caller gives up meanwhile, this step still ends cleanly.
         off_runtime(move || {
@@ -136,13 +138,13 @@ impl Disk {
             target.publish(&part, overwrite)
         })
         .await?;
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sha256)
     }
 }
 
 impl Sink for Disk {
     async fn restart(&mut self) -> Result<()> {
-        self.hash = Sha256::new();
+        self.hash = RunningDigest::new();
         let emptied = async {
             self.file.flush().await?;
             self.file.get_mut().set_len(0).await?;
@@ -151,9 +153,9 @@ impl Sink for Disk {
         emptied.await.map(|_| ()).map_err(|error| self.target.unwritable(&error))
     }
 
-    async fn take(&mut self, bytes: &[u8]) -> Result<bool> {
-        self.hash.update(bytes);
-        self.file.write_all(bytes).await.map_err(|error| self.target.unwritable(&error))?;
+    async fn take(&mut self, bytes: Bytes) -> Result<bool> {
+        self.hash.update(bytes.clone()).await?;
+        self.file.write_all(&bytes).await.map_err(|error| self.target.unwritable(&error))?;
         Ok(true)
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::Instant;
+use tokio_util::bytes::Bytes;
 
 use super::hosts::Hosts;
 use super::refusals::too_large;
@@ -35,7 +36,7 @@ pub(super) trait Sink: Send {
     /// Forgets everything taken so far.
     fn restart(&mut self) -> impl Future<Output = Result<()>> + Send;
     /// Takes the next bytes; `false` ends the transfer without an error.
-    fn take(&mut self, bytes: &[u8]) -> impl Future<Output = Result<bool>> + Send;
+    fn take(&mut self, bytes: Bytes) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// A transfer that came to its end.
@@ -141,7 +142,7 @@ pub(super) async fn follow(
                             if entity.total.is_some_and(|total| bytes > total) {
                                 return Err(confused());
                             }
-                            if !sink.take(&piece).await? {
+                            if !sink.take(piece).await? {
                                 return Ok(None);
                             }
                             on_bytes(bytes, entity.total);

@@ -4,7 +4,8 @@
 //! opened relative to a folder that is held open (`root.rs`).
 
 mod blocking;
-pub mod download;
+pub mod digest;
+mod download;
 mod follow;
 pub mod hosts;
 mod local_file;

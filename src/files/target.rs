@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Dir, OpenOptions};
 use sha2::{Digest, Sha256};
 
+use super::digest::hex;
 use super::local_file::Location;
 use super::quota::Quota;
 use super::root::open_file;
@@ -83,7 +84,7 @@ impl Target {
             hash.update(chunk.get(..count).unwrap_or_default());
             bytes = bytes.saturating_add(count as u64);
         }
-        Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok((bytes, hex(&hash.finalize())))
     }
 
     /// Bytes that may still be written, where there is a quota. Touches the disk.

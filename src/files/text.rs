@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::bytes::Bytes;
 
 use super::follow::{Followed, Limits, Sink, follow};
 use super::hosts::Hosts;
@@ -126,8 +127,8 @@ impl Sink for Memory {
         Ok(())
     }
 
-    async fn take(&mut self, bytes: &[u8]) -> Result<bool> {
-        self.bytes.extend_from_slice(bytes);
+    async fn take(&mut self, bytes: Bytes) -> Result<bool> {
+        self.bytes.extend_from_slice(&bytes);
         if !self.is_judged && self.bytes.len() >= SNIFFED_BYTES {
             self.is_judged = true;
             return Ok(self.is_wanted());
