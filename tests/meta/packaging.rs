@@ -443,3 +443,56 @@ fn a_container_keeps_its_ledger() {
         }
     }
 }
+
+/// Files outside of `src/` that are part of the binary, as its sources name them.
+fn included_files() -> BTreeSet<String> {
+    let mut folders = vec![root().join("src")];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let named = source.split("include_").skip(1).filter_map(|rest| {
+                    let (kind, rest) = rest.split_once("!(\"")?;
+                    matches!(kind, "str" | "bytes").then(|| rest.split('"').next().unwrap_or_default().to_owned())
+                });
+                let outside = named.filter_map(|name| {
+                    let whole = folder.join(name).canonicalize().ok()?;
+                    Some(whole.strip_prefix(root().canonicalize().ok()?).ok()?.to_str()?.to_owned())
+                });
+                found.extend(outside.filter(|file: &String| !file.starts_with("src/")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_is_inside_the_binary_is_in_every_source_package() {
+    let manifest: toml_edit::DocumentMut = text("Cargo.toml").parse().unwrap();
+    let crate_files: Vec<String> = manifest["package"]["include"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|file| Some(file.as_str()?.trim_start_matches('/').to_owned()))
+        .collect();
+    let ignored = text("packaging/docker/Dockerfile.dockerignore");
+    let context: Vec<String> = ignored.lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect();
+    let dockerfile = text("packaging/docker/Dockerfile");
+    let copied: Vec<String> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let files = included_files();
+    assert!(files.contains("skills/pdfco/SKILL.md"), "the sources are read: {files:?}");
+    for file in files {
+        let is_in = |list: &[String]| list.iter().any(|one| file == *one || file.starts_with(&format!("{one}/")));
+        assert!(is_in(&crate_files), "Cargo.toml's include lacks {file}");
+        assert!(is_in(&context), "the image's build context lacks {file}");
+        assert!(is_in(&copied), "the image's build does not copy {file}");
+    }
+}
