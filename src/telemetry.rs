@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -28,22 +28,38 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 /// The protocol library logs arguments below `warn`, and at `warn` whole addresses of requests that it refuses: it is
 /// silent unless it is named, and never says more than warnings.
 pub fn init(filter: &str, format: LogFormat) {
+    let (lines, is_broken) = lines(filter, format, Stderr);
+    let started = tracing_subscriber::registry().with(lines).try_init();
+    if is_broken && started.is_ok() {
+        tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
+    }
+}
+
+/// What writes lines that pass `filter`, and whether the filter could not be parsed.
+fn lines<W>(filter: &str, format: LogFormat, writer: W) -> (Box<dyn Layer<Registry> + Send + Sync>, bool)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let named = filter.contains("rmcp");
     let directives = if named { filter.to_owned() } else { format!("{filter},rmcp=off") };
-    let (parsed, broken) = match EnvFilter::try_new(&directives) {
+    let (parsed, is_broken) = match EnvFilter::try_new(&directives) {
         Ok(parsed) => (parsed, false),
         Err(_) => (EnvFilter::new("warn,rmcp=off"), true),
     };
     let capped = filter_fn(|metadata| *metadata.level() <= Level::WARN || !is_protocol_library(metadata.target()));
-    let lines = tracing_subscriber::fmt::layer().with_writer(Stderr).with_ansi(false).log_internal_errors(false);
+    let shown = parsed.or(filter_fn(is_own_span)).and(capped);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).log_internal_errors(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.with_filter(parsed).with_filter(capped).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(parsed).with_filter(capped).boxed(),
+        LogFormat::Text => lines.with_filter(shown).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(shown).boxed(),
     };
-    let started = tracing_subscriber::registry().with(lines).try_init();
-    if broken && started.is_ok() {
-        tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
-    }
+    (lines, is_broken)
+}
+
+/// Whether this is a span of ours that says which job a line is about: kept whatever is logged, as a warning within it
+/// would name no job otherwise.
+fn is_own_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::INFO && metadata.target().starts_with("pdfco")
 }
 
 fn is_protocol_library(target: &str) -> bool {
@@ -190,5 +206,33 @@ mod tests {
         assert!(throttle.allows() && !throttle.allows());
         let always = Throttle::new(Duration::ZERO);
         assert!(always.allows() && always.allows());
+    }
+
+    #[test]
+    fn a_warning_names_the_job_of_its_span_at_the_default_level() {
+        #[derive(Clone, Default)]
+        struct Shared(std::sync::Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let output = Shared::default();
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let writer = output.clone();
+            let (lines, _) = lines("warn", format, move || writer.clone());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+                let _span = tracing::info_span!("wait", job_id = "J1", operation = "pdf_to_text").entered();
+                tracing::info!("not shown");
+                tracing::warn!("shown");
+            });
+            let text = String::from_utf8(std::mem::take(&mut *output.0.lock().unwrap())).unwrap();
+            assert!(!text.contains("not shown") && text.contains("shown"), "{text}");
+            assert!(text.contains("J1") && text.contains("pdf_to_text"), "{text}");
+        }
     }
 }

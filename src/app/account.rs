@@ -1,6 +1,7 @@
 //! The account: uploads to its storage, its balance and what was spent.
 
 use serde_json::json;
+use tracing::Instrument;
 
 use super::{Answer, App, Caller, Event, or_cancelled};
 use crate::error::{Error, Kind, Result};
@@ -20,7 +21,8 @@ impl App {
         caller.emit(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
         let uploading =
             upload(&self.jobs, &self.client, &self.hosts, &caller.owner, &file, name, self.config.max_file_bytes);
-        let uploaded = or_cancelled(&caller.cancel, uploading).await?;
+        let span = tracing::info_span!("upload", operation = "file_upload", tenant = %caller.owner.tenant);
+        let uploaded = or_cancelled(&caller.cancel, uploading.instrument(span)).await?;
         let tips = hint![
             "Pass ",
             NextStep::Field { name: "content.url".into(), meaning: "the link".into() },

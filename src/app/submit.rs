@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::estimate::needs_consent;
 use super::follow_up::{FollowUp, GRACE};
@@ -134,7 +135,8 @@ impl App {
             Some(sources) => {
                 let until = caller.max_wait.map(|max| began + max);
                 let ready = self.with_sources(caller, arguments.body, sources, judged, until);
-                match Box::pin(ready).await.map_err(|error| error.with_charge(charge))? {
+                let span = tracing::info_span!("upload", operation = operation.name, tenant = %caller.owner.tenant);
+                match Box::pin(ready.instrument(span)).await.map_err(|error| error.with_charge(charge))? {
                     Ready::Body(body, cost) => {
                         charge.add(cost);
                         body

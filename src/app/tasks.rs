@@ -249,6 +249,7 @@ impl App {
             tracing::warn!(
                 limit = POLLERS_MAX,
                 job_id,
+                tenant = %caller.owner.tenant,
                 "background poller limit reached; the job of a task is not polled"
             );
             return;

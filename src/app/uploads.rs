@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{App, Caller, Event};
 use crate::charge::Charge;
@@ -123,7 +124,7 @@ impl App {
 
     fn start_upload(&self, caller: &Caller, file: &LocalFile, modified: Option<SystemTime>) -> Upload {
         let (app, owner, file) = (self.clone(), caller.owner.clone(), file.clone());
-        let task = tokio::spawn(async move {
+        let uploading = async move {
             let max_bytes = app.config.max_file_bytes;
             let uploaded = upload(&app.jobs, &app.client, &app.hosts, &owner, &file, None, max_bytes).await?;
             if state_of(&file).await != Some((file.bytes, modified)) {
@@ -135,7 +136,8 @@ impl App {
                 .with_charge(uploaded.charge));
             }
             Ok(uploaded)
-        });
+        };
+        let task = tokio::spawn(uploading.in_current_span());
         task.map(|outcome| {
             Arc::new(outcome.unwrap_or_else(|_| Err(Error::internal("An upload stopped unexpectedly."))))
         })

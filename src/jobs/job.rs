@@ -72,8 +72,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// The span of work on this job, for the log.
-    pub(super) fn span(&self, what: &'static str, owner: &Owner) -> tracing::Span {
+    /// The span of work on this job: what is logged within it names the job.
+    pub(crate) fn span(&self, what: &'static str, owner: &Owner) -> tracing::Span {
         tracing::info_span!("job", what, job_id = self.id(), operation = self.operation, tenant = %owner.tenant)
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::job_id::{ID_BYTES_MAX, IntentId, JobId, valid_id};
 use super::ledger::{Admission, Intent, nothing_sent};
@@ -140,61 +141,65 @@ impl Jobs {
             callback_hash: callback.as_ref().map(|callback| callback.hash.clone()),
             ..Intent::new(owner, operation.name, at)
         };
-        let admission = self.admission(owner, operation).await;
-        let ledger = &self.core.ledger;
-        let mut tries = 0;
-        while let Some(job) = ledger.insert_intent(&intent, admission).await.map_err(nothing_sent)? {
-            // Another submit took the id while this one uploaded its files: the same rule decides as in `prepare`.
-            let earlier = match client_request_id {
-                Some(id) => self.repeat_of(owner, id, &intent.request_hash).await?,
-                None => Some(job),
-            };
-            tries += 1;
-            match earlier {
-                Some(job) => return Ok(Submitted { job, charge: Charge::NONE, is_repeat: true, twin: None }),
-                // The earlier one was refused meanwhile and left no row: the id is free again.
-                None if tries < INTEND_TRIES => {}
-                None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
-            }
-        }
-        let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
-        let twin =
-            ledger.same_request(&owner.tenant, &intent.request_hash, &intent.intent_id, since).await.ok().flatten();
-
-        if let Some(body) = body.as_object_mut() {
-            if operation.run == Run::Job {
-                body.insert("async".into(), json!(true));
-            }
-            if let Some(callback) = callback {
-                body.insert("callback".into(), json!(callback.url));
-                secrets.push(callback.secret);
-            }
-        }
-        self.core.secrets.keep(&intent.intent_id, &owner.key, &secrets);
-        let marking = Marking::default();
-        let before_send = Some(self.before_send(&intent.intent_id, &marking));
-        let call = Call { cancel, before_send, ..call_for(operation, body, secrets) };
-        match self.core.client.send(&owner.key, &call).await {
-            Ok(reply) => {
-                let charge = reply.charge().counted();
-                let job = self.record(&intent, operation, &reply, charge).await?;
-                Ok(Submitted { job, charge, is_repeat: false, twin })
-            }
-            Err(error) => {
-                // What kept the request from being sent says more than that it was not.
-                let error = marking.take().map_or(error, nothing_sent);
-                let upstream = error.upstream();
-                let credits = upstream.and_then(|body| api::response::credits_in(body, "credits"));
-                let job_id = upstream.and_then(api::response::job_id_in).and_then(|id| JobId::parse(&id).ok());
-                // A failure that names a job: what became of it can be asked.
-                let error = if job_id.is_some() { error.with_unknown_fate() } else { error };
-                ledger.not_accepted(&intent, &error, Charge::new(credits, None), now()).await;
-                if let Some(job_id) = job_id {
-                    ledger.named(&intent.intent_id, &job_id).await;
+        let span = tracing::info_span!("submit", job_id = %intent.intent_id, operation = operation.name, tenant = %owner.tenant);
+        let sending = async move {
+            let admission = self.admission(owner, operation).await;
+            let ledger = &self.core.ledger;
+            let mut tries = 0;
+            while let Some(job) = ledger.insert_intent(&intent, admission).await.map_err(nothing_sent)? {
+                // Another submit took the id while this one uploaded its files: the same rule decides as in `prepare`.
+                let earlier = match client_request_id {
+                    Some(id) => self.repeat_of(owner, id, &intent.request_hash).await?,
+                    None => Some(job),
+                };
+                tries += 1;
+                match earlier {
+                    Some(job) => return Ok(Submitted { job, charge: Charge::NONE, is_repeat: true, twin: None }),
+                    // The earlier one was refused meanwhile and left no row: the id is free again.
+                    None if tries < INTEND_TRIES => {}
+                    None => return Err(Error::internal("A client_request_id was taken and freed too often.")),
                 }
-                Err(error)
             }
-        }
+            let since = at.saturating_sub(SAME_REQUEST_WITHIN.as_millis() as i64);
+            let twin =
+                ledger.same_request(&owner.tenant, &intent.request_hash, &intent.intent_id, since).await.ok().flatten();
+
+            if let Some(body) = body.as_object_mut() {
+                if operation.run == Run::Job {
+                    body.insert("async".into(), json!(true));
+                }
+                if let Some(callback) = callback {
+                    body.insert("callback".into(), json!(callback.url));
+                    secrets.push(callback.secret);
+                }
+            }
+            self.core.secrets.keep(&intent.intent_id, &owner.key, &secrets);
+            let marking = Marking::default();
+            let before_send = Some(self.before_send(&intent.intent_id, &marking));
+            let call = Call { cancel, before_send, ..call_for(operation, body, secrets) };
+            match self.core.client.send(&owner.key, &call).await {
+                Ok(reply) => {
+                    let charge = reply.charge().counted();
+                    let job = self.record(&intent, operation, &reply, charge).await?;
+                    Ok(Submitted { job, charge, is_repeat: false, twin })
+                }
+                Err(error) => {
+                    // What kept the request from being sent says more than that it was not.
+                    let error = marking.take().map_or(error, nothing_sent);
+                    let upstream = error.upstream();
+                    let credits = upstream.and_then(|body| api::response::credits_in(body, "credits"));
+                    let job_id = upstream.and_then(api::response::job_id_in).and_then(|id| JobId::parse(&id).ok());
+                    // A failure that names a job: what became of it can be asked.
+                    let error = if job_id.is_some() { error.with_unknown_fate() } else { error };
+                    ledger.not_accepted(&intent, &error, Charge::new(credits, None), now()).await;
+                    if let Some(job_id) = job_id {
+                        ledger.named(&intent.intent_id, &job_id).await;
+                    }
+                    Err(error)
+                }
+            }
+        };
+        sending.instrument(span).await
     }
 
     /// Keeps what the service answered to a submit: the job, or the error that it was.

@@ -84,7 +84,8 @@ impl Jobs {
         options: &WaitOptions,
         mut on_change: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
-        let span = tracing::info_span!("wait", job_id = id, tenant = %owner.tenant);
+        let operation = tracing::field::Empty;
+        let span = tracing::info_span!("wait", job_id = id, operation, tenant = %owner.tenant);
         let began = Instant::now();
         let waiting = async move {
             match self.begin(owner, id, options, &mut on_change).await? {
@@ -199,6 +200,7 @@ impl Jobs {
         let found = Box::pin(self.find_for_wait(owner, id, options)).await;
         drop(permit);
         let (job, is_first_sight, schedule) = found?;
+        tracing::Span::current().record("operation", &job.operation);
         if job.status.is_terminal() || job.job_id.is_none() {
             return Ok(Begun::Over(Box::new(self.as_recorded(job, is_first_sight))));
         }

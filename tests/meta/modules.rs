@@ -238,3 +238,41 @@ fn functions_have_names_of_at_most_60_characters() {
     }
     assert!(long.is_empty(), "{long:#?}");
 }
+
+/// Warnings in the modules of jobs that are about no job in particular, by their beginning.
+const ABOUT_NO_JOB: &[&str] = &[
+    "the process ends while a submit",
+    "the ledger's file was gone",
+    "the ledger could not be written to the end",
+    "changes by other processes could not be read",
+    "failed to reserve a slot",
+    "{}",
+];
+
+#[test]
+fn warnings_about_a_job_name_it() {
+    let mut nameless = Vec::new();
+    for Source { path, text } in sources() {
+        if !["jobs/", "app/", "files/", "api/"].iter().any(|module| path.starts_with(module)) {
+            continue;
+        }
+        for level in ["tracing::warn!(", "tracing::error!("] {
+            for (at, _) in text.match_indices(level) {
+                let warning = text[at..].split_inclusive(')').scan(0, |open, part| {
+                    let is_over = *open < 0;
+                    *open += i64::try_from(part.matches('(').count()).unwrap() - 1;
+                    if *open <= 0 {
+                        *open = -1
+                    }
+                    (!is_over).then_some(part)
+                });
+                let warning: String = warning.collect();
+                let is_named = warning.contains("job_id") || warning.contains("?change");
+                if !is_named && !ABOUT_NO_JOB.iter().any(|words| warning.contains(&format!("\"{words}"))) {
+                    nameless.push(format!("src/{path}: {warning}"));
+                }
+            }
+        }
+    }
+    assert!(nameless.is_empty(), "{nameless:#?}");
+}

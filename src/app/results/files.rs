@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::super::many::as_folder;
 use super::super::{Answer, App, Caller, Event, OutputView};
@@ -107,6 +108,18 @@ impl App {
     /// Saves the files of `job` in order and appends each to `saved` as it is complete. Files that an earlier, cut save
     /// of this job left whole are kept and count as saved.
     async fn save(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: Option<&str>,
+        overwrite: bool,
+        saved: &mut Vec<Saved>,
+    ) -> Result<()> {
+        let span = job.span("download", &caller.owner);
+        self.save_each(caller, job, save_to, overwrite, saved).instrument(span).await
+    }
+
+    async fn save_each(
         &self,
         caller: &Caller,
         job: &Job,
