@@ -39,10 +39,10 @@ const LATE: [f64; 2] = [0.65, 0.85];
 /// How much more memory and how many more descriptors a restarted server may hold than the one that was never restarted.
 const RESTARTED_KIB: i64 = 4 * 1024;
 const RESTARTED_DESCRIPTORS: i64 = 8;
-/// What the simulator takes for a page from HTML and for a look.
+/// What the simulator takes for a page from HTML and for a check.
 const SUBMIT_COSTS: i64 = 9;
 const LOOK_COSTS: i64 = 2;
-/// Jobs of unknown fate are told as such; if they were many, the run would show little. So submits get a fault for every
+/// Jobs of unknown fate are reported as such; if they were many, the run would show little. So submits get a fault for every
 /// so many at most, and less than so large a part may be of unknown fate.
 const SUBMITS_PER_FAULT: u32 = 8;
 const UNCLEAR_SHARE: u32 = 4;
@@ -70,7 +70,7 @@ enum Asked {
     Read(String),
 }
 
-/// One look at the processes.
+/// One inspection of the processes.
 #[derive(Clone, Copy)]
 struct Sample {
     at: f64,
@@ -89,7 +89,7 @@ struct Soak {
     /// To be asked when there is room: a restart or a refusal brought them back.
     again: Vec<Asked>,
     ended: BTreeMap<String, u32>,
-    /// Submits whose fate nobody knows: in the ledger they stay as they are.
+    /// Submits whose fate is unknown: in the ledger they stay as they are.
     unclear: u32,
     kills: u32,
     ends: u32,
@@ -100,9 +100,9 @@ struct Soak {
     submit_faults: u32,
     /// Memory in KiB and descriptors of both servers, every second: when, and of which life of the second one.
     samples: Vec<Sample>,
-    /// What was charged and not counted, and what was allowed, at the last look.
+    /// What was charged and not counted, and what was allowed, at the last inspection.
     unseen: (i64, i64),
-    /// Rows without an id of the service, at the last look.
+    /// Rows without an id of the service, at the last inspection.
     traces: usize,
     inspections: u32,
     random: u64,
@@ -213,7 +213,7 @@ impl Soak {
         (charged(SUBMIT) + self.cut_submits) * SUBMIT_COSTS + (charged(CHECK) + self.cut_waits) * LOOK_COSTS
     }
 
-    /// Submits whose fate may be unknown: their request met a fault that tells nothing, or their server was ended.
+    /// Submits whose fate may be unknown: their request met a fault that says nothing, or their server was ended.
     fn unclear_at_most(&self) -> u32 {
         let met = self.service.faults_taken(SUBMIT, None) - self.service.faults_taken(SUBMIT, Some("slow"));
         met as u32 + self.cut_submits as u32
@@ -223,7 +223,7 @@ impl Soak {
         [CHECK, SUBMIT, "*.pdf"].iter().map(|path| self.service.faults_taken(path, None)).sum()
     }
 
-    /// Looks at the processes.
+    /// Inspections of the processes.
     fn sample(&mut self, at: f64) {
         for (server, wire) in self.servers.iter().enumerate() {
             let kib = wire.resident().expect("memory cannot be read on this system") as i64;
@@ -282,7 +282,7 @@ impl Soak {
         self.open.iter().map(HashMap::len).sum()
     }
 
-    /// Looks at the ledger's file from outside. Gives the number of its jobs, and of those that have not ended.
+    /// Inspects the ledger's file from outside. Gives the number of its jobs, and of those that have not ended.
     fn inspect(&mut self) -> (i64, i64) {
         let (path, runtime) = (self.ledger.clone(), self.runtime.clone());
         let rows: Vec<(String, String, Option<String>)> = runtime.block_on(async {
@@ -326,7 +326,7 @@ impl Soak {
         for (name, status, job_id) in &rows {
             let is_end = matches!(status.as_str(), "success" | "failed" | "aborted" | "cancelled" | "unknown");
             match self.settled.get(name).cloned().as_deref() {
-                // The service may correct what only meant that nobody knew or asked.
+                // The service may correct what only meant that no one knew or asked.
                 Some("cancelled" | "unknown") if is_end => drop(self.settled.insert(name.clone(), status.clone())),
                 Some(before) => assert_eq!(before, status, "{name} moved out of its end"),
                 None if is_end => drop(self.settled.insert(name.clone(), status.clone())),
@@ -523,13 +523,13 @@ impl Soak {
                 i64::from(jobs) == rows,
             ),
             (
-                "jobs read to their end, or told to be of unknown fate",
+                "jobs read to their end, or reported as of unknown fate",
                 format!("{ended} + {}", self.unclear),
                 jobs.to_string(),
                 ended + self.unclear == jobs,
             ),
             (
-                "of unknown fate, as told; as the ledger has it",
+                "of unknown fate, as reported; as the ledger has it",
                 format!("{}; {}", self.unclear, self.traces),
                 format!("the same, ≤ {unclear_max}"),
                 self.unclear <= unclear_max && self.unclear as usize == self.traces,
@@ -552,7 +552,7 @@ impl Soak {
                 "> 0 each".to_owned(),
                 self.kills > 0 && self.ends > 0,
             ),
-            ("the ledger looked at from outside, sound each time", self.inspections.to_string(), String::new(), true),
+            ("the ledger inspected from outside, sound each time", self.inspections.to_string(), String::new(), true),
             (
                 "credits charged, and not counted because the answer never came",
                 format!("{charged}, {}", self.unseen.0),
@@ -587,7 +587,7 @@ impl Soak {
         println!("\n| {minutes} minutes | measured | hold | |\n|---|---|---|---|");
         for (what, measured, hold, holds) in &lines {
             let verdict = match holds {
-                true if what.starts_with("memory") && minutes < MINUTES_TO_JUDGE => "too short to tell",
+                true if what.starts_with("memory") && minutes < MINUTES_TO_JUDGE => "too short to judge",
                 true => "holds",
                 false => "does not hold",
             };

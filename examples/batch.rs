@@ -2,7 +2,7 @@
 //! the issue has them: each converted and paid for once.
 //!
 //! `cargo build --release && cargo run --release --example batch [files] [requests per second] [at once]`; 200 2 8 by
-//! default, which takes about seven minutes: each file takes an upload's link, a submit and at least one look.
+//! default, which takes about seven minutes: each file takes an upload's link, a submit and at least one check.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "the report is the result")]
 
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ async fn main() {
     );
     println!("results: {saved}, of which {texts} hold the text");
     println!(
-        "looks: {}; uploads: {}; refused for pace: {}",
+        "checks: {}; uploads: {}; refused for pace: {}",
         service.count("/v1/job/check"),
         service.count("/v1/file/upload/get-presigned-url"),
         service.refused()

@@ -85,8 +85,8 @@ case $target in
     ;;
 esac
 
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 digest() { # file
   if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
@@ -105,11 +105,11 @@ notices() {
   command -v cargo-about >/dev/null || CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_DEV_DEBUG=0 \
     cargo install --quiet --debug --locked --root "$target_dir/tools" --features cli "cargo-about@$CARGO_ABOUT"
   (cd "$root" && cargo fetch --quiet --locked)
-  (cd "$root" && cargo-about generate --fail --locked --offline --config "$here/about.toml" "$here/notices.hbs") >"$room/notices"
-  # Which dependencies these are, so that nobody packs another version's.
-  { printf 'Third-party notices of pdfco %s (Cargo.lock %s)\n\n' "$version" "$(digest "$root/Cargo.lock")" && cat "$room/notices"; } \
-    >"$room/$(basename "$notices_file")"
-  mv "$room/$(basename "$notices_file")" "$notices_file"
+  (cd "$root" && cargo-about generate --fail --locked --offline --config "$here/about.toml" "$here/notices.hbs") >"$scratch/notices"
+  # Which dependencies these are, so that no one packs another version's.
+  { printf 'Third-party notices of pdfco %s (Cargo.lock %s)\n\n' "$version" "$(digest "$root/Cargo.lock")" && cat "$scratch/notices"; } \
+    >"$scratch/$(basename "$notices_file")"
+  mv "$scratch/$(basename "$notices_file")" "$notices_file"
   made "$notices_file"
 }
 
@@ -138,7 +138,7 @@ archive() {
   need_binary
   need_notices
   local name="pdfco-v$version-$target" folder file
-  folder="$room/$name"
+  folder="$scratch/$name"
   mkdir -p "$folder/completions"
   install -m 0755 "$binary" "$folder/$exe"
   cp "$root/README.md" "$root/docs/CHANGELOG.md" "$root/.github/SECURITY.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" \
@@ -150,13 +150,13 @@ archive() {
   done
   if [ "$exe" = pdfco.exe ]; then
     file="$out/$name.zip"
-    mkdir "$room/zip" && mv "$folder" "$room/zip/"
-    zipped "$room/zip" "$file"
+    mkdir "$scratch/zip" && mv "$folder" "$scratch/zip/"
+    zipped "$scratch/zip" "$file"
   else
     file="$out/$name.tar.gz"
-    # GNU's words for "nobody's in particular", or BSD's.
-    tar -czf "$file" -C "$room" --owner=0 --group=0 "$name" 2>/dev/null ||
-      tar -czf "$file" -C "$room" --uid 0 --gid 0 "$name"
+    # GNU's words for "no one in particular", or BSD's.
+    tar -czf "$file" -C "$scratch" --owner=0 --group=0 "$name" 2>/dev/null ||
+      tar -czf "$file" -C "$scratch" --uid 0 --gid 0 "$name"
   fi
   made "$file"
 }
@@ -164,7 +164,7 @@ archive() {
 mcpb() {
   need_binary
   need_notices
-  local name folder="$room/mcpb" os file
+  local name folder="$scratch/mcpb" os file
   case $target in
     universal2-apple-darwin) name=darwin-universal os=darwin ;;
     *) name=$(row mcpb) os=$(row os) ;;
@@ -196,7 +196,7 @@ packed() { # folder of an npm package
 npm_platform() {
   need_binary
   need_notices
-  local folder="$room/npm-platform" name
+  local folder="$scratch/npm-platform" name
   name=$(row npm)
   mkdir -p "$folder/bin"
   install -m 0755 "$binary" "$folder/bin/$exe"
@@ -212,7 +212,7 @@ npm_platform() {
 }
 
 launcher() {
-  local folder="$room/npm-launcher"
+  local folder="$scratch/npm-launcher"
   mkdir -p "$folder"
   cp -R "$here/npm/bin" "$here/npm/package.json" "$folder/"
   cp "$root/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
@@ -240,8 +240,8 @@ wheel() {
     *) tags=(pypi) ;;
   esac
   (cd "$root" && CARGO_TARGET_DIR="$folder" "$maturin" build --quiet --profile "$profile" "${arguments[@]}" \
-    --compatibility "${tags[@]}" --out "$room/wheel")
-  file=$(find "$room/wheel" -name '*.whl')
+    --compatibility "${tags[@]}" --out "$scratch/wheel")
+  file=$(find "$scratch/wheel" -name '*.whl')
   # Compared with what the binary was before maturin had its way with it.
   python3 - "$file" "$expected" <<'PYTHON' || fail "the binary in the wheel is not the one at $binary; on a Mac, build that with MACOSX_DEPLOYMENT_TARGET as it is here"
 import hashlib, sys, zipfile
@@ -259,8 +259,8 @@ sums() {
   rm -f "$out/SHA256SUMS"
   for file in "$out"/*; do
     printf '%s  %s\n' "$(digest "$file")" "$(basename "$file")"
-  done >"$room/SHA256SUMS"
-  mv "$room/SHA256SUMS" "$out/SHA256SUMS"
+  done >"$scratch/SHA256SUMS"
+  mv "$scratch/SHA256SUMS" "$out/SHA256SUMS"
   made "$out/SHA256SUMS"
 }
 
@@ -272,8 +272,8 @@ server_json() {
     entries=$(jq --arg url "$releases/$(basename "$file")" --arg sum "$(digest "$file")" --arg version "$version" \
       '. + [{registryType: "mcpb", identifier: $url, version: $version, fileSha256: $sum, transport: {type: "stdio"}}]' <<<"$entries")
   done
-  jq --argjson bundles "$entries" '.packages += $bundles' "$root/packaging/mcp-registry/server.json" >"$room/server.json"
-  mv "$room/server.json" "$out/server.json"
+  jq --argjson bundles "$entries" '.packages += $bundles' "$root/packaging/mcp-registry/server.json" >"$scratch/server.json"
+  mv "$scratch/server.json" "$out/server.json"
   made "$out/server.json"
 }
 

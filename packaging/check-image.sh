@@ -14,20 +14,20 @@ fail() {
   exit 1
 }
 
-room=$(mktemp -d)
+scratch=$(mktemp -d)
 volume=pdfco-check-$$
-trap '"$docker" volume rm --force "$volume" >/dev/null; rm -rf "$room"' EXIT
-me=(--user "$(id -u):$(id -g)" --volume "$volume:/data" --volume "$room:/files")
+trap '"$docker" volume rm --force "$volume" >/dev/null; rm -rf "$scratch"' EXIT
+me=(--user "$(id -u):$(id -g)" --volume "$volume:/data" --volume "$scratch:/files")
 
 python3 "$here/session.py" /fixtures "$docker" run -i --rm --volume "$documents:/fixtures:ro" "$image" serve /fixtures --simulate
 echo "ok - a session as the image's user"
 
 "$docker" volume create "$volume" >/dev/null
-"$docker" run --rm "${me[@]}" "$image" call html-to-pdf --html '<p>hello</p>' --simulate --save-to /files --json >"$room/call.json" ||
-  fail "a call as this user: $(cat "$room/call.json")"
-[ -n "$(find "$room" -name '*.pdf' -size +0 -user "$(id -u)")" ] || fail "no result in this user's folder: $(cat "$room/call.json")"
+"$docker" run --rm "${me[@]}" "$image" call html-to-pdf --html '<p>hello</p>' --simulate --save-to /files --json >"$scratch/call.json" ||
+  fail "a call as this user: $(cat "$scratch/call.json")"
+[ -n "$(find "$scratch" -name '*.pdf' -size +0 -user "$(id -u)")" ] || fail "no result in this user's folder: $(cat "$scratch/call.json")"
 echo "ok - a result in this user's folder"
 
-job=$(jq -er .data.job_id "$room/call.json")
+job=$(jq -er .data.job_id "$scratch/call.json")
 "$docker" run --rm "${me[@]}" "$image" jobs list --simulate --json | grep -qF "$job" || fail "the next container does not know $job"
 echo "ok - the next container knows the job"

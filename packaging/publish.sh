@@ -39,7 +39,7 @@ crate() {
   if (cd / && cargo info --quiet "pdfco@$version" >/dev/null 2>&1); then
     echo "pdfco@$version: is there already"
   else
-    # That it compiles by itself was seen (check.sh crate); nobody's build scripts run beside the token.
+    # That it compiles by itself was seen (check.sh crate); no build scripts run beside the token.
     (cd "$root" && cargo publish --locked --no-verify)
   fi
 }

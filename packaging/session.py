@@ -33,13 +33,13 @@ class Session:
             self.lines.put(line)
         self.lines.put("")
 
-    def tell(self, method: str, **more: object) -> None:
+    def notify(self, method: str, **more: object) -> None:
         self.process.stdin.write(json.dumps({"jsonrpc": "2.0", "method": method, **more}) + "\n")
         self.process.stdin.flush()
 
     def ask(self, method: str, params: dict) -> dict:
         self.count += 1
-        self.tell(method, id=self.count, params=params)
+        self.notify(method, id=self.count, params=params)
         while True:
             line = self.lines.get(timeout=SECONDS)
             if not line:
@@ -67,7 +67,7 @@ def main() -> None:
         server = hello["serverInfo"]
         check(server["name"] == "pdfco" and server["version"] == manifest["version"],
               f"initialize: {server['name']} {server['version']}", hello)
-        session.tell("notifications/initialized")
+        session.notify("notifications/initialized")
         tools = [tool["name"] for tool in session.ask("tools/list", {})["tools"]]
         promised = [tool["name"] for tool in manifest["tools"]]
         check(tools == promised, f"tools/list: the {len(tools)} tools of the manifest", tools)

@@ -7,7 +7,7 @@
 #
 # Without steps: lint and use. A step whose tools are missing is skipped and says so. Everything happens in a temporary
 # folder, without a screen. Needed: rustup target add x86_64-pc-windows-gnu; apt-get install gcc-mingw-w64-x86-64 wine64.
-# The release itself is built and tested on Windows (.github/workflows), with another linker: this is for whoever has none.
+# The release itself is built and tested on Windows (.github/workflows), with another linker: this is for where there is none.
 set -Eeuo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
@@ -26,8 +26,8 @@ steps=("$@")
 export CARGO_TARGET_DIR
 CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
 binary=$CARGO_TARGET_DIR/$target/debug/pdfco.exe
-room=$(mktemp -d)
-export WINEPREFIX=$room/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
+scratch=$(mktemp -d)
+export WINEPREFIX=$scratch/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
 unset DISPLAY WAYLAND_DISPLAY
 wine=
 finish() {
@@ -35,14 +35,14 @@ finish() {
   # Its server writes its registry down while it ends.
   local _
   for _ in 1 2 3 4 5; do
-    rm -rf "$room" 2>/dev/null && return
+    rm -rf "$scratch" 2>/dev/null && return
     sleep 1
   done
-  echo "$room could not be removed" >&2
+  echo "$scratch could not be removed" >&2
 }
 trap finish EXIT
 
-# Nobody's real key or settings take part.
+# No real key or settings take part.
 for name in ${!PDFCO_@} X_API_KEY; do unset "$name"; done
 
 missing() { # what a step needs; gives what is not here
@@ -64,32 +64,32 @@ windows() { # a Windows in an empty folder, once
   local system=$WINEPREFIX/drive_c/windows/system32
   # Rust takes its random numbers from a library that Wine before 9 does not have.
   if [ ! -e "$system/bcryptprimitives.dll" ]; then
-    cat >"$room/random.c" <<'C'
+    cat >"$scratch/random.c" <<'C'
 #include <windows.h>
 #include <ntsecapi.h>
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { return RtlGenRandom(data, (ULONG)length); }
 C
-    x86_64-w64-mingw32-gcc -shared -o "$system/bcryptprimitives.dll" "$room/random.c" -ladvapi32
+    x86_64-w64-mingw32-gcc -shared -o "$system/bcryptprimitives.dll" "$scratch/random.c" -ladvapi32
   fi
 }
 
-pdfco() { timeout 120 "$wine" "$binary" "$@" 2>>"$room/stderr.log"; }
+pdfco() { timeout 120 "$wine" "$binary" "$@" 2>>"$scratch/stderr.log"; }
 
 lint() { (cd "$root" && cargo clippy --locked --target "$target" --all-targets -- -D warnings) && ok "clippy for $target"; }
 
 use() {
   (cd "$root" && cargo build --locked --quiet --target "$target")
   windows
-  cd "$room"
+  cd "$scratch"
   local version
   version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
   [ "$(pdfco --version | tr -d '\r')" = "pdfco $version" ] || fail "--version: $(pdfco --version)"
   pdfco demo >demo.txt || fail "demo: $(tail -n 5 demo.txt)"
-  ok "pdfco.exe $version tells its whole story"
-  timeout 120 python3 "$here/session.py" "$documents" "$wine" "$binary" serve "$documents" --simulate 2>>"$room/stderr.log" ||
+  ok "pdfco.exe $version runs the demo"
+  timeout 120 python3 "$here/session.py" "$documents" "$wine" "$binary" serve "$documents" --simulate 2>>"$scratch/stderr.log" ||
     fail "a session over stdio"
   export PDFCO_LEDGER='C:\pdfco\ledger.sqlite' PDFCO_API_KEY=sim_windows
-  timeout 300 "$wine" "$binary" simulate --json >simulator.json 2>>"$room/stderr.log" &
+  timeout 300 "$wine" "$binary" simulate --json >simulator.json 2>>"$scratch/stderr.log" &
   local simulator=$!
   until [ -s simulator.json ]; do
     kill -0 "$simulator" 2>/dev/null || fail "the simulator did not start"

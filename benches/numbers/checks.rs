@@ -1,5 +1,5 @@
 //! `get_job_check`, beside a server that only sends the same request on: with `force`, so that every call asks the
-//! service, and without, so that most are answered from the ledger because the last look is less than 3 s old.
+//! service, and without, so that most are answered from the ledger because the last check is less than 3 s old.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -12,10 +12,10 @@ use tokio::runtime::Handle;
 use crate::peer::{Calls, KEY, Peer, SIDES, Side, Stage};
 use crate::table::{Rule, Table, median};
 
-/// How long each side is asked before the other takes its turn.
-const TURN: Duration = Duration::from_millis(1_000);
-/// Turns of each side.
-const TURNS: usize = 9;
+/// How long each side is asked before the other goes on.
+const ROUND: Duration = Duration::from_millis(1_000);
+/// Rounds of each side.
+const ROUNDS: usize = 9;
 /// Calls under way at once.
 const AT_ONCE: [usize; 2] = [1, 64];
 /// "No slower", less what two runs of the same program differ by here.
@@ -31,22 +31,22 @@ pub fn measure(stage: &Stage, runtime: &Handle, table: &mut Table) {
         for (how, force) in [("with `force`, ", true), ("", false)] {
             let arguments: Vec<Value> =
                 jobs.iter().take(at_once).map(|id| json!({"job_id": id, "force": force})).collect();
-            let turn = |side: Side| {
+            let run = |side: Side| {
                 let peer = &mut peers[usize::from(side == Side::Floor)];
-                peer.calls(tool(side), &arguments, TURN)
+                peer.calls(tool(side), &arguments, ROUND)
             };
-            tell(&format!("{how}over stdio"), at_once, turns(turn), table);
+            tell(&format!("{how}over stdio"), at_once, rounds(run), table);
         }
     }
     drop(peers);
-    let doors = SIDES.map(|side| Door::open(stage, side));
+    let connections = SIDES.map(|side| Connection::open(stage, side));
     let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().unwrap();
     for at_once in AT_ONCE {
-        let turn = |side: Side| {
-            let url = &doors[usize::from(side == Side::Floor)].url;
+        let run = |side: Side| {
+            let url = &connections[usize::from(side == Side::Floor)].url;
             runtime.block_on(over_http(&client, url, tool(side), jobs.iter().take(at_once).cloned().collect()))
         };
-        tell("with `force`, over HTTP", at_once, turns(turn), table);
+        tell("with `force`, over HTTP", at_once, rounds(run), table);
     }
 }
 
@@ -59,12 +59,12 @@ pub fn submit(product: &mut Peer, number: usize) -> Value {
     id
 }
 
-/// Both sides in turn, the first turn of each for warming up.
-fn turns(mut turn: impl FnMut(Side) -> Calls) -> [Vec<Calls>; 2] {
+/// Both sides alternately, the first round of each for warming up.
+fn rounds(mut run: impl FnMut(Side) -> Calls) -> [Vec<Calls>; 2] {
     let mut all: [Vec<Calls>; 2] = Default::default();
-    for round in 0..=TURNS {
+    for round in 0..=ROUNDS {
         for side in SIDES {
-            let calls = turn(side);
+            let calls = run(side);
             if round > 0 {
                 all[usize::from(side == Side::Floor)].push(calls);
             }
@@ -80,18 +80,18 @@ fn tell(how: &str, at_once: usize, all: [Vec<Calls>; 2], table: &mut Table) {
     table.add(format!("{name}: calls per second"), ours, floor, "", Rule::AtLeast(NO_SLOWER));
     for (what, of) in [("p50", (|calls| calls.p50) as fn(&Calls) -> f64), ("p99", |calls| calls.p99)] {
         let [ours, floor] = middle(of);
-        table.add(format!("{name}: {what}"), ours, floor, "µs", Rule::Told);
+        table.add(format!("{name}: {what}"), ours, floor, "µs", Rule::Shown);
     }
 }
 
 /// A server on a port. Dropping it kills it.
-struct Door {
+struct Connection {
     child: Child,
     url: String,
 }
 
-impl Door {
-    fn open(stage: &Stage, side: Side) -> Door {
+impl Connection {
+    fn open(stage: &Stage, side: Side) -> Connection {
         let mut command = match side {
             Side::Product => stage.command(side, &[("PDFCO_HTTP", "127.0.0.1:0")]),
             Side::Floor => {
@@ -108,11 +108,11 @@ impl Door {
         };
         let from = line.find("http://").unwrap_or_else(|| panic!("no address: {line}"));
         let url = line[from..].split_whitespace().next().unwrap_or_default().trim_end_matches([';', '.', ',']);
-        Door { child, url: url.to_owned() }
+        Connection { child, url: url.to_owned() }
     }
 }
 
-impl Drop for Door {
+impl Drop for Connection {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -136,7 +136,7 @@ async fn over_http(client: &reqwest::Client, url: &str, tool: &'static str, jobs
                 let params = json!({"name": tool, "arguments": {"job_id": id, "force": true}, "_meta": meta});
                 let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
                 let mut took = Vec::new();
-                while began.elapsed() < TURN {
+                while began.elapsed() < ROUND {
                     let since = Instant::now();
                     let request = client
                         .post(&*url)

@@ -6,7 +6,7 @@
 //! | `start` | start-up and idle memory |
 //! | `checks` | throughput and latency of `get_job_check` |
 //! | `wait` | what waiting costs; with `details` every schedule and every distribution |
-//! | `crowd` | many waits under a limit, beside the ideal turns |
+//! | `crowd` | many waits under a limit, beside the ideal rounds |
 //! | `tokens` | the size of `tools/list` |
 //! | `memory` | memory of waits |
 //! | `transfer` | memory and speed of large files |
@@ -99,7 +99,7 @@ fn floor() -> PathBuf {
     let profile = folder.file_name().unwrap().to_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut build = Command::new(cargo);
-    // What this process was told about its own package would make cargo build half of the dependencies anew.
+    // What this process knows about its own package would make cargo build half of the dependencies anew.
     let of_package =
         |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|own| name.starts_with(own));
     for (name, _) in std::env::vars_os() {
@@ -122,18 +122,18 @@ fn installed(binary: &Path, home: &Path) -> PathBuf {
 }
 
 fn crowd_served(runtime: &tokio::runtime::Runtime, table: &mut Table) {
-    let ideal = crowd::Rounds { jobs: CROWD.jobs, per_second: CROWD.per_second, looks: CROWD.checks + 1 };
+    let ideal = crowd::Rounds { jobs: CROWD.jobs, per_second: CROWD.per_second, checks: CROWD.checks + 1 };
     let served = runtime.block_on(CROWD.run());
     assert_eq!(served.ended, CROWD.jobs as usize, "not all jobs ended");
     let name = format!("{} waits, {} requests a second", CROWD.jobs, CROWD.per_second);
     table.add(
-        format!("{name}: the last is seen, beside ideal turns"),
+        format!("{name}: the last is seen, beside ideal rounds"),
         served.last,
         ideal.last(),
         "s",
         Rule::AtMost(1.2),
     );
-    table.add(format!("{name}: seen on the average"), served.mean, ideal.mean(), "s", Rule::Told);
+    table.add(format!("{name}: seen on the average"), served.mean, ideal.mean(), "s", Rule::Shown);
     table.add(format!("{name}: refused (429)"), served.refused as f64, 0.0, "", Rule::AtMost(1.0));
 }
 
@@ -163,5 +163,5 @@ fn tokens(stage: &Stage, table: &mut Table) {
         tool.as_object_mut().unwrap().shift_remove("outputSchema");
     }
     let name = "the same without output schemas, which not every client passes on";
-    table.add(name, quarter(&bare), theirs("characters_without_output_schemas"), "", Rule::Told);
+    table.add(name, quarter(&bare), theirs("characters_without_output_schemas"), "", Rule::Shown);
 }

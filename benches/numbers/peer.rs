@@ -21,7 +21,7 @@ pub enum Side {
     Floor,
 }
 
-/// Both, in the order in which they take turns.
+/// Both, in the order in which they alternate.
 pub const SIDES: [Side; 2] = [Side::Product, Side::Floor];
 
 /// How the processes of one run are started.
@@ -192,7 +192,7 @@ impl Peer {
         self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
     }
 
-    /// Keeps as many calls under way as there are `arguments`, for so long; whoever is answered is called again.
+    /// Keeps as many calls under way as there are `arguments`, for so long; each answer is followed by the next call.
     pub fn calls(&mut self, tool: &str, arguments: &[Value], time: Duration) -> Calls {
         let params: Vec<Value> = arguments.iter().map(|given| json!({"name": tool, "arguments": given})).collect();
         let mut under_way = HashMap::new();
@@ -203,7 +203,7 @@ impl Peer {
         }
         while !under_way.is_empty() {
             self.read_line();
-            // Notifications have no id, and nobody asked for any.
+            // Notifications have no id, and none was asked for.
             let Ok(answer) = serde_json::from_str::<Answered>(&self.line) else { panic!("no answer: {}", self.line) };
             assert!(!answer.result.is_error, "{}", self.line);
             let (slot, since) = under_way.remove(&answer.id).unwrap();

@@ -8,7 +8,7 @@ pub enum Rule {
     /// Larger is better.
     AtLeast(f64),
     /// For comparison; nothing is promised.
-    Told,
+    Shown,
 }
 
 /// One line.
@@ -44,7 +44,7 @@ impl Table {
             let (rule, holds) = match row.rule {
                 Rule::AtMost(limit) => (format!("≤ {limit}"), Some(row.ratio <= limit)),
                 Rule::AtLeast(limit) => (format!("≥ {limit}"), Some(row.ratio >= limit)),
-                Rule::Told => ("–".to_owned(), None),
+                Rule::Shown => ("–".to_owned(), None),
             };
             let holds = holds.map_or("", |holds| if holds { "holds" } else { "does not hold" });
             println!("| {} | {} | {} | {:.2} | {rule} | {holds} |", row.what, row.product, row.floor, row.ratio);
@@ -52,9 +52,9 @@ impl Table {
         let missed = self.0.iter().filter(|row| match row.rule {
             Rule::AtMost(limit) => row.ratio > limit,
             Rule::AtLeast(limit) => row.ratio < limit,
-            Rule::Told => false,
+            Rule::Shown => false,
         });
-        let bound = self.0.iter().filter(|row| !matches!(row.rule, Rule::Told));
+        let bound = self.0.iter().filter(|row| !matches!(row.rule, Rule::Shown));
         println!("\n{} of {} rows with a bound do not hold.", missed.count(), bound.count());
     }
 }

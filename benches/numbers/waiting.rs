@@ -1,7 +1,7 @@
 //! What waiting costs: our schedule beside every fixed one and the best possible (`docs/polling.md`).
 //!
 //! `cargo bench -- wait details` prints, for each patience (w) and each distribution of durations, J and the credits
-//! that a job's looks cost. J = w · looks + seconds between a job's end and the look that saw it. Deterministic.
+//! that a job's checks cost. J = w · checks + seconds between a job's end and the check that saw it. Deterministic.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -30,7 +30,7 @@ pub fn measure(table: &mut Table) {
         let fixed = best_fixed(&jobs, 2.0);
         let unlearned = with(DurationStats::default().estimate(), &jobs, 2.0).j;
         let soon = learned(3, truth, &jobs, 2.0).j;
-        let name = format!("looks at a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
+        let name = format!("checks of a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
         table.add(name, ours.checks, best.checks, "", Rule::AtMost(1.1));
         let name = format!("J, jobs of {median} s (σ {sigma})");
         // The best possible as our own programme finds it, or as the reference did, which simulated jobs: the lower.

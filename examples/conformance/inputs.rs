@@ -32,7 +32,7 @@ pub struct States(Mutex<HashMap<String, usize>>);
 impl States {
     fn issue(&self, round: usize) -> String {
         let state = uuid::Uuid::new_v4().to_string();
-        let mut states = self.0.lock().expect("nobody panics with it");
+        let mut states = self.0.lock().expect("no one panics with it");
         if states.len() >= STATES_MAX {
             states.clear();
         }
@@ -41,7 +41,7 @@ impl States {
     }
 
     fn redeem(&self, state: &str) -> Option<usize> {
-        self.0.lock().expect("nobody panics with it").remove(state)
+        self.0.lock().expect("no one panics with it").remove(state)
     }
 }
 
@@ -151,7 +151,7 @@ pub fn requests(all: Value) -> InputRequests {
     serde_json::from_value(all).expect("the fixtures' questions are the protocol's")
 }
 
-/// What was answered, in a sentence. "state-ok" because nobody gets here with a state of their own making.
+/// What was answered, in a sentence. "state-ok" because no one gets here with a state of their own making.
 pub fn sentence(answers: &InputResponses) -> String {
     match answers.get("user_name").and_then(|answer| answer.pointer("/content/name")).and_then(Value::as_str) {
         Some(name) => format!("Hello, {name}!"),

@@ -70,7 +70,7 @@ impl Shared {
             Change::Tools => self.has_added_tool.fetch_not(Ordering::SeqCst),
             Change::Prompts => self.has_added_prompt.fetch_not(Ordering::SeqCst),
         };
-        // Nobody may be listening.
+        // There may be no listener.
         let _ = self.changes.send(change);
     }
 }
@@ -255,7 +255,7 @@ impl ServerHandler for Fixtures {
         if is_stateless(&context) {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
-        *self.level.lock().expect("nobody panics with it") = request.level;
+        *self.level.lock().expect("no one panics with it") = request.level;
         Ok(())
     }
 

@@ -202,7 +202,7 @@ impl Tasks {
         }
     }
 
-    /// Greets whoever answered, as a task.
+    /// Greets the one who answered, as a task.
     pub async fn greet_later(
         &self,
         answers: &InputResponses,

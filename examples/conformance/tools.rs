@@ -165,7 +165,7 @@ impl Fixtures {
                 for step in [0.0, 50.0, 100.0] {
                     if let Some(token) = context.meta.get_progress_token() {
                         let param = ProgressNotificationParam::new(token, step).with_total(100.0);
-                        // A client that is gone hears nothing.
+                        // A client that is gone receives nothing.
                         let _ = context.peer.notify_progress(param).await;
                     }
                     tokio::time::sleep(STEP).await;
@@ -237,12 +237,12 @@ impl Fixtures {
         let least = if is_stateless(context) {
             context.meta.log_level()
         } else {
-            Some(*self.level.lock().expect("nobody panics with it"))
+            Some(*self.level.lock().expect("no one panics with it"))
         };
         // In the order of their weight.
         if least.is_some_and(|least| least as u8 <= LoggingLevel::Info as u8) {
             let param = LoggingMessageNotificationParam::new(LoggingLevel::Info, json!(message));
-            // A client that is gone hears nothing.
+            // A client that is gone receives nothing.
             let _ = context.peer.notify_logging_message(param).await;
         }
     }

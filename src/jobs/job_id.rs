@@ -32,8 +32,8 @@ impl JobId {
     }
 
     /// An id that was parsed before it was stored.
-    pub(super) fn from_stored(id: String) -> JobId {
-        JobId(id)
+    pub fn from_stored(id: impl Into<String>) -> JobId {
+        JobId(id.into())
     }
 
     /// As [`JobId::parse`], for an id that the caller knows by another name.

@@ -21,7 +21,7 @@ const SUBMIT: &str = "/v1/pdf/convert/to/text";
 const UPLOAD: &str = "/v1/file/upload/get-presigned-url";
 const CHECK: &str = "/v1/job/check";
 const KEY: &str = "sim_batch";
-/// What the simulator takes for a look and for an upload's link.
+/// What the simulator takes for a check and for an upload's link.
 const CHECK_CREDITS: i64 = 2;
 const UPLOAD_CREDITS: i64 = 7;
 
@@ -98,7 +98,7 @@ fn count(ended: &Ended, what: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_batch_resumes_and_pays_for_each_file_once() {
     let place = Place::new(Some(20), Life::Checks(1)).await;
-    // What one document costs, besides its upload and its looks.
+    // What one document costs, besides its upload and its checks.
     place.documents(&["one.pdf"]);
     let before = place.service.credits(KEY);
     place.to_text(&["one.pdf", "--jobs", "1", "--json"]).run().code(0);
@@ -218,12 +218,12 @@ async fn to_resume_skips_fetches_takes_up_and_does_again() {
         ["done.pdf", "lost.pdf", "aside.pdf", "changed.pdf", "new.pdf", "--save-to", "out", "--resume", "--json"];
     let resumed = place.to_text(&args).run().code(0);
     let outcome = items(&resumed);
-    let told = |name: &str| (outcome[name]["status"].as_str().unwrap(), outcome[name]["before"].as_str());
-    assert_eq!(told("done.pdf"), ("skipped", Some("done before")));
-    assert_eq!(told("lost.pdf"), ("skipped", Some("done before")));
-    assert_eq!(told("aside.pdf"), ("success", Some("done again")));
-    assert_eq!(told("changed.pdf"), ("success", None), "another content is another input");
-    assert_eq!(told("new.pdf"), ("success", None));
+    let reported = |name: &str| (outcome[name]["status"].as_str().unwrap(), outcome[name]["before"].as_str());
+    assert_eq!(reported("done.pdf"), ("skipped", Some("done before")));
+    assert_eq!(reported("lost.pdf"), ("skipped", Some("done before")));
+    assert_eq!(reported("aside.pdf"), ("success", Some("done again")));
+    assert_eq!(reported("changed.pdf"), ("success", None), "another content is another input");
+    assert_eq!(reported("new.pdf"), ("success", None));
     let more = |name: &str| place.submits().get(name).copied().unwrap_or(0) - submits.get(name).copied().unwrap_or(0);
     assert_eq!(["done.pdf", "lost.pdf", "aside.pdf", "changed.pdf", "new.pdf"].map(more), [0, 0, 1, 1, 1]);
     for name in ["done", "lost", "aside", "changed", "new"] {
@@ -275,7 +275,7 @@ async fn exhausted_credits_stop_the_batch_with_all_accounted_for() {
     let listed = place.pdfco(&["jobs", "list", "--json"]).run().code(0).envelope();
     assert_eq!(listed["data"]["total"], jobs.len(), "{listed}");
     assert!(jobs.iter().all(|id| listed.to_string().contains(id)));
-    // What the service took is what was told, and what the ledger counted.
+    // What the service took is what was reported, and what the ledger counted.
     let spent = given - place.service.credits(KEY);
     assert_eq!(ended.envelope()["data"]["credits_used"], spent, "{ended:#?}");
     let history = place.pdfco(&["credits", "--history", "--json"]).run().code(0).envelope();
@@ -336,12 +336,12 @@ async fn events_of_a_batch_name_their_input_and_come_once() {
     let (last, events) = lines.split_last().unwrap();
     assert_eq!(last["data"]["counts"]["success"], 2);
     assert!(events.iter().all(|event| event["data"]["input"].is_string()), "{events:#?}");
-    let told = |name: &str, field: &str, word: &str| {
+    let reported = |name: &str, field: &str, word: &str| {
         events.iter().filter(|event| event["data"]["input"] == name && event["data"][field] == word).count()
     };
     for name in ["a.pdf", "b.pdf"] {
-        assert_eq!((told(name, "phase", "upload"), told(name, "phase", "ended")), (1, 1), "{events:#?}");
-        assert_eq!(told(name, "phase", "download"), 1, "{events:#?}");
+        assert_eq!((reported(name, "phase", "upload"), reported(name, "phase", "ended")), (1, 1), "{events:#?}");
+        assert_eq!(reported(name, "phase", "download"), 1, "{events:#?}");
     }
 }
 

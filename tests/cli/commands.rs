@@ -99,7 +99,7 @@ fn result_is_saved_where_asked_and_never_over_another() {
     Pdfco::new(home.path()).args(&save).run().code(2).prints_nothing().complains("error: ");
     let again = Pdfco::new(home.path()).args(&save).args(&["--overwrite", "--json"]).run().code(0);
     assert_eq!(again.envelope()["data"]["job"]["outputs"][0]["saved_to"], path.to_str().unwrap());
-    // Without a place, a person gets the link, and is told how to save.
+    // Without a place, a person gets the link, and learns how to save.
     simulated("pdf-merge", &["--url", REPORT, REPORT]).code(0).says("http://127.0.0.1:").complains("--save-to");
 }
 
@@ -280,11 +280,11 @@ fn ending_a_wait_for_several_jobs_says_how_to_go_on_with_all() {
         .collect();
     for command in ["wait", "watch"] {
         let mut waiting = shared.call(&["jobs", command, &ids[0], &ids[1], "--output", "ndjson"]).start();
-        let mut heard = std::collections::HashSet::new();
+        let mut received = std::collections::HashSet::new();
         let mut lines = waiting.lines();
-        while heard.len() < 2 {
+        while received.len() < 2 {
             let event: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
-            heard.extend(event["data"]["job_id"].as_str().map(str::to_owned));
+            received.extend(event["data"]["job_id"].as_str().map(str::to_owned));
         }
         let mut stderr = waiting.stderr();
         assert_eq!(waiting.signalled("-INT"), Some(130));
@@ -345,16 +345,16 @@ fn watch_prints_each_change_once() {
     let changes = &events[1..events.len() - 1];
     for job in first["data"]["jobs"].as_array().unwrap() {
         let of = |event: &&Value| event["data"]["job_id"] == job["job_id"];
-        let told: Vec<String> = changes
+        let reported: Vec<String> = changes
             .iter()
             .filter(of)
             .map(|event| format!("{} {}", event["data"]["status"], event["data"]["checks_made"]))
             .collect();
-        let once: std::collections::HashSet<&String> = told.iter().collect();
-        assert!(once.len() == told.len() && told[0].starts_with("\"queued\""), "{told:?}");
-        assert!(told[told.len() - 1].starts_with("\"success\""), "{told:?}");
+        let once: std::collections::HashSet<&String> = reported.iter().collect();
+        assert!(once.len() == reported.len() && reported[0].starts_with("\"queued\""), "{reported:?}");
+        assert!(reported[reported.len() - 1].starts_with("\"success\""), "{reported:?}");
     }
-    // A person gets a line for each change, a script of one envelope the outcome; a finished job is told once.
+    // A person gets a line for each change, a script of one envelope the outcome; a finished job is shown once.
     let words = shared.call(&["jobs", "watch"]).run().code(0).complains("watching 1 job");
     assert!(words.stdout.lines().all(|line| line.contains("pdf_info_reader")), "{words:#?}");
     assert!(words.stdout.lines().last().unwrap().contains("success"), "{words:#?}");

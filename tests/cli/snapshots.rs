@@ -1,4 +1,4 @@
-//! How the command line looks: every command at 80 and at 200 columns and as JSON, compared with `fixtures/cli/`.
+//! What the command line prints: every command at 80 and at 200 columns and as JSON, compared with `fixtures/cli/`.
 //! `UPDATE_FIXTURES=1` writes them anew; then they are read as a person would, before they are committed.
 #![cfg(target_os = "linux")]
 
@@ -21,8 +21,8 @@ impl Desk {
         // A place whose name is equally long everywhere: tables are laid out around it.
         let home = tempfile::Builder::new().prefix("pdfco-").rand_bytes(6).tempdir_in("/tmp").unwrap();
         let mut simulator = Pdfco::new(home.path()).args(&["simulate", "--json", "--checks", "0"]).start();
-        let told: serde_json::Value = serde_json::from_str(&simulator.first_line()).unwrap();
-        let word = |name: &str| told[name].as_str().unwrap().to_owned();
+        let said: serde_json::Value = serde_json::from_str(&simulator.first_line()).unwrap();
+        let word = |name: &str| said[name].as_str().unwrap().to_owned();
         let variables = vec![
             ("PDFCO_BASE_URL", word("url")),
             ("PDFCO_API_KEY", word("key")),
@@ -46,10 +46,10 @@ impl Desk {
     }
 
     /// What a person sees, or a program reads, as it is kept.
-    fn shown(&self, look: &str, args: &[&str]) -> String {
-        let is_json = look == "json";
+    fn shown(&self, form: &str, args: &[&str]) -> String {
+        let is_json = form == "json";
         let more: &[&str] = if is_json { &["--json"] } else { &[] };
-        let columns = if is_json { 80 } else { look.parse().unwrap() };
+        let columns = if is_json { 80 } else { form.parse().unwrap() };
         let screen = self.run(columns, &[args, more].concat());
         let stdout = match is_json && screen.stdout.starts_with('{') {
             // On a terminal the envelope is laid out; here its own line is wanted.
@@ -77,8 +77,8 @@ impl Desk {
     }
 }
 
-fn compared(name: &str, look: &str, shown: &str) -> Option<String> {
-    let path = PathBuf::from(FIXTURES).join(format!("{name}.{look}.txt"));
+fn compared(name: &str, form: &str, shown: &str) -> Option<String> {
+    let path = PathBuf::from(FIXTURES).join(format!("{name}.{form}.txt"));
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         std::fs::create_dir_all(FIXTURES).unwrap();
         std::fs::write(&path, shown).unwrap();
@@ -146,12 +146,12 @@ const SESSION: &[(&str, &[&str])] = &[
 #[test]
 fn every_command_looks_as_it_was_looked_at() {
     let mut differences = Vec::new();
-    for look in ["80", "200", "json"] {
+    for form in ["80", "200", "json"] {
         let desk = Desk::new();
         for (name, args) in SESSION {
             let is_help = args.iter().any(|arg| matches!(*arg, "--help" | "-h"));
-            if !(is_help && look == "json") {
-                differences.extend(compared(name, look, &desk.shown(look, args)));
+            if !(is_help && form == "json") {
+                differences.extend(compared(name, form, &desk.shown(form, args)));
             }
         }
     }
@@ -161,7 +161,7 @@ fn every_command_looks_as_it_was_looked_at() {
 #[test]
 fn table_of_several_waits_keeps_ids_whole() {
     let mut differences = Vec::new();
-    for look in ["80", "200", "json"] {
+    for form in ["80", "200", "json"] {
         let desk = Desk::new();
         let ids: Vec<String> = (0..2)
             .map(|_| {
@@ -170,8 +170,8 @@ fn table_of_several_waits_keeps_ids_whole() {
                 envelope["data"]["job_id"].as_str().unwrap().to_owned()
             })
             .collect();
-        let shown = desk.shown(look, &["jobs", "wait", &ids[0], &ids[1]]);
-        differences.extend(compared("jobs-wait-several", look, &shown));
+        let shown = desk.shown(form, &["jobs", "wait", &ids[0], &ids[1]]);
+        differences.extend(compared("jobs-wait-several", form, &shown));
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }

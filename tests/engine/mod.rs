@@ -1,7 +1,10 @@
 //! Jobs against the simulator: waiting, recovery, several processes, the ledger.
 
+mod checks_refused;
 mod ledger;
 mod logs;
 mod multi_process;
 mod recovery;
+mod secrecy;
+mod submitting;
 mod waiting;

@@ -1,4 +1,4 @@
-//! Many waiters, several processes, one account: nobody starves, nobody pays twice, nobody is refused for pace.
+//! Many waiters, several processes, one account: none starves, pays twice or is refused for pace.
 
 use std::time::{Duration, Instant};
 
@@ -32,16 +32,16 @@ async fn five_hundred_waits_under_a_limit_are_served_fairly() {
     println!("{crowd:?}");
     assert_eq!(crowd.ended, 500, "every job ends");
     assert_eq!(crowd.refused, 0, "no 429");
-    assert_eq!(crowd.checks, 1_000, "two looks at each, and no more");
-    let ideal = Rounds { jobs: 500, per_second: 75, looks: 2 };
+    assert_eq!(crowd.checks, 1_000, "two checks at each, and no more");
+    let ideal = Rounds { jobs: 500, per_second: 75, checks: 2 };
     assert!(crowd.mean <= ideal.mean() * 1.2, "mean {:.1} s, ideal {:.1} s", crowd.mean, ideal.mean());
     assert!(crowd.last <= ideal.last() * 1.2, "last {:.1} s, ideal {:.1} s", crowd.last, ideal.last());
-    assert!(crowd.longest_gap <= ideal.round() * 1.2 + 1.0, "{:.1} s between two looks at one job", crowd.longest_gap);
+    assert!(crowd.longest_gap <= ideal.round() * 1.2 + 1.0, "{:.1} s between two checks at one job", crowd.longest_gap);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_waits_on_one_job_make_the_looks_of_one() {
-    let looks = async |waits: usize| {
+async fn a_hundred_waits_on_one_job_make_the_checks_of_one() {
+    let checks = async |waits: usize| {
         let service = limited(10).await;
         let product = Product::with(service.url(), "sim_crowd", &[("PDFCO_RATE_LIMIT", "10")]);
         let submit = request("html_to_pdf", html(json!({"seconds": 3})), Duration::ZERO);
@@ -53,8 +53,8 @@ async fn a_hundred_waits_on_one_job_make_the_looks_of_one() {
         }
         service.count(CHECK)
     };
-    let (one, many) = tokio::join!(looks(1), looks(100));
-    assert!(many.abs_diff(one) <= 1, "one wait: {one} looks, a hundred: {many}");
+    let (one, many) = tokio::join!(checks(1), checks(100));
+    assert!(many.abs_diff(one) <= 1, "one wait: {one} checks, a hundred: {many}");
 }
 
 // Several processes
@@ -79,7 +79,7 @@ impl Place {
         ]
     }
 
-    /// A process as far as the ledger can tell: an app with a ledger and connections of its own.
+    /// A process as far as the ledger can see: an app with a ledger and connections of its own.
     fn app(&self) -> Product {
         let variables = self.variables();
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-/// How many looks so many processes make at the same twenty jobs.
+/// How many checks so many processes make at the same twenty jobs.
 async fn looks_of(processes: usize) -> usize {
     let place = Place::new(20).await;
     let ids = place.jobs(20).await;
@@ -127,9 +127,9 @@ async fn looks_of(processes: usize) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_waiting_processes_make_the_checks_of_one() {
     let (one, three) = tokio::join!(looks_of(1), looks_of(3));
-    println!("looks at twenty jobs: one process {one}, three processes {three}");
+    println!("checks at twenty jobs: one process {one}, three processes {three}");
     let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
-    assert!(three as f64 <= allowed, "one process: {one} looks, three: {three}");
+    assert!(three as f64 <= allowed, "one process: {one} checks, three: {three}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,8 +159,8 @@ async fn three_real_processes_share_looks_and_pace() {
     }
     let checks = place.service.count(CHECK);
     assert_eq!(place.refused(), 0, "the pace is kept together");
-    assert_eq!(paid, checks as i64 * 2, "every look is on exactly one bill");
-    assert!(checks <= 20 * 6, "{checks} looks at twenty jobs of up to five seconds");
+    assert_eq!(paid, checks as i64 * 2, "every check is on exactly one charge");
+    assert!(checks <= 20 * 6, "{checks} checks at twenty jobs of up to five seconds");
     for process in processes {
         assert_eq!(process.finish(), "");
     }
@@ -169,23 +169,23 @@ async fn three_real_processes_share_looks_and_pace() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn state_from_another_process_is_seen_within_a_second() {
     let place = Place::new(20).await;
-    let (looks, waits) = (place.app(), place.app());
+    let (checker, waits) = (place.app(), place.app());
     let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
-    let id = looks.app.submit(&looks.caller, submit).await.unwrap().job.unwrap().job_id;
-    // Far apart, so that the waiter's own look is not what tells it.
+    let id = checker.app.submit(&checker.caller, submit).await.unwrap().job.unwrap().job_id;
+    // Far apart, so that the waiter's own check is not what shows it.
     let interval = Some(Duration::from_secs(30));
     let wait = async {
         let answer = waits.app.wait(&waits.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
         (answer, Instant::now())
     };
-    let look = async {
+    let check = async {
         tokio::time::sleep(Duration::from_millis(1_300)).await;
-        let answer = looks.app.check(&looks.caller, &id, false).await.unwrap();
+        let answer = checker.app.check(&checker.caller, &id, false).await.unwrap();
         assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(2)));
         Instant::now()
     };
-    let ((answer, heard), told) = tokio::join!(wait, look);
-    assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
+    let ((answer, received), reported) = tokio::join!(wait, check);
+    assert!(received.duration_since(reported) < Duration::from_secs(1), "{:?}", received.duration_since(reported));
     assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
     let job = answer.job.unwrap();
     assert_eq!((job.source, job.checks_made), (pdfco::jobs::Source::Cache, 1));

@@ -106,9 +106,9 @@ async fn a_submit_without_an_answer_stays_queued_and_is_not_resent() {
     let mut second = place.process();
     let jobs = second.call("list_jobs", json!({"status": "queued"}));
     let id = jobs["content"]["items"][0]["job_id"].as_str().unwrap_or_else(|| panic!("{jobs}")).to_owned();
-    let look = second.call("get_job_check", json!({"job_id": id}));
-    assert_eq!((&look["status"], &look["job"]["source"]), (&json!("queued"), &json!("cache")));
-    assert!(look["tips"].as_str().unwrap().contains("get_credit_balance"), "{look}");
+    let check = second.call("get_job_check", json!({"job_id": id}));
+    assert_eq!((&check["status"], &check["job"]["source"]), (&json!("queued"), &json!("cache")));
+    assert!(check["tips"].as_str().unwrap().contains("get_credit_balance"), "{check}");
     assert_eq!((place.service.count(SUBMIT), place.service.count(CHECK)), (1, 0));
     let cancelled = second.call("cancel_job", json!({"job_id": id}));
     assert_eq!(cancelled["content"]["outcome"], "cancelled", "it can be put aside");
@@ -163,12 +163,12 @@ async fn servers_on_one_ledger_share_jobs_and_checks() {
     assert_eq!(ours["result"]["structuredContent"]["status"], "success", "{ours}");
     assert_eq!(theirs["status"], "success", "{theirs}");
     let checks = place.service.count(CHECK);
-    assert!(checks <= 5, "{checks} looks in 3 s, one a second, for both together");
+    assert!(checks <= 5, "{checks} checks in 3 s, one a second, for both together");
     one.finish();
     other.finish();
 }
 
-/// Nothing is sent, and the answer says why; what is known goes on to be told.
+/// Nothing is sent, and the answer says why; what is known goes on to be reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unusable_ledger_refuses_submits_and_sends_nothing() {
     let place = Place::new().await;

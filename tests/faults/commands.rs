@@ -106,9 +106,9 @@ fn commands(row: &Row, mut service: Handle, home: &Path, runtime: &tokio::runtim
         ILL.iter().for_each(|prefix| break_all(&service, prefix, row));
     }
 
-    // Where links have died, the look for fresh ones meets the same fault.
+    // Where links have died, the check for fresh ones meets the same fault.
     let fresh = |met: Meets| if met == Ends(LinkExpired) { row.check } else { met };
-    // What names a document is told about its link.
+    // What names a document is warned about its link.
     let named = if row.submit == Ends(InvalidArgument) { row.submit } else { row.direct };
     // For a deletion nothing is an answer.
     let deleted = if row.name == "nothing" { Fine } else { named };
@@ -154,7 +154,7 @@ fn commands(row: &Row, mut service: Handle, home: &Path, runtime: &tokio::runtim
                         assert_eq!(leak(text.as_bytes(), is_without_links), None, "{args:?}: {text}");
                         assert!(!text.contains("panicked"), "{args:?}: {text}");
                     }
-                    // A wait that was over before the first look was.
+                    // A wait that was over before the first check was.
                     let is_over = row.is_slow() && args.contains(&"6") && ended.stderr.contains("timed out");
                     ended.code(if is_over { 5 } else { *expected });
                 })

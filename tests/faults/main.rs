@@ -4,8 +4,8 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | here | the table, [`MATRIX`], and the looking for leaks |
-//! | `matrix.rs` | every row against every kind of operation, below the doors |
+//! | here | the table, [`MATRIX`], and the search for leaks |
+//! | `matrix.rs` | every row against every kind of operation, below the transports |
 //! | `tools.rs` | every row against every tool of the real server over stdio, and over HTTP, tasks included |
 //! | `commands.rs` | every row against every command of the real binary |
 //! | `clocks.rs` | our own clock jumps while things are under way |
@@ -50,7 +50,7 @@ const STALL: Duration = Duration::from_secs(120);
 /// What a call meets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Meets {
-    /// Success: the fault does not touch it, or it cannot be told from a good answer.
+    /// Success: the fault does not touch it, or it cannot be distinguished from a good answer.
     Fine,
     /// An error of this kind; nothing was done, and nothing is left behind.
     Ends(Kind),
@@ -135,7 +135,7 @@ fn slow_down(retry_after: Option<String>) -> FaultKind {
     FaultKind::Status { code: 429, retry_after, body: Some(r#"{"message":"Too many requests"}"#.to_owned()) }
 }
 
-/// A date a little later than anybody's patience.
+/// A date a little later than any patience.
 fn later() -> String {
     let at = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_secs(23)).unwrap();
     jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap()
@@ -168,7 +168,7 @@ const MATRIX: &[Row] = &[
         ..refusal("402, no credits", InsufficientCredits, || status(402))
     },
     Row {
-        // What names a document is told about its link.
+        // What names a document is warned about its link.
         submit: Ends(InvalidArgument),
         put: Ends(LinkExpired),
         download: Ends(LinkExpired),
@@ -190,7 +190,7 @@ const MATRIX: &[Row] = &[
         ..all("a redirect to another host", Upstream, || FaultKind::RedirectTo(elsewhere().1.clone()))
     },
     Row {
-        // What a list of templates should look like is nowhere written; it is handed on as it came.
+        // What a list of templates should contain is nowhere written; it is handed on as it came.
         account: Fine,
         direct: Fine,
         put: Fine,
@@ -232,7 +232,7 @@ impl Row {
         self.name == "refused"
     }
 
-    /// An answer takes longer than a short wait: nobody can say yet what is wrong with it.
+    /// An answer takes longer than a short wait: no one can say yet what is wrong with it.
     fn is_slow(&self) -> bool {
         use FaultKind::{GzipBomb, HugeBody, StallBody, StallHeaders};
         matches!((self.fault)(), StallHeaders(_) | StallBody(_) | HugeBody { .. } | GzipBomb { .. })
@@ -286,7 +286,7 @@ fn is_wanted(name: &str) -> bool {
     name.contains(&std::env::var("FAULT").unwrap_or_default())
 }
 
-/// Both doors of the real binary, and the third, at once: most of the time they wait for what stalls.
+/// Both transports of the real binary, and the third, at once: most of the time they wait for what stalls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tools_and_commands_tell_the_kind_in_time_and_serve_on() {
     let (stdio, http, shell) =
@@ -296,7 +296,7 @@ async fn tools_and_commands_tell_the_kind_in_time_and_serve_on() {
     nobody_went_elsewhere();
 }
 
-// The looking for leaks sees what leaks
+// The search for leaks sees what leaks
 
 #[test]
 fn what_leaks_is_seen_wherever_it_stands() {

@@ -1,4 +1,4 @@
-//! Every fault against every kind of operation, below the doors: a cell is [`cell`].
+//! Every fault against every kind of operation, below the transports: a cell is [`cell`].
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -245,14 +245,14 @@ async fn once_allowed(cell: &Cell, op: Op, is_hurried: bool) -> Answer {
             Err(error) if error.kind() == RateLimited => {
                 tokio::time::sleep(error.retry_after().unwrap()).await;
             }
-            // Their time limits are short enough for a busy machine to look like a stall.
+            // Their time limits are short enough for a busy machine to seem a stall.
             Err(error) if error.kind() == Kind::Network && is_hurried => {}
             outcome => return outcome.unwrap(),
         }
     }
 }
 
-/// The call ended as the table says, and the ledger tells the same.
+/// The call ended as the table says, and the ledger says the same.
 async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
     let jobs = cell.app.list(&cell.caller, &ListRequest { limit: 10, ..ListRequest::default() }).await.unwrap().items;
     let last_error = |answer: &Answer| answer.job.as_ref().and_then(|job| job.last_check_error.clone());
@@ -306,7 +306,7 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
     if op == Op::Download {
         assert_eq!(cell.saved_files().len(), usize::from(expected == Fine), "{:?}", cell.saved_files());
     }
-    // Nothing leaked: neither to the caller nor to whoever prints the error with its causes.
+    // Nothing leaked: neither to the caller nor to the one who prints the error with its causes.
     let text = shown(outcome);
     assert_eq!(leak(text.as_bytes(), outcome.is_err()), None, "{text}");
 }
@@ -374,7 +374,7 @@ async fn every_fault_meets_every_kind_of_operation() {
     assert!(took < MATRIX_TIME, "{took:?}");
 }
 
-/// The same looking as in every cell, at things that do leak: planted where a caller may put what they like.
+/// The same search as in every cell, at things that do leak: planted where a caller may put what they like.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
     let row = &MATRIX[0];
@@ -389,7 +389,7 @@ async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
         let job = outcome.as_ref().unwrap().job.as_ref().unwrap().job_id.clone();
         let kept = cell.app.jobs().get(&cell.caller.owner, &job).await.unwrap();
         assert!(kept.arguments.to_string().contains(canary), "{kept:?}");
-        assert!(contains(&cell.ledger_bytes(), canary), "the ledger's files are looked at wholly");
+        assert!(contains(&cell.ledger_bytes(), canary), "the ledger's files are read wholly");
         assert!(leak(&cell.ledger_bytes(), true).is_some());
     }
     let refused = cell.app.submit(&cell.caller, request("canary-query", json!({}), Duration::ZERO)).await;
@@ -436,7 +436,7 @@ async fn exhausted_credits_end_a_batch_with_jobs_accounted_for() {
             }
         }
     }
-    assert_eq!(70 - service.credits("sim_batch"), spent, "what was spent is what was told");
+    assert_eq!(70 - service.credits("sim_batch"), spent, "what was spent is what was reported");
     let by_day = product.app.spending(&product.caller, 10).await.unwrap();
     let counted: i64 = by_day.iter().map(|row| row.credits).sum();
     assert_eq!(counted, spent, "and what the ledger counted");

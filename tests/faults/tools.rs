@@ -55,12 +55,12 @@ struct Jobs {
     /// They never end.
     slow: String,
     cancelled: String,
-    /// For a task, and ends once it can be looked at.
+    /// For a task, and ends once it can be read.
     promised: String,
     done: String,
 }
 
-/// Arguments of a job that ends after so many looks.
+/// Arguments of a job that ends after so many checks.
 fn document(checks: u32, wait: u32) -> Value {
     let options = json!({"html": "<p>a</p>", "profiles": {"Simulate": {"checks": checks}}});
     json!({"operation": "html_to_pdf", "options": options, "wait": wait})
@@ -72,15 +72,15 @@ fn story(report: &str, read: u32) -> Value {
     json!({"operation": "pdf_to_text", "url": report, "options": options, "wait": 20, "read": read, "client_request_id": "done"})
 }
 
-/// What a tool meets where its links have died: the look for fresh ones meets the same fault.
+/// What a tool meets where its links have died: the check for fresh ones meets the same fault.
 fn with_fresh_check(met: Meets, row: &Row) -> Meets {
     if met == Ends(LinkExpired) { row.check } else { met }
 }
 
-fn calls(row: &Row, jobs: &Jobs, door: &Door) -> Vec<Ask> {
+fn calls(row: &Row, jobs: &Jobs, transport: &Transport) -> Vec<Ask> {
     let source = json!({"url": "https://files.example.test/a.pdf?sig=canary-query", "password": "canary-password"});
-    let mut again = story(&door.report(), 100);
-    again["save_to"] = json!(door.folder().join("by submit").join("story.txt").display().to_string());
+    let mut again = story(&transport.report(), 100);
+    again["save_to"] = json!(transport.folder().join("by submit").join("story.txt").display().to_string());
     let call = |tool: &'static str, arguments: Value, judge: Judge| Ask {
         method: "tools/call",
         tool,
@@ -89,7 +89,7 @@ fn calls(row: &Row, jobs: &Jobs, door: &Door) -> Vec<Ask> {
     };
     let met = |meets: Meets| Judge::Meets(meets);
     // Never uploaded before: what was is used again without asking the service.
-    let fresh = door.folder().join("fresh.pdf").display().to_string();
+    let fresh = transport.folder().join("fresh.pdf").display().to_string();
     let mut calls = vec![
         call("submit_job", json!({"operation": "pdf_to_text", "options": source, "wait": 0}), met(row.submit)),
         call("submit_job", json!({"operation": "pdf_to_text", "url": fresh, "wait": 0}), met(row.ask)),
@@ -122,13 +122,13 @@ fn calls(row: &Row, jobs: &Jobs, door: &Door) -> Vec<Ask> {
         judge: Judge::Resource(with_fresh_check(row.read, row)),
     });
     let mut promised = call("wait_job_completion", json!({"job_id": jobs.promised, "timeout": 5}), Judge::Promised);
-    door.wants_a_task(&mut promised.params);
+    transport.wants_a_task(&mut promised.params);
     calls.push(promised);
     calls
 }
 
 /// The way in.
-enum Door {
+enum Transport {
     /// The real binary; boxed, because the other one is small.
     Stdio(Box<Wire>, std::path::PathBuf),
     Http {
@@ -140,10 +140,10 @@ enum Door {
     },
 }
 
-impl Door {
+impl Transport {
     fn folder(&self) -> &Path {
         match self {
-            Door::Stdio(_, folder) | Door::Http { folder, .. } => folder,
+            Transport::Stdio(_, folder) | Transport::Http { folder, .. } => folder,
         }
     }
 
@@ -154,14 +154,14 @@ impl Door {
     /// Makes a call one that its client takes a task for.
     fn wants_a_task(&self, params: &mut Value) {
         match self {
-            Door::Stdio(..) => params["task"] = json!({}),
-            Door::Http { .. } => {
+            Transport::Stdio(..) => params["task"] = json!({}),
+            Transport::Http { .. } => {
                 params["_meta"] = json!({"io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}});
             }
         }
     }
 
-    async fn open(is_http: bool, row: &Row, service: &Handle, folder: &Path) -> Door {
+    async fn open(is_http: bool, row: &Row, service: &Handle, folder: &Path) -> Transport {
         let key = format!("sim_canary-key-{}", row.name.len());
         let (ledger, shown) = (ledger_in(folder), folder.display().to_string());
         let variables = [
@@ -176,18 +176,18 @@ impl Door {
             let options = http::Options::at("127.0.0.1:0".parse().unwrap());
             let running = http::start(Arc::clone(&app), options).await.unwrap();
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            return Door::Http { running, client, key, folder: folder.to_owned(), app };
+            return Transport::Http { running, client, key, folder: folder.to_owned(), app };
         }
         let variables = [&variables[..], &[("PDFCO_LOG", "debug"), ("PDFCO_CHECK_WORTH_SECONDS", "0.05")]].concat();
         let wire = tokio::task::block_in_place(|| Wire::ready(service.url(), &variables));
-        Door::Stdio(Box::new(wire), folder.to_owned())
+        Transport::Stdio(Box::new(wire), folder.to_owned())
     }
 
     /// Asks everything at once; gives the answers in the order of the questions, and how long each took.
     async fn ask(&mut self, asks: &[(&str, Value)]) -> Vec<(Value, Duration)> {
         let began = Instant::now();
         match self {
-            Door::Stdio(wire, _) => tokio::task::block_in_place(|| {
+            Transport::Stdio(wire, _) => tokio::task::block_in_place(|| {
                 let ids: Vec<i64> = asks.iter().map(|(method, params)| wire.request(method, params.clone())).collect();
                 let mut answers: Vec<Option<(Value, Duration)>> = vec![None; ids.len()];
                 while answers.iter().any(Option::is_none) {
@@ -200,7 +200,7 @@ impl Door {
                 }
                 answers.into_iter().flatten().collect()
             }),
-            Door::Http { running, client, key, .. } => {
+            Transport::Http { running, client, key, .. } => {
                 let url = format!("http://{}/mcp", running.address);
                 let asked = asks.iter().map(|(method, params)| {
                     let mut params = params.clone();
@@ -243,12 +243,12 @@ impl Door {
     /// Ends in good order; gives what was logged.
     async fn close(self) -> String {
         match self {
-            Door::Stdio(mut wire, _) => tokio::task::block_in_place(|| {
-                // What was told without being asked: the list of resources, a task's state.
+            Transport::Stdio(mut wire, _) => tokio::task::block_in_place(|| {
+                // What was sent without being asked: the list of resources, a task's state.
                 while wire.next_within(Duration::from_millis(300)).is_some() {}
                 wire.finish()
             }),
-            Door::Http { running, app, .. } => {
+            Transport::Http { running, app, .. } => {
                 running.stop().await;
                 app.jobs().ledger().close().await;
                 String::new()
@@ -269,13 +269,13 @@ fn judge(row: &Row, ask: &Ask, message: &Value) {
     let result = &message["result"];
     let answer = &result["structuredContent"];
     let error = &answer["job"]["last_check_error"];
-    // While the whole key is told to slow down a wait may not get to look at all, and may be over before a look is.
-    let looked =
+    // While the whole key is asked to slow down a wait may not get to check at all, and may be over before a check is.
+    let is_checked =
         |kind: Kind| error["kind"] == kind.as_str() || ((kind == RateLimited || row.is_slow()) && error.is_null());
     let is_wait = ask.tool == "wait_job_completion";
     let is_right = match ask.judge {
         Judge::Meets(Fine) => result["isError"] == false && answer["status"] != "error",
-        Judge::Meets(Waits(kind)) => result["isError"] == false && looked(kind),
+        Judge::Meets(Waits(kind)) => result["isError"] == false && is_checked(kind),
         Judge::Meets(Ends(_)) if is_wait && row.is_slow() && result["isError"] == false => error.is_null(),
         Judge::Meets(Ends(kind)) => {
             result["isError"] == true
@@ -284,7 +284,7 @@ fn judge(row: &Row, ask: &Ask, message: &Value) {
         }
         Judge::Meets(Unclear(kind)) => {
             let content = &answer["content"];
-            // An answer that tells nothing about a paid request has words of its own.
+            // An answer that says nothing about a paid request has words of its own.
             let says_so = text.contains("charged for");
             result["isError"] == true && content["kind"] == kind.as_str() && says_so && content["retryable"] == false
         }
@@ -294,7 +294,7 @@ fn judge(row: &Row, ask: &Ask, message: &Value) {
                 Fine => None,
                 Ends(kind) | Waits(kind) | Unclear(kind) => Some(kind),
             };
-            result["isError"] == false && is_open && kind.is_none_or(looked)
+            result["isError"] == false && is_open && kind.is_none_or(is_checked)
         }
         Judge::Follow(met) => {
             let is_saved = answer["job"]["outputs"][0]["saved_to"].is_string();
@@ -323,14 +323,14 @@ async fn conversation(row: &Row, is_http: bool) {
     let folder = home.path().canonicalize().unwrap();
     std::fs::copy(crate::support::product::documents().join("report.pdf"), folder.join("report.pdf")).unwrap();
     std::fs::copy(crate::support::product::documents().join("report.pdf"), folder.join("fresh.pdf")).unwrap();
-    let mut door = Door::open(is_http, row, &service, &folder).await;
+    let mut transport = Transport::open(is_http, row, &service, &folder).await;
     if row.is_clock() {
         break_all(&service, "/", row);
     }
     let mut ids = Vec::new();
-    for arguments in [document(9_999, 0), document(9_999, 0), document(2, 0), story(&door.report(), 0)] {
+    for arguments in [document(9_999, 0), document(9_999, 0), document(2, 0), story(&transport.report(), 0)] {
         let is_waited = arguments["wait"] != 0;
-        let made = door.call("submit_job", arguments).await;
+        let made = transport.call("submit_job", arguments).await;
         assert_eq!(made["status"] == "success", is_waited, "{made}");
         ids.push(made["job"]["job_id"].as_str().unwrap().to_owned());
     }
@@ -346,8 +346,8 @@ async fn conversation(row: &Row, is_http: bool) {
         }
     }
 
-    let mut asks = calls(row, &jobs, &door);
-    // Where nobody is there, or the whole key has to pause, no job can be made either.
+    let mut asks = calls(row, &jobs, &transport);
+    // Where no server is there, or the whole key has to pause, no job can be made either.
     // A key that was refused and never accepted is not sent again for a minute.
     let is_key_refused = row.balance == Ends(Kind::Auth);
     let can_make = !row.is_refused() && !is_key_refused && row.balance != Ends(RateLimited);
@@ -355,14 +355,14 @@ async fn conversation(row: &Row, is_http: bool) {
         asks.retain(|ask| !matches!(ask.judge, Judge::Waited(_)));
     }
     let questions: Vec<(&str, Value)> = asks.iter().map(|ask| (ask.method, ask.params.clone())).collect();
-    let answers = door.ask(&questions).await;
+    let answers = transport.ask(&questions).await;
     for (ask, (message, took)) in asks.iter().zip(&answers) {
         judge(row, ask, message);
         assert!(*took < ASSISTANTS_CUT, "{}, {}: {took:?}", row.name, ask.tool);
     }
     if !row.is_refused() {
         for prefix in if row.is_clock() { &["/"][..] } else { &ILL[..] } {
-            // A key that is told to pause, or refused, does not ask again at once: one of its requests met the fault.
+            // A key that is asked to pause, or refused, does not ask again at once: one of its requests met the fault.
             let is_held_back = matches!(row.balance, Ends(RateLimited | Kind::Auth));
             assert!(is_held_back || service.faults_taken(prefix, None) > 0, "{}: {prefix} met no fault", row.name);
         }
@@ -374,23 +374,23 @@ async fn conversation(row: &Row, is_http: bool) {
         drop(std::mem::replace(&mut service, back_at(address).await));
     }
     // The last refusal may have asked for a pause of its own.
-    let mut balance = door.call("get_credit_balance", json!({})).await;
+    let mut balance = transport.call("get_credit_balance", json!({})).await;
     if balance["content"]["kind"] == "rate_limited" {
         tokio::time::sleep(Duration::from_secs_f64(balance["content"]["retry_after_seconds"].as_f64().unwrap())).await;
-        balance = door.call("get_credit_balance", json!({})).await;
+        balance = transport.call("get_credit_balance", json!({})).await;
     }
     let is_remembered = is_key_refused && balance["content"]["kind"] == "auth";
     assert!(balance["credits_remaining"].is_i64() || is_remembered, "{}: {balance}", row.name);
     let promised = answers.iter().zip(&asks).find(|(_, ask)| ask.judge == Judge::Promised).unwrap().0;
     let is_task = promised.0["result"]["task"].is_object() || promised.0["result"]["taskId"].is_string();
     if !row.is_refused() && !is_key_refused && is_task {
-        task_ends_well(&mut door, &promised.0).await;
+        task_ends_well(&mut transport, &promised.0).await;
     }
     // Nothing is lost, and nothing is there that was refused.
     let is_kept = |met: Meets| matches!(met, Fine | Unclear(_));
     let made = [row.submit, row.ask, row.account].into_iter().filter(|met| is_kept(*met)).count();
     let expected = 4 + made + usize::from(can_make);
-    let listed = door.call("list_jobs", json!({"limit": 20})).await;
+    let listed = transport.call("list_jobs", json!({"limit": 20})).await;
     assert_eq!(listed["content"]["total"], expected, "{}: {listed}", row.name);
     let ledger: Vec<u8> = std::fs::read_dir(&folder)
         .unwrap()
@@ -400,23 +400,23 @@ async fn conversation(row: &Row, is_http: bool) {
         .collect();
     assert!(!ledger.is_empty());
     assert_eq!(leak(&ledger, false), None, "{}: in the ledger", row.name);
-    let log = door.close().await;
+    let log = transport.close().await;
     assert_eq!(leak(log.as_bytes(), true), None, "{}: {log}", row.name);
     assert!(!log.contains("panicked"), "{}: {log}", row.name);
-    assert!(is_http || log.contains("DEBUG"), "there is a log to look at");
+    assert!(is_http || log.contains("DEBUG"), "there is a log to read");
 }
 
 /// The task that was promised while things were ill has its result once they are well.
-async fn task_ends_well(door: &mut Door, promised: &Value) {
+async fn task_ends_well(transport: &mut Transport, promised: &Value) {
     let result = &promised["result"];
     let id = result["task"]["taskId"].as_str().or(result["taskId"].as_str()).unwrap().to_owned();
     let began = Instant::now();
     let task = loop {
         let mut params = json!({"taskId": id});
-        if matches!(door, Door::Http { .. }) {
-            door.wants_a_task(&mut params);
+        if matches!(transport, Transport::Http { .. }) {
+            transport.wants_a_task(&mut params);
         }
-        let task = door.ask(&[("tasks/get", params)]).await.remove(0).0;
+        let task = transport.ask(&[("tasks/get", params)]).await.remove(0).0;
         match task["result"]["status"].as_str() {
             Some("working") => assert!(began.elapsed() < Duration::from_secs(50), "{task}"),
             Some("completed") => break task,
@@ -424,9 +424,11 @@ async fn task_ends_well(door: &mut Door, promised: &Value) {
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     };
-    let result = match door {
-        Door::Stdio(..) => door.ask(&[("tasks/result", json!({"taskId": id}))]).await.remove(0).0["result"].clone(),
-        Door::Http { .. } => task["result"]["result"].clone(),
+    let result = match transport {
+        Transport::Stdio(..) => {
+            transport.ask(&[("tasks/result", json!({"taskId": id}))]).await.remove(0).0["result"].clone()
+        }
+        Transport::Http { .. } => task["result"]["result"].clone(),
     };
     assert_eq!(result["structuredContent"]["status"], "success", "{result}");
     assert_eq!(leak(result.to_string().as_bytes(), false), None, "{result}");
@@ -440,17 +442,17 @@ const OPEN_OVER_HTTP: &[&str] = &["a stall before the head", "a stall inside the
 pub async fn conversations(is_http: bool) -> Vec<String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let began = Instant::now();
-    let door = if is_http { "HTTP" } else { "stdio" };
+    let transport = if is_http { "HTTP" } else { "stdio" };
     let is_open = |row: &&Row| is_http && OPEN_OVER_HTTP.contains(&row.name);
     let rows = super::slowest_first()
         .into_iter()
-        .filter(|row| is_wanted(&format!("{} over {door}", row.name)) && !is_open(row));
+        .filter(|row| is_wanted(&format!("{} over {transport}", row.name)) && !is_open(row));
     let failures = stream::iter(rows)
-        .map(|row| tokio::spawn(failure(format!("{} over {door}", row.name), conversation(row, is_http))))
+        .map(|row| tokio::spawn(failure(format!("{} over {transport}", row.name), conversation(row, is_http))))
         .buffer_unordered(AT_ONCE)
         .filter_map(|ended| future::ready(ended.unwrap()))
         .collect()
         .await;
-    println!("over {door}: {} rows in {:?}", MATRIX.len(), began.elapsed());
+    println!("over {transport}: {} rows in {:?}", MATRIX.len(), began.elapsed());
     failures
 }

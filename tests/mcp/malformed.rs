@@ -1,4 +1,4 @@
-//! Ten thousand malformed messages each to the real binary over stdio and to the HTTP door: nothing crashes, memory stays
+//! Ten thousand malformed messages each to the real binary over stdio and to the HTTP server: nothing crashes, memory stays
 //! bounded, and the same process then serves a good client.
 
 use std::io::{Read, Write};

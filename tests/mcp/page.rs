@@ -1,5 +1,5 @@
-//! The page at `/` of the HTTP door over real sockets: who is let in, whose jobs they see, what stays secret, and that
-//! looking costs nothing.
+//! The page at `/` of the HTTP server over real sockets: who is let in, whose jobs they see, what stays secret, and that
+//! viewing costs nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const ANNA: &str = "sim_canary_anna";
 const BERT: &str = "sim_canary_bert";
 
 /// A server over a simulator, and a browser without cookies or redirects of its own.
-struct Door {
+struct Server {
     simulator: Handle,
     running: Running,
     app: Arc<App>,
@@ -95,8 +95,8 @@ impl Page {
     }
 }
 
-impl Door {
-    async fn open(token: Option<&str>, key: Option<&str>) -> Door {
+impl Server {
+    async fn open(token: Option<&str>, key: Option<&str>) -> Server {
         let simulator =
             simulator::spawn(simulator::Options { life: Life::Checks(1), ..Default::default() }).await.unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ impl Door {
             ..Options::at("127.0.0.1:0".parse().unwrap())
         };
         let running = http::start(Arc::clone(&app), options).await.unwrap();
-        Door { simulator, running, app, browser: browser(), home }
+        Server { simulator, running, app, browser: browser(), home }
     }
 
     fn get(&self, path: &str) -> reqwest::RequestBuilder {
@@ -123,7 +123,7 @@ impl Door {
             .body(body)
     }
 
-    /// Lets somebody in; gives their cookie.
+    /// Signs in; gives the cookie.
     async fn enter(&self, form: &[(&str, &str)]) -> String {
         let entered = Page::of(self.post("/session", form)).await;
         assert_eq!((entered.status, entered.header("location")), (303, "./"), "{}", entered.text);
@@ -166,7 +166,7 @@ impl Door {
         let job = ledger
             .accepted(
                 &intent,
-                pdfco::jobs::JobId::parse(job_id).unwrap(),
+                pdfco::jobs::JobId::from_stored(job_id),
                 &json!({}),
                 Charge::new(Some(7), Some(9_000)),
                 now(),
@@ -181,102 +181,102 @@ impl Door {
 
 #[tokio::test]
 async fn page_asks_for_token_and_key_and_cookie_holds_neither() {
-    let door = Door::open(Some(TOKEN), None).await;
-    let asked = Page::of(door.get("/")).await;
+    let server = Server::open(Some(TOKEN), None).await;
+    let asked = Page::of(server.get("/")).await;
     assert!(asked.status == 200 && asked.is_form(), "{}", asked.text);
     assert!(asked.shows("name=\"token\" type=\"password\"") && asked.shows("name=\"key\" type=\"password\""));
     assert!(asked.shows("method=\"post\"") && asked.shows("autocomplete=\"off\""));
 
     // In the address they count for nothing.
     let url = format!("/?token={TOKEN}&key={ANNA}");
-    assert!(Page::of(door.get(&url)).await.is_form());
-    assert!(Page::of(door.get(&format!("/session?token={TOKEN}&key={ANNA}"))).await.is_form());
+    assert!(Page::of(server.get(&url)).await.is_form());
+    assert!(Page::of(server.get(&format!("/session?token={TOKEN}&key={ANNA}"))).await.is_form());
 
-    for (form, status, told) in [
+    for (form, status, reason) in [
         (&[("token", "wrong"), ("key", ANNA)][..], 401, "not this server’s token"),
         (&[("key", ANNA)], 401, "not this server’s token"),
         (&[("token", TOKEN), ("key", "")], 403, "give your PDF.co API key"),
         (&[("token", TOKEN), ("key", "two%20words")], 403, "characters that no key has"),
     ] {
-        let refused = Page::of(door.post("/session", form)).await;
+        let refused = Page::of(server.post("/session", form)).await;
         assert_eq!(refused.status, status, "{}", refused.text);
-        assert!(refused.is_form() && refused.shows(told), "{}", refused.text);
+        assert!(refused.is_form() && refused.shows(reason), "{}", refused.text);
         assert!(!refused.headers.contains_key(SET_COOKIE));
     }
 
-    let entered = Page::of(door.post("/session", &[("token", TOKEN), ("key", ANNA)])).await;
+    let entered = Page::of(server.post("/session", &[("token", TOKEN), ("key", ANNA)])).await;
     assert_eq!(entered.status, 303);
     let set = entered.header("set-cookie");
     assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
-    let port = door.running.address.port();
+    let port = server.running.address.port();
     let id = entered.cookie().strip_prefix(&format!("pdfco_session_{port}=")).unwrap().to_owned();
     assert!(id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
-    let shown = Page::of(door.get("/").header("cookie", entered.cookie())).await;
+    let shown = Page::of(server.get("/").header("cookie", entered.cookie())).await;
     assert!(!shown.is_form() && shown.shows("No jobs yet") && shown.shows("pdfco call pdf-to-text"), "{}", shown.text);
     assert!(!shown.shows(&id), "the id is in the cookie alone");
     // A guessed cookie is none.
     let guessed = format!("pdfco_session_{port}={}", "0".repeat(64));
-    assert!(Page::of(door.get("/").header("cookie", guessed)).await.is_form());
+    assert!(Page::of(server.get("/").header("cookie", guessed)).await.is_form());
 
     // Behind a proxy that ends TLS the cookie never travels in the open.
-    let tls = door.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("x-forwarded-proto", "https");
+    let tls = server.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("x-forwarded-proto", "https");
     let set = Page::of(tls).await.header("set-cookie").to_owned();
     assert!(set.starts_with("__Host-pdfco_session") && set.ends_with("SameSite=Strict; Secure"), "{set}");
-    door.running.stop().await;
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn each_key_sees_its_own_jobs_and_leaving_ends_that() {
-    let door = Door::open(Some(TOKEN), Some(OWN)).await;
+    let server = Server::open(Some(TOKEN), Some(OWN)).await;
     let (anna, bert, own) =
-        (door.submit(ANNA, 20, None).await, door.submit(BERT, 0, None).await, door.submit(OWN, 20, None).await);
-    let cookie = door.enter(&[("token", TOKEN), ("key", ANNA)]).await;
-    let others = door.enter(&[("token", TOKEN), ("key", BERT)]).await;
+        (server.submit(ANNA, 20, None).await, server.submit(BERT, 0, None).await, server.submit(OWN, 20, None).await);
+    let cookie = server.enter(&[("token", TOKEN), ("key", ANNA)]).await;
+    let others = server.enter(&[("token", TOKEN), ("key", BERT)]).await;
     // Without a key it is the server's; the token was right.
-    let servers = door.enter(&[("token", TOKEN), ("key", "")]).await;
+    let servers = server.enter(&[("token", TOKEN), ("key", "")]).await;
     for (cookie, job, state) in [(&cookie, &anna, "success"), (&others, &bert, "queued"), (&servers, &own, "success")] {
-        let shown = Page::of(door.get("/").header("cookie", cookie)).await;
+        let shown = Page::of(server.get("/").header("cookie", cookie)).await;
         let seen: Vec<_> = [&anna, &bert, &own].into_iter().filter(|id| shown.shows(id)).collect();
         assert_eq!(seen, [job], "{}", shown.text);
         assert!(shown.shows(&format!("data-state=\"{state}\"")) && shown.shows("html_to_pdf"), "{}", shown.text);
     }
-    let left = Page::of(door.post("/session/end", &[]).header("cookie", &cookie)).await;
+    let left = Page::of(server.post("/session/end", &[]).header("cookie", &cookie)).await;
     assert_eq!((left.status, left.header("location")), (303, "../"));
     assert!(left.header("set-cookie").contains("=; ") && left.header("set-cookie").contains("Max-Age=0"));
-    assert!(Page::of(door.get("/").header("cookie", &cookie)).await.is_form());
-    assert!(!Page::of(door.get("/").header("cookie", &others)).await.is_form(), "the others stay");
+    assert!(Page::of(server.get("/").header("cookie", &cookie)).await.is_form());
+    assert!(!Page::of(server.get("/").header("cookie", &others)).await.is_form(), "the others stay");
 
     // Entering again ends the earlier session of the same browser.
-    let again = Page::of(door.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("cookie", &others)).await;
+    let again = Page::of(server.post("/session", &[("token", TOKEN), ("key", ANNA)]).header("cookie", &others)).await;
     assert_eq!(again.status, 303);
-    assert!(Page::of(door.get("/").header("cookie", &others)).await.is_form());
-    door.running.stop().await;
+    assert!(Page::of(server.get("/").header("cookie", &others)).await.is_form());
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn local_page_without_a_token_shows_the_servers_jobs() {
-    let door = Door::open(None, Some(OWN)).await;
-    let (own, anna) = (door.submit(OWN, 20, None).await, door.submit(ANNA, 20, None).await);
-    let shown = Page::of(door.get("/")).await;
+    let server = Server::open(None, Some(OWN)).await;
+    let (own, anna) = (server.submit(OWN, 20, None).await, server.submit(ANNA, 20, None).await);
+    let shown = Page::of(server.get("/")).await;
     assert!(shown.shows(&own) && !shown.shows(&anna) && shown.shows("href=\"session\""), "{}", shown.text);
-    let form = Page::of(door.get("/session")).await;
+    let form = Page::of(server.get("/session")).await;
     assert!(form.is_form() && !form.shows("name=\"token\""), "{}", form.text);
-    let cookie = door.enter(&[("key", ANNA)]).await;
-    let shown = Page::of(door.get("/").header("cookie", cookie)).await;
+    let cookie = server.enter(&[("key", ANNA)]).await;
+    let shown = Page::of(server.get("/").header("cookie", cookie)).await;
     assert!(!shown.shows(&own) && shown.shows(&anna), "{}", shown.text);
-    door.running.stop().await;
+    server.running.stop().await;
 
-    let keyless = Door::open(None, None).await;
-    assert!(Page::of(keyless.get("/")).await.is_form(), "nobody's jobs without a key");
+    let keyless = Server::open(None, None).await;
+    assert!(Page::of(keyless.get("/")).await.is_form(), "no jobs without a key");
     keyless.running.stop().await;
 }
 
 #[tokio::test]
 async fn every_answer_keeps_other_sites_out() {
-    let door = Door::open(None, Some(OWN)).await;
-    let job = door.submit(OWN, 0, None).await;
+    let server = Server::open(None, Some(OWN)).await;
+    let job = server.submit(OWN, 0, None).await;
     for path in ["/", "/session", "/page/style.css", "/page/script.js", "/page/icon.svg"] {
-        let answer = Page::of(door.get(path)).await;
+        let answer = Page::of(server.get(path)).await;
         assert_eq!(answer.status, 200, "{path}");
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -293,12 +293,12 @@ async fn every_answer_keeps_other_sites_out() {
             assert!(policy.contains(part) && !policy.contains("unsafe"), "{path}: {policy}");
         }
         // DNS rebinding comes under a foreign name.
-        let foreign = Page::of(door.get(path).header("host", "evil.test")).await;
+        let foreign = Page::of(server.get(path).header("host", "evil.test")).await;
         assert_eq!(foreign.status, 403, "{path}");
         assert!(!foreign.shows(&job) && foreign.header("cache-control") == "no-store");
-        assert_eq!(Page::of(door.get(path).header("host", "jobs.test:443")).await.status, 200, "{path}");
+        assert_eq!(Page::of(server.get(path).header("host", "jobs.test:443")).await.status, 200, "{path}");
     }
-    let shown = Page::of(door.get("/")).await;
+    let shown = Page::of(server.get("/")).await;
     let inline = ["style=", "onclick", "onload", "<style", "javascript:", "http://", "https://"];
     assert!(inline.iter().all(|word| !shown.shows(word)), "{}", shown.text);
     for (name, value) in [
@@ -308,108 +308,108 @@ async fn every_answer_keeps_other_sites_out() {
         ("sec-fetch-site", "same-site"),
     ] {
         for path in ["/session", "/session/end"] {
-            let posted = Page::of(door.post(path, &[("key", ANNA)]).header(name, value)).await;
+            let posted = Page::of(server.post(path, &[("key", ANNA)]).header(name, value)).await;
             assert_eq!(posted.status, 403, "{path} {name}: {value}");
             assert!(!posted.headers.contains_key(SET_COOKIE));
         }
     }
-    let own = door.post("/session", &[("key", ANNA)]).header("origin", format!("http://{}", door.running.address));
+    let own = server.post("/session", &[("key", ANNA)]).header("origin", format!("http://{}", server.running.address));
     assert_eq!(Page::of(own.header("sec-fetch-site", "same-origin")).await.status, 303);
     let large = "x".repeat(5_000);
-    assert_eq!(Page::of(door.post("/session", &[("key", &large)])).await.status, 413);
-    assert_eq!(Page::of(door.post("/", &[])).await.status, 405);
-    door.running.stop().await;
+    assert_eq!(Page::of(server.post("/session", &[("key", &large)])).await.status, 413);
+    assert_eq!(Page::of(server.post("/", &[])).await.status, 405);
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn looking_costs_nothing_and_shows_what_others_find_out() {
-    let door = Door::open(None, Some(OWN)).await;
-    let running = door.submit(OWN, 0, None).await;
-    let before = door.simulator.requests().len();
+    let server = Server::open(None, Some(OWN)).await;
+    let running = server.submit(OWN, 0, None).await;
+    let before = server.simulator.requests().len();
     for _ in 0..20 {
-        let shown = Page::of(door.get("/")).await;
+        let shown = Page::of(server.get("/")).await;
         assert!(shown.shows("data-state=\"queued\"") && shown.shows("data-elapsed"), "{}", shown.text);
         assert!(shown.shows("<title>1 running"), "{}", shown.text);
     }
-    assert_eq!(door.simulator.requests().len(), before, "not one request for a viewer");
+    assert_eq!(server.simulator.requests().len(), before, "not one request for a viewer");
 
-    // Somebody else waits for it, and the page tells.
-    let answer = door.app.wait(&door.caller(OWN), &running, Some(Duration::from_secs(20)), None).await.unwrap();
+    // Another caller waits for it, and the page shows it.
+    let answer = server.app.wait(&server.caller(OWN), &running, Some(Duration::from_secs(20)), None).await.unwrap();
     assert_eq!(answer.status, "success");
     let view = answer.job.unwrap();
-    let requests = door.simulator.requests().len();
-    let shown = Page::of(door.get("/")).await;
+    let requests = server.simulator.requests().len();
+    let shown = Page::of(server.get("/")).await;
     assert!(shown.shows("data-state=\"success\"") && !shown.shows("data-elapsed"), "{}", shown.text);
     let credits = view.credits_total.unwrap();
     for (label, number) in [("Checks", view.checks_made), ("Credits", credits)] {
         assert!(shown.shows(&format!("data-label=\"{label}\">{number}</td>")), "{label} {number}: {}", shown.text);
     }
-    let balance = door.simulator.credits(OWN).to_string();
+    let balance = server.simulator.credits(OWN).to_string();
     let spelled = format!("{}\u{202f}{}", &balance[..1], &balance[1..]);
     assert!(balance.len() == 4 && shown.shows(&format!("<strong>{spelled}</strong>")), "{balance}: {}", shown.text);
     assert!(shown.shows(&format!("Spent today</dt><dd><strong>{credits}</strong>")), "{}", shown.text);
-    assert_eq!(door.simulator.requests().len(), requests);
-    door.running.stop().await;
+    assert_eq!(server.simulator.requests().len(), requests);
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn files_are_named_and_links_stay_secret() {
-    let door = Door::open(None, Some(OWN)).await;
-    let folder = door.home.path().to_str().unwrap();
-    door.submit(OWN, 20, Some(folder)).await;
+    let server = Server::open(None, Some(OWN)).await;
+    let folder = server.home.path().to_str().unwrap();
+    server.submit(OWN, 20, Some(folder)).await;
     let content =
         json!({"status": "success", "url": "https://files.test/A/report.txt?X-Amz-Signature=canary-signature"});
-    door.leave(OWN, "pdf_to_text", "job-with-link", &content).await;
+    server.leave(OWN, "pdf_to_text", "job-with-link", &content).await;
     let failed =
         json!({"status": "failed", "message": "Cannot read https://u:canary@h.test/a.pdf?sig=canary-signature now"});
-    door.leave(OWN, "pdf_to_text", "job-failed", &failed).await;
-    let shown = Page::of(door.get("/")).await;
+    server.leave(OWN, "pdf_to_text", "job-failed", &failed).await;
+    let shown = Page::of(server.get("/")).await;
     assert!(shown.shows("hello.pdf") && shown.shows(&format!("saved to {folder}")), "{}", shown.text);
     assert!(shown.shows("report.txt"), "{}", shown.text);
     assert!(shown.shows("Cannot read https://h.test/a.pdf?… now"), "{}", shown.text);
     assert!(!shown.shows("canary") && !shown.shows("files.test"), "{}", shown.text);
-    door.running.stop().await;
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn hostile_jobs_stay_text() {
-    let door = Door::open(None, Some(OWN)).await;
+    let server = Server::open(None, Some(OWN)).await;
     let attack = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
     let content = json!({"status": "failed", "message": attack});
-    door.leave(OWN, attack, attack, &content).await;
+    server.leave(OWN, attack, attack, &content).await;
     let content = json!({"status": attack, "message": attack});
-    door.leave(OWN, "pdf_to_text", "odd-word", &content).await;
+    server.leave(OWN, "pdf_to_text", "odd-word", &content).await;
     let content = json!({"status": "success", "url": "https://h.test/%3Cscript%3Ealert(1)%3C%2Fscript%3E.pdf"});
-    door.leave(OWN, "pdf_to_text", "odd-name", &content).await;
-    let shown = Page::of(door.get("/")).await;
+    server.leave(OWN, "pdf_to_text", "odd-name", &content).await;
+    let shown = Page::of(server.get("/")).await;
     assert_eq!(shown.text.matches("<script").count(), 1, "only our own: {}", shown.text);
     assert!(!shown.shows("<img") && shown.shows("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img"), "{}", shown.text);
     // A file has the name that it would be saved under.
     assert!(shown.shows("<li>script.pdf</li>"), "{}", shown.text);
     // Neither does an address make markup.
-    let odd = Page::of(door.get("/?after=%22%3E%3Cscript%3E")).await;
+    let odd = Page::of(server.get("/?after=%22%3E%3Cscript%3E")).await;
     assert!(odd.status == 400 && odd.text.matches("<script").count() == 1, "{}", odd.text);
-    door.running.stop().await;
+    server.running.stop().await;
 }
 
 #[tokio::test]
 async fn many_jobs_come_in_pages_newest_first() {
-    let door = Door::open(None, Some(OWN)).await;
+    let server = Server::open(None, Some(OWN)).await;
     for index in 0..60 {
         let content = json!({"status": "aborted", "message": format!("reason {index:02}.")});
-        door.leave(OWN, "pdf_to_text", &format!("job-{index:02}"), &content).await;
+        server.leave(OWN, "pdf_to_text", &format!("job-{index:02}"), &content).await;
     }
-    let first = Page::of(door.get("/")).await;
+    let first = Page::of(server.get("/")).await;
     assert_eq!(first.text.matches("data-state=\"aborted\"").count(), 50);
     let older = first.text.split("href=\"./?after=").nth(1).unwrap().split('"').next().unwrap();
-    let second = Page::of(door.get(&format!("/?after={older}"))).await;
+    let second = Page::of(server.get(&format!("/?after={older}"))).await;
     assert_eq!(second.text.matches("data-state=\"aborted\"").count(), 10);
     assert!(first.shows("reason 59.") && second.shows("reason 00.") && second.shows("Newest jobs"), "{}", second.text);
     for index in 0..60 {
         let id = format!(">job-{index:02}<");
         assert_eq!(usize::from(first.shows(&id)) + usize::from(second.shows(&id)), 1, "{id}");
     }
-    door.running.stop().await;
+    server.running.stop().await;
 }
 
 /// A server whose page has small limits.
@@ -473,12 +473,12 @@ async fn wrong_tokens_are_slowed_down_and_the_right_one_is_let_in() {
 
 #[tokio::test]
 async fn the_page_works_below_the_path_of_a_proxy() {
-    let door = Door::open(None, Some(OWN)).await;
+    let server = Server::open(None, Some(OWN)).await;
     for (path, name) in [("/", "the jobs"), ("/session", "the form")] {
-        let page = Page::of(door.get(path)).await;
+        let page = Page::of(server.get(path)).await;
         for absolute in ["href=\"/", "src=\"/", "action=\"/"] {
             assert!(!page.shows(absolute), "{name} has {absolute}: {}", page.text);
         }
     }
-    door.running.stop().await;
+    server.running.stop().await;
 }

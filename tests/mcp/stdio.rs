@@ -97,7 +97,7 @@ async fn progress_grows_and_ends_with_the_result() {
     assert!(progress.len() >= 2 && progress.windows(2).all(|pair| pair[0] < pair[1]), "{progress:?}");
     assert!(wire.next_within(Duration::from_millis(3_300)).is_none(), "a notification after the result");
     let asked = wire.request("tools/call", call(json!({})));
-    assert!(wire.answer(asked).1.is_empty(), "nobody asked for progress");
+    assert!(wire.answer(asked).1.is_empty(), "progress was not asked for");
     wire.finish();
 }
 
@@ -115,7 +115,7 @@ async fn a_cancelled_wait_stops_looking_and_the_server_lives_on() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let seen = service.count(CHECK);
     assert!(wire.next_within(Duration::from_millis(1_500)).is_none_or(|message| message["id"] == asked));
-    assert_eq!(service.count(CHECK), seen, "nobody waits, nobody looks");
+    assert_eq!(service.count(CHECK), seen, "no one waits, nothing is checked");
     assert_eq!(
         wire.call("list_jobs", json!({}))["content"]["items"][0]["status"],
         "working",
@@ -158,7 +158,7 @@ fn whatever_a_client_writes_the_next_ping_is_answered() {
 
     wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/never_heard_of", "params": {"a": 1}}));
     wire.send(&json!({"jsonrpc": "2.0", "id": 4_711, "result": {}}));
-    wire.send(&json!({"jsonrpc": "2.0", "id": 4_712, "error": {"code": 1, "message": "nobody asked"}}));
+    wire.send(&json!({"jsonrpc": "2.0", "id": 4_712, "error": {"code": 1, "message": "not asked for"}}));
     assert!(wire.is_alive());
 
     for (method, params, code) in [

@@ -96,9 +96,9 @@ async fn a_job_that_outlasts_the_grace_becomes_a_task_named_after_it() {
     assert_eq!((&answer["status"], &done["result"]["isError"]), (&json!("success"), &json!(false)), "{done}");
     assert_eq!(answer["credits_used"], answer["job"]["credits_total"], "the task's charge is the job's: {done}");
     // Asked again it is the same, and costs nothing.
-    let looks = service.count(CHECK);
+    let checks = service.count(CHECK);
     assert_eq!(ended(&mut wire, &id)["result"], done["result"]);
-    assert_eq!(service.count(CHECK), looks);
+    assert_eq!(service.count(CHECK), checks);
     assert_eq!(service.count(SUBMIT), 1);
     wire.finish();
 }
@@ -239,9 +239,9 @@ async fn cancelled_task_stays_cancelled_and_is_not_checked() {
     assert_eq!(acknowledged["result"]["resultType"], "complete", "{acknowledged}");
     assert_eq!(ended(&mut wire, &id)["status"], "cancelled");
     assert!(wire.ask("tasks/cancel", modern(json!({"taskId": id}), true))["error"].is_null(), "twice is as once");
-    let looks = service.count(CHECK);
+    let checks = service.count(CHECK);
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(service.count(CHECK), looks);
+    assert_eq!(service.count(CHECK), checks);
     let jobs = wire.ask("tools/call", modern(call("list_jobs", json!({})), true));
     assert_eq!(jobs["result"]["structuredContent"]["content"]["items"][0]["status"], "cancelled", "{jobs}");
     wire.finish();
@@ -287,7 +287,7 @@ async fn whoever_listens_hears_of_a_task_until_its_end() {
         }
     }
     assert!(states.len() >= 2 && states[0] == "working", "{states:?}");
-    // Another job is news for those who listen to the list.
+    // Another job is an update for those who subscribe to the list.
     let mut at_once = page(60);
     at_once["wait"] = json!(0);
     let asked = wire.request("tools/call", modern(call("submit_job", at_once), true));
@@ -308,9 +308,9 @@ async fn abandoned_task_is_not_polled() {
     wire.ask("tools/call", modern(call("submit_job", page(600)), true));
     wire.close_input();
     assert!(wire.exit_within(Duration::from_secs(5)).is_some());
-    let looks = service.count(CHECK);
+    let checks = service.count(CHECK);
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(service.count(CHECK), looks);
+    assert_eq!(service.count(CHECK), checks);
 }
 
 // The dialect of 2025-11-25.
@@ -381,14 +381,14 @@ async fn requested_task_is_created_read_waited_for_and_listed() {
     );
     let asked = wire.ask("tasks/get", json!({"taskId": id}));
     assert_eq!((&asked["result"]["taskId"], &asked["result"]["status"]), (&json!(id), &json!("working")), "{asked}");
-    // The result waits for the end, and the session hears of the state meanwhile.
+    // The result waits for the end, and the session is notified of the state meanwhile.
     let waiting = wire.request("tasks/result", json!({"taskId": id}));
     let (result, before) = wire.answer(waiting);
     assert_eq!(result["result"]["structuredContent"]["status"], "success", "{result}");
     assert_eq!(result["result"]["_meta"][RELATED]["taskId"], json!(id));
     assert!(result["result"].get("resultType").is_none(), "{result}");
-    let told: Vec<&Value> = before.iter().filter(|note| note["method"] == "notifications/tasks/status").collect();
-    assert!(told.iter().all(|note| note["params"]["taskId"] == json!(id)), "{before:?}");
+    let reported: Vec<&Value> = before.iter().filter(|note| note["method"] == "notifications/tasks/status").collect();
+    assert!(reported.iter().all(|note| note["params"]["taskId"] == json!(id)), "{before:?}");
     assert!(before.iter().all(|note| note["method"] != "notifications/progress"), "{before:?}");
     let listed = wire.ask("tasks/list", json!({}));
     assert_eq!(listed["result"]["tasks"].as_array().map(Vec::len), Some(1));
@@ -489,11 +489,11 @@ async fn a_subscribed_job_is_told_about_and_never_paid_for() {
     assert_eq!(service.count(CHECK), 0, "listening costs nothing");
     let waiting = wire.request("tools/call", call("wait_job_completion", json!({"job_id": job_id})));
     let (_, before) = wire.answer(waiting);
-    let heard = before.into_iter().chain(wire.next_within(Duration::from_secs(3)));
+    let received = before.into_iter().chain(wire.next_within(Duration::from_secs(3)));
     let updated = json!({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}});
-    assert!(heard.into_iter().any(|note| note == updated));
+    assert!(received.into_iter().any(|note| note == updated));
     assert_eq!(wire.ask("resources/unsubscribe", json!({"uri": uri}))["result"], json!({}));
     wire.call("get_job_check", json!({"job_id": job_id, "force": true}));
-    assert_eq!(wire.next_within(Duration::from_secs(2)), None, "and nothing more is told");
+    assert_eq!(wire.next_within(Duration::from_secs(2)), None, "and nothing more is sent");
     wire.finish();
 }

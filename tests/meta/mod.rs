@@ -3,5 +3,8 @@
 mod catalog;
 mod evals;
 mod modules;
+mod official;
 mod packaging;
 mod readme;
+mod results;
+mod tools_list;

@@ -23,7 +23,7 @@ impl Pdfco {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pdfco"));
         home::alone(&mut command, home);
         command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
-        // Impatient: looks cost nothing here.
+        // Impatient: checks cost nothing here.
         command.env("PDFCO_CHECK_WORTH_SECONDS", "0.05");
         Pdfco { command, line: "pdfco".to_owned() }
     }
@@ -185,8 +185,8 @@ impl Shared {
     pub fn start(options: &[&str]) -> Shared {
         let home = tempfile::tempdir().unwrap();
         let mut simulator = Pdfco::new(home.path()).args(&["simulate", "--json"]).args(options).start();
-        let told: Value = serde_json::from_str(&simulator.first_line()).unwrap();
-        let word = |name: &str| told[name].as_str().unwrap().to_owned();
+        let reported: Value = serde_json::from_str(&simulator.first_line()).unwrap();
+        let word = |name: &str| reported[name].as_str().unwrap().to_owned();
         Shared { url: word("url"), key: word("key"), simulator, home }
     }
 

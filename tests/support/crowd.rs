@@ -28,7 +28,7 @@ pub const SUBMIT: &str = "/v1/pdf/convert/from/html";
 const CHECK: &str = "/v1/job/check";
 /// The lease of `jobs/ledger.rs`.
 const LEASE: Duration = Duration::from_secs(30);
-/// From the end of a lease until somebody has looked and all have heard.
+/// From the end of a lease until one has checked and all have been notified.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Many waits at once on as many jobs.
@@ -55,11 +55,11 @@ pub struct Served {
     pub mean: f64,
     /// When the last was.
     pub last: f64,
-    /// Longest time that one job was not looked at.
+    /// Longest time that one job was not checked.
     pub longest_gap: f64,
 }
 
-/// The ideal: all jobs in turns, no pause between requests.
+/// The ideal: all jobs in rounds, no pause between requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Rounds {
     /// Jobs.
@@ -67,23 +67,23 @@ pub struct Rounds {
     /// Requests a second.
     pub per_second: u32,
     /// Looks that each job takes.
-    pub looks: u32,
+    pub checks: u32,
 }
 
 impl Rounds {
-    /// One look at each.
+    /// One check at each.
     pub fn round(&self) -> f64 {
         f64::from(self.jobs) / f64::from(self.per_second)
     }
 
     /// When a job is seen ended, on average: in the middle of the last round.
     pub fn mean(&self) -> f64 {
-        self.round() * (f64::from(self.looks) - 0.5)
+        self.round() * (f64::from(self.checks) - 0.5)
     }
 
     /// When the last is.
     pub fn last(&self) -> f64 {
-        self.round() * f64::from(self.looks)
+        self.round() * f64::from(self.checks)
     }
 }
 
@@ -106,17 +106,17 @@ impl Crowd {
             product.app.submit(&product.caller, submit).await.unwrap().job.unwrap().job_id
         });
         let ids = join_all(submits).await;
-        let heard = Arc::new(std::sync::Mutex::new(HashMap::<String, Vec<Instant>>::new()));
-        let hears = Arc::clone(&heard);
+        let received = Arc::new(std::sync::Mutex::new(HashMap::<String, Vec<Instant>>::new()));
+        let receiver = Arc::clone(&received);
         let caller = Caller {
             max_wait: None,
             response_mode: ResponseMode::Inline,
             on_event: Arc::new(move |event| {
                 if let pdfco::app::Event::Job { job_id, checks_made, .. } = event {
-                    let mut heard = hears.lock().unwrap();
-                    let looks = heard.entry(job_id).or_default();
-                    if checks_made as usize >= looks.len() {
-                        looks.push(Instant::now());
+                    let mut received = receiver.lock().unwrap();
+                    let checks = received.entry(job_id).or_default();
+                    if checks_made as usize >= checks.len() {
+                        checks.push(Instant::now());
                     }
                 }
             }),
@@ -129,8 +129,8 @@ impl Crowd {
             (answer.status == "success", began.elapsed().as_secs_f64())
         });
         let seen = join_all(waits).await;
-        let gaps = heard.lock().unwrap();
-        let gaps = gaps.values().flat_map(|looks| looks.windows(2).map(|two| two[1].duration_since(two[0])));
+        let gaps = received.lock().unwrap();
+        let gaps = gaps.values().flat_map(|checks| checks.windows(2).map(|two| two[1].duration_since(two[0])));
         Served {
             ended: seen.iter().filter(|(ended, _)| *ended).count(),
             refused: service.refused(),
@@ -168,7 +168,7 @@ pub struct Killed {
     pub checks: usize,
     /// Longest time from a killing to the moment when a process that lives saw the end of a job, in seconds.
     pub slowest: f64,
-    /// How many killings were met while a look was on its way, as far as the time tells.
+    /// How many killings were met while a check was on its way, as far as the time shows.
     pub leases_left: u32,
 }
 

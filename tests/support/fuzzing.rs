@@ -98,7 +98,7 @@ pub fn tool_arguments(data: &[u8]) {
         let tool = &tools::ALL[at - operations.len()];
         match arguments::read_params(tool.name, tool.params.iter(), given) {
             Ok(read) => typed_as_declared(tool, &read),
-            Err(error) => told(&error),
+            Err(error) => readable(&error),
         }
         return;
     };
@@ -124,12 +124,12 @@ pub fn tool_arguments(data: &[u8]) {
             assert!(call.path.starts_with('/') && !call.path.contains(".."), "{}", call.path);
             assert!(call.path.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{}", call.path);
         }
-        Err(error) => told(&error),
+        Err(error) => readable(&error),
     }
 }
 
-/// A refusal says what is wrong and what to do, at a length that somebody reads.
-fn told(error: &Error) {
+/// A refusal says what is wrong and what to do, at a length that is read.
+fn readable(error: &Error) {
     assert_eq!(error.kind(), Kind::InvalidArgument, "{error}");
     assert!(!error.message().is_empty() && error.message().chars().count() < 1_000, "{error}");
     assert!(
@@ -192,7 +192,7 @@ pub fn page_ranges(data: &[u8]) {
     }
 }
 
-/// The client's own door: `pages` of an operation with this base, in the spellings that assistants use.
+/// The call itself: `pages` of an operation with this base, in the spellings that assistants use.
 fn page_list_goes_out(text: &str, base: u32, count: u32) {
     let operation = catalog::find(if base == 0 { "pdf_to_text" } else { "pdf_delete_pages" }).unwrap();
     let pages = operation.param("pages").unwrap();
@@ -203,7 +203,7 @@ fn page_list_goes_out(text: &str, base: u32, count: u32) {
         let read = match arguments::read(operation, arguments.as_object().unwrap().clone()) {
             Ok(read) => read,
             Err(error) => {
-                told(&error);
+                readable(&error);
                 // What is no list of pages is refused here, before anything is paid; `catalog::pages` has the table.
                 continue;
             }
@@ -275,7 +275,7 @@ pub fn file_names(data: &[u8]) {
     assert!(text.contains("canary") || !format!("{signed:?}{signed}").contains(CANARY), "{signed:?}");
 }
 
-/// A disk to play on: a folder, a way out of it, and something outside that nobody may reach.
+/// A disk to play on: a folder, a way out of it, and something outside that must not be reached.
 struct Place {
     root: PathBuf,
     sandbox: Sandbox,
@@ -375,7 +375,7 @@ pub fn ledger_rows(data: &[u8]) {
         let mut settled: Option<JobStatus> = None;
         for _ in 0..24 {
             let before = ledger.get(tenant, "local-row").await.unwrap().unwrap();
-            // What the doors make of it must hold together too.
+            // What the connections make of it must hold together too.
             let _ = (jobs.progress(&before), jobs.next_check_in(&before), tips(&before, None), before.credits_total());
             let view = JobView::new(&before, pdfco::jobs::Source::Cache, jobs.progress(&before), tape.whole());
             assert!(serde_json::to_string(&view).is_ok());

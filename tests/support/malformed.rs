@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// Numbers that look random and are the same in every run.
+/// Numbers that seem random and are the same in every run.
 pub struct Random(pub u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! The product as a door holds it: settings, [`App`] and a caller, on loopback and in throw-away folders.
+//! The product as an interface holds it: settings, [`App`] and a caller, on loopback and in throw-away folders.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ pub fn config(base: &str, key: &str, more: &[(&str, &str)]) -> Config {
         ("PDFCO_API_KEY", key),
         ("PDFCO_LEDGER", "memory"),
         ("PDFCO_RATE_LIMIT", "off"),
-        // Impatient: tests pay nothing for looks.
+        // Impatient: tests pay nothing for checks.
         ("PDFCO_CHECK_WORTH_SECONDS", "0.05"),
     ];
     let flags: Values = usual.iter().chain(more).map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -43,8 +43,8 @@ pub struct Product {
     pub app: Arc<App>,
     /// Its caller; clone it to change what one call may do.
     pub caller: Caller,
-    /// What it was told.
-    pub heard: Arc<Mutex<Vec<Event>>>,
+    /// The events it received.
+    pub received: Arc<Mutex<Vec<Event>>>,
     /// Where it may write.
     pub folder: TempDir,
 }
@@ -59,8 +59,8 @@ impl Product {
     pub fn with(base: &str, key: &str, more: &[(&str, &str)]) -> Product {
         let app = App::new(config(base, key, more)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let hears = Arc::clone(&heard);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let receiver = Arc::clone(&received);
         let caller = Caller {
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
@@ -68,9 +68,9 @@ impl Product {
             max_wait: Some(app.config.max_wait),
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),
-            on_event: Arc::new(move |event| hears.lock().unwrap().push(event)),
+            on_event: Arc::new(move |event| receiver.lock().unwrap().push(event)),
         };
-        Product { app: Arc::new(app), caller, heard, folder }
+        Product { app: Arc::new(app), caller, received, folder }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Screen {
 }
 
 /// Runs the binary with stdout on a terminal so many columns wide, at home in `home`, and stderr beside it: bars would
-/// draw over what is looked at.
+/// draw over what is read.
 pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: &[&str]) -> Screen {
     let (mut terminal, end) = open().unwrap();
     terminal.resize(Size::new(50, columns)).unwrap();
@@ -33,7 +33,7 @@ pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: 
         .args(args);
     let mut child = command.spawn(end).unwrap();
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
-    // The read fails when nobody holds the other end any more.
+    // The read fails when the other end is closed.
     while let Ok(count) = terminal.read(&mut chunk) {
         if count == 0 {
             break;

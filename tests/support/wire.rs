@@ -183,7 +183,7 @@ impl Wire {
         self.input = None;
     }
 
-    /// Resident memory in KiB; nothing where the system does not tell.
+    /// Resident memory in KiB; nothing where the system does not say.
     pub fn resident(&self) -> Option<u64> {
         self.memory("VmRSS:")
     }
@@ -199,7 +199,7 @@ impl Wire {
         line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
-    /// Open file descriptors; nothing where the system does not tell.
+    /// Open file descriptors; nothing where the system does not say.
     pub fn descriptors(&self) -> Option<usize> {
         Some(std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?.count())
     }

@@ -58,7 +58,7 @@ struct Storage {
 }
 
 impl Storage {
-    /// Gives the answers in turn, one a connection; the last one again and again.
+    /// Gives the answers in order, one a connection; the last one again and again.
     async fn new(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -163,19 +163,19 @@ async fn save(storage: &Storage, target: &Path, overwrite: bool, max_bytes: u64)
     files::download(&client, &hosts, &link, &target, overwrite, max_bytes, &|_, _| (), &cancel).await
 }
 
-/// A new file of any size, for somebody who hears of every piece and may leave.
-async fn save_told(
+/// A new file of any size, for a caller that is notified of every piece and may leave.
+async fn save_reporting(
     storage: &Storage,
     target: &Path,
-    told: &(dyn Fn(u64, Option<u64>) + Send + Sync),
+    reported: &(dyn Fn(u64, Option<u64>) + Send + Sync),
     cancel: &CancellationToken,
 ) -> Result<Saved> {
     let (client, hosts, link) = (storage.client(), storage.hosts(), storage.link());
     let target = Target::of_person(target, true)?;
-    files::download(&client, &hosts, &link, &target, false, 1 << 30, told, cancel).await
+    files::download(&client, &hosts, &link, &target, false, 1 << 30, reported, cancel).await
 }
 
-/// Bytes in which no two places look alike.
+/// Bytes in which no two parts are alike.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u64).flat_map(|number| (number * 2_654_435_761).to_le_bytes()).take(length).collect()
 }
@@ -190,9 +190,9 @@ async fn result_is_saved_whole_hashed_and_private() {
     let storage = Storage::new(vec![whole(&body)]).await;
     let place = Place::new();
     let target = place.folder.join("new/deep/result.pdf");
-    let told = Mutex::new(Vec::new());
-    let told_fn = |done, total| told.lock().unwrap().push((done, total));
-    let saved = save_told(&storage, &target, &told_fn, &CancellationToken::new()).await.unwrap();
+    let reported = Mutex::new(Vec::new());
+    let on_bytes = |done, total| reported.lock().unwrap().push((done, total));
+    let saved = save_reporting(&storage, &target, &on_bytes, &CancellationToken::new()).await.unwrap();
     let expected = Saved {
         path: target.clone(),
         bytes: 300_000,
@@ -203,9 +203,9 @@ async fn result_is_saved_whole_hashed_and_private() {
     assert_eq!(saved, expected);
     assert_eq!(std::fs::read(&target).unwrap(), body);
     assert_eq!(std::fs::read_dir(target.parent().unwrap()).unwrap().count(), 1);
-    let told = told.into_inner().unwrap();
-    assert_eq!(told.last(), Some(&(300_000, Some(300_000))));
-    assert!(told.is_sorted());
+    let reported = reported.into_inner().unwrap();
+    assert_eq!(reported.last(), Some(&(300_000, Some(300_000))));
+    assert!(reported.is_sorted());
     assert!(!storage.request(0).contains("x-api-key"));
     #[cfg(unix)]
     assert_eq!(
@@ -354,7 +354,7 @@ async fn a_file_that_appears_meanwhile_is_kept_too() {
     let place = Place::new();
     let target = place.target();
     let intruder = |_: u64, _: Option<u64>| std::fs::write(&target, "mine").unwrap();
-    let saved = save_told(&storage, &target, &intruder, &CancellationToken::new()).await;
+    let saved = save_reporting(&storage, &target, &intruder, &CancellationToken::new()).await;
     assert_eq!(saved.unwrap_err().kind(), Kind::FileAccess);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     assert_eq!(place.names(), ["result.pdf"]);
@@ -422,7 +422,7 @@ async fn a_cancelled_or_dropped_download_leaves_nothing() {
     let place = Place::new();
     let cancel = CancellationToken::new();
     let stop = |_: u64, _: Option<u64>| cancel.cancel();
-    let saved = save_told(&storage, &place.target(), &stop, &cancel).await;
+    let saved = save_reporting(&storage, &place.target(), &stop, &cancel).await;
     assert_eq!(saved.unwrap_err().kind(), Kind::Cancelled);
     assert!(place.names().is_empty());
 

@@ -83,14 +83,14 @@ async fn at(server: &MockServer, at: &str, reply: ResponseTemplate) {
     Mock::given(path(at)).respond_with(reply).mount(server).await;
 }
 
-/// What a check with this answer tells.
+/// What a check with this answer reports.
 async fn as_check(body: &Body) -> String {
     let server = MockServer::start().await;
     at(&server, CHECK, body.template()).await;
     let product = Product::new(&server.uri(), KEY);
     let id = body.job_id().unwrap_or_else(|| JOB.to_owned());
     let outcome = product.app.check(&product.caller, &id, true).await;
-    let told = match &outcome {
+    let reported = match &outcome {
         Ok(answer) => {
             let word = answer.job.as_ref().unwrap().unrecognized_status.clone();
             word.map_or_else(
@@ -101,13 +101,17 @@ async fn as_check(body: &Body) -> String {
         Err(error) => format!("error {}", error.kind()),
     };
     if let Ok(answer) = &outcome {
-        assert!(answer.status.as_str() != "success" || body.says("success"), "{}: a check told a success", body.name);
+        assert!(
+            answer.status.as_str() != "success" || body.says("success"),
+            "{}: a check reported a success",
+            body.name
+        );
         assert_eq!(answer.job.as_ref().unwrap().job_id, id, "{}", body.name);
     }
-    told
+    reported
 }
 
-/// What a submit with this answer tells.
+/// What a submit with this answer reports.
 async fn as_submit(body: &Body) -> String {
     let server = MockServer::start().await;
     at(&server, TEXT, body.template()).await;
@@ -154,7 +158,11 @@ async fn as_callback(body: &Body) -> String {
     }
     let job = jobs.get(&product.caller.owner, &id).await.unwrap();
     let is_success = job.status.as_str() == "success";
-    assert!(!is_success || body.says("success") || body.is_synchronous(), "{}: a callback told a success", body.name);
+    assert!(
+        !is_success || body.says("success") || body.is_synchronous(),
+        "{}: a callback reported a success",
+        body.name
+    );
     match job.status.is_terminal() {
         true => format!("{}, {} credits", job.status.as_str(), job.check_credits.unwrap_or_default()),
         false => "checked next".to_owned(),
