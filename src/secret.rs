@@ -49,6 +49,12 @@ impl ApiKey {
         &self.fingerprint
     }
 
+    /// Its last four characters, for the person whose it is; nothing of a key so short that they would be much of it.
+    pub fn ending(&self) -> Option<&str> {
+        let key = self.key.expose_secret();
+        key.get(key.len().checked_sub(4)?..).filter(|_| key.len() >= 16)
+    }
+
     /// The key itself, for the function that puts it into a header and the one that writes it down on request.
     pub(crate) fn expose(&self) -> &str {
         self.key.expose_secret()
@@ -174,6 +180,7 @@ mod tests {
         assert!(!printed.contains("canary"), "{printed}");
         assert_eq!(key.fingerprint().as_str().len(), 32);
         assert_eq!(key.fingerprint(), ApiKey::new("canary-key-123").unwrap().fingerprint());
+        assert_eq!((key.ending(), ApiKey::new("0123456789abcdef").unwrap().ending()), (None, Some("cdef")));
         assert_ne!(key.fingerprint(), ApiKey::new("canary-key-124").unwrap().fingerprint());
     }
 

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 
+use crate::config::certificates_variable;
 use crate::error::{Error, Kind};
 
 /// What is wrong, where that is known: each of these is mended on this machine.
@@ -49,6 +50,16 @@ impl CertificateTrouble {
 
     /// The error for a connection to `host`.
     pub(super) fn error(self, host: &str) -> Error {
+        if let (CertificateTrouble::NoRoots, Some((variable, place))) = (self, certificates_variable()) {
+            let message = format!(
+                "{variable} names `{}`, where no CA certificates can be read, so no secure connection to {host} is possible.",
+                place.display()
+            );
+            let hint = format!(
+                "Let {variable} name a file of certificates in PEM format, or leave it out where the package `ca-certificates` is installed."
+            );
+            return Error::new(Kind::Network, message, hint).with_retryable(false);
+        }
         let (message, hint) = match self {
             CertificateTrouble::NoRoots => (
                 format!("This machine has no CA certificates, so no secure connection to {host} is possible."),

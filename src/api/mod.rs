@@ -12,6 +12,7 @@ pub mod redact;
 pub mod response;
 pub mod response_errors;
 pub mod retry_policy;
+pub mod sign_in;
 mod stall;
 pub mod transfer;
 mod transport;

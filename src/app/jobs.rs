@@ -167,7 +167,7 @@ impl App {
             ));
         }
         let (ledger, tenant) = (self.jobs.ledger(), &caller.owner.tenant);
-        let filter = Filter { status: request.status.clone(), since: request.since, document: None };
+        let filter = Filter { status: request.status.clone(), since: request.since, ..Filter::default() };
         let page = ledger.search(tenant, &filter, request.limit, request.cursor.as_deref()).await?;
         let items = page.jobs.iter().map(JobSummary::from).collect();
         let spent_today = self.spent_today(tenant).await?;

@@ -3,14 +3,76 @@
 //! [`App::overview`] never asks the service, so that a page may read it again and again for free, and holds no links,
 //! which are secrets.
 
+use serde::Serialize;
+use serde_json::Value;
+
+use super::jobs::document_of;
 use super::{App, JobView, rfc3339};
-use crate::clock::now;
-use crate::error::Result;
-use crate::jobs::{IntentId, Job, Source};
+use crate::clock::{Millis, now};
+use crate::error::{Error, Result};
+use crate::files::TextPage;
+pub use crate::jobs::ledger::Spending;
+use crate::jobs::ledger::{Filter, RUNNING};
+use crate::jobs::{IntentId, Job, JobStatus, Source};
 use crate::tenant::Tenant;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
 const SPENDING_ROWS: u32 = 500;
+/// Characters of a result's text on the page of a job.
+const PREVIEW_CHARS: u64 = 4_000;
+/// Longest part of a document's name that is searched for, in characters.
+const DOCUMENT_CHARS_MAX: usize = 200;
+
+/// Which jobs an overview shows.
+#[derive(Clone, Debug, Default)]
+pub struct OverviewRequest {
+    /// Only jobs in this state; `running` for all that are not terminal.
+    pub status: Option<String>,
+    /// Only jobs of this operation, by its catalog name.
+    pub operation: Option<String>,
+    /// Only jobs submitted at or after this time.
+    pub since: Option<Millis>,
+    /// Only jobs whose request holds this text, such as the name of a document.
+    pub document: Option<String>,
+    /// Most jobs.
+    pub limit: u32,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// The words that [`OverviewRequest::status`] takes.
+pub fn states() -> impl Iterator<Item = &'static str> {
+    std::iter::once(RUNNING).chain(JobStatus::WORDS)
+}
+
+impl OverviewRequest {
+    /// Whether it leaves anything out.
+    pub fn is_filtered(&self) -> bool {
+        self.status.is_some() || self.operation.is_some() || self.since.is_some() || self.document.is_some()
+    }
+
+    fn filter(&self) -> Result<Filter> {
+        if let Some(status) = self.status.as_deref().filter(|word| *word != RUNNING && !JobStatus::WORDS.contains(word))
+        {
+            return Err(Error::invalid(
+                format!("There is no state `{}`.", crate::text::shorten(status, 40)),
+                format!("It is {RUNNING}, or one of {}.", JobStatus::WORDS.join(", ")),
+            ));
+        }
+        if self.document.as_ref().is_some_and(|text| text.chars().count() > DOCUMENT_CHARS_MAX) {
+            return Err(Error::invalid(
+                "The text to search for is too long.",
+                format!("It has at most {DOCUMENT_CHARS_MAX} characters."),
+            ));
+        }
+        Ok(Filter {
+            status: self.status.clone(),
+            since: self.since,
+            operation: self.operation.clone(),
+            document: self.document.clone(),
+        })
+    }
+}
 
 /// One page of a caller's jobs, and what is known of the account.
 #[derive(Clone, Debug)]
@@ -25,10 +87,37 @@ pub struct Overview {
     pub balance: Option<(i64, String)>,
     /// Credits that this ledger saw the caller spend today (UTC).
     pub spent_today: i64,
+    /// What was spent, by day and operation, newest day first.
+    pub spending: Vec<Spending>,
+}
+
+/// One job with all that is recorded of it.
+#[derive(Clone, Debug)]
+pub struct JobDetails {
+    /// What a list shows of it.
+    pub glance: Glance,
+    /// What was asked, without secrets.
+    pub arguments: Value,
+    /// What happened and when (RFC 3339), in order.
+    pub timeline: Vec<(String, String)>,
+    /// Credits reported for the submit.
+    pub submit_credits: Option<i64>,
+    /// Credits reported for its checks together.
+    pub check_credits: Option<i64>,
+    /// The balance that was reported beside it last.
+    pub balance: Option<i64>,
+    /// Pages, as reported by the service.
+    pub page_count: Option<i64>,
+    /// The caller's own id for the request.
+    pub client_request_id: Option<String>,
+    /// The start of its text, where it is text that can be read for nothing.
+    pub preview: Option<TextPage>,
+    /// Whether its files can be fetched still.
+    pub has_links: bool,
 }
 
 /// One job at a glance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Glance {
     /// Our own id: it never changes.
     pub intent_id: IntentId,
@@ -36,6 +125,8 @@ pub struct Glance {
     pub job_id: String,
     /// Catalog name; none for a job first seen by its id.
     pub operation: Option<String>,
+    /// Name of the document that it works on.
+    pub document: Option<String>,
     /// Its state.
     pub status: String,
     /// The service's own word, when it is one never seen before.
@@ -59,7 +150,7 @@ pub struct Glance {
 }
 
 /// One file of a result: no link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FileGlance {
     /// File name.
     pub name: String,
@@ -72,29 +163,77 @@ impl App {
     ///
     /// # Errors
     /// `invalid_argument` for a cursor that is none of ours; `internal` when the ledger cannot be read.
-    pub async fn overview(&self, tenant: &Tenant, limit: u32, cursor: Option<&str>) -> Result<Overview> {
+    pub async fn overview(&self, tenant: &Tenant, request: &OverviewRequest) -> Result<Overview> {
         let ledger = self.jobs.ledger();
         let at = now();
-        let page = ledger.list(tenant, None, limit, cursor).await?;
+        let page = ledger.search(tenant, &request.filter()?, request.limit, request.cursor.as_deref()).await?;
         let balance = ledger.last_balance(tenant).await?;
-        let spent_today = self.spent_today(tenant).await?;
+        let spending = ledger.spending(tenant, SPENDING_ROWS).await?;
         Ok(Overview {
             jobs: page.jobs.iter().map(|job| Glance::new(job, at)).collect(),
             total: page.total,
             next_cursor: page.next_cursor,
             balance: balance.map(|(credits, reported_at)| (credits, rfc3339(reported_at))),
-            spent_today,
+            spent_today: of_today(&spending),
+            spending,
         })
     }
+
+    /// All that is recorded of one job, and the start of its text; nothing when the tenant has no such job. Makes no
+    /// check and costs nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn job_details(&self, tenant: &Tenant, job_id: &str) -> Result<Option<JobDetails>> {
+        let Some(job) = self.jobs.ledger().get(tenant, job_id).await? else { return Ok(None) };
+        let at = now();
+        Ok(Some(JobDetails {
+            glance: Glance::new(&job, at),
+            timeline: timeline(&job),
+            submit_credits: job.submit_credits,
+            check_credits: job.check_credits,
+            balance: job.credits_remaining,
+            page_count: job.page_count,
+            client_request_id: job.client_request_id.clone(),
+            preview: self.preview(&job, PREVIEW_CHARS).await,
+            has_links: job.status == JobStatus::Success && !job.links_expired(at),
+            arguments: job.arguments,
+        }))
+    }
+}
+
+/// What happened to a job and when, as far as it is recorded.
+fn timeline(job: &Job) -> Vec<(String, String)> {
+    let checks = match job.checks_made {
+        1 => "the only check was answered".to_owned(),
+        made => format!("the last of {made} checks was answered"),
+    };
+    let by_whom = if job.is_from_callback { ", reported by the service" } else { "" };
+    let mut events: Vec<(Millis, String)> = [
+        (Some(job.created_at), "written down".to_owned()),
+        (job.submitted_at, "sent to the service".to_owned()),
+        (job.started_at, "first seen at work".to_owned()),
+        (job.last_checked_at.filter(|_| job.checks_made > 0), checks),
+        (job.completed_at, format!("ended: {}{by_whom}", job.status.as_str())),
+    ]
+    .into_iter()
+    .filter_map(|(at, what)| Some((at?, what)))
+    .collect();
+    events.sort_by_key(|(at, _)| *at);
+    events.into_iter().map(|(at, what)| (rfc3339(at), what)).collect()
+}
+
+/// Credits of the rows of today (UTC).
+fn of_today(spending: &[Spending]) -> i64 {
+    let time = rfc3339(now());
+    let today = time.split('T').next().unwrap_or_default();
+    spending.iter().filter(|row| row.day == today).map(|row| row.credits).sum()
 }
 
 impl App {
     /// Credits that this ledger saw the tenant spend today (UTC).
     pub(super) async fn spent_today(&self, tenant: &Tenant) -> Result<i64> {
-        let time = rfc3339(now());
-        let today = time.split('T').next().unwrap_or_default();
-        let spending = self.jobs.ledger().spending(tenant, SPENDING_ROWS).await?;
-        Ok(spending.iter().filter(|row| row.day == today).map(|row| row.credits).sum())
+        Ok(of_today(&self.jobs.ledger().spending(tenant, SPENDING_ROWS).await?))
     }
 }
 
@@ -111,6 +250,7 @@ impl Glance {
             intent_id: job.intent_id.clone(),
             job_id: view.job_id,
             operation: view.operation,
+            document: document_of(job),
             status: job.status.as_str().to_owned(),
             unrecognized_status: view.unrecognized_status,
             is_terminal: view.is_terminal,

@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::commands::{
-    call, completions, credits, demo, doctor, env, files, jobs, man, operations, serve, setup, simulate,
+    call, completions, credits, demo, doctor, env, files, jobs, key, login, man, operations, serve, setup, simulate,
 };
 use super::names::flag_name;
 use super::output::{Format, Printer};
@@ -99,6 +99,12 @@ pub(super) enum Command {
     /// Add pdfco to an assistant: Claude, Cursor, VS Code, Codex and others
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::SetupArgs),
+    /// Store your key once, so that every start finds it
+    #[command(after_help = key::EXAMPLES)]
+    Key(key::KeyArgs),
+    /// Sign in at PDF.co in the browser, and store the account's key
+    #[command(after_help = login::EXAMPLES)]
+    Login(login::LoginArgs),
     /// Show the settings, or decide whether the `.env` of a folder is read
     #[command(after_help = env::EXAMPLES)]
     Env(env::EnvArgs),
@@ -126,7 +132,7 @@ pub(super) enum Work {
 
 impl Work {
     /// Whether it asks the service or reads the jobs of a key.
-    fn needs_key(&self) -> bool {
+    pub(super) fn needs_key(&self) -> bool {
         match self {
             Work::Call(_) => true,
             Work::Command(command) => {
@@ -151,6 +157,8 @@ impl Work {
             Work::Command(Command::Setup(_)) => "setup".to_owned(),
             Work::Command(Command::Completions(_)) => "completions".to_owned(),
             Work::Command(Command::Man) => "man".to_owned(),
+            Work::Command(Command::Key(args)) => args.name().to_owned(),
+            Work::Command(Command::Login(_)) => "login".to_owned(),
             Work::Command(Command::Env(args)) => args.name().to_owned(),
             Work::Overview => "overview".to_owned(),
         }

@@ -71,7 +71,7 @@ fn operations() -> Vec<CompletionCandidate> {
 /// The newest jobs of the key that is set, from a ledger that is there already.
 fn job_ids() -> Vec<CompletionCandidate> {
     let Ok(config) = config::load(&Values::new()) else { return Vec::new() };
-    let (Ok(key), LedgerLocation::File(path)) = (config.key(), &config.ledger) else { return Vec::new() };
+    let (Some(key), LedgerLocation::File(path)) = (config.key_at_hand(), &config.ledger) else { return Vec::new() };
     if !path.is_file() {
         return Vec::new();
     }

@@ -31,7 +31,8 @@ use std::ffi::OsString;
 
 use self::args::{Command, Work};
 use self::commands::{
-    call, completions, credits, demo, doctor, env, files, jobs, man, operations, overview, serve, setup, simulate,
+    call, completions, credits, demo, doctor, env, files, jobs, key, login, man, operations, overview, serve, setup,
+    simulate,
 };
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
@@ -55,6 +56,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
 pub async fn run(invocation: Invocation) -> u8 {
     let Invocation { work, config, printer } = invocation;
     let name = work.name();
+    let needs_key = work.needs_key() || matches!(work, Work::Overview);
     let ended = |outcome: Result<u8>| match outcome {
         Ok(code) => printer.exit_code(code),
         Err(error) => printer.finish(&name, Err(error)),
@@ -64,27 +66,33 @@ pub async fn run(invocation: Invocation) -> u8 {
         Work::Command(Command::Serve(_)) => ended(serve::run(config, &printer).await),
         Work::Command(Command::Simulate(args)) => ended(simulate::run(&args, &config, &printer).await),
         Work::Command(Command::Demo) => printer.finish(&name, demo::run(config, &printer).await),
-        Work::Command(Command::Setup(args)) => printer.finish(&name, setup::run(&args, &config)),
+        Work::Command(Command::Setup(args)) => printer.finish(&name, setup::run(&args, &config, &printer)),
+        Work::Command(Command::Key(args)) => printer.finish(&name, key::run(&args, &config, &printer)),
+        Work::Command(Command::Login(args)) => printer.finish(&name, login::run(&args, &config, &printer).await),
         Work::Command(Command::Completions(args)) => printer.finish(&name, completions::run(&args)),
         Work::Command(Command::Man) => printer.finish(&name, man::run(args::tree(None))),
         Work::Command(Command::Env(args)) => printer.finish(&name, env::run(&args, &config)),
-        Work::Overview => in_session(config, printer, &name, async |session| overview::run(session).await).await,
+        Work::Overview => {
+            in_session(config, printer, &name, needs_key, async |session| overview::run(session).await).await
+        }
         Work::Command(Command::Jobs(command)) => {
-            in_session(config, printer, &name, async |session| jobs::run(session, command).await).await
+            in_session(config, printer, &name, needs_key, async |session| jobs::run(session, command).await).await
         }
         Work::Command(Command::Files(command)) => {
-            in_session(config, printer, &name, async |session| files::run(session, command).await).await
+            in_session(config, printer, &name, needs_key, async |session| files::run(session, command).await).await
         }
         Work::Command(Command::Credits(args)) => {
-            in_session(config, printer, &name, async |session| credits::run(session, &args).await).await
+            in_session(config, printer, &name, needs_key, async |session| credits::run(session, &args).await).await
         }
         Work::Command(Command::Operations(args)) => {
-            in_session(config, printer, &name, async |session| operations::run(session, &args)).await
+            in_session(config, printer, &name, needs_key, async |session| operations::run(session, &args)).await
         }
         Work::Command(Command::Doctor(args)) => {
-            in_session(config, printer, &name, async |session| doctor::run(session, &args).await).await
+            in_session(config, printer, &name, needs_key, async |session| doctor::run(session, &args).await).await
         }
-        Work::Call(args) => in_session(config, printer, &name, async |session| call::run(session, *args).await).await,
+        Work::Call(args) => {
+            in_session(config, printer, &name, needs_key, async |session| call::run(session, *args).await).await
+        }
     }
 }
 
@@ -93,6 +101,7 @@ async fn in_session(
     config: crate::config::Config,
     printer: output::Printer,
     name: &str,
+    needs_key: bool,
     work: impl AsyncFnOnce(&CliSession) -> Result<Report>,
 ) -> u8 {
     let interrupt = Interrupt::listen();
@@ -101,7 +110,12 @@ async fn in_session(
         Err(error) => return printer.finish(name, Err(error)),
     };
     let outcome = tokio::select! {
-        outcome = work(&session) => outcome,
+        outcome = async {
+            if needs_key {
+                session.app.config.key_is_known().await;
+            }
+            work(&session).await
+        } => outcome,
         code = interrupt.insisted() => return code,
     };
     session.close(name, outcome).await

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::exit_code::{SUCCESS, USAGE};
 use super::report::Report;
 use super::table::grid;
-use super::text::tame;
+use super::text::{tame, wrapped};
 use crate::error::Error;
 
 /// Most bytes of an answer to a question.
@@ -145,6 +145,28 @@ impl Printer {
         self.say(&value.to_string());
     }
 
+    /// A line on stderr that even `--quiet` does not suppress: what a command cannot go on without.
+    pub fn insist(&self, line: &str) {
+        self.err(line);
+    }
+
+    /// Whether stderr is a terminal, and words are read there.
+    pub fn is_on_terminal(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
+    /// What a person types at a prompt without seeing it.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn secret(&self, prompt: &str) -> std::io::Result<String> {
+        self.err_open(prompt);
+        let typed = rpassword::read_password();
+        // Enter was not shown either.
+        self.err("");
+        typed
+    }
+
     /// Words on stdout, at once.
     pub fn say(&self, words: &str) {
         self.raw(words.as_bytes(), true);
@@ -162,6 +184,14 @@ impl Printer {
                 return Ok(());
             }
             self.raw(chunk.get(..count).unwrap_or_default(), false);
+        }
+    }
+
+    /// `text` wrapped between words where stdout is a terminal.
+    pub fn fitted(&self, text: &str) -> String {
+        match terminal_size::terminal_size_of(std::io::stdout()) {
+            Some((width, _)) => wrapped(text, usize::from(width.0)),
+            None => text.to_owned(),
         }
     }
 
@@ -212,13 +242,33 @@ impl Printer {
     }
 
     fn err(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", tame(line));
+        let _ = writeln!(std::io::stderr().lock(), "{}", for_stderr(line));
+    }
+
+    fn err_open(&self, words: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{}", tame(words)).and_then(|()| stderr.flush());
     }
 
     /// A line under a label, which has a color where colors are shown (a terminal, and no `NO_COLOR`).
     fn err_under(&self, label: &str, style: Style, line: &str) {
-        let _ = writeln!(anstream::stderr().lock(), "{style}{label}{style:#} {}", tame(line));
+        let _ = writeln!(anstream::stderr().lock(), "{style}{label}{style:#} {}", labelled(label, line));
     }
+}
+
+/// A line for stderr: safe, and wrapped between words on a terminal.
+fn for_stderr(line: &str) -> String {
+    let line = tame(line);
+    match terminal_size::terminal_size_of(std::io::stderr()) {
+        Some((width, _)) => wrapped(&line, usize::from(width.0)),
+        None => line,
+    }
+}
+
+/// The same behind a label, which takes room in the first line.
+fn labelled(label: &str, line: &str) -> String {
+    let whole = for_stderr(&format!("{label} {}", tame(line)));
+    whole.strip_prefix(&format!("{label} ")).or_else(|| whole.strip_prefix(label)).unwrap_or(&whole).to_owned()
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();

@@ -30,7 +30,9 @@ const FOR_CALLS: &[&str] = &[
 /// Settings of commands that need neither.
 const FOR_HELPERS: &[&str] = &["PDFCO_LOG"];
 /// Commands that need neither the service nor the ledger.
-const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "help"];
+const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "key", "help"];
+/// What `login` uses.
+const FOR_LOGIN: &[&str] = &["PDFCO_OAUTH_CLIENT_ID", "PDFCO_LOGIN_URL", "PDFCO_LOG"];
 /// Commands whose help shows every setting.
 const ALL_SETTINGS: &[&str] = &["serve", "doctor", "env"];
 
@@ -41,6 +43,7 @@ pub fn on_every_command(tree: Command) -> Command {
     names.into_iter().fold(tree, |tree, name| {
         let shown = match name.as_str() {
             name if ALL_SETTINGS.contains(&name) => None,
+            "login" => Some(FOR_LOGIN),
             name if HELPERS.contains(&name) => Some(FOR_HELPERS),
             _ => Some(FOR_CALLS),
         };

@@ -30,6 +30,18 @@ impl Table {
     pub fn lines(&self) -> Vec<String> {
         self.rows.iter().map(|row| row.join("  ")).collect()
     }
+
+    /// One line a row, its cells below one another.
+    pub fn aligned(&self) -> Vec<String> {
+        let width =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..self.header.len()).map(|column| width(column).unwrap_or_default()).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
 }
 
 /// A field of a JSON row in words; `-` where it is absent.

@@ -7,6 +7,32 @@ pub fn tame(text: &str) -> String {
     tamed.strip_suffix('\n').map(str::to_owned).unwrap_or(tamed)
 }
 
+/// `text` with lines of at most `width` characters, broken between words. Lines after a break are indented as the first.
+pub fn wrapped(text: &str, width: usize) -> String {
+    text.lines().map(|line| wrapped_line(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    if line.chars().count() <= width || indent.len() * 2 > width {
+        return line.to_owned();
+    }
+    let (mut lines, mut current) = (Vec::new(), String::new());
+    for word in line.trim_start().split(' ') {
+        let longer = current.chars().count() + 1 + word.chars().count() + indent.len();
+        if !current.is_empty() && longer > width {
+            lines.push(format!("{indent}{current}"));
+            current.clear();
+        }
+        if !current.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(format!("{indent}{current}"));
+    lines.join("\n")
+}
+
 /// A headline and its reasons, at most twenty of them, one a line.
 pub fn with_reasons(headline: &str, reasons: &[String]) -> String {
     const REASONS_MAX: usize = 20;
@@ -23,6 +49,15 @@ pub fn with_reasons(headline: &str, reasons: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_alone() {
+        assert_eq!(wrapped("one two three", 9), "one two\nthree");
+        assert_eq!(wrapped("  one two three\nfour", 9), "  one two\n  three\nfour");
+        assert_eq!(wrapped("averylongword and", 5), "averylongword\nand");
+        assert_eq!(wrapped("short", 80), "short");
+        assert_eq!(wrapped("", 80), "");
+    }
 
     #[test]
     fn escape_sequences_become_visible() {

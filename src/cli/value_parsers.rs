@@ -1,8 +1,12 @@
 //! Durations as flags take them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+
 use crate::clock::{Millis, now};
+use crate::config::paths;
 
 /// A timeout that stands for none, for timers that need an end.
 pub const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -14,6 +18,14 @@ pub const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 pub fn plain_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=A_YEAR.as_secs_f64()).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, such as 120 or 2.5".to_owned())
+}
+
+/// A path, in which the home folder is filled in where no shell did it: `--config=~/a` and quoted words.
+pub fn path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    clap::builder::PathBufValueParser::new().map(|path| {
+        let filled_in = path.to_str().and_then(|text| paths::below_home(text, paths::home().as_deref()));
+        filled_in.unwrap_or(path)
+    })
 }
 
 /// A timeout in seconds, where 0 means none.

@@ -64,6 +64,14 @@ impl Machine {
     }
 }
 
+/// The variable that says where certificates are instead of the system, and where they are said to be.
+pub fn certificates_variable() -> Option<(&'static str, PathBuf)> {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find_map(|name| {
+        let place = std::env::var_os(name).filter(|place| !place.is_empty())?;
+        Some((name, PathBuf::from(place)))
+    })
+}
+
 /// The same program as PATH knows it: package managers keep that name and move what is behind it.
 fn on_path(program: &Path) -> Option<PathBuf> {
     let (name, real) = (program.file_name()?, program.canonicalize().ok()?);

@@ -6,6 +6,7 @@
 mod allowed;
 mod env_file;
 mod host_pattern;
+mod keychain;
 mod machine;
 mod origin;
 pub mod paths;
@@ -30,16 +31,18 @@ use crate::secret::{ApiKey, without_query};
 
 pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
 pub use host_pattern::HostPattern;
-pub use machine::Machine;
+pub use keychain::without_secrets;
+pub use machine::{Machine, certificates_variable};
 pub use origin::{EnvFile, Origin};
 pub use paths::Folders;
 pub use setting::{Setting, SettingKind, Trust};
 pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS};
 pub use sources::Values;
-pub use stored_key::StoredKey;
+pub use stored_key::{KeyPlace, StoredKey};
 pub use value::{LedgerLocation, LogFormat, Pace, Permissions};
 
 use sources::{Environment, Ranks, set_value};
+use stored_key::KeychainKey;
 use value::{Value, without_credentials};
 
 /// How many seconds of waiting a simulated check is worth.
@@ -56,6 +59,7 @@ impl Config {
         let origin = self.origin(variable);
         match self.env_files.iter().find(|file| file.origin == origin) {
             Some(file) => file.path.display().to_string(),
+            None if origin == Origin::Stored && self.keychain.is_some() => KeyPlace::Keychain.to_string(),
             None => origin.to_string(),
         }
     }
@@ -92,10 +96,13 @@ impl Config {
     /// The configured key.
     ///
     /// # Errors
-    /// `auth` when there is none, naming every way to give one; or when the `.env` of an allowed folder would send a
-    /// key that it does not hold itself to a service of its own choice.
+    /// `auth` when there is none, naming every way to give one; when the keychain that has it cannot be read; or when
+    /// the `.env` of an allowed folder would send a key that it does not hold itself to a service of its own choice.
     pub fn key(&self) -> Result<&ApiKey> {
-        let key = self.api_key.as_ref().ok_or_else(|| self.no_key())?;
+        let key = match &self.keychain {
+            Some(keychain) => keychain.get()?,
+            None => self.api_key.as_ref().ok_or_else(|| self.no_key())?,
+        };
         self.may_be_given(self.origin("PDFCO_API_KEY"))?;
         Ok(key)
     }
@@ -118,9 +125,22 @@ impl Config {
         ))
     }
 
-    /// Whether a key is configured.
+    /// The configured key, if it is here without asking the keychain.
+    pub fn key_at_hand(&self) -> Option<&ApiKey> {
+        self.keychain.as_ref().map_or(self.api_key.as_ref(), KeychainKey::known)
+    }
+
+    /// Whether a key is configured. The keychain is not asked.
     pub fn has_key(&self) -> bool {
-        self.api_key.is_some()
+        self.api_key.is_some() || self.keychain.is_some()
+    }
+
+    /// Asks the keychain for the key where that has it, once, and without blocking the runtime: [`Config::key`] answers
+    /// at once afterwards.
+    pub async fn key_is_known(&self) {
+        let Some(keychain) = self.keychain.clone().filter(|keychain| keychain.known().is_none()) else { return };
+        // What went wrong is the answer of `key`.
+        let _ = tokio::task::spawn_blocking(move || keychain.get().is_ok()).await;
     }
 
     fn no_key(&self) -> Error {
@@ -150,7 +170,7 @@ impl Config {
             message,
             hint![
                 offered,
-                " a key at https://app.pdf.co, then set PDFCO_API_KEY (or X_API_KEY) in the environment, or name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+                " a key at https://app.pdf.co, then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, or name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
                 argument,
                 ". To try without a key, use `--simulate`."
             ],
@@ -168,6 +188,7 @@ impl Config {
         self.sources.insert("PDFCO_BASE_URL", (Origin::Flag, url.to_owned()));
         if self.origin("PDFCO_API_KEY") != Origin::Flag {
             self.api_key = Some(ApiKey::new(key)?);
+            self.keychain = None;
             self.sources.insert("PDFCO_API_KEY", (Origin::Flag, "the simulator's".to_owned()));
         }
         if self.origin("PDFCO_LEDGER") == Origin::Default {
@@ -239,17 +260,24 @@ fn load_for(
     let mut notes = environment.notes();
     let mut files = env_files(flags, &environment.values, folders)?;
     let mut ranks = vec![(Origin::Flag, flags.clone()), (Origin::Environment, environment.values)];
-    match StoredKey::of(folders).map_or(Ok(None), |stored| stored.load()) {
+    let stored = StoredKey::of(folders);
+    let is_in_keychain = stored.as_ref().and_then(StoredKey::place) == Some(KeyPlace::Keychain);
+    let stored_rank = |text: &str| (Origin::Stored, Values::from([("PDFCO_API_KEY".to_owned(), text.to_owned())]));
+    match stored.filter(|_| !is_in_keychain).map_or(Ok(None), |stored| stored.in_file()) {
+        // The keychain is asked when the key is needed; the rank is taken now.
+        _ if is_in_keychain => ranks.push(stored_rank("in-the-keychain")),
         Ok(None) => {}
-        Ok(Some(key)) => {
-            ranks.push((Origin::Stored, Values::from([("PDFCO_API_KEY".to_owned(), key.expose().to_owned())])));
-        }
+        Ok(Some(key)) => ranks.push(stored_rank(key.expose())),
         Err(error) => notes.push(error.message().to_owned()),
     }
     for (file, values) in &mut files {
         ranks.push((file.origin, std::mem::take(values)));
     }
     let mut config = resolve(&Ranks(ranks), folders)?;
+    if is_in_keychain && config.origin("PDFCO_API_KEY") == Origin::Stored {
+        config.api_key = None;
+        config.keychain = Some(KeychainKey::default());
+    }
     config.notes.splice(0..0, notes);
     config.env_files = files.into_iter().map(|(file, _)| file).collect();
     Ok(config)

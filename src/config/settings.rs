@@ -10,12 +10,15 @@ use url::Url;
 
 use super::origin::{EnvFile, Origin};
 use super::setting::{PLAIN, Setting, SettingKind, Trust};
+use super::stored_key::KeychainKey;
 use super::value::{FromValue, LedgerLocation, LogFormat, Pace, Permissions, Value};
 use crate::error::Result;
 use crate::secret::ApiKey;
 
 /// The service's public address.
 pub const BASE_URL_DEFAULT: &str = "https://api.pdf.co";
+/// Where the service signs people in.
+const LOGIN_URL_DEFAULT: &str = "https://api.backend.pdf.co";
 
 impl Setting {
     /// The row of a variable.
@@ -41,6 +44,8 @@ macro_rules! settings {
             pub(super) env_files: Vec<EnvFile>,
             /// What `doctor` has to say about the sources.
             pub(super) notes: Vec<String>,
+            /// The key, where the system's keychain has it and nothing stronger gives one.
+            pub(super) keychain: Option<KeychainKey>,
         }
 
         impl Config {
@@ -54,6 +59,7 @@ macro_rules! settings {
                     sources: BTreeMap::new(),
                     env_files: Vec::new(),
                     notes: Vec::new(),
+                    keychain: None,
                 })
             }
         }
@@ -64,6 +70,17 @@ settings! {
     /// Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it.
     pub(super) api_key: Option<ApiKey> => Setting {
         variable: "PDFCO_API_KEY", alias: Some("X_API_KEY"), kind: SettingKind::Secret, ..PLAIN
+    };
+
+    /// Client id that PDF.co gave to you, for `pdfco login`.
+    pub oauth_client_id: Option<String> => Setting {
+        variable: "PDFCO_OAUTH_CLIENT_ID", ..PLAIN
+    };
+
+    /// Address of PDF.co's sign-in, for `pdfco login`: https, or plain http on this machine.
+    pub login_url: Url => Setting {
+        variable: "PDFCO_LOGIN_URL", kind: SettingKind::ServiceUrl, default: LOGIN_URL_DEFAULT,
+        trust: Trust::NotInFiles, ..PLAIN
     };
 
     /// File to read settings from, written like this one. Without it, `.env` in this user's configuration folder of pdfco is read, and that of the current folder only after `pdfco env allow`.

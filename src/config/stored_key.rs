@@ -1,73 +1,217 @@
 //! The key that a person stored once, so that every start finds it and no configuration has to hold it.
 //!
-//! It lies in `api-key` in this user's configuration folder, which this user alone can read.
+//! It is in the system's keychain, or in `api-key` of this user's configuration folder, which this user alone can read.
+//! `api-key-in-keychain` beside it says that the keychain has it: without that file no start asks the keychain anything.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::paths::Folders;
-use super::{env_file, private_file};
-use crate::error::{Error, Result};
+use super::{env_file, keychain, private_file};
+use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 
-/// Name of the file in the configuration folder.
+/// Name of the file with the key.
 const FILE: &str = "api-key";
+/// Name of the file that says that the keychain has the key.
+const MARK: &str = "api-key-in-keychain";
 
-/// Where the key is stored.
+/// Where a key is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// The system's keychain.
+    Keychain,
+    /// A file that this user alone can read.
+    File(PathBuf),
+}
+
+impl fmt::Display for KeyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPlace::Keychain => f.write_str("the system's keychain"),
+            KeyPlace::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Where this user's key is stored.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
-    path: PathBuf,
+    file: PathBuf,
+    mark: PathBuf,
 }
 
 impl StoredKey {
     /// The one of this user; nothing when there is no configuration folder.
     pub fn of(folders: &Folders) -> Option<StoredKey> {
-        Some(StoredKey { path: folders.config.as_ref()?.join(FILE) })
+        let folder = folders.config.as_ref()?;
+        Some(StoredKey { file: folder.join(FILE), mark: folder.join(MARK) })
     }
 
-    /// The file.
+    /// The file that keeps the key where there is no keychain.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file
     }
 
-    /// The key, if one is stored.
+    /// Where a key is stored, if one is. The keychain is not asked.
+    pub fn place(&self) -> Option<KeyPlace> {
+        if self.mark.is_file() {
+            return Some(KeyPlace::Keychain);
+        }
+        self.file.exists().then(|| KeyPlace::File(self.file.clone()))
+    }
+
+    /// The key, if one is stored. Asks the keychain where that has it, which may wait for a person.
     ///
     /// # Errors
-    /// `invalid_argument` when others can read the file, or there is no key in it.
+    /// `auth` when the keychain cannot be read or has lost the key; `invalid_argument` when others can read the file, or
+    /// there is no key in it.
     pub fn load(&self) -> Result<Option<ApiKey>> {
-        let Ok(bytes) = env_file::read(&self.path) else { return Ok(None) };
-        if !private_file::is_private(&self.path) {
+        match self.place() {
+            None => Ok(None),
+            Some(KeyPlace::Keychain) => from_keychain().map(Some),
+            Some(KeyPlace::File(_)) => self.in_file(),
+        }
+    }
+
+    pub(super) fn in_file(&self) -> Result<Option<ApiKey>> {
+        let Ok(bytes) = env_file::read(&self.file) else { return Ok(None) };
+        if !private_file::is_private(&self.file) {
             return Err(Error::invalid(
-                format!("`{}` can be read by others, so its key is not used.", self.path.display()),
-                format!("Run `chmod 600 {}`.", self.path.display()),
+                format!("`{}` can be read by others, so its key is not used.", self.file.display()),
+                format!("Run `chmod 600 {}`.", self.file.display()),
             ));
         }
-        let key = String::from_utf8(bytes).ok().and_then(|text| ApiKey::new(&text).ok());
+        let key = String::from_utf8(bytes).ok().and_then(|text| ApiKey::new(text.trim_start_matches('\u{feff}')).ok());
         key.map(Some).ok_or_else(|| {
             Error::invalid(
-                format!("`{}` holds no key.", self.path.display()),
+                format!("`{}` holds no key.", self.file.display()),
                 "Store the key again, or remove the file.",
             )
         })
     }
 
-    /// Stores a key in the place of any other.
+    /// Stores a key in the place of any other: in the keychain where there is one and `may_use_keychain`, else in the
+    /// file. Returns where it is, and why it is not in the keychain where that was tried.
     ///
     /// # Errors
     /// `file_access` when the disk refuses.
-    pub fn store(&self, key: &ApiKey) -> Result<()> {
-        private_file::write(&self.path, format!("{}\n", key.expose()).as_bytes())
+    pub fn store(&self, key: &ApiKey, may_use_keychain: bool) -> Result<(KeyPlace, Option<String>)> {
+        let mut reason = None;
+        if may_use_keychain {
+            match keychain::store(key) {
+                Ok(()) => {
+                    private_file::write(&self.mark, b"The key is in the system's keychain.\n")?;
+                    delete(&self.file)?;
+                    return Ok((KeyPlace::Keychain, None));
+                }
+                Err(unusable) => reason = Some(unusable),
+            }
+        } else if self.mark.is_file() {
+            self.clear_keychain()?;
+        }
+        private_file::write(&self.file, format!("{}\n", key.expose()).as_bytes())?;
+        delete(&self.mark)?;
+        Ok((KeyPlace::File(self.file.clone()), reason))
     }
 
-    /// Removes the key. Returns whether there was one.
+    /// Removes the key from wherever it is. Returns where it was, if there was one.
     ///
     /// # Errors
-    /// `file_access` when the disk refuses.
-    pub fn remove(&self) -> Result<bool> {
-        match std::fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(private_file::unwritable(&self.path, &error)),
+    /// `file_access` when the disk or the keychain refuses.
+    pub fn remove(&self) -> Result<Option<KeyPlace>> {
+        let place = self.place();
+        if self.mark.is_file() {
+            self.clear_keychain()?;
+            delete(&self.mark)?;
         }
+        delete(&self.file)?;
+        Ok(place)
+    }
+
+    fn clear_keychain(&self) -> Result<()> {
+        keychain::remove().map_err(|reason| {
+            Error::new(
+                Kind::FileAccess,
+                format!("The key cannot be removed from the system's keychain: {reason}."),
+                "Unlock the keychain, then run it again.",
+            )
+        })
+    }
+}
+
+/// How long a keychain that could not be read is left alone: it may have asked a person who did not answer.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
+
+/// The key in the keychain, asked for once in a process, and no earlier than it is needed. A keychain that cannot be read
+/// is asked again after a while.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeychainKey(Arc<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    key: OnceLock<ApiKey>,
+    failure: Mutex<Option<(Instant, String)>>,
+}
+
+impl KeychainKey {
+    /// The key. The first call may wait for a person who unlocks the keychain.
+    ///
+    /// # Errors
+    /// `auth` when the keychain cannot be read or has lost the key.
+    pub(super) fn get(&self) -> Result<&ApiKey> {
+        if let Some(key) = self.0.key.get() {
+            return Ok(key);
+        }
+        let mut failure = self.0.failure.lock();
+        if let Some((_, what)) = failure.as_ref().filter(|(at, _)| at.elapsed() < LEFT_ALONE) {
+            return Err(lost(what));
+        }
+        match asked() {
+            Ok(key) => Ok(self.0.key.get_or_init(|| key)),
+            Err(what) => {
+                let error = lost(&what);
+                *failure = Some((Instant::now(), what));
+                Err(error)
+            }
+        }
+    }
+
+    /// The key, if the keychain gave it already.
+    pub(super) fn known(&self) -> Option<&ApiKey> {
+        self.0.key.get()
+    }
+}
+
+fn from_keychain() -> Result<ApiKey> {
+    asked().map_err(|what| lost(&what))
+}
+
+/// The key in the keychain, or what is the matter with it.
+fn asked() -> std::result::Result<ApiKey, String> {
+    match keychain::load() {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => Err("the keychain has it no longer".to_owned()),
+        Err(reason) => Err(format!("that cannot be read: {reason}")),
+    }
+}
+
+fn lost(what: &str) -> Error {
+    Error::new(
+        Kind::Auth,
+        format!("The stored key is in the system's keychain, and {what}."),
+        "Unlock the keychain, store the key again with `pdfco key set`, or set PDFCO_API_KEY in the environment.",
+    )
+}
+
+fn delete(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(private_file::unwritable(path, &error)),
+        _ => Ok(()),
     }
 }
 
@@ -80,9 +224,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders { config: Some(folder.path().join("deep/config")), ..Folders::default() };
         let stored = StoredKey::of(&folders).unwrap();
-        assert!(stored.load().unwrap().is_none() && !stored.remove().unwrap());
+        assert!(stored.load().unwrap().is_none() && stored.remove().unwrap().is_none() && stored.place().is_none());
         let key = ApiKey::new("canary-key").unwrap();
-        stored.store(&key).unwrap();
+        let file = KeyPlace::File(stored.path().to_owned());
+        assert_eq!(stored.store(&key, false).unwrap(), (file.clone(), None));
+        assert_eq!(stored.place(), Some(file.clone()));
         assert_eq!(stored.load().unwrap().unwrap().fingerprint(), key.fingerprint());
         assert!(!format!("{stored:?}").contains("canary"));
         #[cfg(unix)]
@@ -97,6 +243,7 @@ mod tests {
         }
         std::fs::write(stored.path(), "two words").unwrap();
         assert!(stored.load().is_err());
-        assert!(stored.remove().unwrap() && stored.load().unwrap().is_none());
+        assert_eq!(stored.remove().unwrap(), Some(file));
+        assert!(stored.load().unwrap().is_none());
     }
 }

@@ -226,10 +226,10 @@ fn a_file_of_settings_is_read_when_it_was_asked_for() {
     assert!(!loaded(&[], &[], &folders).unwrap().has_key());
 
     let stored = StoredKey::of(&folders).unwrap();
-    stored.store(&ApiKey::new("stored").unwrap()).unwrap();
+    stored.store(&ApiKey::new("stored").unwrap(), false).unwrap();
     assert_eq!(loaded(&named, &[], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Stored);
     assert_eq!(loaded(&[], &[("X_API_KEY", "k")], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Environment);
-    assert!(stored.remove().unwrap());
+    assert!(stored.remove().unwrap().is_some());
     std::fs::write(folder.path().join("config/.env"), "X_API_KEY=own\n").unwrap();
     assert_eq!(loaded(&[], &[], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::OwnEnvFile);
     assert_eq!(loaded(&[], &[("X_API_KEY", "k")], &folders).unwrap().origin("PDFCO_API_KEY"), Origin::Environment);
@@ -266,4 +266,35 @@ fn values_that_are_not_utf_8_are_noted() {
     let config = load_for(&Values::new(), &Folders::default(), variables.into_iter()).unwrap();
     assert_eq!(config.files, None);
     assert_eq!(config.notes().collect::<Vec<_>>(), ["PDFCO_FILES is not used: its value is not UTF-8."]);
+}
+
+#[test]
+fn programs_that_are_started_see_no_secret_variable() {
+    let secrets: Vec<&str> = SETTINGS.iter().filter(|setting| setting.is_secret()).flat_map(Setting::names).collect();
+    let mut known = super::keychain::SECRETS.to_vec();
+    known.sort_unstable();
+    let mut secrets = secrets;
+    secrets.sort_unstable();
+    assert_eq!(secrets, known);
+}
+
+#[test]
+fn an_address_to_listen_on_is_written_in_several_ways() {
+    for (text, expected) in [
+        ("127.0.0.1:8911", Some("127.0.0.1:8911")),
+        ("localhost:8911", Some("127.0.0.1:8911")),
+        ("LOCALHOST:0", Some("127.0.0.1:0")),
+        (":8911", Some("127.0.0.1:8911")),
+        ("8911", Some("127.0.0.1:8911")),
+        ("[::1]:8911", Some("[::1]:8911")),
+        ("0.0.0.0:80", Some("0.0.0.0:80")),
+        ("localhost", None),
+        ("jobs.example.com:8911", None),
+        (":", None),
+        ("70000", None),
+        ("127.0.0.1", None),
+    ] {
+        let config = merged(&[("PDFCO_HTTP", text)], &[], &[]);
+        assert_eq!(config.ok().and_then(|config| config.http), expected.map(|text| text.parse().unwrap()), "{text}");
+    }
 }

@@ -1,6 +1,6 @@
 //! From the text of a setting to its value, within the bounds of its row.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -293,7 +293,19 @@ fn is_local_http(url: &Url) -> bool {
 
 impl FromValue for SocketAddr {
     fn from_value(value: &Value<'_>) -> Result<Self> {
-        value.text.parse().map_err(|_| value.refused("an address and a port, such as 127.0.0.1:8911"))
+        listening(&value.text).ok_or_else(|| value.refused("an address and a port, such as 127.0.0.1:8911"))
+    }
+}
+
+/// An address to listen on: as addresses are written, or `localhost:8911`, `:8911` and `8911` for this machine alone.
+fn listening(text: &str) -> Option<SocketAddr> {
+    let host_and_port = text.rsplit_once(':').map_or(("", text), |(host, port)| (host, port));
+    match host_and_port {
+        ("", port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+        (host, port) if host.eq_ignore_ascii_case("localhost") => {
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)))
+        }
+        _ => text.parse().ok(),
     }
 }
 

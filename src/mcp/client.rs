@@ -2,11 +2,12 @@
 //!
 //! It shares nothing with the server but a stream of bytes, so the demo shows what an assistant would see.
 
+use super::tools::job_card;
 use crate::error::{Error, Result};
 use rmcp::model::{CallToolRequestParams, ContentBlock, ProgressNotificationParam};
 use rmcp::service::{NotificationContext, RunningService};
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 
 /// A client in conversation with a server.
@@ -67,6 +68,15 @@ impl Assistant {
                 joined(&result.content).ok_or_else(|| Error::internal("A tool answered with something unreadable."))
             }
         }
+    }
+
+    /// What the job card shows of these jobs.
+    ///
+    /// # Errors
+    /// As [`Assistant::call`].
+    pub async fn cards(&self, job_ids: &[&str]) -> Result<Value> {
+        let answer = self.call(job_card::TOOL.name, json!({"job_ids": job_ids})).await?;
+        Ok(answer.pointer("/content/jobs").cloned().unwrap_or_default())
     }
 
     /// Ends the conversation: the server sees the end of its input.

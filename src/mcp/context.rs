@@ -201,6 +201,7 @@ impl ServerContext {
         if let Found::Job(tools::JobTool { handler: Handler::Keyless(run), .. }) = found {
             return run(app, given);
         }
+        app.config.key_is_known().await;
         let progress = Progress::default();
         // A task is asked for with the key of the connection, so a call with a key of its own cannot become one.
         let response_mode = if key.is_some() { ResponseMode::Inline } else { response_mode };

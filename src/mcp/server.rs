@@ -142,6 +142,7 @@ impl ServerHandler for Server {
     ) -> impl Future<Output = Result<ListResourcesResult, ErrorData>> + Send {
         Box::pin(async move {
             // Without a key there are no jobs to list, and a client that lists at start must not see an error.
+            self.context.app().config.key_is_known().await;
             let Ok(caller) = self.context.caller(&context) else {
                 return Ok(ListResourcesResult::with_all_items(Vec::new()));
             };
@@ -176,6 +177,7 @@ impl ServerHandler for Server {
                 return Ok(file.into());
             }
             let unknown = || resources::unknown(&request.uri);
+            self.context.app().config.key_is_known().await;
             let caller = self.context.caller(&context).map_err(|_| unknown())?;
             match Box::pin(resources::read(self.context.app(), &caller, &request.uri)).await {
                 Ok(result) => Ok(result.into()),
@@ -200,6 +202,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<GetPromptResponse, ErrorData>> + Send {
         Box::pin(async move {
+            self.context.app().config.key_is_known().await;
             let caller = self.context.caller(&context);
             let given = request.arguments.unwrap_or_default();
             let prompt =
@@ -231,6 +234,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<CompleteResult, ErrorData>> + Send {
         Box::pin(async move {
+            self.context.app().config.key_is_known().await;
             let caller = self.context.caller(&context);
             let (name, typed) = (&request.argument.name, &request.argument.value);
             let values = prompts::complete(self.context.app(), caller, name, typed).await.map_err(protocol_error)?;

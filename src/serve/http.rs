@@ -168,6 +168,8 @@ impl Running {
 /// # Errors
 /// As [`Options::check`]; `network` when the address cannot be bound.
 pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
+    // The page and the counts of requests ask for the server's key without waiting.
+    app.config.key_is_known().await;
     let waits = CancellationToken::new();
     let server = Server::with(Arc::clone(&app), options.access()).until(waits.clone());
     listen(app, options, waits, move || server.another()).await

@@ -14,31 +14,39 @@
 //! press its buttons (Origin and Sec-Fetch-Site are checked, the cookie is SameSite=Strict). All links are relative, so
 //! the page also works below a path of a proxy.
 
+mod asked;
+mod chart;
+mod details;
 mod sessions;
 mod view;
+mod words;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Form, Query, Request, State};
+use axum::extract::{Extension, Form, Path, Query, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use asked::Asked;
 pub use sessions::Limits;
 use sessions::{Sessions, Viewer};
 
 use super::bodies::{self, Bodies};
 use super::hosts::{self, Hosts, Target};
 use super::peers::Connection;
+use super::tenants::{InFlight, Requester};
 use super::tokens::{Tokens, Verdict};
-use crate::app::App;
+use crate::app::{App, JobDetails, Overview};
 use crate::error::{Error, Kind, Result};
 use crate::mcp::icon;
 use crate::next_step::Audience;
@@ -49,6 +57,12 @@ use crate::tenant::Tenant;
 const JOBS_SHOWN: u32 = 50;
 /// Pages that are put together at once; more wait for a permit.
 const PAGES_AT_ONCE: usize = 8;
+/// Files that one viewer may fetch at once, and everybody together.
+const PASSAGES_PER_VIEWER: usize = 3;
+/// See [`PASSAGES_PER_VIEWER`].
+const PASSAGES_AT_ONCE: usize = 16;
+/// How long one file may take to pass: who reads slower than that keeps a permit from others.
+const PASSAGE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// Nothing from elsewhere, nothing inline, no frames. The icon is the only picture.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -71,9 +85,17 @@ pub(super) struct Parts {
 /// The page's routes.
 pub(super) fn routes(parts: Parts) -> Router {
     let sessions = Sessions::new(parts.limits);
-    let page = Arc::new(Page { parts, sessions, permits: Semaphore::new(PAGES_AT_ONCE) });
+    let page = Arc::new(Page {
+        parts,
+        sessions,
+        permits: Semaphore::new(PAGES_AT_ONCE),
+        viewers: InFlight::new(PASSAGES_PER_VIEWER),
+        passages: Arc::new(Semaphore::new(PASSAGES_AT_ONCE)),
+    });
     Router::new()
         .route("/", get(home))
+        .route("/jobs/{id}", get(one))
+        .route("/jobs/{id}/files/{index}", get(file))
         .route("/session", get(show_form).post(enter))
         .route("/session/end", post(leave))
         .route("/page/style.css", get(|| asset("text/css; charset=utf-8", STYLE)))
@@ -88,11 +110,10 @@ struct Page {
     parts: Parts,
     sessions: Sessions,
     permits: Semaphore,
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    after: Option<String>,
+    /// Files on their way to each viewer.
+    viewers: Arc<InFlight>,
+    /// Files on their way in all.
+    passages: Arc<Semaphore>,
 }
 
 /// What the form sends. Not printable: it holds secrets.
@@ -149,35 +170,119 @@ impl Page {
         Html(view::form(has_token, self.server().is_some(), message))
     }
 
-    async fn overview(&self, viewer: &Viewer, after: Option<&str>) -> Result<String> {
-        let _permit = self.permits.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
-        let mut overview = self.parts.app.overview(&viewer.tenant, JOBS_SHOWN, after).await?;
-        if self.parts.tokens.is_required() {
-            // Paths of the server mean nothing to others.
-            let files = overview.jobs.iter_mut().flat_map(|job| job.files.iter_mut());
-            files.for_each(|file| file.saved_to = None);
-        }
+    fn scene<'a>(&self, viewer: &Viewer, asked: &'a Asked) -> view::Scene<'a> {
         let is_open_to_all = !self.parts.tokens.is_required() && viewer.is_server;
-        Ok(view::jobs(
-            &overview,
-            &view::Scene { is_server: viewer.is_server, is_open_to_all, is_first: after.is_none() },
-        ))
+        view::Scene { is_server: viewer.is_server, is_open_to_all, asked }
     }
+
+    async fn overview(&self, viewer: &Viewer, asked: &Asked) -> Result<String> {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
+        let request = asked.request(JOBS_SHOWN)?;
+        let mut overview = self.parts.app.overview(&viewer.tenant, &request).await?;
+        if self.parts.tokens.is_required() {
+            without_paths(&mut overview);
+        }
+        Ok(view::jobs(&overview, &self.scene(viewer, asked)))
+    }
+
+    /// The page of one job; nothing when the viewer has no such job.
+    async fn job(&self, viewer: &Viewer, id: &str) -> Result<Option<String>> {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::internal("The server is shutting down."))?;
+        let Some(mut found) = self.parts.app.job_details(&viewer.tenant, id).await? else { return Ok(None) };
+        if self.parts.tokens.is_required() {
+            without_path(&mut found);
+        }
+        Ok(Some(view::job(&found, &self.scene(viewer, &Asked::default()))))
+    }
+}
+
+/// Paths of the server tell others nothing.
+fn without_paths(overview: &mut Overview) {
+    overview.jobs.iter_mut().flat_map(|job| job.files.iter_mut()).for_each(|file| file.saved_to = None);
+}
+
+fn without_path(found: &mut JobDetails) {
+    found.glance.files.iter_mut().for_each(|file| file.saved_to = None);
+}
+
+/// The jobs as one file that needs no other.
+pub fn report(overview: &Overview, about: &str, made_at: &str) -> String {
+    view::report(overview, about, made_at, STYLE)
 }
 
 async fn home(State(page): State<Arc<Page>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let Some(viewer) = page.viewer(&headers) else { return page.form(None).into_response() };
-    match page.overview(&viewer, asked.after.as_deref()).await {
+    match page.overview(&viewer, &asked).await {
         Ok(html) => Html(html).into_response(),
-        Err(error) => {
-            let status = match error.kind() {
-                Kind::InvalidArgument => StatusCode::BAD_REQUEST,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            tracing::warn!(%error, "the page of jobs could not be put together");
-            (status, Html(view::trouble(error.message(), &error.hint().text(Audience::Shell)))).into_response()
-        }
+        Err(error) => refused(&error, view::AT_ROOT),
     }
+}
+
+async fn one(State(page): State<Arc<Page>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(viewer) = page.viewer(&headers) else { return to_root(view::AT_JOB) };
+    match page.job(&viewer, &id).await {
+        Ok(Some(html)) => Html(html).into_response(),
+        Ok(None) => {
+            let words = view::trouble("There is no such job.", "Another key has other jobs.", view::AT_JOB);
+            (StatusCode::NOT_FOUND, Html(words)).into_response()
+        }
+        Err(error) => refused(&error, view::AT_JOB),
+    }
+}
+
+/// A file of a result, from the storage through this server to its owner's browser.
+async fn file(State(page): State<Arc<Page>>, Path((id, index)): Path<(String, usize)>, headers: HeaderMap) -> Response {
+    let up = "../../../";
+    let Some(viewer) = page.viewer(&headers) else { return to_root(up) };
+    let requester = Requester { tenant: Some(viewer.tenant.clone()), is_server: viewer.is_server };
+    let busy = || {
+        let words = view::trouble("Too many files are being fetched.", "Try again when one of them is there.", up);
+        (StatusCode::TOO_MANY_REQUESTS, Html(words)).into_response()
+    };
+    let Some(own) = page.viewers.enter(&requester) else { return busy() };
+    let Ok(place) = Arc::clone(&page.passages).try_acquire_owned() else { return busy() };
+    let passage = match timeout(PASSAGE_TIMEOUT, page.parts.app.pass(&viewer.tenant, &id, index)).await {
+        Ok(Ok(passage)) => passage,
+        Ok(Err(error)) => return refused(&error, up),
+        Err(_) => return refused(&Error::internal("The storage does not answer."), up),
+    };
+    let until = tokio::time::sleep(PASSAGE_TIMEOUT);
+    let body = passage.body.take_until(until).map(move |chunk| {
+        // Held until the last byte has left.
+        let _ = (&own, &place);
+        chunk
+    });
+    let name = percent_encoding::utf8_percent_encode(&passage.name, percent_encoding::NON_ALPHANUMERIC);
+    let mut response = Response::new(Body::from_stream(body));
+    let head = response.headers_mut();
+    head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")) {
+        head.insert(header::CONTENT_DISPOSITION, value);
+    }
+    if let Some(bytes) = passage.bytes {
+        head.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    response
+}
+
+/// The form is at the root; `up` leads there.
+fn to_root(up: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, up.to_owned())]).into_response()
+}
+
+fn refused(error: &Error, up: &str) -> Response {
+    let status = match error.kind() {
+        Kind::InvalidArgument => StatusCode::BAD_REQUEST,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::LinkExpired => StatusCode::GONE,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Network | Kind::Upstream => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    if status.is_server_error() {
+        tracing::warn!(%error, "a page could not be put together");
+    }
+    (status, Html(view::trouble(error.message(), &error.hint().text(Audience::Shell), up))).into_response()
 }
 
 async fn show_form(State(page): State<Arc<Page>>) -> Html<String> {

@@ -572,3 +572,26 @@ fn a_stored_file_is_hashed_and_deleted_by_its_link() {
     shared.call(&["files", "hash", &link]).run();
     shared.call(&["files", "delete", "report.pdf"]).run().code(2).complains("no link");
 }
+
+#[test]
+fn a_report_is_one_file_that_needs_no_other() {
+    let shared = Shared::start(&["--checks", "0"]);
+    shared.call(&["call", "pdf-to-text", "--url", REPORT]).run().code(0);
+    let file = shared.path("jobs.html");
+    shared.call(&["jobs", "report", "--html", &file]).run().code(0).says("1 job in");
+    let html = std::fs::read_to_string(&file).unwrap();
+    for part in ["<!DOCTYPE html>", "<style>", "pdf_to_text", "report.pdf", "<svg class=\"bars\""] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    for word in ["<script", "<link", "src=", "href=", "url(", "http://", "https://", "@import"] {
+        assert!(!html.contains(word), "{word}: {html}");
+    }
+    shared.call(&["jobs", "report", "--html", &file]).run().code(2).complains("exists already");
+    shared.call(&["jobs", "report", "--html", &file, "--overwrite", "--status", "failed"]).run().code(0).says("0 jobs");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("report.pdf"));
+    let printed = shared.call(&["jobs", "report", "--html", "-", "--operation", "pdf-to-text"]).run().code(0);
+    assert!(printed.stdout.starts_with("<!DOCTYPE html>") && printed.stdout.contains("report.pdf"), "{printed:#?}");
+    assert!(!Path::new("-").exists());
+    shared.call(&["jobs", "report"]).run().code(2).complains("--html");
+    shared.call(&["jobs", "report", "--html", "/no/such/folder/x.html"]).run().code(2).complains("cannot be written");
+}

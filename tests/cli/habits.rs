@@ -360,3 +360,67 @@ fn pdfco_alone_says_where_things_stand() {
     // A script that names no command has a mistake in it.
     pdfco(&[]).code(2).prints_nothing().complains("Usage:");
 }
+
+#[test]
+fn the_home_folder_is_filled_in_wherever_a_path_is_taken() {
+    let home = home();
+    std::fs::write(home.path().join("args.json"), "{\"url\": \"~/a.pdf\"}").unwrap();
+    std::fs::create_dir(home.path().join("project")).unwrap();
+    std::fs::write(home.path().join("project/.env"), "PDFCO_LOG=warn\n").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| Pdfco::new(home.path()).folder(elsewhere.path()).args(args).run();
+    run(&["call", "pdf-to-text", "--url", "~/a.pdf", "--simulate"]).code(0).says("Report");
+    run(&["call", "pdf-to-text", "--args-file", "~/args.json", "--simulate"]).code(0).says("Report");
+    run(&["call", "pdf-to-text", "--url", "~/a.pdf", "--save-to", "~/out/a.txt", "--simulate"]).code(0);
+    run(&["env", "allow", "~/project"]).code(0);
+    run(&["setup", "cursor", "--config", "~/cursor.json"]).code(0);
+    run(&["jobs", "report", "--html", "~/jobs.html", "--simulate"]).code(0);
+    run(&["files", "upload", "~/a.pdf", "--simulate"]).code(0);
+    for made in ["out/a.txt", "cursor.json", "jobs.html"] {
+        assert!(home.path().join(made).is_file(), "{made}");
+    }
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "no folder is called ~");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_space_at_the_end_of_a_name_is_part_of_it() {
+    let home = home();
+    std::fs::rename(home.path().join("a.pdf"), home.path().join("a.pdf ")).unwrap();
+    let run = |args: &[&str]| Pdfco::new(home.path()).folder(home.path()).args(args).run();
+    run(&["call", "pdf-to-text", "--url", "a.pdf ", "--simulate"]).code(0).says("Report");
+    run(&["call", "pdf-to-text", "--url", "a*", "--save-to", "out", "--simulate"]).code(0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_certificate_file_that_is_not_there_is_named_as_the_cause() {
+    let home = home();
+    let ended = Pdfco::new(home.path())
+        .env("SSL_CERT_FILE", "/no/such/file.pem")
+        .args(&["credits", "--base-url", "https://pdfco.invalid", "--api-key", "k"])
+        .run()
+        .code(6);
+    assert!(ended.stderr.contains("SSL_CERT_FILE names `/no/such/file.pem`"), "{ended:#?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_terminal_and_other_ends_leave_nothing_half_done() {
+    for (signal, code) in [("-HUP", 129), ("-TERM", 143), ("-INT", 130)] {
+        let home = home();
+        let line = "call pdf-to-text --url a.pdf --save-to out/a.txt --simulate --output ndjson --profiles";
+        let args: Vec<&str> = line.split(' ').chain([r#"{"Simulate":{"seconds":60}}"#]).collect();
+        let mut running = Pdfco::new(home.path()).folder(home.path()).args(&args).start();
+        // An event of the job: it runs, and signals are listened to.
+        assert!(running.first_line().starts_with('{'), "{signal}");
+        assert_eq!(running.signalled(signal), Some(code), "{signal}");
+        let left: Vec<_> = std::fs::read_dir(home.path())
+            .unwrap()
+            .chain(std::fs::read_dir(home.path().join("out")).into_iter().flatten())
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().ends_with(".part"))
+            .collect();
+        assert!(left.is_empty(), "{signal}: {left:?}");
+    }
+}

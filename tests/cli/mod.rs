@@ -3,6 +3,7 @@
 mod batch;
 mod commands;
 mod habits;
+mod key;
 mod setup;
 #[cfg(target_os = "linux")]
 mod snapshots;

@@ -482,3 +482,89 @@ async fn the_page_works_below_the_path_of_a_proxy() {
     }
     server.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_job_has_a_page_and_its_files_for_its_owner_alone() {
+    let server = Server::open(Some(TOKEN), None).await;
+    let job = server.submit(ANNA, 20, None).await;
+    let anna = server.enter(&[("token", TOKEN), ("key", ANNA)]).await;
+    let bert = server.enter(&[("token", TOKEN), ("key", BERT)]).await;
+    let before = server.simulator.count("/v1/job/check");
+    let list = Page::of(server.get("/").header("cookie", &anna)).await;
+    let link = format!("jobs/{}", job.replace('-', "%2D"));
+    assert!(list.shows(&format!("href=\"{link}\"")), "{}", list.text);
+    let shown = Page::of(server.get(&format!("/{link}")).header("cookie", &anna)).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    for part in [
+        "html_to_pdf",
+        "&lt;p&gt;hello&lt;/p&gt;",
+        "written down",
+        "sent to the service",
+        "success",
+        "Charges",
+        "hello.pdf",
+    ] {
+        assert!(shown.shows(part), "{part}: {}", shown.text);
+    }
+    for path in ["../page/style.css", "../page/script.js", "../session/end"] {
+        assert!(shown.shows(&format!("\"{path}\"")), "{path}: {}", shown.text);
+    }
+    assert!(!shown.shows("style=") && !shown.shows("X-Amz") && !shown.shows("127.0.0.1"), "no link of the storage");
+    assert_eq!(server.simulator.count("/v1/job/check"), before, "no check for a viewer");
+
+    // The file passes the server, as it is, under its name.
+    let file = format!("/{link}/files/0");
+    let fetched = server.get(&file).header("cookie", &anna).send().await.unwrap();
+    assert_eq!(fetched.status(), 200);
+    assert_eq!(fetched.headers()["content-type"], "application/octet-stream");
+    assert_eq!(fetched.headers()["content-disposition"], "attachment; filename*=UTF-8''hello%2Epdf");
+    assert_eq!(fetched.headers()["x-content-type-options"], "nosniff");
+    assert!(fetched.bytes().await.unwrap().starts_with(b"%PDF"));
+
+    // Others have no such job, and without a session there is the form.
+    for path in [format!("/{link}"), file.clone()] {
+        let others = Page::of(server.get(&path).header("cookie", &bert)).await;
+        assert_eq!(others.status, 404, "{}", others.text);
+        assert!(!others.shows(&job) && !others.shows("hello.pdf"));
+        let stranger = Page::of(server.get(&path)).await;
+        assert_eq!(stranger.status, 303);
+        assert!(stranger.header("location").ends_with("../") && stranger.text.is_empty());
+    }
+    for path in [format!("/{link}/files/1"), "/jobs/no%20such".into(), "/jobs/%2e%2e%2fpage".into()] {
+        assert_eq!(Page::of(server.get(&path).header("cookie", &anna)).await.status, 404, "{path}");
+    }
+    assert_eq!(Page::of(server.get(&format!("/{link}/files/x")).header("cookie", &anna)).await.status, 400);
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_are_filtered_by_the_address_and_spending_is_drawn() {
+    let server = Server::open(None, Some(OWN)).await;
+    let done = server.submit(OWN, 20, None).await;
+    let running = server.submit(OWN, 0, None).await;
+    for (query, has_done, has_running) in [
+        ("", true, true),
+        ("?status=success", true, false),
+        ("?status=running&operation=&since=&document=", false, true),
+        ("?operation=html_to_pdf", true, true),
+        ("?operation=pdf_to_text", false, false),
+        ("?document=HELLO", true, true),
+        ("?document=nothing-like-it", false, false),
+        ("?since=2001-01-01", true, true),
+        ("?since=2999-01-01", false, false),
+    ] {
+        let shown = Page::of(server.get(&format!("/{query}"))).await;
+        assert_eq!((shown.status, shown.shows(&done), shown.shows(&running)), (200, has_done, has_running), "{query}");
+    }
+    let shown = Page::of(server.get("/?status=failed&document=%22%3E%3Cb%3E")).await;
+    assert!(
+        shown.shows("value=\"failed\" selected") && shown.shows("&quot;&gt;&lt;b&gt;") && shown.shows("No such jobs")
+    );
+    for bad in ["?status=nonsense", "?since=yesterday", "?after=x", &format!("?document={}", "x".repeat(201))] {
+        assert_eq!(Page::of(server.get(&format!("/{bad}"))).await.status, 400, "{bad}");
+    }
+    let shown = Page::of(server.get("/")).await;
+    assert!(shown.shows("<svg class=\"bars\"") && shown.shows("html_to_pdf: ") && shown.shows("As numbers"));
+    assert!(shown.shows("method=\"get\""), "filters work without scripts");
+    server.running.stop().await;
+}

@@ -13,7 +13,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Every file of JSON that a client, a store or a registry reads.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "packaging/mcpb/manifest.json",
     "packaging/npm/package.json",
     "packaging/mcp-registry/server.json",
@@ -21,6 +21,8 @@ const FILES: [&str; 7] = [
     ".claude-plugin/plugin.json",
     ".claude-plugin/marketplace.json",
     "glama.json",
+    "plugin.json",
+    "mcp.json",
 ];
 
 /// Variables that a client asks its user for; the others have their defaults and are in `.env.example`.
@@ -98,6 +100,17 @@ fn renewed(file: &str) -> Value {
             document["version"] = VERSION.into();
             document["mcpServers"]["pdfco"]["args"] = json!(["-y", format!("pdfco@{VERSION}"), "serve"]);
         }
+        "plugin.json" => {
+            // The same words as for Claude Code, without what only that knows.
+            let claude = self::document(".claude-plugin/plugin.json");
+            document["version"] = VERSION.into();
+            for field in ["name", "description", "author", "homepage", "repository", "license", "keywords"] {
+                document[field] = claude[field].clone();
+            }
+        }
+        "mcp.json" => {
+            document["mcpServers"]["pdfco"]["args"] = json!(["-y", format!("pdfco@{VERSION}"), "serve"]);
+        }
         _ => {}
     }
     document
@@ -136,8 +149,45 @@ fn versions_tools_variables_and_names_are_those_of_the_crate() {
     }
 }
 
+/// Agent Plugins 1.0.0 is a closed schema: a field that it does not know is an error in some clients.
+#[test]
+fn the_agent_plugin_has_known_fields_alone_and_no_key() {
+    let plugin = document("plugin.json");
+    let known =
+        ["$schema", "name", "version", "description", "author", "homepage", "repository", "license", "keywords"];
+    for (field, _) in plugin.as_object().unwrap() {
+        assert!(known.contains(&field.as_str()), "{field}");
+    }
+    assert_eq!(plugin["$schema"], "https://agent-plugins.org/schemas/1.0.0/plugin.schema.json");
+    let name = plugin["name"].as_str().unwrap();
+    assert!(name.len() <= 64 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+    assert!(root().join("skills/pdfco/SKILL.md").is_file(), "the skill is where such clients look");
+    let mcp = document("mcp.json");
+    assert_eq!(mcp["$schema"], "https://agent-plugins.org/schemas/1.0.0/mcp.schema.json");
+    let server = mcp["mcpServers"]["pdfco"].as_object().unwrap();
+    assert_eq!(server["type"], "stdio");
+    for (field, _) in server {
+        assert!(["type", "command", "args"].contains(&field.as_str()), "{field}: keys come from `pdfco key set`");
+    }
+}
+
+#[test]
+fn the_entry_for_dockers_registry_is_about_this_image() {
+    let entry = text("packaging/docker/server.yaml");
+    for line in [
+        "name: pdfco".to_owned(),
+        "type: server".to_owned(),
+        format!("  project: {REPOSITORY}"),
+        "  dockerfile: packaging/docker/Dockerfile".to_owned(),
+        "      env: PDFCO_API_KEY".to_owned(),
+    ] {
+        assert!(entry.lines().any(|found| found == line), "{line}");
+    }
+}
+
 /// Other texts that packages carry or clients read.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
+    "packaging/docker/server.yaml",
     "packaging/docker/Dockerfile",
     "pyproject.toml",
     "packaging/homebrew/pdfco.rb",

@@ -7,6 +7,8 @@ use pdfco::mcp::tools::ALL;
 const START: &str =
     "<!-- tools: made from the declarations; run `UPDATE_FIXTURES=1 cargo test --test integration readme` -->\n";
 const END: &str = "<!-- /tools -->";
+const LINKS_START: &str = "<!-- links: those of `pdfco setup --link`, made with the table below -->\n";
+const LINKS_END: &str = "<!-- /links -->";
 
 fn path() -> String {
     format!("{}/README.md", env!("CARGO_MANIFEST_DIR"))
@@ -25,16 +27,23 @@ fn table() -> String {
     table
 }
 
+/// What is made here, with the marks around it in the README. In one test, so that they are not written at once.
+fn made() -> [(&'static str, &'static str, String); 2] {
+    [(START, END, table()), (LINKS_START, LINKS_END, pdfco::cli::commands::setup::link::badges())]
+}
+
 #[test]
-fn the_tool_table_is_made_from_the_declarations() {
-    let readme = readme();
-    let (before, rest) = readme.split_once(START).unwrap();
-    let (shown, after) = rest.split_once(END).unwrap();
-    if std::env::var_os("UPDATE_FIXTURES").is_some() {
-        std::fs::write(path(), format!("{before}{START}{}{END}{after}", table())).unwrap();
-        return;
+fn the_tool_table_and_the_links_are_made_from_the_declarations() {
+    for (start, end, made) in made() {
+        let readme = readme();
+        let (before, rest) = readme.split_once(start).unwrap();
+        let (shown, after) = rest.split_once(end).unwrap();
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(path(), format!("{before}{start}{made}{end}{after}")).unwrap();
+        } else {
+            assert_eq!(shown, made, "run `UPDATE_FIXTURES=1 cargo test --test integration readme`");
+        }
     }
-    assert_eq!(shown, table(), "run `UPDATE_FIXTURES=1 cargo test --test integration readme`");
 }
 
 #[test]

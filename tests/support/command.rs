@@ -199,6 +199,11 @@ impl Shared {
             .args(args)
     }
 
+    /// Where the simulator is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The ledger's file.
     pub fn ledger(&self) -> PathBuf {
         self.home.path().join("ledger.sqlite")

@@ -5,9 +5,11 @@
 mod facts;
 mod files;
 mod find;
+mod passage;
 mod silence;
 mod text;
 
+pub use passage::Passage;
 pub use text::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
 
 use std::collections::VecDeque;

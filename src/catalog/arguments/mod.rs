@@ -160,7 +160,7 @@ fn take_sources(of: &str, param: &'static Param, value: &Value) -> Result<Source
     }
     // A text that reads as several documents is several even here: no such name is worth paying for.
     let several: Vec<&str> = match (takes_many, items.as_slice(), value) {
-        (false, [one], Value::String(text)) if text.trim() == one => split(one),
+        (false, [one], Value::String(text)) if text.trim() == one.trim() => split(one),
         _ => items.iter().map(String::as_str).collect(),
     };
     if !takes_many && several.len() > 1 {

@@ -42,8 +42,14 @@ pub fn documents(value: &Value, takes_many: bool) -> Option<Vec<String>> {
         _ => return None,
     };
     let items: Vec<String> =
-        items.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
+        items.iter().map(|item| without_margin(item).to_owned()).filter(|item| !item.trim().is_empty()).collect();
     (!items.is_empty()).then_some(items)
+}
+
+/// A link without white space around it, and a name without line ends: a space may be the end of a name.
+fn without_margin(item: &str) -> &str {
+    let trimmed = item.trim();
+    if is_link(trimmed) { trimmed } else { item.trim_matches(['\n', '\r', '\t']) }
 }
 
 /// The documents of a text with commas between them. A comma that does not end a document is part of a link or a name:
@@ -122,6 +128,11 @@ mod tests {
             assert_eq!(documents(&value, true).unwrap(), ["a,b.pdf,c.pdf", "d.pdf"]);
         }
         assert_eq!(documents(&json!("a.pdf,b.pdf"), false).unwrap(), ["a.pdf,b.pdf"]);
+        assert_eq!(
+            documents(&json!([" https://h.test/a ", "a .pdf \n"]), true).unwrap(),
+            ["https://h.test/a", "a .pdf "]
+        );
+        assert_eq!(documents(&json!(" "), false), None);
         assert_eq!(documents(&json!([1]), true), None);
         assert_eq!(documents(&json!([]), true), None);
     }

@@ -15,6 +15,7 @@ use crate::cli::progress::Step;
 use crate::cli::report::Report;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::mcp::app;
 use crate::mcp::client::Assistant;
 use crate::next_step::NextStep;
 use crate::serve::stdio;
@@ -27,6 +28,8 @@ pub const EXAMPLES: &str = "Examples:\n  pdfco demo\n  pdfco demo --quiet";
 const DOCUMENT: &[u8] = include_bytes!("../../../fixtures/documents/report.pdf");
 /// Its name.
 const NAME: &str = "report.pdf";
+/// The page with the job card.
+const CARD: &str = "card.html";
 /// How long the simulator works on it, so that there is something to wait for.
 const MEDIAN: Duration = Duration::from_secs(3);
 /// Characters of the text that are shown.
@@ -147,13 +150,22 @@ async fn story(
             shown(&balance, "/credits_remaining")
         ),
     );
-    let shown_folder = folder.display();
-    step(printer, &format!("To read: {shown_folder}/{NAME} and what became of it, {path}"));
-    let next = "Next: set PDFCO_API_KEY and run `pdfco call pdf-to-text --url FILE.pdf`, or add the server to your assistant (see README.md).";
-    step(printer, next);
+    let card = folder.join(CARD);
+    let jobs = assistant.cards(&[&job_id]).await?;
+    std::fs::write(&card, app::standalone(&read, &jobs)).map_err(|error| unwritable(folder, error))?;
+    step(printer, &format!("To look at, in {}:", folder.display()));
+    if printer.talks() {
+        let text = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        printer.say(&format!("    {NAME}   the document\n    {text}   what became of it"));
+        printer.say(&format!("    {CARD}    the job card that assistants show in the chat; open it in a browser"));
+    }
+    step(
+        printer,
+        "Next: `pdfco key set`, then `pdfco call pdf-to-text --url FILE.pdf`; or `pdfco setup` for your assistant.",
+    );
     Ok(Report {
         summary: format!("demo: {NAME} became text for {cost} simulated credits"),
-        data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": page, "file": path, "sha256": sha256, "credits": cost, "simulated": true}),
+        data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": page, "file": path, "card": card.display().to_string(), "sha256": sha256, "credits": cost, "simulated": true}),
         ..Report::default()
     })
 }
@@ -175,7 +187,7 @@ async fn call(assistant: &Assistant, step: &NextStep, arguments: Value) -> Resul
 
 fn step(printer: &Printer, words: &str) {
     if printer.is_human() && !printer.quiet {
-        printer.say(&format!("* {words}"));
+        printer.say(&printer.fitted(&format!("* {words}")));
     }
 }
 

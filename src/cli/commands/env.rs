@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::report::Report;
 use crate::cli::table::Table;
+use crate::cli::value_parsers::path;
 use crate::config::{AllowedFolders, Config, Folders};
 use crate::error::{Error, Kind, Result};
 
@@ -30,14 +31,14 @@ pub enum EnvCommand {
     #[command(after_help = EXAMPLES)]
     Allow {
         /// The folder
-        #[arg(default_value = ".", value_hint = clap::ValueHint::DirPath)]
+        #[arg(default_value = ".", value_parser = path(), value_hint = clap::ValueHint::DirPath)]
         folder: PathBuf,
     },
     /// Do not read `.env` of a folder, and do not ask about it again
     #[command(after_help = EXAMPLES)]
     Deny {
         /// The folder
-        #[arg(default_value = ".", value_hint = clap::ValueHint::DirPath)]
+        #[arg(default_value = ".", value_parser = path(), value_hint = clap::ValueHint::DirPath)]
         folder: PathBuf,
     },
 }

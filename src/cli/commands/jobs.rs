@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{cancel, download, list, read, show, wait, watch};
+use super::{cancel, download, list, read, report, show, wait, watch};
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::error::Result;
@@ -38,6 +38,9 @@ pub enum JobsCommand {
     /// Save the result of a job
     #[command(after_help = download::EXAMPLES)]
     Download(download::DownloadArgs),
+    /// Write jobs, charges and a chart of them into one HTML file
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
 }
 
 impl JobsCommand {
@@ -51,6 +54,7 @@ impl JobsCommand {
             JobsCommand::Cancel(_) => "cancel",
             JobsCommand::Read(_) => "read",
             JobsCommand::Download(_) => "download",
+            JobsCommand::Report(_) => "report",
         }
     }
 }
@@ -69,5 +73,6 @@ pub async fn run(session: &CliSession, command: JobsCommand) -> Result<Report> {
         JobsCommand::Cancel(args) => cancel::run(session, &caller, &args).await,
         JobsCommand::Read(args) => read::run(session, &caller, &args).await,
         JobsCommand::Download(args) => download::run(session, &caller, &args).await,
+        JobsCommand::Report(args) => report::run(session, &caller, &args).await,
     }
 }

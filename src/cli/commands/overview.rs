@@ -41,7 +41,7 @@ pub async fn run(session: &CliSession) -> Result<Report> {
         }
     };
     lines.push(format!("jobs   {total}"));
-    lines.extend(table.lines().into_iter().map(|line| format!("  {line}")));
+    lines.extend(table.aligned().into_iter().map(|line| format!("  {line}")));
     lines.extend(["", "Next:"].map(str::to_owned));
     let id = table.rows.first().and_then(|row| row.first());
     lines.extend(steps(jobs.first().map(|job| &job.status).zip(id.map(String::as_str))));
@@ -57,7 +57,7 @@ fn steps_without_key() -> Vec<String> {
     [
         "  pdfco demo                        the whole story offline, in a minute",
         "  pdfco call pdf-to-text --url FILE.pdf --simulate",
-        "  export PDFCO_API_KEY=…            a key comes from https://app.pdf.co",
+        "  pdfco key set                     store your key, from https://app.pdf.co",
         "  pdfco setup                       add pdfco to an assistant",
         "  pdfco --help",
     ]

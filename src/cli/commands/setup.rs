@@ -4,14 +4,16 @@
 //! else in it belongs to the person. The shape of an entry is in `setup/clients.rs`, the editing of a text in
 //! `setup/edit.rs`, of a file in `setup/file.rs`, the survey of all clients in `setup/status.rs`.
 
+mod action;
 pub mod clients;
 pub mod edit;
 mod entry;
 mod file;
 mod json;
-mod link;
+pub mod link;
 mod splice;
 pub mod status;
+mod stored;
 mod toml;
 mod yaml;
 
@@ -21,13 +23,17 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
+use self::action::Action;
 use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, KeyDelivery, NAME, Place, Scope};
 use self::edit::{add_json_element, at, remove_json_element};
 use self::entry::{foreign, is_same_program};
 use self::file::Found;
 use self::splice::Problem;
+use self::stored::{key_to_write, offered_key, stored_key};
+use crate::cli::output::Printer;
 use crate::cli::report::Report;
-use crate::config::{Config, Machine, Origin};
+use crate::cli::value_parsers::path;
+use crate::config::{Config, KeyPlace, Machine, Origin};
 use crate::error::{Error, Kind, Result};
 
 /// Examples of `--help`.
@@ -65,7 +71,7 @@ pub struct SetupArgs {
     #[arg(long, value_enum, value_name = "SCOPE", default_value_t = Scope::User)]
     scope: Scope,
     /// Another file than the client's usual one
-    #[arg(long, value_name = "PATH", requires = "client", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", requires = "client", value_parser = path(), value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// Write the key into the file, in clear, and keep the file from other users
     #[arg(long, requires = "client")]
@@ -77,7 +83,7 @@ pub struct SetupArgs {
 /// # Errors
 /// `invalid_argument` when the client has no such scope, or its file is broken or cannot be edited without guessing;
 /// `auth` when a key is to be written and there is none; as `file.rs`.
-pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
+pub fn run(args: &SetupArgs, config: &Config, printer: &Printer) -> Result<Report> {
     let machine = Machine::this()?;
     let Some(client) = args.client.as_deref().and_then(clients::find) else {
         return Ok(status::list(&machine));
@@ -110,28 +116,17 @@ pub fn run(args: &SetupArgs, config: &Config) -> Result<Report> {
         Origin::Environment => "the environment".to_owned(),
         _ => config.source(KEY_VARIABLE),
     };
-    let work = Work { client, seen, program, key, key_source, scope: args.scope, dry_run: args.dry_run };
-    match () {
-        () if args.print => Ok(work.print()),
-        () if args.remove => work.remove(),
-        () => work.add(),
-    }
-}
-
-/// The key to write into a configuration: one that a person gave to this process or keeps for it, never one of a `.env`,
-/// which may have come with a folder.
-fn key_to_write(config: &Config) -> Result<&str> {
-    let key = config.key()?;
-    if config.origin(KEY_VARIABLE).is_file() {
-        return Err(Error::invalid(
-            format!(
-                "The key comes from {}, and a key of such a file is not copied into another.",
-                config.source(KEY_VARIABLE)
-            ),
-            "Nothing was changed. Set PDFCO_API_KEY in the environment for this command, or pass --api-key.",
-        ));
-    }
-    Ok(key.expose())
+    let is_final = !args.print && !args.remove && !args.dry_run && key.is_none();
+    let mut notes = Vec::new();
+    let stored = if is_final { offered_key(config, printer, &mut notes)? } else { stored_key() };
+    let work = Work { client, seen, program, key, key_source, stored, scope: args.scope, dry_run: args.dry_run };
+    let mut report = match () {
+        () if args.print => work.print(),
+        () if args.remove => work.remove()?,
+        () => work.add()?,
+    };
+    report.notes.extend(notes);
+    Ok(report)
 }
 
 /// A client's file, as it is.
@@ -214,48 +209,6 @@ fn refused(client: &Client, path: &Path, problem: Problem) -> Error {
     }
 }
 
-/// What happened to the file, or would.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Added,
-    Updated,
-    Unchanged,
-    Removed,
-    Deleted,
-    Absent,
-    Printed,
-}
-
-impl Action {
-    fn word(self) -> &'static str {
-        match self {
-            Action::Added => "added",
-            Action::Updated => "updated",
-            Action::Unchanged => "unchanged",
-            Action::Removed => "removed",
-            Action::Deleted => "deleted",
-            Action::Absent => "absent",
-            Action::Printed => "printed",
-        }
-    }
-
-    fn sentence(self, is_dry: bool) -> &'static str {
-        match (self, is_dry) {
-            (Action::Added, false) => "added pdfco to",
-            (Action::Added, true) => "would add pdfco to",
-            (Action::Updated, false) => "brought pdfco up to date in",
-            (Action::Updated, true) => "would bring pdfco up to date in",
-            (Action::Unchanged, _) => "pdfco is already there, in",
-            (Action::Removed, false) => "took pdfco out of",
-            (Action::Removed, true) => "would take pdfco out of",
-            (Action::Deleted, false) => "pdfco was all there was, so deleted",
-            (Action::Deleted, true) => "pdfco is all there is, so would delete",
-            (Action::Absent, _) => "pdfco is not in",
-            (Action::Printed, _) => "goes into",
-        }
-    }
-}
-
 /// One client being set up.
 struct Work<'a> {
     client: &'static Client,
@@ -264,6 +217,8 @@ struct Work<'a> {
     key: Option<&'a str>,
     /// Where the key came from.
     key_source: String,
+    /// Where the key is stored that the server finds by itself.
+    stored: Option<KeyPlace>,
     scope: Scope,
     dry_run: bool,
 }
@@ -411,6 +366,10 @@ impl Work<'_> {
             ),
             // The person has seen to it.
             (None, KeyDelivery::None) if has_key => String::new(),
+            (None, delivery) if delivery != KeyDelivery::Asked && self.stored.is_some() => {
+                let place = self.stored.as_ref().map(KeyPlace::to_string).unwrap_or_default();
+                format!("It is stored in {place}, where the server finds it; the entry needs none.")
+            }
             _ => client.how.to_owned(),
         };
         if is_there && !how.is_empty() {

@@ -18,6 +18,8 @@ pub struct Filter {
     pub status: Option<String>,
     /// Submitted at this time or later.
     pub since: Option<Millis>,
+    /// Jobs of this operation, by its catalog name.
+    pub operation: Option<String>,
     /// Part of what was asked: a document's name, a link.
     pub document: Option<String>,
 }
@@ -186,6 +188,9 @@ fn matching(select: &'static str, tenant: &str, filter: &Filter) -> QueryBuilder
     };
     if let Some(since) = filter.since {
         query.push(" AND created_at >= ").push_bind(since);
+    }
+    if let Some(operation) = &filter.operation {
+        query.push(" AND operation = ").push_bind(operation.clone());
     }
     if let Some(document) = &filter.document {
         query.push(" AND instr(lower(arguments), ").push_bind(document.to_lowercase()).push(") > 0");

@@ -20,6 +20,7 @@ pub const MIME_TYPE: &str = "text/html;profile=mcp-app";
 
 const EXTENSION: &str = "io.modelcontextprotocol/ui";
 const PAGE: &str = include_str!("job.html");
+const STANDALONE: &str = include_str!("standalone.html");
 /// The tools whose answers the card shows.
 const SHOWN_FOR: &[&str] = &["submit_job", "wait_job_completion", "get_job_check", "list_jobs"];
 
@@ -63,6 +64,15 @@ pub fn read() -> ReadResourceResult {
     ReadResourceResult::new(vec![page])
 }
 
+/// The card in a page of its own, with what a call answered and with the jobs as they are now: for `pdfco demo`. It needs
+/// no host and no network.
+pub fn standalone(answer: &Value, jobs: &Value) -> String {
+    let attribute = PAGE.replace('&', "&amp;").replace('"', "&quot;");
+    // Inside a script no text can end it.
+    let data = json!({"answer": answer, "jobs": jobs}).to_string().replace('<', "\\u003c");
+    STANDALONE.replace("{card}", &attribute).replace("{data}", &data)
+}
+
 /// It loads nothing from anywhere and asks for no permission.
 fn page_meta() -> MetaObject {
     meta(json!({
@@ -93,6 +103,19 @@ mod tests {
             assert!(!PAGE.contains(word), "{word}");
         }
         assert!(PAGE.len() < 40_000, "{}", PAGE.len());
+    }
+
+    #[test]
+    fn a_page_of_its_own_holds_the_card_and_its_jobs() {
+        let evil = "</script><script>alert(1)</script>";
+        let page = standalone(&json!({"output": {"text": evil}}), &json!([{"job_id": evil}]));
+        // The card's own, which stands in an attribute, and two of the page.
+        assert_eq!(page.matches("</script>").count(), 3, "{page}");
+        assert!(page.contains("srcdoc=\"&lt;!doctype") || page.contains("srcdoc=\"<!doctype"));
+        assert!(!page.contains("{card}") && !page.contains("{data}"));
+        for word in ["http://", "https://", " src=", "fetch(", "@import"] {
+            assert!(!STANDALONE.contains(word), "{word}");
+        }
     }
 
     #[test]

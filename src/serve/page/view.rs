@@ -3,9 +3,12 @@
 //! Pure functions of what is to be shown. Links of results, keys and markup from a job never get here; everything is
 //! escaped, because names and reasons come from the service and from documents.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::app::{Glance, Overview};
+use super::asked::Asked;
+use super::words::{grouped, known_state, spelled, time};
+use super::{chart, details};
+use crate::app::{Glance, JobDetails, Overview, states};
 
 const TITLE: &str = "PDF.co jobs";
 /// How often a browser without scripts loads the page again, in seconds.
@@ -13,39 +16,36 @@ const REFRESH_SECONDS: &str = "10";
 /// The columns after the first.
 const COLUMNS: &str = "6";
 
+/// Where the page is below the root: what its relative links begin with.
+pub const AT_ROOT: &str = "";
+/// Where pages of one job are.
+pub const AT_JOB: &str = "../";
+
 /// Whose page it is, and which one.
-pub struct Scene {
+pub struct Scene<'a> {
     /// The jobs are those of the server's own key.
     pub is_server: bool,
     /// Everybody on this machine sees it.
     pub is_open_to_all: bool,
-    /// The first page, which holds the newest jobs.
-    pub is_first: bool,
+    /// Which jobs were asked for.
+    pub asked: &'a Asked,
 }
 
 /// The page of jobs.
-pub fn jobs(overview: &Overview, scene: &Scene) -> String {
+pub fn jobs(overview: &Overview, scene: &Scene<'_>) -> String {
     let running = overview.jobs.iter().filter(|job| !job.is_terminal).count();
     let title = if running > 0 { format!("{running} running · {TITLE}") } else { TITLE.to_owned() };
     let refresh = html! { noscript { meta http-equiv="refresh" content=(REFRESH_SECONDS); } };
     let body = html! {
-        header {
-            h1 { (TITLE) }
-            div.whose {
-                span { @if scene.is_server { "The server’s key" } @else { "Your key" } }
-                @if scene.is_open_to_all {
-                    a href="session" { "Use another key" }
-                } @else {
-                    form method="post" action="session/end" { button.quiet type="submit" { "Log out" } }
-                }
-            }
-        }
+        (top(scene, AT_ROOT))
         main #jobs-page {
             (account(overview))
-            div #list { @if overview.jobs.is_empty() { (nothing(scene)) } @else { (table(overview)) } }
+            (chart::spending(&overview.spending))
+            (filters(overview, scene.asked))
+            div #list { @if overview.jobs.is_empty() { (nothing(scene)) } @else { (table(overview, true)) } }
             nav #pager aria-label="Pages" {
-                @if !scene.is_first { a href="./" { "Newest jobs" } }
-                @if let Some(cursor) = &overview.next_cursor { a href={ "./?after=" (cursor) } rel="next" { "Older jobs" } }
+                @if !scene.asked.is_first() { a href={ "./" (scene.asked.query(None)) } { "Newest jobs" } }
+                @if let Some(cursor) = &overview.next_cursor { a href={ "./" (scene.asked.query(Some(cursor))) } rel="next" { "Older jobs" } }
             }
             p #updates .unseen role="status" {}
         }
@@ -55,7 +55,97 @@ pub fn jobs(overview: &Overview, scene: &Scene) -> String {
             p.version { "pdfco " (env!("CARGO_PKG_VERSION")) }
         }
     };
-    page(&title, refresh, body)
+    page(&title, AT_ROOT, refresh, body)
+}
+
+/// The page of one job. While the job runs it loads itself again, with scripts or without.
+pub fn job(found: &JobDetails, scene: &Scene<'_>) -> String {
+    let glance = &found.glance;
+    let title = format!("{} · {} · {TITLE}", glance.status, glance.operation.as_deref().unwrap_or(&glance.job_id));
+    let refresh = html! { @if !glance.is_terminal { meta http-equiv="refresh" content=(REFRESH_SECONDS); } };
+    let body = html! {
+        (top(scene, AT_JOB))
+        (details::job(found, true))
+        footer {
+            @if !glance.is_terminal { p { "This page loads itself again every " (REFRESH_SECONDS) " s." } }
+            p { "Looking at this page costs nothing: it shows what is known here and makes no check." }
+            p.version { "pdfco " (env!("CARGO_PKG_VERSION")) }
+        }
+    };
+    page(&title, AT_JOB, refresh, body)
+}
+
+/// Jobs in one file that needs no other: for mail, and for what a pipeline keeps.
+pub fn report(overview: &Overview, about: &str, made_at: &str, style: &str) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (TITLE) }
+                style { (PreEscaped(style)) }
+            }
+            body {
+                header { h1 { (TITLE) } div.whose { (about) } }
+                main {
+                    (account(overview))
+                    (chart::spending(&overview.spending))
+                    div #list { @if overview.jobs.is_empty() { div.empty { h2 { "No jobs" } } } @else { (table(overview, false)) } }
+                    @if overview.next_cursor.is_some() {
+                        p.faint { (grouped(i64::try_from(overview.jobs.len()).unwrap_or(i64::MAX))) " of " (grouped(overview.total)) " jobs are shown, the newest." }
+                    }
+                }
+                footer { p { "Made " (time(made_at)) } p.version { "pdfco " (env!("CARGO_PKG_VERSION")) } }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn top(scene: &Scene<'_>, up: &str) -> Markup {
+    html! {
+        header {
+            h1 { (TITLE) }
+            div.whose {
+                span { @if scene.is_server { "The server’s key" } @else { "Your key" } }
+                @if scene.is_open_to_all {
+                    a href={ (up) "session" } { "Use another key" }
+                } @else {
+                    form method="post" action={ (up) "session/end" } { button.quiet type="submit" { "Log out" } }
+                }
+            }
+        }
+    }
+}
+
+/// Which jobs to show: a form that needs no script.
+fn filters(overview: &Overview, asked: &Asked) -> Markup {
+    let of_spending = overview.spending.iter().map(|row| row.operation.as_str());
+    let of_jobs = overview.jobs.iter().filter_map(|job| job.operation.as_deref());
+    let mut operations: Vec<&str> = of_spending.chain(of_jobs).chain([asked.operation.as_str()]).collect();
+    operations.retain(|name| !name.is_empty() && *name != "job_check");
+    operations.sort_unstable();
+    operations.dedup();
+    html! {
+        form #filters method="get" action="./" role="search" {
+            label { "State" select name="status" {
+                option value="" { "any" }
+                @for word in states() {
+                    option value=(word) selected[asked.status == word] { (word) }
+                }
+            } }
+            label { "Operation" select name="operation" {
+                option value="" { "any" }
+                @for name in operations { option value=(name) selected[asked.operation == name] { (name) } }
+            } }
+            label { "Since" input type="date" name="since" value=(asked.since); }
+            label { "Document" input type="search" name="document" value=(asked.document) maxlength="200" placeholder="part of its name"; }
+            button.quiet type="submit" { "Show" }
+            @if asked.is_filtered() { a href="./" { "All jobs" } }
+        }
+    }
 }
 
 /// The form that asks who is there.
@@ -82,23 +172,23 @@ pub fn form(has_token: bool, has_key: bool, message: Option<&str>) -> String {
             }
         }
     };
-    page(TITLE, html! {}, body)
+    page(TITLE, AT_ROOT, html! {}, body)
 }
 
-/// The page when there is none.
-pub fn trouble(message: &str, hint: &str) -> String {
+/// The page when there is none; `up` leads to the root.
+pub fn trouble(message: &str, hint: &str, up: &str) -> String {
     let body = html! {
         main.narrow {
             h1 { (TITLE) }
             p role="alert" { (message) }
             p.hint { (hint) }
-            p { a href="./" { "Newest jobs" } }
+            p { a href={ "./" (up) } { "Newest jobs" } }
         }
     };
-    page(TITLE, html! {}, body)
+    page(TITLE, up, html! {}, body)
 }
 
-fn page(title: &str, head: Markup, body: Markup) -> String {
+fn page(title: &str, up: &str, head: Markup, body: Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -107,9 +197,9 @@ fn page(title: &str, head: Markup, body: Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                link rel="icon" type="image/svg+xml" href="page/icon.svg";
-                link rel="stylesheet" href="page/style.css";
-                script defer src="page/script.js" {}
+                link rel="icon" type="image/svg+xml" href={ (up) "page/icon.svg" };
+                link rel="stylesheet" href={ (up) "page/style.css" };
+                script defer src={ (up) "page/script.js" } {}
                 (head)
             }
             body { (body) }
@@ -140,10 +230,13 @@ fn account(overview: &Overview) -> Markup {
 }
 
 /// The page of a caller who has no job yet.
-fn nothing(scene: &Scene) -> Markup {
+fn nothing(scene: &Scene<'_>) -> Markup {
     html! {
         div.empty {
-            @if scene.is_first {
+            @if scene.asked.is_filtered() {
+                h2 { "No such jobs" }
+                p { a href="./" { "All jobs" } }
+            } @else if scene.asked.is_first() {
                 h2 { "No jobs yet" }
                 p { "Submit one on the server’s machine, with the same key:" }
                 p { code { "pdfco call pdf-to-text --url report.pdf --background" } }
@@ -157,7 +250,7 @@ fn nothing(scene: &Scene) -> Markup {
 }
 
 // The roles say what the elements are anyway; browsers forget it when narrow windows show rows as cards.
-fn table(overview: &Overview) -> Markup {
+fn table(overview: &Overview, has_pages: bool) -> Markup {
     html! {
         table #jobs role="table" {
             caption { "Jobs, newest first" }
@@ -172,13 +265,15 @@ fn table(overview: &Overview) -> Markup {
                     th.number scope="col" role="columnheader" { "Credits" }
                 }
             }
-            @for job in &overview.jobs { (row(job)) }
+            @for job in &overview.jobs { (row(job, has_pages)) }
         }
     }
 }
 
-fn row(job: &Glance) -> Markup {
+fn row(job: &Glance, has_page: bool) -> Markup {
     let state = known_state(&job.status);
+    let name =
+        html! { @match &job.operation { Some(name) => (name), None => { span.faint { "not submitted here" } } } };
     html! {
         tbody id={ "job-" (job.intent_id) } role="rowgroup" data-state=(state) {
             tr role="row" {
@@ -187,7 +282,8 @@ fn row(job: &Glance) -> Markup {
                     @if let Some(word) = &job.unrecognized_status { " (" (word) ")" }
                 }
                 th.operation scope="row" role="rowheader" data-label="Operation" {
-                    @match &job.operation { Some(name) => (name), None => { span.faint { "not submitted here" } } }
+                    @if has_page { a href={ "jobs/" (details::segment(&job.job_id)) } { (name) } } @else { (name) }
+                    @if let Some(document) = &job.document { " " small.document { (document) } }
                 }
                 td role="cell" data-label="Job" { code.id title=(job.job_id) { (job.job_id) } }
                 td.when role="cell" data-label="Submitted" { (time(&job.submitted_at)) }
@@ -225,74 +321,10 @@ fn more(job: &Glance) -> Markup {
     }
 }
 
-/// A time in UTC, which the script shows in the reader's own zone.
-fn time(rfc3339: &str) -> Markup {
-    let words = rfc3339.replace('T', " ").replace('Z', " UTC");
-    html! { time datetime=(rfc3339) { (words) } }
-}
-
-/// The state as the style sheet names it; `other` for one that it does not know.
-fn known_state(status: &str) -> &'static str {
-    ["queued", "working", "success", "failed", "aborted", "unknown", "cancelled"]
-        .into_iter()
-        .find(|known| *known == status)
-        .unwrap_or("other")
-}
-
-/// `12345678` as `12 345 678`, with spaces that do not break.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() * 2);
-    if number < 0 {
-        text.push('−');
-    }
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A duration in the two units that matter. `script.js` spells the seconds of running jobs the same way.
-fn spelled(seconds: f64) -> String {
-    let whole = seconds.max(0.0).floor() as u64;
-    match whole {
-        _ if whole < 10 && seconds >= 0.05 && seconds.fract() != 0.0 => format!("{seconds:.1} s"),
-        0..60 => format!("{whole} s"),
-        60..3_600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        3_600..86_400 => format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} d {:02} h", whole / 86_400, whole % 86_400 / 3_600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::FileGlance;
-
-    #[test]
-    fn durations_and_numbers_are_spelled_for_people() {
-        for (seconds, expected) in [
-            (0.0, "0 s"),
-            (0.04, "0 s"),
-            (0.44, "0.4 s"),
-            (9.96, "10.0 s"),
-            (12.7, "12 s"),
-            (61.0, "1 min 01 s"),
-            (3_725.0, "1 h 02 min"),
-            (190_000.0, "2 d 04 h"),
-            (-1.0, "0 s"),
-        ] {
-            assert_eq!(spelled(seconds), expected);
-        }
-        for (number, expected) in
-            [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (-1_234_567, "−1\u{202f}234\u{202f}567")]
-        {
-            assert_eq!(grouped(number), expected);
-        }
-    }
+    use crate::app::{FileGlance, Spending};
 
     #[test]
     fn nothing_in_a_job_becomes_markup() {
@@ -301,6 +333,7 @@ mod tests {
             intent_id: crate::jobs::IntentId::from_stored(hostile("intent")),
             job_id: hostile("id"),
             operation: Some(hostile("operation")),
+            document: Some(hostile("document")),
             status: hostile("status"),
             unrecognized_status: Some(hostile("word")),
             is_terminal: true,
@@ -319,17 +352,40 @@ mod tests {
             next_cursor: Some(hostile("cursor")),
             balance: Some((1, hostile("balance"))),
             spent_today: 0,
+            spending: vec![Spending { day: hostile("day"), operation: hostile("name"), requests: 1, credits: 9 }],
         };
-        let scene = Scene { is_server: false, is_open_to_all: false, is_first: true };
-        for shown in [
-            jobs(&overview, &scene),
-            form(true, false, Some(&hostile("message"))),
-            trouble(&hostile("message"), &hostile("hint")),
+        let asked = Asked {
+            status: hostile("state"),
+            operation: hostile("asked"),
+            since: hostile("since"),
+            document: hostile("part"),
+            ..Asked::default()
+        };
+        let scene = Scene { is_server: false, is_open_to_all: false, asked: &asked };
+        let found = JobDetails {
+            glance: overview.jobs[0].clone(),
+            arguments: serde_json::json!({"url": hostile("argument")}),
+            timeline: vec![(hostile("at"), hostile("event"))],
+            submit_credits: None,
+            check_credits: Some(2),
+            balance: None,
+            page_count: Some(1),
+            client_request_id: Some(hostile("request")),
+            preview: Some(crate::files::page(&hostile("text"), 0, 500)),
+            has_links: true,
+        };
+        for (shown, scripts) in [
+            (jobs(&overview, &scene), 1),
+            (super::job(&found, &scene), 1),
+            (report(&overview, &hostile("about"), &hostile("made"), "b {}"), 0),
+            (form(true, false, Some(&hostile("message"))), 1),
+            (trouble(&hostile("message"), &hostile("hint"), AT_ROOT), 1),
         ] {
-            assert_eq!(shown.matches("<script").count(), 1, "only our own: {shown}");
+            assert_eq!(shown.matches("<script").count(), scripts, "only our own: {shown}");
             let all = shown.matches("alert('").count();
             assert!(all > 0 && !shown.contains("<img"), "{shown}");
-            assert_eq!(shown.matches("&quot;&gt;&lt;script&gt;alert('").count(), all, "{shown}");
+            let escaped = shown.matches("&quot;&gt;&lt;script&gt;alert('").count();
+            assert_eq!(escaped, all, "{shown}");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The flags of one operation, made from its declaration, and the flags that every operation has for its run.
 
-use std::path::PathBuf;
-
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 
 use crate::catalog::{Operation, Param, ParamKind};
@@ -106,7 +104,7 @@ fn running() -> Vec<Arg> {
         )
         .value_name("FILE")
         .value_hint(ValueHint::FilePath)
-        .value_parser(value_parser!(PathBuf)),
+        .value_parser(value_parsers::path()),
     ]
 }
 

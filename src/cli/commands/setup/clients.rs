@@ -105,7 +105,7 @@ pub const CLIENTS: &[Client] = &[
         sections: &[&["mcpServers"]],
         shape: Shape::Usual(None),
         key_delivery: KeyDelivery::None,
-        how: "Claude Desktop does not read your shell's variables. Run it again with --key-in-config to write the key into this file; or add PDFCO_API_KEY to the entry's `env` yourself.",
+        how: "Claude Desktop does not read your shell's variables. Run `pdfco key set` once, and the server finds the key by itself; or run this again with --key-in-config to write the key into this file; or add PDFCO_API_KEY to the entry's `env` yourself.",
         restart: "Quit Claude Desktop completely and open it again.",
         places: |machine, scope| match scope {
             Scope::User => vec![in_folder(app_data(machine).join("Claude"), "claude_desktop_config.json")],

@@ -5,9 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::clients::{Client, NAME};
+use super::clients::{self, Client, NAME};
 use crate::cli::report::Report;
 use crate::error::{Error, Result};
+
+/// What Cursor's links begin with.
+const CURSOR_SCHEME: &str = "cursor://anysphere.cursor-deeplink/mcp/install";
+/// The same on the web.
+const CURSOR_WEB: &str = "https://cursor.com/en/install-mcp";
 
 /// The link for `client` that starts `program`. It holds no key.
 ///
@@ -29,12 +34,30 @@ pub fn report(client: &Client, program: &str) -> Result<Report> {
     })
 }
 
+/// The links as badges of a page of Markdown, for a `pdfco` on the PATH. Pages on the web may not link to Cursor's own
+/// scheme, so its address on the web stands there, which leads to the same.
+pub fn badges() -> String {
+    let badge = |id: &str, picture: &str, words: &str| {
+        let client = clients::find(id)?;
+        let section = client.sections.first().copied().unwrap_or_default();
+        let link = of(client, &client.entry(section, NAME, None))?.replace(CURSOR_SCHEME, CURSOR_WEB);
+        Some(format!("[![{words}]({picture})]({link})\n"))
+    };
+    [
+        badge("cursor", "https://cursor.com/deeplink/mcp-install-dark.svg", "Add to Cursor"),
+        badge("vscode", "https://img.shields.io/badge/VS_Code-Add_pdfco-0098FF", "Add to VS Code"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 fn of(client: &Client, entry: &Value) -> Option<String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     match client.id {
         "cursor" => {
             let config = encoded(&STANDARD.encode(entry.to_string()));
-            Some(format!("cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={config}"))
+            Some(format!("{CURSOR_SCHEME}?name={NAME}&config={config}"))
         }
         "vscode" => {
             let inputs = client.input().map_or_else(|| json!([]), |input| json!([input]));

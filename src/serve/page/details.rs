@@ -1,0 +1,99 @@
+//! The page of one job: what was asked, what happened when, what it cost, and what it made.
+
+use maud::{Markup, html};
+
+use super::words::{grouped, known_state, spelled, time};
+use crate::app::JobDetails;
+
+/// The page's main part. `may_fetch` offers the files through this server.
+pub fn job(details: &JobDetails, may_fetch: bool) -> Markup {
+    let job = &details.glance;
+    html! {
+        main #job-page {
+            p { a href="../" { "All jobs" } }
+            h2.job {
+                span class={ "state " (known_state(&job.status)) } { (job.status) @if let Some(word) = &job.unrecognized_status { " (" (word) ")" } }
+                " " (job.operation.as_deref().unwrap_or("not submitted here"))
+            }
+            @if let Some(document) = &job.document { p.document { (document) } }
+            @if let Some(reason) = &job.reason { p.reason { (reason) } }
+            dl.facts {
+                (fact("Job", html! { code { (job.job_id) } }))
+                (fact("Took", html! { (spelled(job.elapsed_seconds)) @if !job.is_terminal { " so far" } }))
+                @if let Some(pages) = details.page_count { (fact("Pages", html! { (grouped(pages)) })) }
+                @if let Some(id) = &details.client_request_id { (fact("Request id", html! { code { (id) } })) }
+            }
+            section aria-label="What happened" {
+                h3 { "What happened" }
+                ol.timeline {
+                    @for (at, what) in &details.timeline { li { (time(at)) " " span { (what) } } }
+                }
+                p.faint { (grouped(job.checks_made)) @if job.checks_made == 1 { " check was paid for." } @else { " checks were paid for." } }
+            }
+            section aria-label="Charges" {
+                h3 { "Charges" }
+                table.numbers {
+                    tbody {
+                        (charge("Submit", details.submit_credits))
+                        (charge("Checks", details.check_credits))
+                        (charge("In all", job.credits_total))
+                        (charge("Balance afterwards", details.balance))
+                    }
+                }
+            }
+            section aria-label="Arguments" {
+                h3 { "Arguments" }
+                @if details.arguments.is_null() { p.faint { "Not known: the job was submitted elsewhere." } }
+                @else { pre { (serde_json::to_string_pretty(&details.arguments).unwrap_or_default()) } }
+            }
+            @if !job.files.is_empty() { (files(details, may_fetch)) }
+            @if let Some(preview) = &details.preview {
+                section aria-label="Start of the text" {
+                    h3 { "Start of the text" }
+                    pre.text { (preview.text) }
+                    p.faint {
+                        (grouped(i64::try_from(preview.total_chars).unwrap_or(i64::MAX))) " characters in all; it comes from a document."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn files(details: &JobDetails, may_fetch: bool) -> Markup {
+    let job = &details.glance;
+    html! {
+        section aria-label="Files" {
+            h3 { "Files" }
+            ul.files {
+                @for (index, file) in job.files.iter().enumerate() {
+                    li {
+                        @if may_fetch && details.has_links {
+                            a href={ (segment(&job.job_id)) "/files/" (index) } download=(file.name) { (file.name) }
+                        } @else { (file.name) }
+                        @if let Some(path) = &file.saved_to { span.faint { " saved to " (path) } }
+                    }
+                }
+            }
+            @if !details.has_links { p.faint { "The links have expired; what was saved is where it was saved." } }
+        }
+    }
+}
+
+/// An id as a part of a path.
+pub fn segment(id: &str) -> String {
+    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn fact(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn charge(name: &str, credits: Option<i64>) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (name) }
+            td.number { @match credits { Some(credits) => (grouped(credits)), None => span.faint { "not reported" } } }
+        }
+    }
+}
