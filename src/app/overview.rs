@@ -14,6 +14,7 @@ use crate::files::TextPage;
 pub use crate::jobs::ledger::Spending;
 use crate::jobs::ledger::{Filter, RUNNING};
 use crate::jobs::{IntentId, Job, JobStatus, Source};
+use crate::next_step::Audience;
 use crate::tenant::Tenant;
 
 /// Rows of the spending summary that are read to find those of today: more than there are operations.
@@ -89,6 +90,8 @@ pub struct Overview {
     pub spent_today: i64,
     /// What was spent, by day and operation, newest day first.
     pub spending: Vec<Spending>,
+    /// Why nothing can be paid for now, and what to do: the ledger cannot be written.
+    pub problem: Option<(String, String)>,
 }
 
 /// One job with all that is recorded of it.
@@ -176,6 +179,9 @@ impl App {
             balance: balance.map(|(credits, reported_at)| (credits, rfc3339(reported_at))),
             spent_today: of_today(&spending),
             spending,
+            problem: ledger
+                .problem()
+                .map(|problem| (problem.message().to_owned(), problem.hint().text(Audience::Shell))),
         })
     }
 

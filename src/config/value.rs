@@ -58,7 +58,7 @@ impl LedgerLocation {
             name.push(end);
             PathBuf::from(name)
         };
-        ["", "-wal", "-shm", "-journal"].map(beside).into()
+        ["", "-wal", "-shm", "-journal", "-restored"].map(beside).into()
     }
 }
 

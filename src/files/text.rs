@@ -1,7 +1,10 @@
 //! Results as text: fetched within a bound, distinguished from binary, cut into pages of characters.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::bytes::Bytes;
 
 use super::follow::{Followed, Limits, Sink, follow};
@@ -14,7 +17,13 @@ use crate::next_step::NextStep;
 use crate::secret::PresignedUrl;
 
 /// Largest result that is read as text, unless the caller wants less.
-pub const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const TEXT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Texts beyond this size need a permit: what is smaller may stall without keeping others from theirs.
+const LARGE_BYTES: usize = 256 * 1024;
+/// One large text is read and decoded at a time, in the whole process: it takes up to five times its size for a moment.
+static LARGE_TEXT: Semaphore = Semaphore::const_new(1);
+/// How long a large text waits for its permit.
+const LARGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest list of links.
 const LIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most links in one.
@@ -97,11 +106,13 @@ struct Memory {
     bytes: Vec<u8>,
     judge: Judge,
     is_judged: bool,
+    /// Held until the text is decoded.
+    permit: Option<SemaphorePermit<'static>>,
 }
 
 impl Memory {
     fn new(judge: Judge) -> Self {
-        Memory { bytes: Vec::new(), judge, is_judged: false }
+        Memory { bytes: Vec::new(), judge, is_judged: false, permit: None }
     }
 
     fn is_wanted(&self) -> bool {
@@ -128,6 +139,10 @@ impl Sink for Memory {
     }
 
     async fn take(&mut self, bytes: Bytes) -> Result<bool> {
+        if self.permit.is_none() && self.bytes.len() + bytes.len() > LARGE_BYTES {
+            let acquired = tokio::time::timeout(LARGE_TIMEOUT, LARGE_TEXT.acquire()).await;
+            self.permit = Some(acquired.ok().and_then(Result::ok).ok_or_else(busy)?);
+        }
         self.bytes.extend_from_slice(&bytes);
         if !self.is_judged && self.bytes.len() >= SNIFFED_BYTES {
             self.is_judged = true;
@@ -135,6 +150,11 @@ impl Sink for Memory {
         }
         Ok(true)
     }
+}
+
+fn busy() -> Error {
+    Error::new(Kind::RateLimited, "Other large results are being read at this moment.", "Try again in a few seconds.")
+        .with_retry_after(Some(LARGE_TIMEOUT))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! Connections: how many, how long the head of a request may take, how large it may be, and how they end.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Method, Response};
-use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::peers::{Admitted, Connection, Peers};
+use super::peers::{Admitted, Answering, Connection, Peers};
 
 /// Where messages of the protocol arrive.
 pub const PROTOCOL_PATH: &str = "/mcp";
@@ -119,10 +120,36 @@ async fn answer(
     request.extensions_mut().insert(connection);
     let response = router.oneshot(request.map(Body::new)).await?;
     let Some(answering) = answering else { return Ok(response) };
-    Ok(response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &answering;
-            frame
-        }))
-    }))
+    Ok(response.map(|body| Body::new(Outgoing { body, answering })))
+}
+
+/// The body of an answer, which notes whether its client takes it.
+struct Outgoing {
+    body: Body,
+    answering: Answering,
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.answering.asked();
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(_)) = &polled {
+            self.answering.handed_over();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

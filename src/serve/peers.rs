@@ -2,7 +2,8 @@
 //!
 //! A connection that showed the token, or where none is asked for, sent a whole message, is *trusted*. When there is no
 //! room, the oldest connection that is not trusted gives way, then the oldest trusted one on which nothing is being
-//! answered. So neither a flood of strangers nor forgotten connections keep others out.
+//! answered, then one whose answer is not read. So neither a flood of strangers nor forgotten connections nor clients that
+//! read nothing keep others out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,6 +23,9 @@ const DESCRIPTORS_RESERVED: u64 = 128;
 const CONNECTIONS_MIN: usize = 16;
 /// How old a connection must be before it gives way: time enough to show a token.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// An answer that was not taken on for this long is not read.
+const UNREAD: Duration = Duration::from_secs(5);
 
 /// How many connections at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,8 @@ pub struct Connection {
     opened: Instant,
     is_trusted: AtomicBool,
     answering: AtomicUsize,
+    /// Since when a part of an answer waits for its client to take it.
+    unread: Mutex<Option<Instant>>,
     closing: CancellationToken,
 }
 
@@ -97,13 +103,35 @@ impl Connection {
     fn is_trusted(&self) -> bool {
         self.is_trusted.load(Ordering::Relaxed)
     }
+
+    fn is_unread(&self, now: Instant) -> bool {
+        let since = *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| now.saturating_duration_since(since) >= UNREAD)
+    }
+
+    fn set_unread(&self, since: Option<Instant>) {
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
 }
 
 /// An answer is being made.
 pub struct Answering(Arc<Connection>);
 
+impl Answering {
+    /// The client has room for the next part of the answer.
+    pub fn asked(&self) {
+        self.0.set_unread(None);
+    }
+
+    /// A part of the answer is on its way to the client.
+    pub fn handed_over(&self) {
+        self.0.set_unread(Some(Instant::now()));
+    }
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
+        self.0.set_unread(None);
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -181,8 +209,9 @@ impl Peers {
             open.close_one(now, |known| known.peer == peer && !known.is_trusted());
         }
         if open.connections.len() >= self.limits.total {
-            let made_room =
-                open.close_one(now, |known| !known.is_trusted()) || open.close_one(now, |known| !known.is_answering());
+            let made_room = open.close_one(now, |known| !known.is_trusted())
+                || open.close_one(now, |known| !known.is_answering())
+                || open.close_one(now, |known| known.is_unread(now));
             if !made_room {
                 return None;
             }
@@ -192,6 +221,7 @@ impl Peers {
             opened: now,
             is_trusted: AtomicBool::new(false),
             answering: AtomicUsize::new(0),
+            unread: Mutex::new(None),
             closing: CancellationToken::new(),
         });
         open.next += 1;
@@ -271,6 +301,22 @@ mod tests {
         let_grace_pass().await;
         peers.admit(peer(4)).await;
         assert!(busy.connection().closing().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_are_not_read_give_way() {
+        let peers = Peers::new(Limits { total: 2, per_peer: 2 });
+        let (deaf, busy) = (peers.admit(peer(1)).await, peers.admit(peer(2)).await);
+        let answers = [&deaf, &busy].map(|admitted| {
+            admitted.connection().trust();
+            admitted.connection().answering()
+        });
+        answers.iter().for_each(Answering::handed_over);
+        tokio::time::sleep(UNREAD).await;
+        answers[1].asked();
+        let third = tokio::time::timeout(Duration::from_secs(1), peers.admit(peer(3))).await;
+        assert!(third.is_ok(), "there is no room");
+        assert!(deaf.connection().closing().is_cancelled() && !busy.connection().closing().is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

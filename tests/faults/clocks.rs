@@ -32,27 +32,33 @@ fn shim() -> &'static Path {
     path
 }
 
-/// A place with a clock of its own.
-struct Place {
-    folder: TempDir,
+/// A place with a clock and a disk of its own.
+pub struct Place {
+    pub folder: TempDir,
     ahead: std::fs::File,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
         let ahead = std::fs::File::create_new(folder.path().join("ahead")).unwrap();
         let place = Place { folder, ahead };
         place.jump_to(0);
+        place.disk_is(0);
         place
     }
 
     /// From now on the clock is so many seconds ahead of the right one.
-    fn jump_to(&self, seconds: i64) {
+    pub fn jump_to(&self, seconds: i64) {
         self.ahead.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
     }
 
-    fn server(&self, service: &Handle, more: &[(&str, &str)]) -> Wire {
+    /// From now on the disk under the ledger is so: 0 fine, 1 does not answer, 2 full, 3 broken.
+    pub fn disk_is(&self, state: i64) {
+        self.ahead.write_all_at(&state.to_ne_bytes(), 8).unwrap();
+    }
+
+    pub fn server(&self, service: &Handle, more: &[(&str, &str)]) -> Wire {
         let (ahead, ledger) = (self.folder.path().join("ahead"), ledger_in(self.folder.path()));
         let folder = self.folder.path().display().to_string();
         let variables = [

@@ -9,6 +9,7 @@
 //! | `tools.rs` | every row against every tool of the real server over stdio, and over HTTP, tasks included |
 //! | `commands.rs` | every row against every command of the real binary |
 //! | `clocks.rs` | our own clock jumps while things are under way |
+//! | `disasters.rs` | kills, locks, stalls, full and broken disks, removed files and clocks, while money is on the way |
 //! | `memory.rs` | what answers that are too large leave behind |
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,8 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod clocks;
 mod commands;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod disasters;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;

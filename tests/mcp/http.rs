@@ -49,10 +49,34 @@ impl Door {
         let simulator = simulator::spawn(simulator::Options { life, ..Default::default() }).await.unwrap();
         let home = tempfile::tempdir().unwrap();
         let app = Arc::new(App::new(settings(&simulator, home.path(), more)).unwrap());
+        Door::over(simulator, home, app, |options| options.token = token.map(SecretString::from)).await
+    }
+
+    async fn over(simulator: Handle, home: tempfile::TempDir, app: Arc<App>, set: impl FnOnce(&mut Options)) -> Door {
         let mut options = Options::at("127.0.0.1:0".parse().unwrap());
-        options.token = token.map(SecretString::from);
+        set(&mut options);
         let running = http::start(Arc::clone(&app), options).await.unwrap();
         Door { simulator, running, app, client: client(), _home: home }
+    }
+
+    /// Behind a token, for many people.
+    async fn shared(server_key: &str, set: impl FnOnce(&mut Options, &std::path::Path)) -> Door {
+        let simulator =
+            simulator::spawn(simulator::Options { life: Life::Checks(0), ..Default::default() }).await.unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().to_owned();
+        let app = Arc::new(App::new(settings(&simulator, &folder, &[("PDFCO_API_KEY", server_key)])).unwrap());
+        let token = |options: &mut Options| {
+            options.token = Some(SecretString::from(TOKEN));
+            set(options, &folder);
+        };
+        Door::over(simulator, home, app, token).await
+    }
+
+    /// The whole answer to a call of a holder of the token.
+    async fn call_as(&self, key: &str, tool: &str, arguments: Value) -> Value {
+        let text = self.request(key, tool, arguments).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
+        message_in(&text)["result"]["structuredContent"].clone()
     }
 
     fn url(&self, path: &str) -> String {
@@ -808,4 +832,109 @@ async fn callback_with_an_unreadable_body_means_check_now() {
     let guess = door.client.post(format!("{callback}/callbacks/guess")).body("x".repeat(65 * 1024)).send().await;
     assert!(guess.map_or(true, |answer| answer.status() == 404), "an unknown secret is answered before its body");
     door.running.stop().await;
+}
+
+#[tokio::test]
+async fn the_servers_key_is_lent_only_where_that_was_said() {
+    let html = json!({"operation": "html_to_pdf", "options": {"html": "<p>a</p>"}, "wait": 0});
+    for is_shared in [false, true] {
+        let door = Door::shared("sim_server", |options, _| options.shared_key = is_shared).await;
+        let answer = door.call_as("", "submit_job", html.clone()).await;
+        if is_shared {
+            assert_eq!(answer["status"], "queued", "{answer}");
+        } else {
+            assert_eq!(answer["content"]["kind"], "auth", "{answer}");
+            assert!(answer.to_string().contains("x-api-key"), "it says how to give a key: {answer}");
+        }
+        assert_eq!(door.simulator.count("/v1/pdf/convert/from/html"), usize::from(is_shared));
+        // A key of one's own is always good, and sees nothing of the server's.
+        let own = door.call_as("sim_own", "list_jobs", json!({})).await;
+        assert_eq!(own["content"]["total"], 0, "{own}");
+        door.running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn holders_of_the_token_use_no_file_of_the_server() {
+    let door = Door::shared("sim_server", |_, _| ()).await;
+    let home = door._home.path().display().to_string();
+    std::fs::write(door._home.path().join("report.pdf"), "%PDF-1.4 a report").unwrap();
+    let made =
+        door.call_as("sim_a", "submit_job", json!({"operation": "html_to_pdf", "options": {"html": "a"}, "wait": 5}));
+    let made = made.await;
+    assert_eq!(made["status"], "success", "{made}");
+    for (tool, arguments) in [
+        ("upload_file", json!({"file_path": format!("{home}/report.pdf")})),
+        ("upload_file", json!({"file_path": "report.pdf"})),
+        ("upload_file", json!({"file_path": "/etc/passwd"})),
+        ("submit_job", json!({"operation": "pdf_to_text", "url": "report.pdf"})),
+        ("download_result", json!({"job_id": made["job"]["job_id"], "save_to": "report.pdf", "overwrite": true})),
+    ] {
+        let answer = door.call_as("sim_a", tool, arguments.clone()).await;
+        assert_eq!(answer["content"]["kind"], "file_access", "{tool} {arguments}: {answer}");
+        let told = answer.to_string().replace(&arguments.to_string(), "");
+        assert!(!told.contains(&format!("{home}/ledger")) && !told.contains("Allowed:"), "{answer}");
+    }
+    assert_eq!(std::fs::read(door._home.path().join("report.pdf")).unwrap(), b"%PDF-1.4 a report");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn each_tenant_keeps_files_apart_and_within_its_quota() {
+    let door = Door::shared("sim_server", |options, home| options.files = Some((home.join("files"), 100_000))).await;
+    let home = door._home.path().display().to_string();
+    let html = |name: &str| json!({"operation": "html_to_pdf", "options": {"html": name}, "wait": 5});
+    let mut jobs = Vec::new();
+    for key in ["sim_a", "sim_b"] {
+        let made = door.call_as(key, "submit_job", html(key)).await;
+        assert_eq!(made["status"], "success", "{made}");
+        jobs.push(made["job"]["job_id"].clone());
+    }
+    let save = |key: &'static str, job: &Value, name: &str| {
+        door.call_as(key, "download_result", json!({"job_id": job, "save_to": name}))
+    };
+    let saved = save("sim_a", &jobs[0], "mine.pdf").await;
+    assert_eq!(saved["status"], "success", "{saved}");
+    assert!(!saved.to_string().contains(&home), "no path of the server: {saved}");
+    // For the other tenant it does not exist, under whatever name.
+    for path in ["mine.pdf", "../mine.pdf", &format!("{home}/files/mine.pdf")] {
+        let answer = door.call_as("sim_b", "upload_file", json!({"file_path": path})).await;
+        assert_eq!(answer["content"]["kind"], "file_access", "{path}: {answer}");
+    }
+    let saved = save("sim_b", &jobs[1], "mine.pdf").await;
+    assert_eq!(saved["status"], "success", "the name is free: {saved}");
+    let own = door.call_as("sim_a", "upload_file", json!({"file_path": "mine.pdf"})).await;
+    assert_ne!(own["status"], "error", "{own}");
+    // The quota is each tenant's own.
+    let mut refused = None;
+    for number in 0..200 {
+        let answer = save("sim_a", &jobs[0], &format!("copy-{number}.pdf")).await;
+        if answer["status"] == "error" {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a quota that is never reached");
+    assert!(!refused.to_string().contains(&home), "{refused}");
+    let saved = save("sim_b", &jobs[1], "another.pdf").await;
+    assert_eq!(saved["status"], "success", "{saved}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_as_long_as_the_setting_says() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    for (keep_alive, stays) in [(Duration::from_millis(400), false), (Duration::from_secs(75), true)] {
+        let door = Door::shared("sim_server", |options, _| options.keep_alive = keep_alive).await;
+        let mut stream = tokio::net::TcpStream::connect(door.running.address).await.unwrap();
+        let mut answer = [0; 1_024];
+        for _ in 0..2 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+            assert!(stream.read(&mut answer).await.unwrap() > 0);
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut answer)).await;
+        assert_eq!(ended.is_err(), stays, "{keep_alive:?}: {ended:?}");
+        drop(stream);
+        door.running.stop().await;
+    }
 }

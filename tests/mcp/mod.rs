@@ -1,5 +1,7 @@
 //! The MCP server over its transports.
 
+#[cfg(target_os = "linux")]
+mod flood;
 mod hostile;
 mod http;
 mod malformed;

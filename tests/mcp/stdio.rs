@@ -498,3 +498,67 @@ fn the_skill_is_listed_fetched_and_read() {
     assert_eq!(wire.ask("skills/get", json!({"uri": "skill://other/SKILL.md"}))["error"]["code"], -32602);
     wire.finish();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_does_not_read_is_held_back_and_costs_little_memory() {
+    use std::io::{BufRead, BufReader, Write};
+    const CALLS: i64 = 2_000;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let service = runtime.block_on(service());
+    let (mut child, _home) = Wire::bare(service.url(), &[("PDFCO_LEDGER", "memory")]);
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    ask_bare(&mut child, &mut output, &initialize());
+    ask_bare(&mut child, &mut output, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}));
+    let resident = |child: &std::process::Child| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap()
+    };
+    let before = resident(&child);
+    let mut input = child.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || {
+        for id in 2..2 + CALLS {
+            writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"})).unwrap();
+        }
+        input
+    });
+    // All their answers together are some 30 MiB.
+    std::thread::sleep(Duration::from_secs(3));
+    let taken = resident(&child).saturating_sub(before);
+    assert!(taken < 12 * 1_024, "{taken} KiB of answers wait");
+    let mut answered = std::collections::BTreeSet::new();
+    for line in output.by_ref().lines().take(usize::try_from(CALLS).unwrap()) {
+        let answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        assert!(answer["result"]["tools"].is_array(), "{answer}");
+        answered.insert(answer["id"].as_i64().unwrap());
+    }
+    assert_eq!(answered.len(), usize::try_from(CALLS).unwrap(), "each is answered once it is read");
+    drop(writing.join().unwrap());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_leaves_no_core_file() {
+    let mut wire = Wire::limited("ulimit -c unlimited 2>/dev/null || true", "http://127.0.0.1:9", &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", wire.process_id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    // Its memory is not its user's to read: the files that tell of it belong to root.
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(format!("/proc/{}/environ", wire.process_id())).unwrap().uid();
+    assert_eq!(owner, 0, "other programs of the user may read its memory");
+    assert!(wire.is_alive());
+}
+
+#[test]
+fn a_log_of_json_has_one_object_a_line() {
+    let variables = [("PDFCO_LOG", "debug"), ("PDFCO_LOG_FORMAT", "json"), ("PDFCO_LEDGER", "memory")];
+    let mut wire = Wire::start(&variables);
+    wire.initialize("2025-11-25");
+    wire.call("get_job_check", json!({"job_id": "a"}));
+    let log = wire.finish();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().any(|line| line["level"].is_string()), "{log}");
+}

@@ -2,6 +2,8 @@
 
 mod catalog;
 mod evals;
+#[cfg(unix)]
+mod install;
 mod modules;
 mod official;
 mod packaging;

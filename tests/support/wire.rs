@@ -199,6 +199,11 @@ impl Wire {
         line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Open file descriptors; nothing where the system does not say.
     pub fn descriptors(&self) -> Option<usize> {
         Some(std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?.count())
@@ -253,7 +258,7 @@ impl Drop for Wire {
 
 /// The binary: the one that `PDFCO_TEST_BINARY` names, or the one that Cargo built for the tests; an example lies in a
 /// folder beside it.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("PDFCO_TEST_BINARY") {
         return path.into();
     }

@@ -38,13 +38,15 @@ use crate::secret::PresignedUrl;
 /// Texts that are kept for reading on, page by page.
 const TEXTS_KEPT: usize = 4;
 /// Bytes of texts that are kept in all.
-const TEXT_BYTES_KEPT: usize = 64 * 1024 * 1024;
-/// Texts that are fetched and decoded at once: each may take some 200 MiB for a moment.
-const TEXTS_AT_ONCE: usize = 2;
+const TEXT_BYTES_KEPT: usize = 32 * 1024 * 1024;
+/// Texts that are searched at once: each search works on a copy.
+const SEARCHES_AT_ONCE: usize = 2;
 /// Listings of split and image jobs that are kept.
 const LISTINGS_KEPT: usize = 64;
 /// Longest listing that is kept, in links.
 const LISTING_LINKS_KEPT: usize = 2_000;
+/// How long a file may take to begin where the storage has just been silent.
+const AFTER_SILENCE: Duration = Duration::from_secs(5);
 /// How long a check waits for a listing or facts behind a link.
 const GLANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -52,13 +54,13 @@ const GLANCE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct ResultCache {
     texts: Mutex<VecDeque<(String, Arc<Text>)>>,
     listings: Mutex<VecDeque<(String, Vec<PresignedUrl>)>>,
-    /// Permits for texts in memory.
+    /// Permits for searches in texts.
     permits: Semaphore,
 }
 
 impl Default for ResultCache {
     fn default() -> ResultCache {
-        ResultCache { texts: Mutex::default(), listings: Mutex::default(), permits: Semaphore::new(TEXTS_AT_ONCE) }
+        ResultCache { texts: Mutex::default(), listings: Mutex::default(), permits: Semaphore::new(SEARCHES_AT_ONCE) }
     }
 }
 
@@ -107,7 +109,7 @@ impl App {
         caller: &Caller,
         job: &Job,
         wanted: &FollowUp,
-        until: Option<Instant>,
+        mut until: Option<Instant>,
         answer: &mut Answer,
     ) {
         if job.status != JobStatus::Success {
@@ -116,8 +118,9 @@ impl App {
         answer.tips = None;
         self.show_parts(job, answer).boxed().await;
         let has_facts = self.show_facts(job, answer).boxed().await;
-        if !has_facts {
-            self.include_text(job, wanted.read, until, answer).boxed().await;
+        if !has_facts && !self.include_text(job, wanted.read, until, answer).boxed().await {
+            // A storage that has just been silent is not waited for as long a second time.
+            until = until.map(|until| until.min(Instant::now() + AFTER_SILENCE));
         }
         if let Some(save_to) = &wanted.save_to {
             self.include_files(caller, job, save_to, wanted.overwrite, until, answer).boxed().await;

@@ -10,7 +10,7 @@ use super::find::{PLACES_MAX, find};
 use super::silence::not_silent_beyond;
 use crate::catalog::{Operation, Output};
 use crate::error::{Error, Kind, Result};
-use crate::files::{Text, TextPage, fetch_text, page, tail};
+use crate::files::{TEXT_BYTES_MAX, Text, TextPage, fetch_text, page, tail};
 use crate::hint;
 use crate::jobs::{Job, Source};
 use crate::next_step::{Hint, NextStep};
@@ -21,8 +21,6 @@ pub const READ_DEFAULT: u64 = 4_000;
 pub const PAGE_DEFAULT: u64 = 20_000;
 /// Largest page of text.
 pub const PAGE_MAX: u64 = 100_000;
-/// Largest text that is read.
-const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longest phrase that can be searched for, in characters.
 const FIND_CHARS_MAX: usize = 500;
 
@@ -123,14 +121,21 @@ impl App {
     }
 
     /// Puts text into the answer, when the result is text. A result that cannot be read now is not a failed job.
-    pub(super) async fn include_text(&self, job: &Job, read: Option<u64>, until: Option<Instant>, answer: &mut Answer) {
+    /// Returns false when the storage did not answer.
+    pub(super) async fn include_text(
+        &self,
+        job: &Job,
+        read: Option<u64>,
+        until: Option<Instant>,
+        answer: &mut Answer,
+    ) -> bool {
         let results = job.results();
         // Data that stands in the answer already is not fetched as a file again.
         let is_shown = |operation: &Operation| operation.output == Output::Inline && results.inline.is_some();
         let is_text = job.operation().is_some_and(|operation| operation.gives_text() && !is_shown(operation));
         let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
         if limit == 0 || results.links.is_empty() {
-            return;
+            return true;
         }
         match not_silent_beyond(until, &Mutex::default(), self.text_when_there(job, 0)).await {
             Ok(text) => {
@@ -152,8 +157,10 @@ impl App {
                     step,
                     "."
                 ]);
+                return error.kind() != Kind::Network;
             }
         }
+        true
     }
 
     /// The text of a result's file, fetched once and kept for a while.
@@ -166,7 +173,6 @@ impl App {
             return Ok(text);
         }
         let links = self.links_of(job).await?;
-        let _permit = self.results.permits.acquire().await;
         let text = match (links.get(index), job.results().inline) {
             (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
                 Error::invalid(

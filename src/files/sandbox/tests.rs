@@ -362,7 +362,14 @@ fn the_ledger_is_out_of_reach_in_an_allowed_folder() {
     }
     fs::hard_link(home.base.join("docs/ledger.sqlite"), home.base.join("docs/other.bin")).unwrap();
     let sandbox = home.sandbox.clone().without(ledger.files());
-    for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "sub/../ledger.sqlite", "other.bin"] {
+    for name in [
+        "ledger.sqlite",
+        "ledger.sqlite-wal",
+        "ledger.sqlite-shm",
+        "ledger.sqlite-restored",
+        "sub/../ledger.sqlite",
+        "other.bin",
+    ] {
         assert_eq!(kind(sandbox.readable_blocking(name)), Kind::FileAccess, "{name}");
     }
     let person = Sandbox::person(home.base.join("docs")).without(ledger.files());

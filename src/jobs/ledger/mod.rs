@@ -93,18 +93,7 @@ impl Ledger {
 
     /// The ledger's files, whether they are there or not: no other user may read or write them.
     pub fn files(&self) -> Vec<PathBuf> {
-        match self.database.location() {
-            LedgerLocation::Memory => Vec::new(),
-            LedgerLocation::File(path) => {
-                let suffixes = ["-wal", "-shm", "-journal", "-restored"];
-                let beside = suffixes.iter().map(|suffix| {
-                    let mut name = path.as_os_str().to_owned();
-                    name.push(suffix);
-                    PathBuf::from(name)
-                });
-                std::iter::once(path.clone()).chain(beside).collect()
-            }
-        }
+        self.database.location().files()
     }
 
     /// What is wrong with it as of its last use, at once and for nothing; none when it can be written.

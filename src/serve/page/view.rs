@@ -211,6 +211,9 @@ fn page(title: &str, up: &str, head: Markup, body: Markup) -> String {
 fn account(overview: &Overview) -> Markup {
     html! {
         dl #account {
+            @if let Some((message, hint)) = &overview.problem {
+                div.problem role="alert" { dt { "Nothing can be submitted now" } dd { strong { (message) } small { (hint) } } }
+            }
             div {
                 dt { "Credits left" }
                 dd {
@@ -353,6 +356,7 @@ mod tests {
             balance: Some((1, hostile("balance"))),
             spent_today: 0,
             spending: vec![Spending { day: hostile("day"), operation: hostile("name"), requests: 1, credits: 9 }],
+            problem: Some((hostile("problem"), hostile("advice"))),
         };
         let asked = Asked {
             status: hostile("state"),
