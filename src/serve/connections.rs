@@ -115,6 +115,8 @@ async fn answer(
     connection: Arc<Connection>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    // One request at a time: a client that sends hundreds at once lets those of others come in between.
+    tokio::task::yield_now().await;
     let is_stream = request.method() == Method::GET && request.uri().path() == PROTOCOL_PATH;
     let answering = (!is_stream).then(|| connection.answering());
     request.extensions_mut().insert(connection);

@@ -289,6 +289,18 @@ fn the_key_is_written_only_when_that_was_asked_for() {
 }
 
 #[test]
+fn no_key_of_a_folder_is_written_into_a_configuration() {
+    let home = Home::new();
+    fs::write(home.folder.path().join(".env"), format!("PDFCO_API_KEY={CANARY}\n")).unwrap();
+    let ended = Pdfco::new(home.folder.path()).args(&["setup", "cursor", "--key-in-config"]).run().code(3);
+    assert!(!format!("{ended:?}").contains(CANARY), "{ended:#?}");
+    for (path, bytes) in home.everything() {
+        let is_it = String::from_utf8_lossy(&bytes).contains(CANARY);
+        assert!(!is_it || path.ends_with(".env"), "{}", path.display());
+    }
+}
+
+#[test]
 fn of_an_entry_that_was_edited_only_the_command_is_ours() {
     for (client, file, before, after) in [
         (

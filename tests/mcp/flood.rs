@@ -36,7 +36,7 @@ const ATTACKERS: u32 = 16;
 /// Connections that a flood of connections holds open.
 const HELD_MAX: usize = 1_200;
 /// Within this all others are answered; unoptimized, on a machine that runs other tests, it takes longer.
-const OTHERS_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+const OTHERS_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
 
 /// The real server, limited.
 struct Server {
@@ -202,7 +202,7 @@ fn source(number: u32) -> u8 {
 
 const ATTACKS: &[(&str, Kind)] = &[
     ("a search of a million words", |attack, number| {
-        let words = "pdf ".repeat(if number % 2 == 0 { 1_000_000 } else { 250_000 });
+        let words = "pdf ".repeat(if number.is_multiple_of(2) { 1_000_000 } else { 250_000 });
         let bytes = call("sim_attacker", "list_operations", &json!({"query": words}).to_string());
         repeat(attack, source(number), bytes, &["413", "isError\":true"])
     }),
@@ -217,7 +217,7 @@ const ATTACKS: &[(&str, Kind)] = &[
         )
     }),
     ("a path of megabytes", |attack, number| {
-        let path = "a/".repeat(if number % 2 == 0 { 1_500_000 } else { 500_000 });
+        let path = "a/".repeat(if number.is_multiple_of(2) { 1_500_000 } else { 500_000 });
         let bytes = call("sim_attacker", "upload_file", &json!({"file_path": path}).to_string());
         repeat(attack, source(number), bytes, &["413", "isError\":true"])
     }),
@@ -290,7 +290,7 @@ const ATTACKS: &[(&str, Kind)] = &[
             let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
             while attack.goes_on() {
                 let tried = attack.count();
-                let key = if number % 2 == 0 { "sim_attacker".to_owned() } else { format!("sim_made-up-{tried}") };
+                let key = if number.is_multiple_of(2) { "sim_attacker".to_owned() } else { format!("sim_made-up-{tried}") };
                 attack.server.send(source(number), &post("/mcp", TOKEN, &key, &[], &hello)).await;
             }
         }
@@ -344,7 +344,7 @@ const ATTACKS: &[(&str, Kind)] = &[
         async move {
             let mut held = Vec::new();
             let key = format!("sim_deaf_{}", number % 3);
-            let bytes = call(&key, "list_operations", "{}").repeat(400);
+            let bytes = call(&key, "list_operations", "{}").repeat(100);
             while attack.goes_on() {
                 if held.len() < HELD_MAX / ATTACKERS as usize
                     && let Ok(mut stream) = attack.server.connect(source(number)).await

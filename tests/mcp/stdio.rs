@@ -501,7 +501,7 @@ fn the_skill_is_listed_fetched_and_read() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_client_that_does_not_read_is_held_back_and_costs_little_memory() {
+fn a_client_that_does_not_read_costs_little_memory() {
     use std::io::{BufRead, BufReader, Write};
     const CALLS: i64 = 2_000;
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -528,7 +528,7 @@ fn a_client_that_does_not_read_is_held_back_and_costs_little_memory() {
     let taken = resident(&child).saturating_sub(before);
     assert!(taken < 12 * 1_024, "{taken} KiB of answers wait");
     let mut answered = std::collections::BTreeSet::new();
-    for line in output.by_ref().lines().take(usize::try_from(CALLS).unwrap()) {
+    for line in (&mut output).lines().take(usize::try_from(CALLS).unwrap()) {
         let answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert!(answer["result"]["tools"].is_array(), "{answer}");
         answered.insert(answer["id"].as_i64().unwrap());
