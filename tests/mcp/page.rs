@@ -572,25 +572,25 @@ async fn jobs_are_filtered_by_the_address_and_spending_is_drawn() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_ledger_that_cannot_be_written_is_said_on_the_page() {
-    let door = Door::open(None, Some(OWN)).await;
-    door.submit(OWN, 0, None).await;
+    let server = Server::open(None, Some(OWN)).await;
+    server.submit(OWN, 0, None).await;
     let notice = "Nothing can be submitted now";
-    assert!(!Page::of(door.get("/")).await.shows(notice));
-    let (ledger, moved) = (door.home.path().join("ledger.sqlite"), door.home.path().join("moved.sqlite"));
+    assert!(!Page::of(server.get("/")).await.shows(notice));
+    let (ledger, moved) = (server.home.path().join("ledger.sqlite"), server.home.path().join("moved.sqlite"));
     std::fs::rename(&ledger, &moved).unwrap();
     std::fs::write(&ledger, "another program's file").unwrap();
     let arguments = json!({"html": "<p>hello</p>"}).as_object().unwrap().clone();
     let request = SubmitRequest { operation: "html_to_pdf".to_owned(), arguments, ..SubmitRequest::default() };
-    assert!(door.app.submit(&door.caller(OWN), request).await.is_err());
-    let page = Page::of(door.get("/")).await;
+    assert!(server.app.submit(&server.caller(OWN), request).await.is_err());
+    let page = Page::of(server.get("/")).await;
     assert!(page.shows(notice) && page.shows("replaced by another one"), "{}", page.text);
-    assert_eq!(door.simulator.count("/v1/pdf/convert/from/html"), 1, "nothing was sent");
+    assert_eq!(server.simulator.count("/v1/pdf/convert/from/html"), 1, "nothing was sent");
     std::fs::rename(&moved, &ledger).unwrap();
     // It recovers by itself.
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while Page::of(door.get("/")).await.shows(notice) {
+    while Page::of(server.get("/")).await.shows(notice) {
         assert!(std::time::Instant::now() < deadline, "the notice stays");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    door.submit(OWN, 0, None).await;
+    server.submit(OWN, 0, None).await;
 }
