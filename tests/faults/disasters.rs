@@ -178,8 +178,7 @@ impl Round<'_> {
                 });
             }
             Stall | FullDisk | BrokenDisk => {
-                let lasting =
-                    if self.disaster == Stall && self.below(4) == 0 { Duration::from_secs(17) } else { lasting };
+                let lasting = if self.below(4) == 0 { Duration::from_secs(17) } else { lasting };
                 self.place.disk_is(match self.disaster {
                     Stall => 1,
                     FullDisk => 2,
