@@ -135,7 +135,7 @@ crate() {
       src/*.rs | src/*.sql | src/serve/page/* | src/simulator/work/samples/* | Cargo.toml | Cargo.toml.orig | Cargo.lock) ;;
       src/mcp/icon.svg | src/mcp/*.md | src/mcp/app/* | skills/pdfco/SKILL.md | .cargo_vcs_info.json) ;;
       README.md | docs/CHANGELOG.md | .github/SECURITY.md | LICENSE-MIT | LICENSE-APACHE | .env.example) ;;
-      docs/ARCHITECTURE.md | fixtures/documents/report.pdf | fixtures/documents/locked.pdf) ;;
+      docs/ARCHITECTURE.md | fixtures/documents/report.pdf | fixtures/documents/questions.*) ;;
       *) fail "cargo package packs $file, which building and using the crate does not need" ;;
     esac
   done <<<"$listed"

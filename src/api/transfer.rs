@@ -33,6 +33,8 @@ pub struct LinkHead {
     pub total: Option<u64>,
     /// MIME type without parameters.
     pub mime_type: Option<String>,
+    /// The `charset` of the content type.
+    pub charset: Option<String>,
     /// Entity tag: the same tag means the same bytes, so that a cut download may go on.
     pub etag: Option<String>,
 }
@@ -166,13 +168,15 @@ impl Client {
             })?,
             _ => (0, response.content_length()),
         };
+        let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
+        let (mime_type, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
         let head = LinkHead {
             status,
             start,
             length: response.content_length(),
             total,
-            mime_type: text(header::CONTENT_TYPE)
-                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()),
+            mime_type: Some(mime_type.trim().to_ascii_lowercase()).filter(|mime_type| !mime_type.is_empty()),
+            charset: charset_in(parameters).map(str::to_owned),
             etag: text(header::ETAG),
         };
         let body = response.bytes_stream().boxed();
@@ -187,6 +191,15 @@ impl Client {
         });
         Ok((head, stream.boxed()))
     }
+}
+
+/// The value of `charset` among the parameters of a content type.
+fn charset_in(parameters: &str) -> Option<&str> {
+    parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then_some(value)
+    })
 }
 
 /// First byte and length of the whole, from `bytes 5-9/10` or `bytes 5-9/*`.

@@ -126,9 +126,21 @@ impl App {
             counted = counted.zip(found).map(|(sum, found)| sum.saturating_add(found));
         }
         let counted = counted.filter(|pages| *pages > 0);
-        let uploads = documents.iter().filter(|document| matches!(document, Judged::Local(_))).count();
-        let uploads = i64::try_from(uploads).unwrap_or(i64::MAX).saturating_mul(UPLOAD_CREDITS);
-        let (min, max, basis) = range_of(operation, counted);
+        let mut uploads = 0_i64;
+        for document in documents {
+            if let Judged::Local(file) = document
+                && !self.is_uploaded(caller, file).await
+            {
+                uploads = uploads.saturating_add(UPLOAD_CREDITS);
+            }
+        }
+        let (min, max, basis) = match self.learned_price(caller, operation).await {
+            Some(learned) => {
+                let (min, max) = learned.range(operation, counted);
+                (Some(min), max, learned.words())
+            }
+            None => range_of(operation, counted),
+        };
         Ok(Estimate {
             operation: operation.name,
             documents: 1,

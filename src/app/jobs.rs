@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
+use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds};
 use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::clock::Millis;
@@ -143,7 +143,7 @@ impl App {
         if let Some(view) = &mut answer.job {
             view.retry_after_seconds = retry_after;
         }
-        answer.tips = tips(&checked.job, retry_after);
+        answer.tips = self.tips_about(&checked.job, retry_after);
         self.show_result(&checked.job, &mut answer).await;
         if checked.is_first_sight && checked.job.status == JobStatus::Working {
             doubt_the_id(&mut answer);

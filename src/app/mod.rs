@@ -11,9 +11,11 @@ mod caller;
 mod card;
 mod catalog;
 mod estimate;
+mod findings;
 mod follow_up;
 mod job_view;
 mod jobs;
+mod learned_price;
 mod lines;
 mod many;
 mod overview;
@@ -33,6 +35,7 @@ pub use caller::{Caller, Event, ResponseMode};
 pub use card::{CARD_JOBS_MAX, JobCard};
 pub use catalog::{OperationDetails, OperationList, OperationSummary};
 pub use estimate::{Estimate, Quote};
+pub use findings::{Charging, DataLocation, ServiceFindings};
 pub use job_view::{JobView, OutputView};
 pub use jobs::{JobList, JobSummary, ListRequest};
 pub use many::DOCUMENTS_MAX;
@@ -48,6 +51,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Client, SharedPace, Timeouts};
@@ -57,8 +61,8 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::Hosts;
 use crate::hint;
-use crate::jobs::{Job, Jobs, Ledger, Settings, Source};
-use crate::next_step::NextStep;
+use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Source};
+use crate::next_step::{Hint, NextStep};
 use crate::secret::Fingerprint;
 
 /// The product: one per process. Clones share everything.
@@ -72,8 +76,8 @@ pub struct App {
     results: Arc<results::ResultCache>,
     pollers: Arc<Mutex<tasks::BackgroundPollers>>,
     uploads: Arc<uploads::Uploads>,
-    /// The newest balance that each account reported to this process.
-    balances: Arc<Mutex<HashMap<Fingerprint, i64>>>,
+    /// The newest balance that is known of each account, and when that was read.
+    balances: Arc<Mutex<HashMap<Fingerprint, (i64, Instant)>>>,
 }
 
 impl App {
@@ -129,12 +133,27 @@ impl App {
         let mut view = JobView::new(job, source, self.jobs.progress(job), now());
         view.bound_outputs();
         answer.job = Some(view);
-        answer.tips = tips(job, None);
+        answer.tips = self.tips_about(job, None);
         answer
+    }
+
+    /// The next step about `job`: as [`tips`], knowing what this process saw of its result.
+    fn tips_about(&self, job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
+        if job.status == JobStatus::Success && self.results.is_known_as_binary(&job.intent_id) {
+            let save = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+            return Some(hint![save, " saves the result."]);
+        }
+        tips(job, retry_after_seconds)
     }
 
     /// The last step of every call about jobs: the newest balance of the account, and a bound on what is shown.
     async fn finish(&self, caller: &Caller, mut answer: Answer) -> Answer {
+        // A callback may have reported a newer balance than the requests of this call.
+        if self.config.callback_url.is_some()
+            && let Ok(Some((balance, _))) = self.jobs.ledger().newest_balance(caller.owner.account()).await
+        {
+            answer.charge.remaining = Some(balance);
+        }
         match answer.charge.remaining {
             Some(balance) => self.note_balance(caller, balance),
             None => answer.charge.remaining = self.newest_balance(caller).await,
@@ -149,16 +168,21 @@ impl App {
         if balances.len() >= BALANCES_KEPT {
             balances.clear();
         }
-        balances.insert(caller.owner.account().clone(), balance);
+        balances.insert(caller.owner.account().clone(), (balance, Instant::now()));
     }
 
-    /// The newest balance that the account reported to this process, else to this ledger.
+    /// The newest balance that the account reported to anybody on this ledger.
     async fn newest_balance(&self, caller: &Caller) -> Option<i64> {
-        let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(caller.owner.account()).copied();
+        let account = caller.owner.account();
+        let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
         match known {
-            Some(balance) => Some(balance),
-            None => {
-                self.jobs.ledger().last_balance(&caller.owner.tenant).await.ok().flatten().map(|(balance, _)| balance)
+            Some((balance, at)) if at.elapsed() < BALANCE_FRESH => Some(balance),
+            // Other processes may have heard of a newer one.
+            known => {
+                let kept = self.jobs.ledger().newest_balance(account).await.ok().flatten();
+                let balance = kept.map(|(balance, _)| balance).or(known.map(|(balance, _)| balance))?;
+                self.note_balance(caller, balance);
+                Some(balance)
             }
         }
     }
@@ -175,6 +199,8 @@ impl App {
     }
 }
 
+/// How long a balance is not read from the ledger again.
+const BALANCE_FRESH: Duration = Duration::from_secs(1);
 /// Accounts whose balance is remembered.
 const BALANCES_KEPT: usize = 10_000;
 

@@ -103,10 +103,16 @@ impl App {
         is_agreed: bool,
     ) -> Result<Answer> {
         let began = Instant::now();
-        let arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
+        let was_inline_given = request.arguments.keys().any(|name| name.eq_ignore_ascii_case("inline"));
+        let mut arguments = arguments::read(operation, std::mem::take(&mut request.arguments))?;
         caller.policy.allows(operation, &arguments)?;
         self.refuse_private_links(&arguments.body)?;
         let (public, identity) = (arguments.public(), arguments.identity());
+        if operation.output == Output::Inline
+            && self.findings(caller).await.leaves_out_inline(operation, was_inline_given)
+        {
+            arguments.body.remove("inline");
+        }
         let client_request_id = request.client_request_id.clone();
         let preparing = self.jobs.prepare(&caller.owner, operation, &identity, client_request_id.as_deref());
         let prepared = match or_cancelled(&caller.cancel, preparing).await? {

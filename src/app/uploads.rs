@@ -72,6 +72,11 @@ pub(super) enum Uploading {
 }
 
 impl App {
+    /// Whether `file`, as it is, was uploaded a while ago or is on its way: it is not paid for again.
+    pub(super) async fn is_uploaded(&self, caller: &Caller, file: &LocalFile) -> bool {
+        self.uploads.running_or_recent(&version_of(caller, file).await).is_some()
+    }
+
     /// Uploads `file`, or takes up the upload of it that another call began. At `until` it goes on without the call.
     ///
     /// # Errors

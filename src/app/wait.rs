@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::follow_up::{FollowUp, GRACE};
-use super::tips::{self, tips};
+use super::tips;
 use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
@@ -175,7 +175,7 @@ impl App {
             WaitEnd::Finished => None,
             WaitEnd::Pending { retry_after } => Some(round_seconds(retry_after)),
         };
-        answer.tips = tips(&waited.job, retry_after);
+        answer.tips = self.tips_about(&waited.job, retry_after);
         answer.is_error = waited.job.status.is_failure();
         if waited.is_first_sight && !waited.job.status.is_terminal() {
             super::jobs::doubt_the_id(&mut answer);

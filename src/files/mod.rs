@@ -37,5 +37,5 @@ pub use root::resolved;
 pub use sandbox::{FILE_BYTES_MAX, Sandbox};
 pub use source::is_local;
 pub use target::Target;
-pub use text::{TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
+pub use text::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
 pub use upload::{Uploaded, upload};

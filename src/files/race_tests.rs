@@ -103,7 +103,7 @@ fn swapped_folders_lead_no_writer_outside() {
     let mut race = Race::begin();
     let sandbox = race.sandbox();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let text = Text { mime_type: "text/plain".into(), text: "written".into() };
+    let text = Text::inline("text/plain", "written");
     let (mut written, mut refused) = (0_u64, 0_u64);
     while race.is_on() {
         let name = format!("a/new/{written}-{refused}.txt");

@@ -1,4 +1,6 @@
-//! Results as text: fetched within a bound, distinguished from binary, cut into pages of characters.
+//! Results as text: fetched within a bound, decoded, distinguished from binary, cut into pages of characters.
+
+mod charset;
 
 use std::time::Duration;
 
@@ -7,13 +9,15 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::bytes::Bytes;
 
+pub use self::charset::Charset;
+use self::charset::TextDecoder;
 use super::follow::{Followed, Limits, Sink, follow};
 use super::hosts::Hosts;
+use super::refusals::too_large;
 use crate::api::Client;
+use crate::api::body::json_of;
 use crate::api::transfer::LinkHead;
 use crate::error::{Error, Kind, Result};
-use crate::hint;
-use crate::next_step::NextStep;
 use crate::secret::PresignedUrl;
 
 /// Largest result that is read as text, unless the caller wants less.
@@ -30,8 +34,6 @@ const LIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const LIST_LINKS_MAX: usize = 10_000;
 /// Cuts that reading survives: a caller is waiting for the answer.
 const CUTS_MAX: u32 = 2;
-/// Bytes that distinguish text from binary.
-const SNIFFED_BYTES: usize = 4 * 1024;
 
 /// A result that is text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,16 @@ pub struct Text {
     pub mime_type: String,
     /// The text, with LF line ends and without a byte order mark.
     pub text: String,
+    /// The encoding that it was read from.
+    pub charset: Charset,
+}
+
+impl Text {
+    /// A text that stands in an answer of the service, which is UTF-8.
+    pub fn inline(mime_type: &str, text: &str) -> Text {
+        let text = charset::normalised(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned());
+        Text { mime_type: mime_type.to_owned(), text, charset: Charset::UTF_8 }
+    }
 }
 
 /// Reads what is behind `link` as text; `None` when it is binary.
@@ -48,21 +60,17 @@ pub struct Text {
 /// `too_large` beyond `max_bytes`, `invalid_argument` for a host that is not allowed, `link_expired`, `network`,
 /// `upstream`.
 pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max_bytes: u64) -> Result<Option<Text>> {
-    let mut memory = Memory::new(Judge::Text);
-    let fetched =
-        follow(client, hosts, link, Limits { bytes: max_bytes, cuts: CUTS_MAX }, &mut memory, &|_, _| ()).await;
-    let followed = fetched.map_err(|error| match error.kind() {
-        Kind::TooLarge => error.with_hint(hint!["Save it with ", NextStep::DownloadAny, " and read the file instead."]),
-        _ => error,
-    })?;
-    let Some(Followed { mime_type, .. }) = followed else { return Ok(None) };
-    let Some(text) = decoded(memory.bytes) else { return Ok(None) };
+    let mut sink = TextSink { decoder: TextDecoder::new(None, false), stated: (None, false), max_bytes, permit: None };
+    let limits = Limits { bytes: max_bytes, cuts: CUTS_MAX };
+    let fetched = follow(client, hosts, link, limits, &mut sink, &|_, _| ()).await;
+    let Some(Followed { mime_type, .. }) = fetched? else { return Ok(None) };
+    let Some((text, charset)) = sink.decoder.end() else { return Ok(None) };
     let by_name =
         || link.file_name().and_then(|name| Some(mime_guess::from_path(name).first()?.essence_str().to_owned()));
     let is_text = |mime: &String| judge_mime(mime) == Mime::Text;
     let mime_type =
         mime_type.filter(is_text).or_else(|| by_name().filter(is_text)).unwrap_or_else(|| "text/plain".to_owned());
-    Ok(Some(Text { mime_type, text }))
+    Ok(Some(Text { mime_type, text, charset }))
 }
 
 /// Reads what is behind `link` as a JSON list of links; `None` when it is anything else, however large.
@@ -70,15 +78,15 @@ pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max
 /// # Errors
 /// As [`fetch_text`]; `too_large` for a list of more links than are handled.
 pub async fn fetch_links(client: &Client, hosts: &Hosts, link: &PresignedUrl) -> Result<Option<Vec<PresignedUrl>>> {
-    let mut memory = Memory::new(Judge::List);
+    let mut sink = ListSink { bytes: Vec::new() };
     let limits = Limits { bytes: LIST_BYTES_MAX, cuts: CUTS_MAX };
-    match follow(client, hosts, link, limits, &mut memory, &|_, _| ()).await {
+    match follow(client, hosts, link, limits, &mut sink, &|_, _| ()).await {
         Ok(None) => return Ok(None),
         Ok(Some(_)) => {}
         Err(error) if error.kind() == Kind::TooLarge => return Ok(None),
         Err(error) => return Err(error),
     }
-    let Some(Value::Array(list)) = decoded(memory.bytes).and_then(|text| serde_json::from_str(&text).ok()) else {
+    let Some(Value::Array(list)) = json_of(&sink.bytes) else {
         return Ok(None);
     };
     let is_link = |text: &&str| text.starts_with("https://") || text.starts_with("http://");
@@ -95,60 +103,66 @@ pub async fn fetch_links(client: &Client, hosts: &Hosts, link: &PresignedUrl) ->
     }
 }
 
-/// What is wanted of the bytes, so that reading can end early.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Judge {
-    Text,
-    List,
-}
-
-struct Memory {
-    bytes: Vec<u8>,
-    judge: Judge,
-    is_judged: bool,
+/// Decodes a text while it comes in, and ends the transfer when it is none.
+struct TextSink {
+    decoder: TextDecoder,
+    /// What the content type said: the charset, and whether it is a type of text.
+    stated: (Option<String>, bool),
+    max_bytes: u64,
     /// Held until the text is decoded.
     permit: Option<SemaphorePermit<'static>>,
 }
 
-impl Memory {
-    fn new(judge: Judge) -> Self {
-        Memory { bytes: Vec::new(), judge, is_judged: false, permit: None }
-    }
-
-    fn is_wanted(&self) -> bool {
-        let start = self.bytes.get(..SNIFFED_BYTES).unwrap_or(&self.bytes);
-        match self.judge {
-            Judge::Text => !is_binary(start),
-            Judge::List => {
-                start.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf))
-                    == Some(&b'[')
-            }
-        }
+impl TextSink {
+    fn anew(&mut self) {
+        self.decoder = TextDecoder::new(self.stated.0.as_deref(), self.stated.1);
     }
 }
 
-impl Sink for Memory {
+impl Sink for TextSink {
     fn begin(&mut self, head: &LinkHead) -> bool {
-        self.judge == Judge::List || head.mime_type.as_deref().is_none_or(|mime| judge_mime(mime) != Mime::Binary)
+        let mime = head.mime_type.as_deref().map_or(Mime::Unsaid, judge_mime);
+        self.stated = (head.charset.clone(), mime == Mime::Text);
+        self.anew();
+        mime != Mime::Binary
     }
 
     async fn restart(&mut self) -> Result<()> {
-        self.bytes.clear();
-        self.is_judged = false;
+        self.anew();
         Ok(())
     }
 
     async fn take(&mut self, bytes: Bytes) -> Result<bool> {
-        if self.permit.is_none() && self.bytes.len() + bytes.len() > LARGE_BYTES {
+        if self.permit.is_none() && self.decoder.len() + bytes.len() > LARGE_BYTES {
             let acquired = tokio::time::timeout(LARGE_TIMEOUT, LARGE_TEXT.acquire()).await;
             self.permit = Some(acquired.ok().and_then(Result::ok).ok_or_else(busy)?);
         }
-        self.bytes.extend_from_slice(&bytes);
-        if !self.is_judged && self.bytes.len() >= SNIFFED_BYTES {
-            self.is_judged = true;
-            return Ok(self.is_wanted());
+        let is_text = self.decoder.take(&bytes);
+        // In UTF-8 a text can be larger than its file.
+        let size = self.decoder.len() as u64;
+        if size > self.max_bytes {
+            return Err(too_large("The text", size, self.max_bytes));
         }
-        Ok(true)
+        Ok(is_text)
+    }
+}
+
+/// Keeps the bytes of what may be a JSON list.
+struct ListSink {
+    bytes: Vec<u8>,
+}
+
+impl Sink for ListSink {
+    async fn restart(&mut self) -> Result<()> {
+        self.bytes.clear();
+        Ok(())
+    }
+
+    async fn take(&mut self, bytes: Bytes) -> Result<bool> {
+        self.bytes.extend_from_slice(&bytes);
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
+        let first = self.bytes.iter().find(|byte| !is_space(byte));
+        Ok(first.is_none_or(|first| *first == b'['))
     }
 }
 
@@ -175,60 +189,6 @@ fn judge_mime(mime: &str) -> Mime {
         Some((_, "octet-stream" | "unknown" | "x-download" | "force-download")) | None => Mime::Unsaid,
         Some(_) => Mime::Binary,
     }
-}
-
-/// First bytes of formats that PDF.co makes, and that could pass for text for a while.
-const MAGIC: &[&[u8]] = &[
-    b"%PDF-",
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"II*\0",
-    b"MM\0*",
-    b"\xd0\xcf\x11\xe0",
-    b"\x1f\x8b",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!",
-];
-
-fn is_binary(start: &[u8]) -> bool {
-    let is_utf_16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
-    MAGIC.iter().any(|magic| start.starts_with(magic)) || (!is_utf_16 && start.contains(&0))
-}
-
-/// The text in `bytes`, if they are text: UTF-8, or UTF-16 that says so.
-fn decoded(bytes: Vec<u8>) -> Option<String> {
-    if is_binary(bytes.get(..SNIFFED_BYTES).unwrap_or(&bytes)) {
-        return None;
-    }
-    let text = if let Some(rest) = bytes.strip_prefix(b"\xff\xfe") {
-        utf_16(rest, u16::from_le_bytes)?
-    } else if let Some(rest) = bytes.strip_prefix(b"\xfe\xff") {
-        utf_16(rest, u16::from_be_bytes)?
-    } else {
-        String::from_utf8(bytes).ok()?
-    };
-    (!text.contains('\0')).then(|| normalised(text))
-}
-
-fn utf_16(bytes: &[u8], read: fn([u8; 2]) -> u16) -> Option<String> {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    char::decode_utf16(pairs.iter().map(|pair| read(*pair))).collect::<Result<_, _>>().ok()
-}
-
-/// Without a byte order mark, with LF alone at line ends.
-fn normalised(text: String) -> String {
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    };
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 
 /// A part of a text. Positions and lengths count characters (Unicode scalar values), never bytes.

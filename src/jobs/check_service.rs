@@ -20,7 +20,8 @@ use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
 use super::secrets::JobSecrets;
 use super::{DurationEstimate, IntentId, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, Call, Client, ResponseContext};
-use crate::catalog::{self, Method, Operation};
+use crate::catalog::pages::PageList;
+use crate::catalog::{self, Method, Operation, ParamKind};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -156,10 +157,6 @@ impl CheckService {
         let (seen, doubt) = self.doubted(job, seen);
         let previous = job.last_checked_at.map(|_| job.last_check_seconds());
         let recorded = self.ledger.observe(Some(owner.account()), job, &seen, reservation).await;
-        if recorded.status.is_terminal() && recorded.completed_at == Some(seen.at) && !job.operation.is_empty() {
-            // Knowing less about prices harms nothing.
-            let _ = self.ledger.learn_price(owner.account(), &recorded).await;
-        }
         if seen.status == JobStatus::Success && recorded.completed_at == Some(seen.at) {
             self.learn(&recorded, EndSeen::ByCheck { previous }).await;
         }
@@ -197,8 +194,20 @@ impl CheckService {
         }
     }
 
-    /// Lets a finished job teach how long such jobs take: in its size class and in general.
+    /// Lets a finished job teach what such jobs are charged. Knowing less about prices harms nothing.
+    async fn learn_price(&self, job: &Job) {
+        if job.operation.is_empty() {
+            return;
+        }
+        let job = Job { page_count: pages_worked_on(job), content: None, ..job.clone() };
+        if let Err(error) = self.ledger.learn_price(&job).await {
+            tracing::debug!(%error, job_id = job.id(), "what a job was charged could not be recorded");
+        }
+    }
+
+    /// Lets a finished job teach what such jobs are charged and how long they take: in its size class and in general.
     pub(super) async fn learn(&self, job: &Job, seen: EndSeen) {
+        self.learn_price(job).await;
         let at = job.elapsed_seconds(now());
         let seconds = match seen {
             // Of an id from elsewhere only what was left of its time when it was first asked about can be known, and that
@@ -368,6 +377,18 @@ impl CheckService {
         }
         outcome
     }
+}
+
+/// The pages that a job worked on: those that it selected of the document's, as far as both are known.
+fn pages_worked_on(job: &Job) -> Option<i64> {
+    let total = job.page_count?;
+    let selected = || {
+        let ParamKind::Pages { first } = job.operation()?.param("pages")?.kind else { return None };
+        let text = job.arguments.get("pages")?.as_str().filter(|text| !text.trim().is_empty())?;
+        let pages = PageList::parse(text, first).ok()?.resolve(u32::try_from(total).ok()?).ok()?;
+        i64::try_from(pages.len()).ok()
+    };
+    Some(selected().map_or(total, |selected| selected.min(total)))
 }
 
 /// What stands for the end of a loop that has none.

@@ -33,6 +33,8 @@ pub struct Options {
     pub unknown_for: Duration,
     /// For how long after the answer that names it a result is not there yet.
     pub result_delay: Duration,
+    /// The number of a workbook's first sheet.
+    pub first_sheet: i64,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             callbacks: Callbacks::default(),
             unknown_for: Duration::ZERO,
             result_delay: Duration::ZERO,
+            first_sheet: 0,
         }
     }
 }

@@ -319,12 +319,12 @@ fn the_service_is_asked_only_for_an_agreed_price() {
 
     let asked = doctor(&["--yes", "--json"]).code(0).envelope()["data"].clone();
     assert!(asked["calls"].as_u64().unwrap() <= 10, "{asked:#}");
-    assert_eq!(asked["items"].as_array().unwrap().len(), 3, "{asked:#}");
+    assert_eq!(asked["items"].as_array().unwrap().len(), 7, "{asked:#}");
     let report = std::fs::read_to_string(Path::new(&folder).join("pdfco-service-report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert!(!report.to_string().contains("sim_") && !report.to_string().contains("X-Amz"), "{report:#}");
     let jobs = shared.call(&["jobs", "list", "--json"]).run().code(0).envelope();
-    assert_eq!(jobs["data"]["total"], 3);
+    assert_eq!(jobs["data"]["total"], 4);
 
     let cheap = doctor(&["--yes", "--max-credits", "0", "--json"]).code(0).envelope()["data"].clone();
     assert_eq!(cheap["calls"], 0, "{cheap:#}");

@@ -2,6 +2,7 @@
 
 mod batch;
 mod commands;
+mod doctor;
 mod habits;
 mod key;
 mod setup;

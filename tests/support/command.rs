@@ -209,6 +209,11 @@ impl Shared {
         self.home.path().join("ledger.sqlite")
     }
 
+    /// The key of its calls.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A place in the home.
     pub fn path(&self, name: &str) -> String {
         self.home.path().join(name).to_str().unwrap().to_owned()

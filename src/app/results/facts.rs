@@ -3,22 +3,24 @@
 //! The service answers info, form fields, barcodes and the classifier inside its answer, under `body`, or as a JSON file
 //! behind a link. Callers find them under one name, whichever it was.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::{Answer, App};
+use crate::catalog::{Operation, Output, Run};
 use crate::clock::now;
 use crate::error::Kind;
 use crate::jobs::Job;
+use crate::json_ext::field;
 
 /// Longest facts that are put into an answer, in characters of JSON; longer ones are read as text.
 const FACTS_CHARS_MAX: usize = 12_000;
 
 /// The name under which the service documents the facts of an operation; none for operations without facts.
-fn field_of(operation: &str) -> Option<&'static str> {
-    match operation {
+fn field_of(operation: &Operation) -> Option<&'static str> {
+    match operation.name {
         "pdf_info_reader" | "read_pdf_forms_info" => Some("info"),
         "barcode_read" => Some("barcodes"),
-        "document_classifier" => Some("body"),
+        _ if operation.output == Output::Inline && operation.run != Run::Direct => Some("body"),
         _ => None,
     }
 }
@@ -26,29 +28,26 @@ fn field_of(operation: &str) -> Option<&'static str> {
 impl App {
     /// Puts the facts that `job` found into `content`, under their documented name. Returns whether they are there.
     pub(super) async fn show_facts(&self, job: &Job, answer: &mut Answer) -> bool {
-        let Some(field) = field_of(&job.operation) else { return false };
+        let Some(name) = job.operation().and_then(field_of) else { return false };
         let Some(content) = answer.content.as_object_mut() else { return false };
-        if content.get(field).is_some_and(is_facts) {
-            return true;
-        }
         // Documented names first: `body` is where the vendor's own client finds them with `inline`.
-        let elsewhere = ["info", "barcodes", "body"].into_iter().find(|name| content.get(*name).is_some_and(is_facts));
-        let facts = match elsewhere.and_then(|name| content.shift_remove(name)) {
+        let inside = [name, "info", "barcodes", "body"].into_iter().find_map(|at| taken(content, at, name));
+        let facts = match inside {
             Some(facts) => Some(facts),
-            None => self.facts_behind_link(job).await,
+            None => self.facts_behind_link(job, name).await,
         };
         let Some(facts) = facts else { return false };
         if let Some(content) = answer.content.as_object_mut() {
-            content.insert(field.to_owned(), facts);
+            content.insert(name.to_owned(), facts);
         }
         true
     }
 
-    async fn facts_behind_link(&self, job: &Job) -> Option<Value> {
+    async fn facts_behind_link(&self, job: &Job, name: &str) -> Option<Value> {
         if job.results().links.is_empty() || job.links_expired(now()) {
             return None;
         }
-        let text = match self.text_of(job, 0).await {
+        let text = match self.text_when_there(job, 0).await {
             Ok(text) => text,
             Err(error) => {
                 if error.kind() != Kind::InvalidArgument {
@@ -60,8 +59,25 @@ impl App {
         if text.text.len() > FACTS_CHARS_MAX {
             return None;
         }
-        serde_json::from_str(&text.text).ok().filter(is_facts).map(unwrapped)
+        serde_json::from_str(&text.text).ok().and_then(|value| facts_in(value, name))
     }
+}
+
+/// The facts called `name` in the field `at` of an answer, in any letter case, taken out of it.
+fn taken(content: &mut Map<String, Value>, at: &str, name: &str) -> Option<Value> {
+    let key = content.keys().find(|key| key.eq_ignore_ascii_case(at))?.clone();
+    let facts = facts_in(content.get(&key)?.clone(), name)?;
+    content.shift_remove(&key);
+    Some(facts)
+}
+
+/// The facts called `name` that a value is, also where it was written as a text.
+fn facts_in(value: Value, name: &str) -> Option<Value> {
+    let value = match &value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => serde_json::from_str(text).ok()?,
+        _ => value,
+    };
+    Some(value).filter(is_facts).map(|facts| unwrapped(facts, name))
 }
 
 fn is_facts(value: &Value) -> bool {
@@ -71,15 +87,12 @@ fn is_facts(value: &Value) -> bool {
     }
 }
 
-/// A file may hold the facts themselves or an object that names them.
-fn unwrapped(facts: Value) -> Value {
-    let Value::Object(map) = &facts else { return facts };
-    for name in ["info", "barcodes"] {
-        if let Some(inside) = map.get(name).filter(|value| is_facts(value)) {
-            return inside.clone();
-        }
+/// An answer or a file may hold the facts themselves or an object that names them.
+fn unwrapped(facts: Value, name: &str) -> Value {
+    match field(&facts, name).filter(|inside| name != "body" && is_facts(inside)) {
+        Some(inside) => inside.clone(),
+        None => facts,
     }
-    facts
 }
 
 #[cfg(test)]
@@ -90,8 +103,30 @@ mod tests {
 
     #[test]
     fn facts_in_a_file_may_be_wrapped() {
-        assert_eq!(unwrapped(json!({"info": {"PageCount": 2}})), json!({"PageCount": 2}));
-        assert_eq!(unwrapped(json!({"PageCount": 2})), json!({"PageCount": 2}));
-        assert_eq!(unwrapped(json!([{"Value": "1"}])), json!([{"Value": "1"}]));
+        assert_eq!(unwrapped(json!({"info": {"PageCount": 2}}), "info"), json!({"PageCount": 2}));
+        assert_eq!(unwrapped(json!({"PageCount": 2}), "info"), json!({"PageCount": 2}));
+        assert_eq!(unwrapped(json!([{"Value": "1"}]), "barcodes"), json!([{"Value": "1"}]));
+        // A field of an invoice that happens to have such a name is part of it.
+        assert_eq!(unwrapped(json!({"info": {"a": 1}, "body": {}}), "body"), json!({"info": {"a": 1}, "body": {}}));
+    }
+
+    #[test]
+    fn facts_are_taken_from_any_field_that_holds_some() {
+        let pages = || json!({"PageCount": 2});
+        for (content, at, expected) in [
+            (json!({"info": {"PageCount": 2}}), "info", Some(pages())),
+            (json!({"Info": {"PageCount": 2}}), "info", Some(pages())),
+            (json!({"body": {"info": {"PageCount": 2}}}), "body", Some(pages())),
+            (json!({"body": "{\"PageCount\": 2}"}), "body", Some(pages())),
+            (json!({"body": ""}), "body", None),
+            (json!({"body": "no facts"}), "body", None),
+            (json!({"body": null}), "body", None),
+            (json!({"body": []}), "body", Some(json!([]))),
+            (json!({"url": "https://h.test/result.json"}), "body", None),
+        ] {
+            let mut map = content.as_object().unwrap().clone();
+            assert_eq!(taken(&mut map, at, "info"), expected, "{content}");
+            assert_eq!(map.len(), usize::from(expected.is_none()), "{content}");
+        }
     }
 }

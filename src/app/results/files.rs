@@ -9,9 +9,9 @@ use tracing::Instrument;
 
 use super::super::many::as_folder;
 use super::super::{Answer, App, Caller, Event, OutputView};
-use super::names_of;
 use super::silence::not_silent_beyond;
 use super::text::inline_text;
+use super::{Tries, names_of};
 use crate::error::{Error, Kind, Result};
 use crate::files::{Saved, Target, download, save_text};
 use crate::hint;
@@ -45,7 +45,7 @@ impl App {
         let (job, mut charge) = self.finished_job(caller, job_id).await?;
         // What was saved before the links died stays saved, and is not fetched again.
         let mut saved = Vec::new();
-        match self.save(caller, &job, save_to, overwrite, &mut saved).await {
+        match self.save_when_there(caller, &job, save_to, overwrite, &mut saved).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, &mut charge, error).await?;
                 self.save(caller, &job, save_to, overwrite, &mut saved).await
@@ -85,7 +85,9 @@ impl App {
             on_event(event);
         });
         let caller = Caller { on_event: watched, ..caller.clone() };
-        match not_silent_beyond(until, &moved, self.save(&caller, job, Some(save_to), overwrite, &mut saved)).await {
+        match not_silent_beyond(until, &moved, self.save_when_there(&caller, job, Some(save_to), overwrite, &mut saved))
+            .await
+        {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
                 // Of several files the first may be there: they are shown, and not fetched again.
@@ -101,6 +103,29 @@ impl App {
                     step,
                     "."
                 ]);
+            }
+        }
+    }
+
+    /// Saves the files of `job`, asked for again while the storage does not have a new result yet: that is free, a fresh
+    /// link is not.
+    async fn save_when_there(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        save_to: Option<&str>,
+        overwrite: bool,
+        saved: &mut Vec<Saved>,
+    ) -> Result<()> {
+        let mut tries = Tries::default();
+        loop {
+            let error = match self.save(caller, job, save_to, overwrite, saved).await {
+                Err(error) => error,
+                Ok(()) => return Ok(()),
+            };
+            tokio::select! {
+                goes_on = tries.go_on(job, &error) => if !goes_on { return Err(error) },
+                () = caller.cancel.cancelled() => return Err(error),
             }
         }
     }

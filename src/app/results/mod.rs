@@ -43,6 +43,8 @@ const TEXT_BYTES_KEPT: usize = 32 * 1024 * 1024;
 const SEARCHES_AT_ONCE: usize = 2;
 /// Listings of split and image jobs that are kept.
 const LISTINGS_KEPT: usize = 64;
+/// Jobs whose result is known to be no text that are kept.
+const BINARIES_KEPT: usize = 256;
 /// Longest listing that is kept, in links.
 const LISTING_LINKS_KEPT: usize = 2_000;
 /// How long a file may take to begin where the storage has just been silent.
@@ -54,13 +56,20 @@ const GLANCE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct ResultCache {
     texts: Mutex<VecDeque<(String, Arc<Text>)>>,
     listings: Mutex<VecDeque<(String, Vec<PresignedUrl>)>>,
+    /// Jobs whose first file turned out to be no text.
+    binaries: Mutex<VecDeque<String>>,
     /// Permits for searches in texts.
     permits: Semaphore,
 }
 
 impl Default for ResultCache {
     fn default() -> ResultCache {
-        ResultCache { texts: Mutex::default(), listings: Mutex::default(), permits: Semaphore::new(SEARCHES_AT_ONCE) }
+        ResultCache {
+            texts: Mutex::default(),
+            listings: Mutex::default(),
+            binaries: Mutex::default(),
+            permits: Semaphore::new(SEARCHES_AT_ONCE),
+        }
     }
 }
 
@@ -77,6 +86,17 @@ impl ResultCache {
         while texts.len() > 1 && texts.iter().map(|(_, text)| text.text.len()).sum::<usize>() > TEXT_BYTES_KEPT {
             texts.pop_back();
         }
+    }
+
+    /// Whether the first file of this job was read and is no text.
+    pub(super) fn is_known_as_binary(&self, intent_id: &str) -> bool {
+        self.binaries.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|kept| kept == intent_id)
+    }
+
+    fn keep_binary(&self, intent_id: &str) {
+        let mut binaries = self.binaries.lock().unwrap_or_else(PoisonError::into_inner);
+        binaries.push_front(intent_id.to_owned());
+        binaries.truncate(BINARIES_KEPT);
     }
 
     fn listing(&self, intent_id: &str) -> Option<Vec<PresignedUrl>> {
@@ -116,8 +136,11 @@ impl App {
             return;
         }
         answer.tips = None;
-        self.show_parts(job, answer).boxed().await;
-        let has_facts = self.show_facts(job, answer).boxed().await;
+        let showing = async {
+            self.show_parts(job, answer).await;
+            self.show_facts(job, answer).await
+        };
+        let has_facts = not_later_than(until, showing.boxed()).await.unwrap_or(false);
         if !has_facts && !self.include_text(job, wanted.read, until, answer).boxed().await {
             // A storage that has just been silent is not waited for as long a second time.
             until = until.map(|until| until.min(Instant::now() + AFTER_SILENCE));
@@ -135,7 +158,7 @@ impl App {
         if is_saved || is_read || has_facts {
             without_used_links(answer);
         } else if answer.tips.is_none() {
-            answer.tips = tips(job, None);
+            answer.tips = self.tips_about(job, None);
         }
     }
 
@@ -156,11 +179,15 @@ impl App {
         if !is_listing(job) || job.links_expired(now()) {
             return;
         }
-        let links = match self.links_of(job).await {
-            Ok(links) => links,
-            Err(error) => {
-                tracing::info!(%error, job_id = job.id(), "failed to fetch the listing of a result");
-                return;
+        let mut tries = Tries::default();
+        let links = loop {
+            match self.links_of(job).await {
+                Ok(links) => break links,
+                Err(error) if tries.go_on(job, &error).await => {}
+                Err(error) => {
+                    tracing::info!(%error, job_id = job.id(), "failed to fetch the listing of a result");
+                    return;
+                }
             }
         };
         let declared = job.operation().map(|operation| operation.output);
@@ -236,18 +263,11 @@ impl App {
     /// # Errors
     /// As [`App::text_of`].
     async fn text_when_there(&self, job: &Job, index: usize) -> Result<Arc<Text>> {
-        let succeeded_at = job.completed_at.unwrap_or_else(now);
-        let mut tries = 0;
+        let mut tries = Tries::default();
         loop {
-            let error = match self.text_of(job, index).await {
-                Err(error) if error.kind() == Kind::LinkExpired && !job.links_expired(now()) => error,
+            match self.text_of(job, index).await {
+                Err(error) if tries.go_on(job, &error).await => {}
                 other => return other,
-            };
-            tries += 1;
-            let age = Duration::from_millis(now().saturating_sub(succeeded_at).max(0).unsigned_abs());
-            match next_try(age, tries) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
             }
         }
     }
@@ -283,6 +303,33 @@ impl App {
         let links = listed.unwrap_or(results.links);
         self.results.keep_listing(&job.intent_id, &links);
         Ok(links)
+    }
+}
+
+/// What `work` comes to, unless it takes longer than `until`.
+async fn not_later_than<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        None => Some(work.await),
+        Some(until) => tokio::time::timeout_at(until, work).await.ok(),
+    }
+}
+
+/// Tries to fetch a result that the storage may not have yet.
+#[derive(Debug, Default)]
+struct Tries(usize);
+
+impl Tries {
+    /// Whether to try again after `error`, once the pause is over: while the result is new and its links should work.
+    async fn go_on(&mut self, job: &Job, error: &Error) -> bool {
+        if error.kind() != Kind::LinkExpired || job.links_expired(now()) {
+            return false;
+        }
+        self.0 += 1;
+        let succeeded_at = job.completed_at.unwrap_or_else(now);
+        let age = Duration::from_millis(now().saturating_sub(succeeded_at).max(0).unsigned_abs());
+        let Some(pause) = next_try(age, self.0) else { return false };
+        tokio::time::sleep(pause).await;
+        true
     }
 }
 
@@ -343,7 +390,7 @@ mod tests {
     #[test]
     fn kept_texts_have_a_bound() {
         let cache = ResultCache::default();
-        let text = |bytes| Arc::new(Text { mime_type: "text/plain".into(), text: "a".repeat(bytes) });
+        let text = |bytes| Arc::new(Text::inline("text/plain", &"a".repeat(bytes)));
         for name in ["1", "2", "3", "4", "5"] {
             cache.keep_text(name.into(), &text(1));
         }

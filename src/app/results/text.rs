@@ -10,7 +10,7 @@ use super::find::{PLACES_MAX, find};
 use super::silence::not_silent_beyond;
 use crate::catalog::{Operation, Output};
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEXT_BYTES_MAX, Text, TextPage, fetch_text, page, tail};
+use crate::files::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_text, page, tail};
 use crate::hint;
 use crate::jobs::{Job, Source};
 use crate::next_step::{Hint, NextStep};
@@ -76,12 +76,19 @@ impl App {
         .map_err(|error| error.with_charge(charge))?;
         let mut answer = self.job_answer(&job, Source::Cache, charge);
         answer.content = json!({"mime_type": text.mime_type, "index": index});
+        if !text.charset.is_utf_8()
+            && let Some(content) = answer.content.as_object_mut()
+        {
+            content.insert("charset".to_owned(), json!(text.charset.name));
+        }
         answer.tips = None;
+        let doubt = doubt_about(text.charset);
         if let Some(view) = &mut answer.job {
             *view = view.brief();
         }
         if let Some(phrase) = &request.find {
             self.show_places(text, phrase, &job, &mut answer).await?;
+            doubt.into_iter().for_each(|doubt| answer.add_tip(doubt));
             return Ok(self.finish(caller, answer).await);
         }
         let limit = request.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
@@ -90,6 +97,7 @@ impl App {
             None => page(&text.text, request.offset, limit),
         };
         answer.tips = shown.next_offset.map(|next| reads_on(&job, next));
+        doubt.into_iter().for_each(|doubt| answer.add_tip(doubt));
         answer.output = Some(text_output(shown));
         Ok(self.finish(caller, answer).await)
     }
@@ -130,17 +138,26 @@ impl App {
         answer: &mut Answer,
     ) -> bool {
         let results = job.results();
+        let operation = job.operation();
         // Data that stands in the answer already is not fetched as a file again.
         let is_shown = |operation: &Operation| operation.output == Output::Inline && results.inline.is_some();
-        let is_text = job.operation().is_some_and(|operation| operation.gives_text() && !is_shown(operation));
+        let is_text = operation.is_some_and(|operation| operation.gives_text() && !is_shown(operation));
+        let is_inside = results.links.is_empty()
+            && results.inline.is_some()
+            && matches!(operation.map(|operation| operation.output), Some(Output::Text(_)));
         let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
-        if limit == 0 || results.links.is_empty() {
+        if limit == 0 || (results.links.is_empty() && !is_inside) {
             return true;
         }
         match not_silent_beyond(until, &Mutex::default(), self.text_when_there(job, 0)).await {
             Ok(text) => {
                 let output = text_output(page(&text.text, 0, limit));
+                // The same text under `body` would stand there twice.
+                if is_text && let Some(content) = answer.content.as_object_mut() {
+                    content.retain(|name, _| !name.eq_ignore_ascii_case("body"));
+                }
                 answer.tips = output.next_offset.map(|next| reads_on(job, next));
+                doubt_about(text.charset).into_iter().for_each(|doubt| answer.add_tip(doubt));
                 answer.output = Some(output);
             }
             Err(error) if error.kind() == Kind::InvalidArgument => {
@@ -174,12 +191,21 @@ impl App {
         }
         let links = self.links_of(job).await?;
         let text = match (links.get(index), job.results().inline) {
-            (Some(link), _) => fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await?.ok_or_else(|| {
-                Error::invalid(
-                    format!("Output {index} of job {} is not text.", job.id()),
-                    hint![NextStep::Download { job_id: job.id().to_owned(), save_to: None }, " saves it to a file."],
-                )
-            })?,
+            (Some(link), _) => {
+                let save = || NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+                let fetched = fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await;
+                let fetched = fetched.map_err(|error| match error.kind() {
+                    Kind::TooLarge => error.with_hint(hint![save(), " saves it to a file, which can be read instead."]),
+                    _ => error,
+                });
+                fetched?.ok_or_else(|| {
+                    if index == 0 {
+                        self.results.keep_binary(&job.intent_id);
+                    }
+                    let message = format!("Output {index} of job {} is not text.", job.id());
+                    Error::invalid(message, hint![save(), " saves it to a file."])
+                })?
+            }
             (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
             (None, _) if links.is_empty() => {
                 return Err(Error::invalid(
@@ -214,12 +240,21 @@ fn text_output(page: TextPage) -> TextOutput {
 /// A result that stands in the answer itself, as text.
 pub(super) fn inline_text(inline: &Value) -> Text {
     match inline {
-        Value::String(text) => Text { mime_type: "text/plain".into(), text: text.replace("\r\n", "\n") },
-        other => Text {
-            mime_type: "application/json".into(),
-            text: serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),
-        },
+        Value::String(text) => Text::inline("text/plain", text),
+        other => {
+            Text::inline("application/json", &serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()))
+        }
     }
+}
+
+/// What is said of a text whose encoding is an assumption.
+fn doubt_about(charset: Charset) -> Option<String> {
+    charset.is_assumed.then(|| {
+        format!(
+            "The file does not say its encoding and is not UTF-8: letters beyond ASCII were read as {}.",
+            charset.name
+        )
+    })
 }
 
 /// How the text goes on from character `offset`.

@@ -2,6 +2,7 @@
 //!
 //! The checks run in the order in which a failure explains those after it. Nothing is repaired.
 
+mod questions;
 mod service;
 mod shape;
 

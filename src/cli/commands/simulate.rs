@@ -75,6 +75,9 @@ pub struct SimulateArgs {
     /// A result is not there yet for so long after the job has ended
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = plain_seconds)]
     result_delay: Duration,
+    /// The number of a workbook's first sheet: 0, 1
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1))]
+    first_sheet: i64,
 }
 
 /// Runs the simulator until a signal comes.
@@ -106,6 +109,7 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
         },
         unknown_for: args.unknown_seconds,
         result_delay: args.result_delay,
+        first_sheet: args.first_sheet,
         ..Options::default()
     };
     let simulator = spawn(options).await?;

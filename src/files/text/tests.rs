@@ -5,30 +5,6 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn bytes_are_text_or_they_are_not() {
-    for (bytes, expected) in [
-        (&b"plain\r\ntext\rhere\n"[..], Some("plain\ntext\nhere\n")),
-        (b"", Some("")),
-        (b"\xef\xbb\xbfa,b", Some("a,b")),
-        (b"\xff\xfea\0\r\0\n\0\xe9\0", Some("a\né")),
-        (b"\xfe\xff\0a\xd8\x3d\xde\x00", Some("a😀")),
-        (b"\xff\xfea\0b", None),
-        (b"\xff\xfe\0\xd8", None),
-        (b"\xff\xfe\0\0a\0\0\0", None),
-        (b"%PDF-1.7\nall text", None),
-        (b"PK\x03\x04", None),
-        (b"\x89PNG\r\n", None),
-        (b"nul\0byte", None),
-        (b"caf\xe9", None),
-    ] {
-        assert_eq!(decoded(bytes.to_vec()).as_deref(), expected, "{bytes:?}");
-    }
-    let mut late = vec![b'a'; SNIFFED_BYTES * 2];
-    late.push(0);
-    assert_eq!(decoded(late), None);
-}
-
-#[test]
 fn mime_types_speak_for_themselves_or_say_nothing() {
     for (mime, expected) in [
         ("text/plain", Mime::Text),
@@ -114,12 +90,5 @@ proptest! {
         prop_assert_eq!(format!("{before}{}", tail.text), text);
         prop_assert!(tail.text.lines().count() as u64 <= lines);
         prop_assert!(tail.text.chars().count() as u64 <= limit);
-    }
-
-    #[test]
-    fn no_bytes_upset_the_decoder(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        if let Some(text) = decoded(bytes) {
-            prop_assert!(!text.contains('\r') && !text.contains('\0'));
-        }
     }
 }

@@ -13,6 +13,7 @@ mod budget;
 mod changes;
 mod checks;
 mod durations;
+mod findings;
 mod health;
 mod intent;
 mod intents;

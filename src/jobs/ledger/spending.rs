@@ -96,14 +96,13 @@ impl Ledger {
     ///
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.
-    pub async fn learn_price(&self, account: &Fingerprint, job: &Job) -> Result<()> {
-        let secret = self.database.secret().await?;
+    pub async fn learn_price(&self, job: &Job) -> Result<()> {
         let query = sqlx::query(
             "INSERT INTO prices (intent_id, account, operation, pages, submit_credits, check_credits, checks, at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (intent_id) DO NOTHING",
+             VALUES ($1, (SELECT account FROM jobs WHERE intent_id = $1), $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (intent_id) DO NOTHING",
         )
         .bind(job.intent_id.as_str())
-        .bind(keyed(&secret, account.as_str()))
         .bind(&job.operation)
         .bind(job.page_count)
         .bind(job.submit_credits)

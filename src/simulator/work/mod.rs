@@ -57,6 +57,7 @@ pub(in crate::simulator) async fn run(
         milliseconds: 0,
         files: Vec::new(),
     };
+    let made = with_sheet(operation, input, world.options.first_sheet, made);
     let shape = match shape {
         Shape::AsAsked if input.flag("inline") || finished.many => Shape::Body,
         Shape::AsAsked => Shape::Link,
@@ -64,6 +65,18 @@ pub(in crate::simulator) async fn run(
     };
     store(world, operation, place, made, shape, &mut finished).await?;
     Ok(finished)
+}
+
+/// A sample of a spreadsheet says which sheet was asked for, because sources disagree how sheets are counted.
+fn with_sheet(operation: &Operation, input: &Input, first: i64, mut made: Made) -> Made {
+    let index = input.number("worksheetindex").filter(|_| operation.path.starts_with("/v1/xls/"));
+    let word = index.and_then(|index| ["first", "second", "third"].get(usize::try_from(index - first).ok()?));
+    if let (Some(word), Product::File(bytes), Output::Text("text/csv" | "text/plain")) =
+        (word, &mut made.product, operation.output)
+    {
+        bytes.extend_from_slice(format!("{word} sheet\r\n").as_bytes());
+    }
+    made
 }
 
 /// Stores what was made, and says where it is.

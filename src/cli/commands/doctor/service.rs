@@ -8,147 +8,27 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::questions::{Document, Found, STEPS, Shown, Step, UPLOAD_CREDITS, most};
 use super::shape;
-use crate::app::{Caller, SubmitRequest};
-use crate::catalog::{self, Operation, Price};
+use crate::app::{Caller, ReadRequest, ServiceFindings, SubmitRequest};
+use crate::catalog::{self, Operation};
 use crate::charge::Charge;
 use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::table::Table;
 use crate::cli::targets::scratch_folder;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::Job;
+use crate::jobs::{Job, JobStatus};
 
 /// Most calls to the service.
 const CALLS_MAX: u32 = 10;
-/// Credits of an upload's link and of a check, as the service's price table has them.
-const UPLOAD_CREDITS: i64 = 7;
-const CHECK_CREDITS: i64 = 2;
-/// Assumed for an operation whose price is not published.
-const UNKNOWN_CREDITS: i64 = 50;
 /// How long a job gets before its one check.
 const JOB_TIME: Duration = Duration::from_secs(8);
-/// The same with the simulator.
-const SIMULATED_JOB_TIME: Duration = Duration::from_millis(400);
-/// Pages that the question about prices is asked with.
-const PAGES: i64 = 3;
+/// The same with a service on this machine, which is a simulator.
+const SIMULATED_JOB_TIME: Duration = Duration::from_millis(600);
 /// Name of the report's file.
 const REPORT_NAME: &str = "pdfco-service-report";
-
-const REPORT_PDF: &[u8] = include_bytes!("../../../../fixtures/documents/report.pdf");
-const LOCKED_PDF: &[u8] = include_bytes!("../../../../fixtures/documents/locked.pdf");
-
-/// One question, answered by one job.
-struct Question {
-    /// What is asked.
-    title: &'static str,
-    operation: &'static str,
-    arguments: fn() -> Value,
-    document: Document,
-    /// Pages of the document that the operation works on.
-    pages: i64,
-    /// What the product believes.
-    believed: fn(&Operation) -> String,
-    /// What the job showed.
-    found: fn(&Operation, &Job) -> Found,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Document {
-    Report,
-    Locked,
-}
-
-struct Found {
-    words: String,
-    /// Whether it is what the product believes; `None` where it settles what was open.
-    agrees: Option<bool>,
-}
-
-const QUESTIONS: &[Question] = &[
-    Question {
-        title: "Where do the facts of pdf/info stand?",
-        operation: "pdf_info_reader",
-        arguments: || json!({}),
-        document: Document::Report,
-        pages: 5,
-        believed: |_| "inside the answer, or behind a link; both are read".to_owned(),
-        found: |_, job| facts(job),
-    },
-    Question {
-        title: "What is a job of three pages charged?",
-        operation: "pdf_to_text",
-        arguments: || json!({"pages": "0-2"}),
-        document: Document::Report,
-        pages: PAGES,
-        believed: |operation| match unit_price(operation) {
-            Some(unit) => format!("{unit} once, or {} per page: the service's pages disagree", unit * PAGES),
-            None => "not published".to_owned(),
-        },
-        found: price,
-    },
-    Question {
-        title: "What does a job end in whose password is wrong?",
-        operation: "pdf_to_text",
-        arguments: || json!({"password": "not-the-password"}),
-        document: Document::Locked,
-        pages: 1,
-        believed: |_| "failed, with a reason".to_owned(),
-        found: |_, job| Found {
-            words: match job.reason() {
-                Some(reason) => {
-                    format!("{}, with a reason of {} characters", job.status.as_str(), reason.chars().count())
-                }
-                None => format!("{}, without a reason", job.status.as_str()),
-            },
-            agrees: Some(job.status.is_terminal() && job.status != crate::jobs::JobStatus::Success),
-        },
-    },
-];
-
-fn facts(job: &Job) -> Found {
-    let content = job.content.clone().unwrap_or_default();
-    let place = shape::place_of_facts(&content);
-    let is_read = !job.results().links.is_empty() || job.results().inline.is_some();
-    Found { words: place.to_owned(), agrees: Some(is_read) }
-}
-
-fn price(operation: &Operation, job: &Job) -> Found {
-    let submit = job.submit_credits;
-    let check = job.check_credits;
-    let words = |model: &str| {
-        let shown = |credits: Option<i64>| credits.map_or_else(|| "?".to_owned(), |credits| credits.to_string());
-        format!("{model}: {} at the submit, {} at the check", shown(submit), shown(check))
-    };
-    let total = submit.zip(check).map(|(submit, check)| submit + check - CHECK_CREDITS);
-    match (unit_price(operation), total) {
-        (Some(unit), Some(total)) if total == unit => Found { words: words("once"), agrees: None },
-        (Some(unit), Some(total)) if total == unit * PAGES => Found { words: words("per page"), agrees: None },
-        (Some(_), Some(_)) => Found { words: words("neither once nor per page"), agrees: Some(false) },
-        _ => Found { words: words("not reported"), agrees: None },
-    }
-}
-
-fn unit_price(operation: &Operation) -> Option<i64> {
-    match operation.price {
-        Price::PerPage(credits)
-        | Price::PerPageSeen(credits)
-        | Price::PerCall(credits)
-        | Price::PerCallSeen(credits) => Some(i64::from(credits)),
-        Price::Unknown => None,
-    }
-}
-
-/// The most that a question can cost: its job by the dearer model, and its one check.
-fn most(operation: &Operation, pages: i64) -> i64 {
-    let pages = match operation.price {
-        Price::PerPage(_) | Price::PerPageSeen(_) => pages,
-        Price::PerCall(_) | Price::PerCallSeen(_) | Price::Unknown => 1,
-    };
-    unit_price(operation).unwrap_or(UNKNOWN_CREDITS) * pages + CHECK_CREDITS
-}
 
 /// What a run of the questions has used up.
 struct Budget {
@@ -181,35 +61,49 @@ impl Budget {
 /// Asks the questions.
 ///
 /// # Errors
-/// `invalid_argument` where the price was not agreed to; `file_access` when the report cannot be written; as the first
-/// upload. What goes wrong with one question is its answer.
+/// `invalid_argument` where the price was not agreed to; `file_access` when the report cannot be written; `cancelled`.
+/// What goes wrong with one question is its answer.
 pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> Result<Report> {
     let caller = session.caller()?;
-    let operations: Vec<(&Question, &'static Operation)> =
-        QUESTIONS.iter().map(|question| Ok((question, catalog::find(question.operation)?))).collect::<Result<_>>()?;
-    let total = operations.iter().map(|(question, operation)| most(operation, question.pages)).sum::<i64>()
-        + 2 * UPLOAD_CREDITS;
+    let steps: Vec<(&Step, &'static Operation)> =
+        STEPS.iter().map(|step| Ok((step, catalog::find(step.operation)?))).collect::<Result<_>>()?;
+    let uploads = UPLOAD_CREDITS * Document::ALL.len() as i64;
+    let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads;
     let agreed = max_credits.unwrap_or(total);
-    agree(session, yes, total.min(agreed), operations.len())?;
-    let mut budget = Budget { calls: 0, agreed, charge: Charge::NONE };
+    let questions = STEPS.iter().map(|step| step.questions.len()).sum();
+    agree(session, yes, total.min(agreed), questions)?;
     let folder = scratch_folder()?;
     let caller = Caller { sandbox: session.caller_with_folder(Some(folder.path()))?.sandbox, ..caller };
-    let mut uploads = Uploads { folder: folder.path(), report: None, locked: None };
+    let mut run = Run {
+        session,
+        caller,
+        budget: Budget { calls: 0, agreed, charge: Charge::NONE },
+        folder: folder.path(),
+        links: Vec::new(),
+        findings: ServiceFindings { at: now(), ..ServiceFindings::default() },
+    };
     let mut answers = Vec::new();
-    for (question, operation) in operations {
-        session.progress.label(question.operation);
-        let answer = match ask(session, &caller, &mut budget, &mut uploads, question, operation).await {
-            Ok(answer) => answer,
+    for (step, operation) in steps {
+        session.progress.label(step.operation);
+        let answered = match run.ask(step, operation).await {
+            Ok(asked) => asked,
             Err(error) if error.kind() == Kind::Cancelled => return Err(error),
             Err(error) => {
-                budget.charge.add(error.charge());
+                run.budget.charge.add(error.charge());
                 let words = format!("{}: {}", shape::of_error(error.kind()), error.message());
-                Asked { words, agrees: Some(false), shape: Value::Null, job_id: None }
+                let failed = Found { words, agrees: Some(false) };
+                Asked { found: Err(failed), shape: Value::Null, job_id: None }
             }
         };
-        answers.push((question, operation, answer));
+        answers.push((step, operation, answered));
     }
-    report(session, &budget, &answers)
+    let rows = answers.into_iter().flat_map(|(step, operation, asked)| rows_of(step, operation, &asked)).collect();
+    if run.budget.calls > 0
+        && let Err(error) = session.app.keep_findings(&run.caller, run.findings.clone()).await
+    {
+        session.printer.note(&format!("What was found could not be kept: {}", error.message()));
+    }
+    report(session, &run.budget, &run.findings, rows)
 }
 
 /// Says what the questions cost and goes on only if that is agreed to.
@@ -233,177 +127,203 @@ fn agree(session: &CliSession, yes: bool, credits: i64, questions: usize) -> Res
     ))
 }
 
-/// Links of the documents, uploaded when they are first needed.
-struct Uploads<'a> {
+/// The questions being asked.
+struct Run<'a> {
+    session: &'a CliSession,
+    caller: Caller,
+    budget: Budget,
     folder: &'a Path,
-    report: Option<String>,
-    locked: Option<String>,
+    /// Documents that were uploaded, when they were first needed.
+    links: Vec<(Document, String)>,
+    findings: ServiceFindings,
 }
 
-/// One question, asked.
+/// One step, done: its answers in order, or the one of all its questions.
 struct Asked {
-    words: String,
-    agrees: Option<bool>,
+    found: Result<Vec<Found>, Found>,
     shape: Value,
     job_id: Option<String>,
 }
 
 impl Asked {
-    fn left_out(words: String) -> Asked {
-        Asked { words, agrees: None, shape: Value::Null, job_id: None }
+    fn nothing(words: String) -> Asked {
+        Asked { found: Err(Found { words, agrees: None }), shape: Value::Null, job_id: None }
     }
 }
 
-async fn ask(
-    session: &CliSession,
-    caller: &Caller,
-    budget: &mut Budget,
-    uploads: &mut Uploads<'_>,
-    question: &Question,
-    operation: &Operation,
-) -> Result<Asked> {
-    let needs_upload = match question.document {
-        Document::Report => uploads.report.is_none(),
-        Document::Locked => uploads.locked.is_none(),
-    };
-    let most = most(operation, question.pages);
-    let (calls, credits) = if needs_upload { (3, most + UPLOAD_CREDITS) } else { (2, most) };
-    if let Err(reason) = budget.take(calls, credits) {
-        return Ok(Asked::left_out(reason));
-    }
-    let link = uploaded(session, caller, budget, uploads, question.document).await?;
-    let mut arguments: Map<String, Value> = (question.arguments)().as_object().cloned().unwrap_or_default();
-    arguments.insert("url".to_owned(), json!(link));
-    let request = SubmitRequest {
-        operation: operation.name.to_owned(),
-        arguments,
-        wait: Some(Duration::ZERO),
-        read: Some(0),
-        ..SubmitRequest::default()
-    };
-    let submitted = session.app.submit(caller, request).await?;
-    budget.charge.add(submitted.charge);
-    let id = submitted.job.ok_or_else(|| Error::internal("A submit was answered without a job."))?.job_id;
-    let pause = if session.app.config.simulate { SIMULATED_JOB_TIME } else { JOB_TIME };
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        () = caller.cancel.cancelled() => {
-            return Err(Error::new(Kind::Cancelled, "The questions were given up.", "The jobs made so far are in the ledger."));
+impl Run<'_> {
+    async fn ask(&mut self, step: &Step, operation: &'static Operation) -> Result<Asked> {
+        let is_uploaded = self.links.iter().any(|(document, _)| *document == step.document);
+        let most = most(step, operation);
+        let (calls, credits) = if is_uploaded { (2, most) } else { (3, most + UPLOAD_CREDITS) };
+        if let Err(reason) = self.budget.take(calls, credits) {
+            return Ok(Asked::nothing(reason));
         }
+        let link = self.uploaded(step.document).await?;
+        let mut arguments: Map<String, Value> = (step.arguments)().as_object().cloned().unwrap_or_default();
+        arguments.insert("url".to_owned(), json!(link));
+        let request = SubmitRequest {
+            operation: operation.name.to_owned(),
+            arguments,
+            wait: Some(Duration::ZERO),
+            read: Some(0),
+            ..SubmitRequest::default()
+        };
+        let app = &self.session.app;
+        let submitted = app.submit(&self.caller, request).await?;
+        self.budget.charge.add(submitted.charge);
+        let id = submitted.job.ok_or_else(|| Error::internal("A submit was answered without a job."))?.job_id;
+        let job = self.ended(&id).await?;
+        let shape = job.content.as_ref().map(shape::of).unwrap_or_default();
+        if !job.status.is_terminal() {
+            let words = format!("not known: the job was still {} when it was checked", job.status);
+            return Ok(Asked { shape, job_id: Some(id), ..Asked::nothing(words) });
+        }
+        let text = match step.reads && job.status == JobStatus::Success {
+            true => app.read(&self.caller, &ReadRequest::of(id.clone())).await.ok().and_then(|answer| answer.output),
+            false => None,
+        };
+        let shown = Shown { operation, job: &job, text: text.as_ref().map(|output| output.text.as_str()) };
+        let found = step.questions.iter().map(|question| (question.found)(&shown, &mut self.findings)).collect();
+        Ok(Asked { found: Ok(found), shape, job_id: Some(id) })
     }
-    let checked = session.app.check(caller, &id, false).await?;
-    budget.charge.add(checked.charge);
-    let job = session.app.jobs().get(&caller.owner, &id).await?;
-    let shape = job.content.as_ref().map(shape::of).unwrap_or_default();
-    if !job.status.is_terminal() {
-        let words = format!("not known: the job was still {} after {} s", job.status.as_str(), pause.as_secs_f64());
-        return Ok(Asked { shape, job_id: Some(id), ..Asked::left_out(words) });
+
+    /// The job after the time that it gets, and one check unless the service has called back.
+    async fn ended(&mut self, id: &str) -> Result<Job> {
+        let app = &self.session.app;
+        let base = &app.config.base_url;
+        let is_here = matches!(base.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+        let pause = if is_here { SIMULATED_JOB_TIME } else { JOB_TIME };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.caller.cancel.cancelled() => {
+                let hint = "The jobs made so far are in the ledger.";
+                return Err(Error::new(Kind::Cancelled, "The questions were given up.", hint));
+            }
+        }
+        let checked = app.check(&self.caller, id, false).await?;
+        self.budget.charge.add(checked.charge);
+        app.jobs().get(&self.caller.owner, id).await
     }
-    let found = (question.found)(operation, &job);
-    Ok(Asked { words: found.words, agrees: found.agrees, shape, job_id: Some(id) })
+
+    async fn uploaded(&mut self, document: Document) -> Result<String> {
+        if let Some((_, link)) = self.links.iter().find(|(uploaded, _)| *uploaded == document) {
+            return Ok(link.clone());
+        }
+        let path = self.folder.join(document.name());
+        std::fs::write(&path, document.bytes()).map_err(|error| {
+            let message = format!("{} cannot be written: {}.", path.display(), error.kind());
+            Error::new(Kind::FileAccess, message, "Make room.")
+        })?;
+        let answer = self.session.app.upload(&self.caller, &path.display().to_string(), None).await?;
+        self.budget.charge.add(answer.charge);
+        let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.links.push((document, link.clone()));
+        Ok(link)
+    }
 }
 
-async fn uploaded(
-    session: &CliSession,
-    caller: &Caller,
-    budget: &mut Budget,
-    uploads: &mut Uploads<'_>,
-    document: Document,
-) -> Result<String> {
-    let (slot, name, bytes) = match document {
-        Document::Report => (&mut uploads.report, "report.pdf", REPORT_PDF),
-        Document::Locked => (&mut uploads.locked, "locked.pdf", LOCKED_PDF),
+/// A question and its answer, as the report has them.
+struct Row {
+    question: &'static str,
+    operation: &'static str,
+    believed: String,
+    found: String,
+    agrees: Option<bool>,
+    shape: Value,
+    job_id: Option<String>,
+}
+
+fn rows_of(step: &Step, operation: &'static Operation, asked: &Asked) -> Vec<Row> {
+    let found = |index: usize| match &asked.found {
+        Ok(all) => all.get(index).map(|found| (found.words.clone(), found.agrees)),
+        Err(one) => Some((one.words.clone(), one.agrees)),
     };
-    if let Some(link) = slot {
-        return Ok(link.clone());
-    }
-    let path = uploads.folder.join(name);
-    std::fs::write(&path, bytes).map_err(|error| {
-        Error::new(Kind::FileAccess, format!("{} cannot be written: {}.", path.display(), error.kind()), "Make room.")
-    })?;
-    let answer = session.app.upload(caller, &path.display().to_string(), None).await?;
-    budget.charge.add(answer.charge);
-    let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
-    *slot = Some(link.clone());
-    Ok(link)
+    let row = |(index, question): (usize, &super::questions::Question)| {
+        let (words, agrees) = found(index)?;
+        Some(Row {
+            question: question.title,
+            operation: operation.name,
+            believed: (question.believed)(operation),
+            found: words,
+            agrees,
+            shape: if index == 0 { asked.shape.clone() } else { Value::Null },
+            job_id: asked.job_id.clone(),
+        })
+    };
+    step.questions.iter().enumerate().filter_map(row).collect()
 }
 
-fn report(session: &CliSession, budget: &Budget, answers: &[(&Question, &Operation, Asked)]) -> Result<Report> {
-    let rows = answers
-        .iter()
-        .map(|(question, operation, asked)| {
-            let mark = match asked.agrees {
-                Some(true) => "as believed",
-                Some(false) => "DIFFERS",
-                None => "open",
-            };
-            vec![question.title.to_owned(), (question.believed)(operation), asked.words.clone(), mark.to_owned()]
-        })
-        .collect();
-    let items: Vec<Value> = answers
-        .iter()
-        .map(|(question, operation, asked)| {
-            json!({
-                "question": question.title,
-                "operation": operation.name,
-                "believed": (question.believed)(operation),
-                "found": asked.words,
-                "as_believed": asked.agrees,
-                "shape": asked.shape,
-                "job_id": asked.job_id,
-            })
-        })
-        .collect();
-    let path = write_report(&items, budget)?;
+impl Row {
+    /// The row for machines; the job's id is for this user alone.
+    fn to_json(&self, with_id: bool) -> Value {
+        let mut row = json!({
+            "question": self.question,
+            "operation": self.operation,
+            "believed": self.believed,
+            "found": self.found,
+            "as_believed": self.agrees,
+            "shape": self.shape,
+        });
+        if let Some(fields) = row.as_object_mut().filter(|_| with_id) {
+            fields.insert("job_id".to_owned(), json!(self.job_id));
+        }
+        row
+    }
+
+    fn line(&self) -> String {
+        let mark = match self.agrees {
+            Some(true) => "as believed",
+            Some(false) => "DIFFERS",
+            None => "open",
+        };
+        format!("{}\n  believed: {}\n  found: {} ({mark})", self.question, self.believed, self.found)
+    }
+}
+
+fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, rows: Vec<Row>) -> Result<Report> {
+    let path = write_report(&rows, budget, findings)?;
     let summary = format!(
         "{}, {}, {}",
-        counted(answers.len() as i64, "question"),
+        counted(rows.len() as i64, "question"),
         counted(i64::from(budget.calls), "call"),
         counted(budget.spent(), "credit")
     );
-    let table = Table { header: vec!["question", "believed", "found", ""], rows, spare: &[] };
     session.progress.clear();
+    let items: Vec<Value> = rows.iter().map(|row| row.to_json(true)).collect();
+    let data = json!({
+        "status": "success",
+        "items": items,
+        "total": rows.len(),
+        "findings": findings,
+        "calls": budget.calls,
+        "credits_used": budget.charge.credits,
+        "credits_remaining": budget.charge.remaining,
+        "report": path.display().to_string(),
+    });
+    let kept = "What was found is kept in the ledger: estimates and requests of this account follow it from now on.";
+    let to_send = format!(
+        "{} holds the same without keys, links and ids: a file to send with a report of a defect.",
+        path.display()
+    );
     Ok(Report {
-        lines: table
-            .rows
-            .iter()
-            .map(|row| {
-                format!("{}\n  believed: {}\n  found: {} ({})", cell(row, 0), cell(row, 1), cell(row, 2), cell(row, 3))
-            })
-            .collect(),
-        data: json!({"status": "success", "items": items, "total": answers.len(), "calls": budget.calls, "credits_used": budget.charge.credits, "credits_remaining": budget.charge.remaining, "report": path.display().to_string()}),
-        notes: vec![
-            summary.clone(),
-            format!(
-                "{} holds the same without keys, links and ids: a file to send with a report of a defect.",
-                path.display()
-            ),
-        ],
+        lines: rows.iter().map(Row::line).collect(),
+        data,
+        notes: vec![summary.clone(), kept.to_owned(), to_send],
         summary,
         ..Report::default()
     })
 }
 
-fn cell(row: &[String], index: usize) -> &str {
-    row.get(index).map(String::as_str).unwrap_or_default()
-}
-
 /// Writes what was found into a new file of the current folder.
-fn write_report(items: &[Value], budget: &Budget) -> Result<PathBuf> {
-    let items: Vec<Value> = items
-        .iter()
-        .cloned()
-        .map(|mut item| {
-            item.as_object_mut().and_then(|fields| fields.shift_remove("job_id"));
-            item
-        })
-        .collect();
+fn write_report(rows: &[Row], budget: &Budget, findings: &ServiceFindings) -> Result<PathBuf> {
     let text = json!({
         "pdfco": env!("CARGO_PKG_VERSION"),
         "at": crate::answer::rfc3339(now()),
         "calls": budget.calls,
         "credits": budget.charge.credits,
-        "questions": items,
+        "findings": findings,
+        "questions": rows.iter().map(|row| row.to_json(false)).collect::<Vec<_>>(),
     });
     for number in 1..=100 {
         let name = if number == 1 { format!("{REPORT_NAME}.json") } else { format!("{REPORT_NAME}-{number}.json") };

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::DataLocation;
 use crate::error::Kind;
+use crate::json_ext::field;
 
 /// Words of an answer that are shown as they are: states and codes are the same for everybody.
 const SHOWN: &[&str] = &["status", "errorCode", "error", "pageCount", "credits"];
@@ -55,15 +57,26 @@ fn kind_of_text(name: &str, text: &str) -> String {
     format!("<text of {} characters>", text.chars().count())
 }
 
-/// Where the facts of an answer stand.
-pub fn place_of_facts(content: &Value) -> &'static str {
-    let has = |name: &str| content.get(name).is_some_and(|value| value.is_object() || value.is_array());
-    match (has("info"), has("body"), content.get("url").is_some()) {
-        (true, _, _) => "inside the answer, under info",
-        (_, true, true) => "inside the answer, under body, and behind a link",
-        (_, true, false) => "inside the answer, under body",
-        (_, _, true) => "behind a link",
-        _ => "nowhere in the answer",
+/// Where the facts of an answer stand; none where there are none.
+pub fn location_of_facts(content: &Value) -> Option<DataLocation> {
+    let has = |name: &str| field(content, name).is_some_and(|value| value.is_object() || value.is_array());
+    match (has("info"), has("body"), field(content, "url").is_some()) {
+        (true, _, _) => Some(DataLocation::Field),
+        (_, true, true) => Some(DataLocation::BodyAndLink),
+        (_, true, false) => Some(DataLocation::Body),
+        (_, _, true) => Some(DataLocation::Link),
+        (false, false, false) => None,
+    }
+}
+
+/// A location in words.
+pub fn words_of(location: Option<DataLocation>) -> &'static str {
+    match location {
+        Some(DataLocation::Field) => "inside the answer, under info",
+        Some(DataLocation::BodyAndLink) => "inside the answer, under body, and behind a link",
+        Some(DataLocation::Body) => "inside the answer, under body",
+        Some(DataLocation::Link) => "behind a link",
+        None => "nowhere in the answer",
     }
 }
 
@@ -88,6 +101,6 @@ mod tests {
         assert_eq!(shape["body"]["PageCount"], "<number>");
         assert_eq!(shape["remainingCredits"], "<number as text>");
         assert!(!shape.to_string().contains("SECRET") && !shape.to_string().contains("Smith"), "{shape}");
-        assert_eq!(place_of_facts(&content), "inside the answer, under body, and behind a link");
+        assert_eq!(location_of_facts(&content), Some(DataLocation::BodyAndLink));
     }
 }

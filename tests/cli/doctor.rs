@@ -1,0 +1,149 @@
+//! `pdfco doctor --service` against the simulator in every shape: what it finds, keeps and uses, and what it leaves.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pdfco::app::Estimate;
+use serde_json::{Value, json};
+
+use crate::support::command::{Pdfco, Shared};
+use crate::support::product::{Product, request};
+
+const REPORT: &str = "fixtures/documents/report.pdf";
+
+/// A simulator, and a folder to be asked in.
+fn asked(options: &[&str]) -> (Shared, Value) {
+    let shared = Shared::start(&[&["--checks", "0"][..], options].concat());
+    let folder = shared.path("");
+    let doctor = shared.call(&["doctor", "--service", "--yes", "--json"]).folder(Path::new(&folder));
+    let data = doctor.run().code(0).envelope()["data"].clone();
+    (shared, data)
+}
+
+#[test]
+fn what_the_service_does_is_found_in_every_shape() {
+    let place = |shape: &str, with_inline: bool| match (shape, with_inline) {
+        ("inline", _) => "field",
+        ("body", _) | ("as-asked", true) => "body_and_link",
+        _ => "link",
+    };
+    let mut runs = Vec::new();
+    for shape in ["as-asked", "inline", "body", "link"] {
+        for (charge, failure, sheet) in [("flat", "word", "0"), ("per-page", "error", "1")] {
+            runs.push(std::thread::spawn(move || {
+                let options = ["--shape", shape, "--charge", charge, "--failure", failure, "--first-sheet", sheet];
+                let (shared, data) = asked(&options);
+                let why = format!("{shape} {charge} {failure}: {data:#}");
+                let found = &data["findings"];
+                assert_eq!(found["charging"], if charge == "flat" { "once" } else { "per_page" }, "{why}");
+                assert_eq!(found["facts_with_inline"], place(shape, true), "{why}");
+                assert_eq!(found["facts_without_inline"], place(shape, false), "{why}");
+                assert_eq!(found["wrong_password"], "failed", "{why}");
+                assert_eq!(found["first_sheet"].to_string(), sheet, "{why}");
+                assert_eq!(found["callbacks"], Value::Null, "{why}");
+                assert_eq!((&data["calls"], &data["total"]), (&json!(10), &json!(7)), "{why}");
+                let balance = shared.call(&["credits", "--json"]).run().code(0).envelope();
+                assert_eq!(balance["data"]["credits_remaining"], data["credits_remaining"], "{why}");
+                is_used(&shared, charge, shape);
+            }));
+        }
+    }
+    runs.into_iter().for_each(|run| run.join().unwrap());
+}
+
+/// What a call will cost, by another process on the same ledger.
+fn estimate(shared: &Shared) -> Estimate {
+    let ledger = shared.ledger().display().to_string();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let product = Product::with(shared.url(), shared.key(), &[("PDFCO_LEDGER", &ledger)]);
+        let request = request("pdf_to_text", json!({"url": "report.pdf"}), Duration::ZERO);
+        product.app.estimate(&product.caller, &request).await.unwrap()
+    })
+}
+
+/// Estimates and requests of this account follow what was found.
+fn is_used(shared: &Shared, charge: &str, shape: &str) {
+    let estimate = estimate(shared);
+    assert!(estimate.basis.contains("doctor --service"), "{estimate:?}");
+    let credits = if charge == "flat" { 7 + 21 } else { 7 + 5 * 21 };
+    assert_eq!((estimate.credits_min, estimate.credits_max), (Some(credits), Some(credits)), "{estimate:?}");
+    // The default `inline` is left out where it brings nothing; the facts are handed over as ever.
+    let info = ["call", "pdf-info-reader", "--url", REPORT, "--json"];
+    let data = shared.call(&info).run().code(0).envelope()["data"].clone();
+    assert_eq!(data["content"]["info"]["PageCount"], 5, "{shape}: {data:#}");
+}
+
+#[test]
+fn what_would_cost_more_than_was_agreed_is_left_out() {
+    let shared = Shared::start(&["--checks", "0"]);
+    let folder = shared.path("");
+    let doctor = |credits: &str| {
+        let args = ["doctor", "--service", "--yes", "--max-credits", credits, "--json"];
+        shared.call(&args).folder(Path::new(&folder)).run().code(0).envelope()["data"].clone()
+    };
+    for credits in [0, 30, 60, 90] {
+        let data = doctor(&credits.to_string());
+        let items = data["items"].as_array().unwrap();
+        let left_out = items.iter().filter(|item| item["found"].as_str().unwrap().starts_with("left out")).count();
+        assert!(data["credits_used"].as_i64().unwrap_or(0) <= credits, "{credits}: {data:#}");
+        assert!(left_out > 0 && items.len() == 7, "{credits}: {data:#}");
+        assert_eq!(left_out == 7, credits == 0, "{credits}: {data:#}");
+    }
+}
+
+#[test]
+fn the_report_to_send_holds_no_secret() {
+    let (shared, data) = asked(&[]);
+    let folder = shared.path("");
+    let told = std::fs::read_to_string(Path::new(&folder).join("pdfco-service-report.json")).unwrap();
+    let jobs: Vec<&str> = data["items"].as_array().unwrap().iter().filter_map(|item| item["job_id"].as_str()).collect();
+    assert!(!jobs.is_empty() && jobs.iter().all(|id| !told.contains(id)), "{told}");
+    for secret in ["sim_", "X-Amz", "http", "letmein", "This page needs", &folder] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
+    let report: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(report["findings"], data["findings"], "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing_but_its_jobs() {
+    use std::io::Read;
+
+    let shared = Shared::start(&["--checks", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let before = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    // The simulator's own folder is there as well.
+    let temporary = || before(&Path::new(&shared.path("")).join("tmp"));
+    let at_first = temporary();
+    let mut running = shared.call(&["doctor", "--service", "--yes"]).folder(folder.path()).start();
+    // Until the first job is there.
+    let listed = || shared.call(&["jobs", "list", "--json"]).run().code(0).envelope()["data"]["total"].clone();
+    while listed() == 0 {}
+    let mut said = running.stderr();
+    assert_eq!(running.signalled("-INT"), Some(130));
+    let mut text = String::new();
+    said.read_to_string(&mut text).unwrap();
+    assert_eq!(before(folder.path()), 0, "{text}");
+    assert!(listed().as_u64().unwrap() >= 1);
+    assert_eq!(temporary(), at_first, "a document is left");
+    let estimate = estimate(&shared);
+    assert!(!estimate.basis.contains("doctor --service"), "{estimate:?}");
+}
+
+#[test]
+fn a_callback_is_found_where_a_server_can_take_it() {
+    let shared = Shared::start(&["--seconds", "0.1"]);
+    let folder = shared.path("");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (address, url) = (free.to_string(), format!("http://{free}"));
+    let server = |args: &[&str]| -> Pdfco { shared.call(args).env("PDFCO_CALLBACK_URL", &url) };
+    let _running = server(&["serve", "--http", &address]).start();
+    while std::net::TcpStream::connect(free).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let doctor = server(&["doctor", "--service", "--yes", "--json"]).folder(Path::new(&folder));
+    let data = doctor.run().code(0).envelope()["data"].clone();
+    assert_eq!(data["findings"]["callbacks"], true, "{data:#}");
+}
