@@ -157,7 +157,7 @@ async fn story(
     if printer.talks() {
         let text = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         printer.say(&format!("    {NAME}   the document\n    {text}   what became of it"));
-        printer.say(&format!("    {CARD}    the job card that assistants show in the chat; open it in a browser"));
+        printer.say(&format!("    {CARD}    the job card of the chat; open it in a browser"));
     }
     step(
         printer,
