@@ -100,7 +100,7 @@ try {
   ok("the form lets in, the address holds nothing, scripts cannot see the cookie");
 
   await submit("--background");
-  const row = page.locator("tbody");
+  const row = page.locator("#jobs tbody");
   await row.first().waitFor();
   assert.match(await row.first().innerText(), /queued/);
   const took = row.first().locator("[data-elapsed]");
@@ -117,7 +117,7 @@ try {
   for (let answers = 0; answers < 2; answers += 1) await page.waitForResponse(`${site}/`);
   assert.equal(await page.evaluate(() => document.activeElement.className), "copy");
   const waited = pdfco("jobs", "wait", id);
-  await page.locator("tbody[data-state=success]").waitFor();
+  await page.locator("#jobs tbody[data-state=success]").waitFor();
   await waited;
   const cells = await row.first().locator("td.number").allInnerTexts();
   assert.match(cells[1], /^[1-9]/, `checks and credits: ${cells}`);
@@ -137,7 +137,7 @@ try {
   await pdfco("jobs", "wait", "--latest", "--timeout", "1");
   await submit("--background");
   await page.waitForFunction(() => document.querySelectorAll("tbody").length >= 7);
-  const states = await page.locator("tbody").evaluateAll((rows) => rows.map((row) => row.dataset.state));
+  const states = await page.locator("#jobs tbody").evaluateAll((rows) => rows.map((row) => row.dataset.state));
   assert.deepEqual(states, ["queued", "working", "cancelled", "aborted", "failed", "success", "success"]);
   ok("every state has its row, newest first");
   await fits(page, "jobs");
@@ -147,7 +147,7 @@ try {
   const wrongPlain = watched(plain, site);
   const still = await plain.newPage();
   await enter(still, site, service.key);
-  const rows = still.locator("tbody");
+  const rows = still.locator("#jobs tbody");
   await rows.first().waitFor();
   assert.equal(await rows.count(), await row.count());
   assert.match(await rows.first().locator("time").first().innerText(), /UTC$/);

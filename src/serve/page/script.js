@@ -124,6 +124,14 @@
     document.title = page.title;
     placed(byId("account", page));
     placed(byId("pager", page));
+    const chart = byId("spending", page);
+    const shown = byId("spending");
+    if (chart && shown) {
+      // Numbers that were opened stay open.
+      const isOpen = shown.querySelector("details").open;
+      placed(chart);
+      byId("spending").querySelector("details").open = isOpen;
+    }
     const table = byId("jobs");
     const fresh = byId("jobs", page);
     if (!table || !fresh) {
@@ -174,7 +182,7 @@
     timer = setTimeout(load, delay);
   };
 
-  for (const part of document.querySelectorAll("#account, #pager, tbody")) sources.set(part.id, source(part));
+  for (const part of document.querySelectorAll("#account, #pager, #spending, #jobs tbody")) sources.set(part.id, source(part));
   dress(document);
   put("live", "Live: changes appear by themselves.");
   setInterval(tick, 1000);
