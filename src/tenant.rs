@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 use crate::secret::{ApiKey, Fingerprint};
 
 /// Whose jobs, tasks, files, budget, sessions and callbacks: everything listed, found, resumed or charged is a tenant's.
@@ -15,6 +17,18 @@ impl Tenant {
     /// The tenant that is its account.
     pub fn of_account(account: &Fingerprint) -> Tenant {
         Tenant(account.as_str().to_owned())
+    }
+
+    /// The person whom `issuer` knows as `subject`: a digest, from which neither can be read. The ledger keeps an HMAC of it
+    /// under a secret of its own.
+    pub fn of_person(issuer: &str, subject: &str) -> Tenant {
+        let digest = Sha256::new()
+            .chain_update(b"pdfco person v1\0")
+            .chain_update((issuer.len() as u64).to_be_bytes())
+            .chain_update(issuer.as_bytes())
+            .chain_update(subject.as_bytes())
+            .finalize();
+        Tenant(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// A tenant as the ledger keeps it.
@@ -70,6 +84,18 @@ impl From<ApiKey> for Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_is_known_by_issuer_and_subject() {
+        let alice = Tenant::of_person("https://idp.test", "alice");
+        assert_eq!(alice, Tenant::of_person("https://idp.test", "alice"));
+        for (issuer, subject) in
+            [("https://idp.test", "bob"), ("https://idp.tes", "talice"), ("https://idp.test/", "alice")]
+        {
+            assert_ne!(alice, Tenant::of_person(issuer, subject));
+        }
+        assert!(!format!("{alice:?}{alice}").contains("alice"));
+    }
 
     #[test]
     fn a_key_alone_is_its_own_tenant() {

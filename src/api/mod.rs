@@ -1,12 +1,15 @@
 //! How the product speaks to the service: the only module that knows reqwest.
 //!
 //! Start at [`Client::send`], which sends one request under the key's pace and repeats it where that is safe.
-//! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, `transport.rs` speaks HTTP, `certificates.rs`
-//! explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `response.rs` and
-//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, and `stall.rs` distinguishes a slow line from a stalled one.
+//! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, fairly between tenants
+//! (`fair_queue.rs`), `transport.rs` speaks HTTP, `certificates.rs` explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `response.rs` and
+//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, `documents.rs` asks other servers than the service,
+//! and `stall.rs` distinguishes a slow line from a stalled one.
 
 pub mod body;
 mod certificates;
+pub mod documents;
+mod fair_queue;
 pub mod rate_limiter;
 pub mod redact;
 pub mod response;
@@ -31,6 +34,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
 use crate::secret::{ApiKey, Fingerprint};
+use crate::tenant::Owner;
 
 use rate_limiter::Outcome;
 pub use rate_limiter::{Permit, RateLimiter};
@@ -123,16 +127,16 @@ impl Client {
         self.inner.transport.is_local()
     }
 
-    /// Sends `call` under the key's pace and repeats what is safe to repeat.
+    /// Sends `call` under the pace of the owner's key and repeats what is safe to repeat.
     ///
     /// # Errors
     /// What [`response::failure`] makes of the last answer; `network` when there was none. After a paid request whose
     /// fate is unknown the error says so and is not retryable.
-    pub async fn send(&self, key: &ApiKey, call: &Call) -> Result<Response> {
+    pub async fn send(&self, owner: &Owner, call: &Call) -> Result<Response> {
         let started = Instant::now();
         let mut number = 1;
         loop {
-            let failure = match self.attempt(key, call, started).await {
+            let failure = match self.attempt(owner, call, started).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
@@ -157,9 +161,9 @@ impl Client {
         }
     }
 
-    /// Waits for a permit of `key` at the rate limit, for callers that choose what to send only then.
-    pub async fn acquire(&self, key: &ApiKey) -> Permit {
-        self.inner.limiter.acquire(key.fingerprint()).await
+    /// Waits for a permit of the owner's key at the rate limit, for callers that choose what to send only then.
+    pub async fn acquire(&self, owner: &Owner) -> Permit {
+        self.inner.limiter.acquire(owner.account(), &owner.tenant).await
     }
 
     /// Why a request with `key` would not be sent now, if so. See [`RateLimiter::refusal`].
@@ -181,13 +185,14 @@ impl Client {
         self.attempt_with_permit(key, call, permit).await.map_err(|failure| failure.explained(call))
     }
 
-    async fn attempt(&self, key: &ApiKey, call: &Call, started: Instant) -> Result<Response, Failure> {
+    async fn attempt(&self, owner: &Owner, call: &Call, started: Instant) -> Result<Response, Failure> {
+        let key = &owner.key;
         if let Some(error) = self.refusal(key) {
             return Err(Failure::new(error, retry_policy::Delivery::Withheld));
         }
         let permit = tokio::select! {
             biased;
-            permit = self.acquire(key) => permit,
+            permit = self.acquire(owner) => permit,
             pause = self.inner.limiter.paused_beyond(key.fingerprint(), started + REPEAT_BUDGET) => {
                 return Err(Failure::new(asked_to_pause(pause), retry_policy::Delivery::Withheld));
             }

@@ -1,6 +1,7 @@
 //! How fast a key may ask: a sliding window per key that slows down after refusals.
 //!
-//! [`RateLimiter::acquire`] gives a permit, first come, first served; [`Permit::complete`] takes the outcome. The service
+//! [`RateLimiter::acquire`] gives a permit, to the tenants of a key one after the other and to each tenant's own requests
+//! first come, first served; [`Permit::complete`] takes the outcome. The service
 //! takes 2 requests a second on the free plan and 10 on paid ones and answers 429 beyond.
 //!
 //! Keys that the service has not accepted yet are bounded all together, and a key that it refused is not sent again for a
@@ -13,9 +14,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::fair_queue::FairQueue;
 use crate::config::Pace;
 use crate::error::{Error, Kind};
 use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// The service counts requests within a second. Ours is a little longer, because requests need different times to
 /// arrive.
@@ -67,6 +70,7 @@ pub struct RateLimiter {
     keys: Mutex<HashMap<Fingerprint, Arc<Window>>>,
     /// Admission of keys that were never accepted.
     new_keys: Window,
+    new_keys_queue: tokio::sync::Mutex<()>,
     /// New keys that wait for admission.
     new_keys_waiting: std::sync::atomic::AtomicUsize,
 }
@@ -78,6 +82,7 @@ impl RateLimiter {
             pace,
             keys: Mutex::new(HashMap::new()),
             new_keys: Window::default(),
+            new_keys_queue: tokio::sync::Mutex::default(),
             new_keys_waiting: std::sync::atomic::AtomicUsize::new(0),
         }
     }
@@ -115,11 +120,12 @@ impl RateLimiter {
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// Waits until `key` may send one request. First come, first served. Dropping the future frees the slot.
-    pub async fn acquire(&self, key: &Fingerprint) -> Permit {
+    /// Waits until `key` may send one request for `tenant`. The tenants who wait are served one after the other, so that
+    /// one with many requests does not keep another with one waiting. Dropping the future frees the slot.
+    pub async fn acquire(&self, key: &Fingerprint, tenant: &Tenant) -> Permit {
         let window = self.window(key);
         // The lock is held while waiting: that is the queue, and it is fair.
-        let _queue = window.queue.lock().await;
+        let _queue = window.queue.lock(tenant).await;
         self.admit(&window).await;
         window.slot(self.pace).await;
         let at = Instant::now();
@@ -138,7 +144,7 @@ impl RateLimiter {
             return;
         }
         let _waiting = Counted::new(&self.new_keys_waiting);
-        let _queue = self.new_keys.queue.lock().await;
+        let _queue = self.new_keys_queue.lock().await;
         let pace = Pace::PerSecond(NEW_KEYS_PER_SECOND);
         self.new_keys.slot(pace).await;
         let now = Instant::now();
@@ -190,7 +196,7 @@ impl Drop for Counted<'_> {
 
 #[derive(Default)]
 struct Window {
-    queue: tokio::sync::Mutex<()>,
+    queue: FairQueue,
     state: Mutex<State>,
 }
 
@@ -352,11 +358,15 @@ mod tests {
         ApiKey::new(name).unwrap().fingerprint().clone()
     }
 
+    async fn acquire(limiter: &RateLimiter, key: &Fingerprint) -> Permit {
+        limiter.acquire(key, &Tenant::of_account(key)).await
+    }
+
     async fn granted_at(limiter: &RateLimiter, key: &Fingerprint, count: usize) -> Vec<u128> {
         let start = Instant::now();
         let mut seen = vec![];
         for _ in 0..count {
-            limiter.acquire(key).await.complete(Outcome::Accepted);
+            acquire(limiter, key).await.complete(Outcome::Accepted);
             seen.push(start.elapsed().as_millis());
         }
         seen
@@ -373,13 +383,37 @@ mod tests {
         for (takes, expected) in [(40, 1_090), (140, 1_190), (900, 1_200)] {
             let limiter = RateLimiter::new(Pace::PerSecond(1));
             let start = Instant::now();
-            let mut first = limiter.acquire(&key("a")).await;
+            let mut first = acquire(&limiter, &key("a")).await;
             first.mark_sent();
             tokio::time::sleep(Duration::from_millis(takes)).await;
             first.complete(Outcome::Accepted);
-            limiter.acquire(&key("a")).await.complete(Outcome::Accepted);
+            acquire(&limiter, &key("a")).await.complete(Outcome::Accepted);
             assert_eq!(start.elapsed().as_millis(), expected, "answered after {takes} ms");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tenants_of_a_key_are_served_one_after_the_other() {
+        let (limiter, key) = (Arc::new(RateLimiter::new(Pace::PerSecond(2))), key("company"));
+        let start = Instant::now();
+        let ask = |tenant: String| {
+            let (limiter, key) = (Arc::clone(&limiter), key.clone());
+            tokio::spawn(async move {
+                limiter.acquire(&key, &Tenant::stored(tenant)).await.complete(Outcome::Accepted);
+                start.elapsed().as_secs_f64()
+            })
+        };
+        let many: Vec<_> = (0..500).map(|_| ask("many".into())).collect();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let few: Vec<_> = (1..20).map(|number| ask(format!("tenant-{number}"))).collect();
+        for asked in few {
+            let at = asked.await.unwrap();
+            assert!(at <= 5.0 + 20.0 / 2.0 * 1.05 + 0.6, "served after {at} s");
+        }
+        for asked in many {
+            asked.await.unwrap();
+        }
+        assert!(start.elapsed().as_secs_f64() <= 519.0 / 2.0 * 1.05 + 1.0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -393,14 +427,14 @@ mod tests {
     async fn a_refusal_halves_the_pace_and_time_restores_it() {
         let limiter = RateLimiter::new(Pace::PerSecond(2));
         let key = key("a");
-        limiter.acquire(&key).await.complete(Outcome::Slowed(Some(Duration::from_secs(3))));
+        acquire(&limiter, &key).await.complete(Outcome::Slowed(Some(Duration::from_secs(3))));
         let start = Instant::now();
-        limiter.acquire(&key).await.complete(Outcome::Accepted);
+        acquire(&limiter, &key).await.complete(Outcome::Accepted);
         assert_eq!(start.elapsed().as_secs(), 3, "the service's wish is honoured");
         assert_eq!(granted_at(&limiter, &key, 3).await, [0, 2100, 2100], "half the pace: two in 2.1 s");
         tokio::time::sleep(Duration::from_secs(60)).await;
         for _ in 0..8 {
-            limiter.acquire(&key).await.complete(Outcome::Accepted);
+            acquire(&limiter, &key).await.complete(Outcome::Accepted);
             tokio::time::sleep(RECOVERY_AFTER).await;
         }
         assert_eq!(granted_at(&limiter, &key, 3).await, [0, 0, 1050], "recovered");
@@ -411,7 +445,7 @@ mod tests {
         let limiter = RateLimiter::new(Pace::Off);
         let key = key("a");
         assert_eq!(granted_at(&limiter, &key, 100).await.last(), Some(&0));
-        limiter.acquire(&key).await.complete(Outcome::Slowed(None));
+        acquire(&limiter, &key).await.complete(Outcome::Slowed(None));
         assert!(granted_at(&limiter, &key, 1).await[0] >= 1_000);
     }
 
@@ -419,9 +453,9 @@ mod tests {
     async fn released_permits_free_their_own_slot_only() {
         let limiter = RateLimiter::new(Pace::PerSecond(2));
         let key = key("a");
-        let unused = limiter.acquire(&key).await;
+        let unused = acquire(&limiter, &key).await;
         tokio::time::sleep(Duration::from_millis(900)).await;
-        limiter.acquire(&key).await.complete(Outcome::Accepted);
+        acquire(&limiter, &key).await.complete(Outcome::Accepted);
         unused.release();
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(granted_at(&limiter, &key, 2).await, [0, 850], "the request at 0.9 s still counts");
@@ -431,10 +465,10 @@ mod tests {
     async fn cancelled_acquires_take_no_slot() {
         let limiter = RateLimiter::new(Pace::PerSecond(1));
         let key = key("a");
-        limiter.acquire(&key).await.complete(Outcome::Accepted);
-        assert!(tokio::time::timeout(Duration::from_millis(10), limiter.acquire(&key)).await.is_err());
+        acquire(&limiter, &key).await.complete(Outcome::Accepted);
+        assert!(tokio::time::timeout(Duration::from_millis(10), acquire(&limiter, &key)).await.is_err());
         let start = Instant::now();
-        limiter.acquire(&key).await.complete(Outcome::Accepted);
+        acquire(&limiter, &key).await.complete(Outcome::Accepted);
         assert_eq!(start.elapsed().as_millis(), 1_040);
     }
 
@@ -446,9 +480,9 @@ mod tests {
     async fn refused_keys_are_not_sent_again_for_a_minute() {
         let limiter = RateLimiter::new(Pace::Off);
         let (made_up, real) = (key("made-up"), key("real"));
-        limiter.acquire(&made_up).await.complete(key_refused());
-        limiter.acquire(&real).await.complete(Outcome::Accepted);
-        limiter.acquire(&real).await.complete(key_refused());
+        acquire(&limiter, &made_up).await.complete(key_refused());
+        acquire(&limiter, &real).await.complete(Outcome::Accepted);
+        acquire(&limiter, &real).await.complete(key_refused());
         assert_eq!(limiter.refusal(&made_up).map(|error| error.kind()), Some(Kind::Auth));
         assert!(limiter.refusal(&real).is_none(), "one refusal of a key that worked may be a mistake");
         tokio::time::sleep(REFUSED_FOR).await;
@@ -462,7 +496,7 @@ mod tests {
         let asks: Vec<_> = (0..100)
             .map(|number| {
                 let (limiter, key) = (Arc::clone(&limiter), key(&format!("made-up-{number}")));
-                tokio::spawn(async move { limiter.acquire(&key).await.complete(key_refused()) })
+                tokio::spawn(async move { acquire(&limiter, &key).await.complete(key_refused()) })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(1)).await;

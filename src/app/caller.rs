@@ -23,6 +23,8 @@ pub struct Caller {
     pub max_wait: Option<Duration>,
     /// What the caller accepts for a call that would wait.
     pub response_mode: ResponseMode,
+    /// Whether the call came over the network: files of its sender are on another machine than this one, or may be.
+    pub is_remote: bool,
     /// Cancelled when the caller gives up.
     pub cancel: CancellationToken,
     /// Called with progress events while the call runs.

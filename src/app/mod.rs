@@ -25,6 +25,7 @@ mod results;
 mod sources;
 mod submit;
 mod tasks;
+mod tickets;
 mod tips;
 mod uploads;
 mod wait;
@@ -147,7 +148,14 @@ impl App {
     }
 
     /// The last step of every call about jobs: the newest balance of the account, and a bound on what is shown.
-    async fn finish(&self, caller: &Caller, mut answer: Answer) -> Answer {
+    async fn finish(&self, caller: &Caller, answer: Answer) -> Answer {
+        let mut answer = self.with_balance(caller, answer).await;
+        bounded::bound_content(&mut answer);
+        answer
+    }
+
+    /// The answer with the newest balance of the account.
+    async fn with_balance(&self, caller: &Caller, mut answer: Answer) -> Answer {
         // A callback may have reported a newer balance than the requests of this call.
         if self.config.callback_url.is_some()
             && let Ok(Some((balance, _))) = self.jobs.ledger().newest_balance(caller.owner.account()).await
@@ -158,7 +166,6 @@ impl App {
             Some(balance) => self.note_balance(caller, balance),
             None => answer.charge.remaining = self.newest_balance(caller).await,
         }
-        bounded::bound_content(&mut answer);
         answer
     }
 

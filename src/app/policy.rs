@@ -39,6 +39,12 @@ impl Policy {
         }
     }
 
+    /// The same, and nothing that spends or writes where `is_read_only`.
+    #[must_use]
+    pub fn narrowed(self, is_read_only: bool) -> Policy {
+        Policy { is_read_only: self.is_read_only || is_read_only, ..self }
+    }
+
     /// Refuses what this caller may not have done.
     ///
     /// # Errors

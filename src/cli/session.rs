@@ -80,6 +80,7 @@ impl CliSession {
             None => Sandbox::person(downloads),
         };
         Ok(Caller {
+            is_remote: false,
             owner: config.key()?.clone().into(),
             sandbox: Arc::new(sandbox.of_person().with_max_bytes(config.max_file_bytes).without(config.ledger.files())),
             policy: Policy::person(),

@@ -4,6 +4,7 @@
 //! settings, together with [`Machine`]. `.env.example` is made from the table.
 
 mod allowed;
+mod command_line;
 mod env_file;
 mod host_pattern;
 mod keychain;
@@ -30,6 +31,7 @@ use crate::next_step::{Hint, NextStep};
 use crate::secret::{ApiKey, without_query};
 
 pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
+pub use command_line::CommandLine;
 pub use host_pattern::HostPattern;
 pub use keychain::without_secrets;
 pub use machine::{Machine, certificates_variable};

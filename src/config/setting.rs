@@ -72,6 +72,10 @@ pub enum SettingKind {
     ServiceUrl,
     /// The address under which the service reaches this server.
     CallbackUrl,
+    /// An https address, or plain http on this machine; kept as it is written.
+    Address,
+    /// A program and its arguments.
+    Command,
     /// An address and a port to listen on.
     Socket,
     /// `text` or `json`.

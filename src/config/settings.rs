@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::command_line::CommandLine;
 use super::origin::{EnvFile, Origin};
 use super::setting::{PLAIN, Setting, SettingKind, Trust};
 use super::stored_key::KeychainKey;
@@ -223,6 +224,31 @@ settings! {
     /// Origins of web pages elsewhere that may call the HTTP server, separated by commas, such as https://chat.example.com.
     pub http_origins: Vec<String> => Setting {
         variable: "PDFCO_HTTP_ORIGINS", kind: SettingKind::Origins, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Issuer of the company's single sign-on (OAuth 2.1), as it stands in `iss`. With it people sign in at /mcp-oauth; /mcp, the page and /metrics are served only where PDFCO_HTTP_TOKEN is set.
+    pub oauth_issuer: Option<String> => Setting {
+        variable: "PDFCO_OAUTH_ISSUER", kind: SettingKind::Address, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Address under which people reach /mcp-oauth, such as https://pdf.example.com/mcp-oauth. Default: below PDFCO_CALLBACK_URL, else where the server listens.
+    pub oauth_resource: Option<String> => Setting {
+        variable: "PDFCO_OAUTH_RESOURCE", kind: SettingKind::Address, trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// What `aud` of a token must name, where the issuer does not put the address of /mcp-oauth there.
+    pub oauth_audience: Option<String> => Setting {
+        variable: "PDFCO_OAUTH_AUDIENCE", trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Claim of the token that holds the PDF.co key of the person who signed in. Default: the server's own key serves all.
+    pub oauth_key_claim: Option<String> => Setting {
+        variable: "PDFCO_OAUTH_KEY_CLAIM", trust: Trust::WithKey, ..PLAIN
+    };
+
+    /// Program, with arguments, that prints the PDF.co key of a person who signed in; run without a shell, with PDFCO_SUBJECT and PDFCO_ISSUER in its environment.
+    pub key_command: Option<CommandLine> => Setting {
+        variable: "PDFCO_KEY_COMMAND", kind: SettingKind::Command, trust: Trust::WithKey, ..PLAIN
     };
 
     /// Seconds after which an idle HTTP connection is closed; longer than a load balancer's 60.

@@ -115,7 +115,7 @@ fn an_environment_key_outranks_a_file_key_under_any_name() {
 fn an_allowed_file_widens_access_only_with_its_own_key() {
     for setting in SETTINGS.iter().filter(|setting| setting.trust == Trust::WithKey) {
         let value = match setting.kind {
-            SettingKind::CallbackUrl => "https://evil.test",
+            SettingKind::CallbackUrl | SettingKind::Address => "https://evil.test",
             SettingKind::Socket => "127.0.0.1:1",
             SettingKind::Days { .. } | SettingKind::Integer { .. } => "7",
             SettingKind::Switch => "true",

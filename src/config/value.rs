@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::command_line::CommandLine;
 use super::host_pattern::HostPattern;
 use super::origin::Origin;
 use super::paths::{Folders, folder_list, setting_path};
@@ -176,7 +177,23 @@ impl FromValue for i64 {
 
 impl FromValue for String {
     fn from_value(value: &Value<'_>) -> Result<Self> {
+        if value.setting.kind == SettingKind::Address {
+            let is_bare = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            let is_safe = |url: &Url| (url.scheme() == "https" && url.host().is_some()) || is_local_http(url);
+            return match Url::parse(&value.text) {
+                Ok(url) if is_bare(&url) && is_safe(&url) => Ok(value.text.clone()),
+                _ => Err(value.refused("an https address without a query, or plain http on this machine")),
+            };
+        }
         Ok(value.text.clone())
+    }
+}
+
+impl FromValue for CommandLine {
+    fn from_value(value: &Value<'_>) -> Result<Self> {
+        CommandLine::read(&value.text).ok_or_else(|| {
+            value.refused(r#"a program and its arguments, separated by spaces or as in ["/opt/keys", "an argument"]"#)
+        })
     }
 }
 

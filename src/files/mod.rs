@@ -38,4 +38,4 @@ pub use sandbox::{FILE_BYTES_MAX, Sandbox};
 pub use source::is_local;
 pub use target::Target;
 pub use text::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
-pub use upload::{Uploaded, upload};
+pub use upload::{UploadTicket, Uploaded, upload, upload_ticket};

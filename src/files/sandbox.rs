@@ -118,6 +118,11 @@ impl Sandbox {
         self
     }
 
+    /// Whether no file of this machine may be used at all.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self.access, Access::Nothing)
+    }
+
     /// The folders that may be used, as they were configured; nothing for a person, who may use all, and an empty list
     /// for remote callers.
     pub fn allowed_folders(&self) -> Option<Vec<PathBuf>> {

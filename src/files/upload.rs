@@ -29,6 +29,8 @@ use crate::tenant::Owner;
 const SENDS_MAX: u32 = 3;
 /// Life of an upload link, less a margin.
 const LINK_LIFE: Duration = Duration::from_secs(14 * 60);
+/// Longest life of an upload link that is believed.
+const LINK_LIFE_MAX: Duration = Duration::from_secs(3_600);
 
 /// A file in the service's storage.
 #[derive(Clone, Debug)]
@@ -43,6 +45,34 @@ pub struct Uploaded {
     pub content: Value,
     /// What it cost.
     pub charge: Charge,
+}
+
+/// A place in the service's storage that a file elsewhere can be sent to.
+#[derive(Clone, Debug)]
+pub struct UploadTicket {
+    /// Where the bytes go, by PUT. It needs no key.
+    pub upload: PresignedUrl,
+    /// The content type that was signed: the PUT has to say it.
+    pub content_type: String,
+    /// How long `upload` works from now.
+    pub lifetime: Duration,
+    /// The link to use as a source afterwards.
+    pub link: PresignedUrl,
+    /// The name in the storage.
+    pub name: String,
+    /// The service's own JSON, without the link for uploading.
+    pub content: Value,
+    /// What it cost.
+    pub charge: Charge,
+}
+
+/// Asks for a place for a file that is called `name`.
+///
+/// # Errors
+/// As `Client::send`; `upstream` where the answer lacks a link, `invalid_argument` for a link to a host that is not allowed.
+pub async fn upload_ticket(jobs: &Jobs, hosts: &Hosts, owner: &Owner, name: &str) -> Result<UploadTicket> {
+    let name = safe_file_name(name);
+    ask_for_link(jobs, hosts, owner, &name, content_type(&name, &name)).await
 }
 
 /// Sends `file` to the service's storage, as `name` if one is given, in constant memory.
@@ -73,31 +103,9 @@ pub async fn upload(
     // Opened before anything is paid for.
     let mut opened = Some(open(file).await?);
 
-    let call = Call {
-        method: Method::Get,
-        path: "/v1/file/upload/get-presigned-url".to_owned(),
-        params: json!({"name": name, "contenttype": content_type}),
-        // A link asked for twice costs a little twice and harms nothing.
-        repeat: Repeat::Safe,
-        context: ResponseContext::Account,
-        secrets: Vec::new(),
-        cancel: CancellationToken::new(),
-        before_send: None,
-    };
     let started = tokio::time::Instant::now();
-    let (mut content, charge) = jobs.direct(owner, &call, "file_upload").await?;
-    let link_in = |name: &str| {
-        field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
-    };
-    let (Some(upload_link), Some(link)) = (link_in("presignedUrl"), link_in("url")) else {
-        return Err(Error::new(Kind::Upstream, "The service gave no link for uploading.", "Try again later."));
-    };
-    let name = field(&content, "name").and_then(Value::as_str).map_or(name, str::to_owned);
-    if let Some(content) = content.as_object_mut() {
-        content.retain(|field, _| !field.eq_ignore_ascii_case("presignedUrl"));
-    }
-    hosts.check(&upload_link)?;
-
+    let ticket = ask_for_link(jobs, hosts, owner, &name, content_type).await?;
+    let UploadTicket { upload: upload_link, content_type, link, name, content, charge, .. } = ticket;
     let mut sends = 0;
     let mut stood = Duration::ZERO;
     loop {
@@ -122,6 +130,51 @@ pub async fn upload(
     let sent = file.clone();
     off_runtime(move || sent.check_unchanged()).await.map_err(|error| error.with_charge(charge))?;
     Ok(Uploaded { link, name, bytes: file.bytes, content, charge })
+}
+
+/// Pays for a link to send a file to.
+async fn ask_for_link(
+    jobs: &Jobs,
+    hosts: &Hosts,
+    owner: &Owner,
+    name: &str,
+    content_type: String,
+) -> Result<UploadTicket> {
+    let call = Call {
+        method: Method::Get,
+        path: "/v1/file/upload/get-presigned-url".to_owned(),
+        params: json!({"name": name, "contenttype": content_type}),
+        // A link asked for twice costs a little twice and harms nothing.
+        repeat: Repeat::Safe,
+        context: ResponseContext::Account,
+        secrets: Vec::new(),
+        cancel: CancellationToken::new(),
+        before_send: None,
+    };
+    let (mut content, charge) = jobs.direct(owner, &call, "file_upload").await?;
+    let link_in = |name: &str| {
+        field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
+    };
+    let (Some(upload), Some(link)) = (link_in("presignedUrl"), link_in("url")) else {
+        return Err(Error::new(Kind::Upstream, "The service gave no link for uploading.", "Try again later."));
+    };
+    let name = field(&content, "name").and_then(Value::as_str).map_or_else(|| name.to_owned(), str::to_owned);
+    if let Some(content) = content.as_object_mut() {
+        content.retain(|field, _| !field.eq_ignore_ascii_case("presignedUrl"));
+    }
+    hosts.check(&upload).map_err(|error| error.with_charge(charge))?;
+    let lifetime = lifetime(&upload);
+    Ok(UploadTicket { upload, content_type, lifetime, link, name, content, charge })
+}
+
+/// How long a link works from now, as it says itself; else what such links usually have.
+fn lifetime(link: &PresignedUrl) -> Duration {
+    let url = url::Url::parse(link.expose()).ok();
+    let said = url.as_ref().and_then(|url| {
+        let seconds = url.query_pairs().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-expires"))?.1;
+        seconds.parse::<u64>().ok()
+    });
+    said.map_or(LINK_LIFE, Duration::from_secs).min(LINK_LIFE_MAX)
 }
 
 /// Opens the file anew; one that changed since it was judged is not sent, and one that changed under a broken upload is

@@ -99,7 +99,7 @@ impl CheckService {
     ) -> Result<CheckOutcome> {
         let call = Call { cancel, ..self.check_call(job, force) };
         let reservation = self.admit_check(owner).await?;
-        match self.client.send(&owner.key, &call).await {
+        match self.client.send(owner, &call).await {
             Ok(response) => self.record(owner, job, &response, reservation, |_| {}).await,
             Err(error) => Err(self.not_answered(reservation, error)),
         }
@@ -414,7 +414,7 @@ impl Service for CheckService {
     type Permit = api::Permit;
 
     async fn acquire(&self, owner: &Owner) -> Self::Permit {
-        self.client.acquire(&owner.key).await
+        self.client.acquire(owner).await
     }
 
     fn release(&self, permit: Self::Permit) {

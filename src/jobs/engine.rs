@@ -103,7 +103,7 @@ impl Jobs {
         let span = tracing::info_span!("request", %operation, tenant = %owner.tenant);
         let exchange = async move {
             let admitted = core.admit_direct(&owner, &operation).await?;
-            let response = match core.client.send(&owner.key, &call).await {
+            let response = match core.client.send(&owner, &call).await {
                 Ok(response) => response,
                 Err(error) => return Err(core.not_answered(admitted, error)),
             };

@@ -177,7 +177,7 @@ impl Jobs {
             let marking = Marking::default();
             let before_send = Some(self.before_send(&intent.intent_id, &marking));
             let call = Call { cancel, before_send, ..call_for(operation, body, secrets) };
-            match self.core.client.send(&owner.key, &call).await {
+            match self.core.client.send(owner, &call).await {
                 Ok(reply) => {
                     let charge = reply.charge().counted();
                     let job = self.record(&intent, operation, &reply, charge).await?;

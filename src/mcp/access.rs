@@ -15,6 +15,8 @@ use crate::tenant::Tenant;
 pub struct Access {
     /// Whether callers without a key of their own use the server's.
     pub server_key: bool,
+    /// Whether callers are people who signed in: then the key is theirs by that, and none is taken from a call.
+    pub signed_in: bool,
     /// Which files they use.
     pub files: FileAccess,
 }
@@ -38,7 +40,7 @@ pub enum FileAccess {
 impl Access {
     /// Everything that the server itself may use.
     pub fn everything() -> Access {
-        Access { server_key: true, files: FileAccess::Folders }
+        Access { server_key: true, signed_in: false, files: FileAccess::Folders }
     }
 
     /// The key of a caller who sent none.

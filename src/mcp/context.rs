@@ -2,23 +2,28 @@
 //!
 //! The server and its parts (`tasks_2025_11_25.rs`, `subscriptions.rs`) build on this and not on each other.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use rmcp::model::Tool;
+use parking_lot::Mutex;
+use rmcp::model::{ServerConfig, Tool};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::access::Access;
+use super::connection::ConnectionSettings;
 use super::permits::Permits;
+use super::principal::{self, Principal};
 use super::progress::Progress;
 use super::tools::{self, Found, Handler};
-use super::{app, operation_tools};
+use super::{app, observed, operation_tools};
 use crate::answer::Answer;
 use crate::app::{App, Caller, Policy, ResponseMode, policy};
 use crate::config::Origin;
@@ -31,10 +36,17 @@ use crate::tenant::Owner;
 /// Subscriptions at once, of all clients. Sessions are bounded where they begin.
 const SUBSCRIPTIONS_MAX: usize = 1_024;
 
+/// Connections with settings of their own whose lists are remembered; the lists are made again beyond.
+const SHOWN_KEPT: usize = 256;
+
 /// What all requests of one connection share. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerContext {
     shared: Arc<Shared>,
+    /// What the connection asked for.
+    settings: ConnectionSettings,
+    /// What it is shown.
+    shown: Arc<Shown>,
     /// Cancelled once the client has disconnected for good.
     gone: CancellationToken,
 }
@@ -46,7 +58,15 @@ struct Shared {
     sandbox: Arc<Sandbox>,
     permits: Permits,
     subscriptions: Semaphore,
-    listed: OnceLock<Result<Vec<Tool>>>,
+    /// What connections with settings of their own are shown.
+    narrowed: Mutex<HashMap<ConnectionSettings, Arc<Shown>>>,
+}
+
+/// What connections with the same settings are shown; made once, when it is asked for.
+#[derive(Default)]
+struct Shown {
+    tools: OnceLock<Result<Vec<Tool>>>,
+    info: OnceLock<ServerConfig>,
 }
 
 impl ServerContext {
@@ -60,8 +80,10 @@ impl ServerContext {
                 sandbox: Arc::new(sandbox),
                 permits: Permits::default(),
                 subscriptions: Semaphore::new(SUBSCRIPTIONS_MAX),
-                listed: OnceLock::new(),
+                narrowed: Mutex::default(),
             }),
+            settings: ConnectionSettings::default(),
+            shown: Arc::default(),
             gone: CancellationToken::new(),
         }
     }
@@ -70,6 +92,31 @@ impl ServerContext {
     #[must_use]
     pub fn until(self, gone: CancellationToken) -> ServerContext {
         ServerContext { gone, ..self }
+    }
+
+    /// The same context for a connection that asked for `settings`.
+    #[must_use]
+    pub fn narrowed(self, settings: ConnectionSettings) -> ServerContext {
+        if settings == self.settings {
+            return self;
+        }
+        let mut known = self.shared.narrowed.lock();
+        if known.len() >= SHOWN_KEPT {
+            known.clear();
+        }
+        let shown = Arc::clone(known.entry(settings.clone()).or_default());
+        drop(known);
+        ServerContext { settings, shown, ..self }
+    }
+
+    /// What the connection asked for.
+    pub fn settings(&self) -> &ConnectionSettings {
+        &self.settings
+    }
+
+    /// What the handshake says, made by `describe` when it is asked for first.
+    pub fn info(&self, describe: impl FnOnce() -> ServerConfig) -> ServerConfig {
+        self.shown.info.get_or_init(describe).clone()
     }
 
     /// The use cases.
@@ -102,7 +149,10 @@ impl ServerContext {
     /// # Errors
     /// As [`operation_tools::list`].
     pub fn listed_tools(&self) -> Result<&[Tool]> {
-        match self.shared.listed.get_or_init(|| operation_tools::list(&self.shared.app.config)) {
+        let config = &self.shared.app.config;
+        let takes_key = !config.no_key_argument && !self.shared.access.signed_in;
+        let list = || operation_tools::list_for(config, &self.settings, takes_key);
+        match self.shown.tools.get_or_init(list) {
             Ok(tools) => Ok(tools),
             Err(error) => Err(error.share()),
         }
@@ -114,6 +164,9 @@ impl ServerContext {
     /// As [`operation_tools::list`].
     pub fn tools_for(&self, request: &RequestContext<RoleServer>) -> Result<Vec<Tool>> {
         let mut tools = self.listed_tools()?.to_vec();
+        if is_over_http(request) {
+            operation_tools::for_remote_callers(&mut tools, self.shared.access.has_files());
+        }
         if app::is_shown(request) {
             app::add_to(&mut tools);
         }
@@ -145,6 +198,27 @@ impl ServerContext {
         response_mode: ResponseMode,
     ) -> Result<Caller> {
         let config = &self.shared.app.config;
+        let owner = if self.shared.access.signed_in {
+            Principal::of(request).ok_or_else(principal::not_signed_in)?.owner()?
+        } else {
+            self.owner_of_key(key, request)?
+        };
+        let progress = progress.clone();
+        Ok(Caller {
+            is_remote: is_over_http(request),
+            sandbox: self.shared.access.sandbox(&self.shared.sandbox, &owner.tenant, config),
+            owner,
+            policy: Policy::assistant(config).narrowed(self.settings.is_read_only()),
+            max_wait: Some(config.max_wait),
+            response_mode,
+            cancel: request.ct.child_token(),
+            on_event: Arc::new(move |event| progress.record(event)),
+        })
+    }
+
+    /// The owner who is known by a key alone.
+    fn owner_of_key(&self, key: Option<&str>, request: &RequestContext<RoleServer>) -> Result<Owner> {
+        let config = &self.shared.app.config;
         let key = match key.or(header_key(request)?) {
             Some(key) => {
                 config.may_be_given(Origin::Flag)?;
@@ -152,17 +226,7 @@ impl ServerContext {
             }
             None => self.shared.access.default_key(config)?.clone(),
         };
-        let progress = progress.clone();
-        let owner = Owner::from(key);
-        Ok(Caller {
-            sandbox: self.shared.access.sandbox(&self.shared.sandbox, &owner.tenant, config),
-            owner,
-            policy: Policy::assistant(config),
-            max_wait: Some(config.max_wait),
-            response_mode,
-            cancel: request.ct.child_token(),
-            on_event: Arc::new(move |event| progress.record(event)),
-        })
+        Ok(Owner::from(key))
     }
 
     /// Calls a tool, counts the call, and turns an error into an answer. The job of a task that comes of it is polled.
@@ -174,8 +238,15 @@ impl ServerContext {
         response_mode: ResponseMode,
     ) -> Answer {
         let started = Instant::now();
-        let outcome = self.call(found, given, request, response_mode).await;
-        count(found, outcome.as_ref().is_ok_and(|answer| !answer.is_error), started.elapsed());
+        let span = tracing::info_span!(
+            "call",
+            tool = found.name(),
+            request = %request.id,
+            traceparent = trace_of(request).unwrap_or_default(),
+        );
+        let outcome = self.call(found, given, request, response_mode).instrument(span.clone()).await;
+        let _entered = span.enter();
+        count(found, &outcome, request, started.elapsed());
         match outcome {
             Ok(answer) => answer,
             Err(error) => {
@@ -194,9 +265,14 @@ impl ServerContext {
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only {
-            refuse_unless_read_only(found, &given)?;
+            refuse_unless_read_only(found, &given, policy::read_only(), "start the server without PDFCO_READ_ONLY")?;
+        } else if self.settings.is_read_only() {
+            refuse_unless_read_only(found, &given, connection_is_read_only(), CONNECT_ANEW)?;
         }
-        let key = take_key(&mut given, app.config.no_key_argument)?;
+        if Principal::of(request).is_some_and(|person| !person.may_run) {
+            refuse_unless_read_only(found, &given, token_is_read_only(), "sign in with the scope pdfco:run")?;
+        }
+        let key = take_key(&mut given, app.config.no_key_argument || self.shared.access.signed_in)?;
         // The catalog can be read before there is an account.
         if let Found::Job(tools::JobTool { handler: Handler::Keyless(run), .. }) = found {
             return run(app, given);
@@ -234,23 +310,50 @@ impl ServerContext {
     }
 }
 
-/// What a read-only server does not do.
-fn refuse_unless_read_only(found: Found, given: &Map<String, Value>) -> Result<()> {
+/// How a connection stops being read-only.
+const CONNECT_ANEW: &str = "connect without read_only=true and X-MCP-Readonly";
+
+/// The transport refuses such a call already, where a client can sign in anew.
+fn token_is_read_only() -> Error {
+    Error::new(
+        Kind::Auth,
+        "The token of this sign-in allows reading only.",
+        "Sign in with the scope pdfco:run to spend and write.",
+    )
+}
+
+fn connection_is_read_only() -> Error {
+    Error::invalid(
+        "This connection is read-only: it does not spend or write.",
+        "It asked for that itself; connect without read_only=true and X-MCP-Readonly to allow it.",
+    )
+}
+
+/// What a read-only server or connection does not do: `refusal`, and how it would.
+fn refuse_unless_read_only(found: Found, given: &Map<String, Value>, refusal: Error, otherwise: &str) -> Result<()> {
     if found.spends_or_writes() {
-        return Err(policy::read_only());
+        return Err(refusal);
     }
-    let Found::Job(tool) = found else { return Ok(()) };
-    let withheld = tool.params.iter().filter(|param| tool.not_read_only.contains(&param.name));
-    for param in withheld {
-        let is_given = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
-        if given.iter().any(|(name, value)| param.answers_to(name) && is_given(value)) {
-            return Err(Error::invalid(
-                format!("This server is read-only: `{}` is not accepted.", param.name),
-                format!("Leave `{}` out, or start the server without PDFCO_READ_ONLY.", param.name),
-            ));
-        }
+    match found.argument_that_spends_or_writes(given) {
+        Some(name) => Err(Error::invalid(
+            format!("Nothing is spent or written here: `{name}` is not accepted."),
+            format!("Leave `{name}` out, or {otherwise}."),
+        )),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The trace that a request is part of: as its own metadata say, else as the HTTP request that carried it.
+fn trace_of(request: &RequestContext<RoleServer>) -> Option<&str> {
+    let own = request.meta.get("traceparent").and_then(Value::as_str);
+    let head = request.extensions.get::<http::request::Parts>();
+    let of_head = head.and_then(|head| head.headers.get("traceparent")?.to_str().ok());
+    own.or(of_head).and_then(observed::traceparent)
+}
+
+/// Whether a request came over HTTP.
+fn is_over_http(request: &RequestContext<RoleServer>) -> bool {
+    request.extensions.get::<http::request::Parts>().is_some()
 }
 
 /// The key that came with an HTTP request.
@@ -278,7 +381,7 @@ fn take_key(given: &mut Map<String, Value>, is_forbidden: bool) -> Result<Option
         Some(Value::String(key)) if key.trim().is_empty() => Ok(None),
         Some(_) if is_forbidden => Err(Error::invalid(
             "This server does not accept `api_key`.",
-            "Leave it out: the key comes from the server's settings or from the x-api-key header.",
+            "Leave it out: the key comes from the server's settings, the x-api-key header, or the sign-in.",
         )),
         Some(Value::String(key)) => Ok(Some(key)),
         Some(_) => Err(Error::invalid("`api_key` is not text.", "Leave it out to use the server's key.")),
@@ -286,7 +389,19 @@ fn take_key(given: &mut Map<String, Value>, is_forbidden: bool) -> Result<Option
 }
 
 /// Counts a call under the tool's listed name, whatever name the caller used.
-fn count(found: Found, is_success: bool, took: Duration) {
+fn count(found: Found, outcome: &Result<Answer>, request: &RequestContext<RoleServer>, took: Duration) {
+    let (error, is_success) = match outcome {
+        Ok(answer) if !answer.is_error => ("", true),
+        Ok(_) => ("tool_error", false),
+        Err(error) => (error.kind().as_str(), false),
+    };
+    let transport = if is_over_http(request) { "tcp" } else { "pipe" };
+    let revision = request.meta.protocol_version().or_else(|| {
+        // A client of a session has agreed on one in its handshake.
+        request.peer.peer_info().map(|info| info.protocol_version.clone())
+    });
+    let revision = revision.as_ref().map(rmcp::model::ProtocolVersion::as_str);
+    observed::operation(observed::TOOLS_CALL, found.name(), error, transport, revision, took);
     let (name, outcome) = (found.name(), if is_success { "success" } else { "error" });
     metrics::counter!("pdfco_tool_calls_total", "tool" => name, "outcome" => outcome).increment(1);
     metrics::histogram!("pdfco_tool_seconds", "tool" => name).record(took.as_secs_f64());

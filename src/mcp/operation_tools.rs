@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-use super::tools::{ALL, Found, Handler, Hints, JobTool, Shape};
+use super::connection::ConnectionSettings;
+use super::tools::{self, ALL, Found, Handler, Hints, JobTool, Shape};
 use crate::app::policy;
 use crate::catalog::schema::{Detail, of_params};
 use crate::catalog::{self, Effect, Operation, Param, ParamKind};
@@ -27,14 +28,42 @@ const JOB_HEADER: &str = "JobId";
 /// # Errors
 /// `invalid_argument` for an unknown toolset.
 pub fn list(config: &Config) -> Result<Vec<Tool>> {
-    let toolsets = catalog::toolsets(&config.toolsets)?;
-    let key = if config.no_key_argument { &[] } else { API_KEY };
-    let is_listed = |found: Found| !(config.read_only && found.spends_or_writes());
-    let jobs = ALL.iter().filter(|tool| is_listed(Found::Job(tool))).map(|tool| job_tool(tool, config.read_only, key));
+    list_for(config, &ConnectionSettings::default(), !config.no_key_argument)
+}
+
+/// The same, for a connection that asked for less, with `api_key` where callers may pass a key.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_for(config: &Config, asked: &ConnectionSettings, takes_key: bool) -> Result<Vec<Tool>> {
+    let toolsets = asked.of_offered(catalog::toolsets(&config.toolsets)?);
+    let key = if takes_key { API_KEY } else { &[] };
+    let is_read_only = config.read_only || asked.is_read_only();
+    let is_listed = |found: Found| !(is_read_only && found.spends_or_writes());
+    let jobs = ALL.iter().filter(|tool| is_listed(Found::Job(tool))).map(|tool| job_tool(tool, is_read_only, key));
     let operations = catalog::all()
         .filter(|operation| toolsets.contains(&operation.toolset) && is_listed(Found::Operation(operation)))
         .map(|operation| operation_tool(operation, key));
     Ok(jobs.chain(operations).collect())
+}
+
+/// Makes the tools about files those of callers over HTTP, whose files are elsewhere: uploads need no path, and where
+/// callers have no files here, results are links.
+pub fn for_remote_callers(tools: &mut [Tool], has_files: bool) {
+    for tool in tools {
+        let Some(remote) = tools::remote_form(&tool.name) else { continue };
+        let mut schema = JsonObject::clone(&tool.input_schema);
+        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| !name.as_str().is_some_and(|name| remote.paths.contains(&name)));
+        }
+        if !has_files && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|name, _| !remote.paths.contains(&name.as_str()));
+        }
+        tool.input_schema = Arc::new(schema);
+        if !(has_files && remote.is_for_callers_without_files) {
+            tool.description = Some(Cow::Borrowed(remote.description));
+        }
+    }
 }
 
 /// Lets clients of 2026-07-28 say in a header which job a call is about, so that a balancer can send calls about one job

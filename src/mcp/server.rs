@@ -1,6 +1,6 @@
 //! The protocol's server: each method of the SDK's trait, answered from a [`ServerContext`].
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
@@ -15,6 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
+use super::connection::ConnectionSettings;
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
 use super::{
@@ -32,8 +33,6 @@ pub struct Server {
     context: ServerContext,
     /// What this connection's client subscribed to, in the revisions with sessions.
     session: Arc<subscriptions::Session>,
-    /// What the handshake says; made once for all connections.
-    info: Arc<OnceLock<ServerConfig>>,
 }
 
 impl Server {
@@ -44,7 +43,7 @@ impl Server {
 
     /// A server over `app`, whose callers may use what `access` says.
     pub fn with(app: Arc<App>, access: Access) -> Server {
-        Server { context: ServerContext::new(app, access), session: Arc::default(), info: Arc::default() }
+        Server { context: ServerContext::new(app, access), session: Arc::default() }
     }
 
     /// The same server for another connection.
@@ -58,6 +57,12 @@ impl Server {
     #[must_use]
     pub fn until(self, gone: CancellationToken) -> Server {
         Server { context: self.context.until(gone), ..self }
+    }
+
+    /// The same server for a connection that asked for `settings`.
+    #[must_use]
+    pub fn narrowed(self, settings: ConnectionSettings) -> Server {
+        Server { context: self.context.narrowed(settings), ..self }
     }
 
     /// What the server's parts share.
@@ -81,8 +86,11 @@ impl Server {
         let implementation = Implementation::new("pdfco", env!("CARGO_PKG_VERSION"))
             .with_title("PDF.co document jobs")
             .with_icons(vec![icon]);
-        let instructions =
-            instructions::text(&self.context.app().config, true, self.context.listed_tools().unwrap_or(&[]));
+        let instructions = instructions::text(
+            &self.context.app().config,
+            self.context.access().has_files(),
+            self.context.listed_tools().unwrap_or(&[]),
+        );
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(instructions)
     }
 }
@@ -90,7 +98,7 @@ impl Server {
 /// The SDK keeps one future for all methods, as large as the largest of them: each large one is boxed.
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        self.info.get_or_init(|| self.describe()).clone()
+        self.context.info(|| self.describe())
     }
 
     async fn list_tools(
@@ -102,9 +110,12 @@ impl ServerHandler for Server {
         if context.meta.protocol_version().is_some() && context.extensions.get::<http::request::Parts>().is_some() {
             tools.iter_mut().for_each(name_job_in_header);
         }
-        Ok(ListToolsResult::with_all_items(tools)
-            .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(if app::is_shown(&context) { CacheScope::Private } else { CacheScope::Public }))
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(
+            match app::is_shown(&context) || self.context.settings().is_narrowed() {
+                true => CacheScope::Private,
+                false => CacheScope::Public,
+            },
+        ))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

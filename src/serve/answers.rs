@@ -1,8 +1,11 @@
 //! Answers on their way out: in the protocol's words, in the form that the client takes, one or many.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
@@ -44,6 +47,15 @@ pub async fn in_protocol_words(response: Response, id: Value) -> Response {
         }
     }
     refusal
+}
+
+/// The answer, of which nothing more is sent once it is `end`.
+pub fn until(response: Response, end: Option<Instant>) -> Response {
+    let Some(end) = end else { return response };
+    response.map(|body| {
+        let over = tokio::time::sleep_until(end.into());
+        Body::from_stream(body.into_data_stream().take_until(over))
+    })
 }
 
 /// The answer of a stream as one object, for a client that takes no stream. What else the stream said is left out.

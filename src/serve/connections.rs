@@ -23,6 +23,8 @@ use super::peers::{Admitted, Answering, Connection, Peers};
 
 /// Where messages of the protocol arrive.
 pub const PROTOCOL_PATH: &str = "/mcp";
+/// Paths of the protocol, that of people who sign in included.
+const PROTOCOL_PATHS: [&str; 2] = [PROTOCOL_PATH, super::oauth::resource::PATH];
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
@@ -117,7 +119,7 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     // One request at a time: a client that sends hundreds at once lets those of others come in between.
     tokio::task::yield_now().await;
-    let is_stream = request.method() == Method::GET && request.uri().path() == PROTOCOL_PATH;
+    let is_stream = request.method() == Method::GET && PROTOCOL_PATHS.contains(&request.uri().path());
     let answering = (!is_stream).then(|| connection.answering());
     request.extensions_mut().insert(connection);
     let response = router.oneshot(request.map(Body::new)).await?;

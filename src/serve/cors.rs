@@ -15,7 +15,7 @@ use super::refusal::refused;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
 /// Headers that clients of the protocol send.
 const SENT: HeaderValue = HeaderValue::from_static(
-    "accept, authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-param-jobid, mcp-protocol-version, mcp-session-id, traceparent, x-api-key",
+    "accept, authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-param-jobid, mcp-protocol-version, mcp-session-id, traceparent, x-api-key, x-mcp-readonly, x-mcp-toolsets",
 );
 /// Headers that clients of the protocol read.
 const READ: HeaderValue =

@@ -8,11 +8,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::Mutex;
 
 use crate::app::App;
 
+/// Buckets of the conventional durations, in seconds, as the conventions have them.
+const BUCKETS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// How long an answer about the ledger is good for.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
@@ -67,5 +69,9 @@ async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Respons
 /// The process's recorder: installed once, and shared by servers that are started later.
 fn recorder() -> Option<PrometheusHandle> {
     static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
-    RECORDER.get_or_init(|| metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().ok()).clone()
+    let install = || {
+        let conventional = Matcher::Prefix("mcp_server_".to_owned());
+        PrometheusBuilder::new().set_buckets_for_metric(conventional, BUCKETS).ok()?.install_recorder().ok()
+    };
+    RECORDER.get_or_init(install).clone()
 }

@@ -6,6 +6,7 @@
 //! | path | who may ask |
 //! |---|---|
 //! | `/mcp` | holders of the token; Host and Origin are checked against DNS rebinding |
+//! | `/mcp-oauth`, where people sign in | people with a token of the issuer (`oauth/`); its metadata are public |
 //! | `/metrics` | holders of the token |
 //! | `/healthz`, `/readyz` | everyone: yes or no |
 //! | `/` and what belongs to it (`page.rs`) | a person with a session, or who gives token and key to a form |
@@ -32,11 +33,14 @@ use tokio_util::sync::CancellationToken;
 use super::bodies::{self, Bodies};
 use super::connections::{self, PROTOCOL_PATH};
 use super::hosts::Hosts;
+use super::oauth::admit::{self, SignIn};
+use super::oauth::issuer::Pace;
+use super::oauth::resource::{PATH as SIGNED_IN_PATH, Resource};
 use super::peers::{Connection, Limits, Peers};
 use super::refusal::refused;
 use super::rpc::{self, Messages};
 use super::sessions::Sessions;
-use super::tenants::InFlight;
+use super::tenants::{InFlight, Scope};
 use super::tokens::{Tokens, Verdict};
 use super::{callbacks, cors, health, page};
 use crate::app::App;
@@ -67,6 +71,8 @@ pub struct Options {
     pub shared_key: bool,
     /// Folder above those of holders of the token, and the bytes that each may keep; none use files without it.
     pub files: Option<(PathBuf, u64)>,
+    /// Who signs in, where people do.
+    pub sign_in: Option<admit::Options>,
     /// How long a connection may be idle.
     pub keep_alive: Duration,
     /// Sessions of the page.
@@ -82,6 +88,12 @@ impl Options {
             origins: config.http_origins.clone(),
             shared_key: config.http_shared_key,
             files: config.http_files.clone().map(|root| (root, config.http_files_bytes)),
+            sign_in: config.oauth_issuer.clone().map(|issuer| admit::Options {
+                issuer,
+                resource: config.oauth_resource.clone().or_else(|| below_callbacks(config)),
+                audience: config.oauth_audience.clone(),
+                pace: Pace::USUAL,
+            }),
             keep_alive: config.http_keep_alive,
             ..Options::at(address)
         }
@@ -96,6 +108,7 @@ impl Options {
             origins: Vec::new(),
             shared_key: false,
             files: None,
+            sign_in: None,
             keep_alive: KEEP_ALIVE_DEFAULT,
             page: page::Limits::default(),
         }
@@ -107,7 +120,7 @@ impl Options {
     /// `invalid_argument` when others can reach the address and there is no token, for a token that could be guessed, and
     /// for a host or an origin that is none.
     pub fn check(&self) -> Result<()> {
-        if !self.address.ip().is_loopback() && self.token.is_none() {
+        if !self.address.ip().is_loopback() && self.token.is_none() && self.sign_in.is_none() {
             return Err(Error::invalid(
                 format!("{} can be reached from other machines, and no token guards it.", self.address),
                 "Set PDFCO_HTTP_TOKEN to a long random word (`openssl rand -hex 32`), or listen on 127.0.0.1.",
@@ -115,6 +128,18 @@ impl Options {
         }
         Tokens::new(self.token.clone())?;
         Hosts::read(&self.hosts, &self.origins)?;
+        if let Some(sign_in) = &self.sign_in {
+            match &sign_in.resource {
+                Some(address) => drop(Resource::new(address, &sign_in.issuer)?),
+                None if self.address.ip().is_unspecified() => {
+                    return Err(Error::invalid(
+                        "People sign in for an address, and the server does not know its own.",
+                        "Set PDFCO_OAUTH_RESOURCE to the address of /mcp-oauth as people reach it.",
+                    ));
+                }
+                None => {}
+            }
+        }
         Ok(())
     }
 
@@ -127,7 +152,21 @@ impl Options {
             Some((root, bytes)) => FileAccess::PerTenant { root: root.clone(), bytes: *bytes },
             None => FileAccess::Nothing,
         };
-        Access { server_key: self.shared_key, files }
+        Access { server_key: self.shared_key, signed_in: false, files }
+    }
+
+    /// What people who signed in may use: their key comes by that.
+    fn signed_in_access(&self) -> Access {
+        let files = match &self.files {
+            Some((root, bytes)) => FileAccess::PerTenant { root: root.clone(), bytes: *bytes },
+            None => FileAccess::Nothing,
+        };
+        Access { server_key: false, signed_in: true, files }
+    }
+
+    /// Whether `/mcp`, the page and the metrics are served: not where people sign in and no token guards the rest.
+    fn serves_unsigned(&self) -> bool {
+        self.sign_in.is_none() || self.token.is_some()
     }
 }
 
@@ -135,6 +174,10 @@ impl Options {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The address for people who sign in, where they do.
+    pub signed_in_at: Option<String>,
+    /// Whether `/mcp` is served.
+    pub serves_unsigned: bool,
     peers: Arc<Peers>,
     accepting: CancellationToken,
     waits: CancellationToken,
@@ -172,7 +215,19 @@ pub async fn start(app: Arc<App>, options: Options) -> Result<Running> {
     app.config.key_is_known().await;
     let waits = CancellationToken::new();
     let server = Server::with(Arc::clone(&app), options.access()).until(waits.clone());
-    listen(app, options, waits, move || server.another()).await
+    let signed_in = Server::with(Arc::clone(&app), options.signed_in_access()).until(waits.clone());
+    listen(app, options, waits, for_connections(server), for_connections(signed_in)).await
+}
+
+/// Servers for connections, each with what its connection asked for.
+fn for_connections(server: Server) -> impl Fn() -> Server + Send + Sync + 'static {
+    move || server.another().narrowed(Scope::current().settings)
+}
+
+/// The address of `/mcp-oauth` below the public address of the server.
+fn below_callbacks(config: &Config) -> Option<String> {
+    let public = config.callback_url.as_ref()?;
+    Some(format!("{}{SIGNED_IN_PATH}", public.as_str().trim_end_matches('/')))
 }
 
 /// Starts the server with another handler of messages; `handler` makes one for each session or stateless request.
@@ -184,7 +239,9 @@ pub async fn start_with<S: ServerHandler>(
     options: Options,
     handler: impl Fn() -> S + Send + Sync + 'static,
 ) -> Result<Running> {
-    listen(app, options, CancellationToken::new(), handler).await
+    let waits = CancellationToken::new();
+    let signed_in = Server::with(Arc::clone(&app), options.signed_in_access()).until(waits.clone());
+    listen(app, options, waits, handler, for_connections(signed_in)).await
 }
 
 async fn listen<S: ServerHandler>(
@@ -192,6 +249,7 @@ async fn listen<S: ServerHandler>(
     options: Options,
     waits: CancellationToken,
     handler: impl Fn() -> S + Send + Sync + 'static,
+    signed_in: impl Fn() -> Server + Send + Sync + 'static,
 ) -> Result<Running> {
     options.check()?;
     let listener = TcpListener::bind(options.address).await.map_err(|error| {
@@ -210,9 +268,23 @@ async fn listen<S: ServerHandler>(
     let (accepting, streams) = (CancellationToken::new(), CancellationToken::new());
     let limits = Limits::of_this_process();
     let peers = Peers::new(limits);
+    let tokens = Arc::new(Tokens::new(options.token.clone())?);
+    let sign_in = match &options.sign_in {
+        Some(sign_in) => {
+            let own = || format!("http://{address}{SIGNED_IN_PATH}");
+            let resource = Resource::new(&sign_in.resource.clone().unwrap_or_else(own), &sign_in.issuer)?;
+            Some(Arc::new(SignIn::new(Arc::clone(&app), sign_in, resource, Arc::clone(&tokens))?))
+        }
+        None => None,
+    };
+    // The name under which people sign in is one of the server's.
+    let names: Vec<String> =
+        options.hosts.iter().cloned().chain(sign_in.iter().map(|it| it.resource().host())).collect();
     let parts = Parts {
-        tokens: Arc::new(Tokens::new(options.token.clone())?),
-        hosts: Arc::new(Hosts::read(&options.hosts, &options.origins)?),
+        tokens,
+        hosts: Arc::new(Hosts::read(&names, &options.origins)?),
+        serves_unsigned: options.serves_unsigned(),
+        sign_in,
         bodies: Arc::new(Bodies::new(accepting.clone())),
         in_flight: InFlight::new(limits.total * 3 / 4),
         streams: streams.clone(),
@@ -220,9 +292,20 @@ async fn listen<S: ServerHandler>(
         may_use_server_key: options.access().server_key,
         app,
     };
-    let router = parts.router(handler);
+    let signed_in_at = parts.sign_in.as_ref().map(|sign_in| sign_in.resource().address.clone());
+    let serves_unsigned = parts.serves_unsigned;
+    let router = parts.router(handler, signed_in);
     let serving = connections::serve(listener, router, Arc::clone(&peers), options.keep_alive, accepting.clone());
-    Ok(Running { address, peers, accepting, waits, streams, task: tokio::spawn(serving) })
+    Ok(Running {
+        address,
+        signed_in_at,
+        serves_unsigned,
+        peers,
+        accepting,
+        waits,
+        streams,
+        task: tokio::spawn(serving),
+    })
 }
 
 /// What the routes share.
@@ -235,17 +318,64 @@ struct Parts {
     streams: CancellationToken,
     page: page::Limits,
     may_use_server_key: bool,
+    sign_in: Option<Arc<SignIn>>,
+    serves_unsigned: bool,
 }
 
 impl Parts {
-    fn router<S: ServerHandler>(self, handler: impl Fn() -> S + Send + Sync + 'static) -> Router {
+    fn router<S: ServerHandler>(
+        self,
+        handler: impl Fn() -> S + Send + Sync + 'static,
+        signed_in: impl Fn() -> Server + Send + Sync + 'static,
+    ) -> Router {
+        let mut guarded = Router::new();
+        if self.serves_unsigned {
+            guarded = self
+                .protocol(PROTOCOL_PATH, handler, self.may_use_server_key)
+                .merge(health::metrics())
+                .route_layer(middleware::from_fn_with_state(Arc::clone(&self.tokens), require_token));
+        }
+        if let Some(sign_in) = &self.sign_in {
+            let protocol = self.protocol(SIGNED_IN_PATH, signed_in, false);
+            guarded =
+                guarded.merge(protocol.route_layer(middleware::from_fn_with_state(Arc::clone(sign_in), admit::admit)));
+        }
+        let mut router = guarded
+            .route_layer(middleware::from_fn_with_state(Arc::clone(&self.hosts), cors::admit))
+            .merge(health::routes(Arc::clone(&self.app)));
+        if let Some(sign_in) = &self.sign_in {
+            router = router.merge(sign_in.resource().routes());
+        }
+        if let Some(public) = &self.app.config.callback_url {
+            router = router.merge(callbacks::routes(Arc::clone(&self.app), Arc::clone(&self.bodies), public));
+        }
+        if self.serves_unsigned {
+            router = router.merge(page::routes(page::Parts {
+                app: self.app,
+                tokens: self.tokens,
+                hosts: self.hosts,
+                bodies: self.bodies,
+                limits: self.page,
+                may_use_server_key: self.may_use_server_key,
+            }));
+        }
+        router.layer(middleware::from_fn(one_host_only))
+    }
+
+    /// The protocol at `path`, with sessions of its own.
+    fn protocol<S: ServerHandler>(
+        &self,
+        path: &str,
+        handler: impl Fn() -> S + Send + Sync + 'static,
+        may_use_server_key: bool,
+    ) -> Router {
         let sessions = Sessions::new();
         let mut config = StreamableHttpServerConfig::default()
             // Hosts and origins are checked for every route by the same list (`cors.rs`).
             .disable_allowed_hosts()
             .disable_allowed_origins()
             .with_max_request_body_bytes(bodies::MESSAGE.bytes)
-            .with_cancellation_token(self.streams);
+            .with_cancellation_token(self.streams.clone());
         // The first event of a stream comes from `sessions.rs`.
         config.sse_retry = None;
         let protocol = StreamableHttpService::new(move || Ok(handler()), Arc::clone(&sessions), config);
@@ -253,28 +383,10 @@ impl Parts {
             app: Arc::clone(&self.app),
             sessions,
             bodies: Arc::clone(&self.bodies),
-            in_flight: self.in_flight,
-            may_use_server_key: self.may_use_server_key,
+            in_flight: Arc::clone(&self.in_flight),
+            may_use_server_key,
         });
-        let guarded = Router::new()
-            .nest_service(PROTOCOL_PATH, protocol)
-            .route_layer(middleware::from_fn_with_state(messages, rpc::handle))
-            .merge(health::metrics())
-            .route_layer(middleware::from_fn_with_state(Arc::clone(&self.tokens), require_token))
-            .route_layer(middleware::from_fn_with_state(Arc::clone(&self.hosts), cors::admit));
-        let page = page::routes(page::Parts {
-            app: Arc::clone(&self.app),
-            tokens: self.tokens,
-            hosts: self.hosts,
-            bodies: Arc::clone(&self.bodies),
-            limits: self.page,
-            may_use_server_key: self.may_use_server_key,
-        });
-        let mut router = Router::new().merge(page).merge(health::routes(Arc::clone(&self.app))).merge(guarded);
-        if let Some(public) = &self.app.config.callback_url {
-            router = router.merge(callbacks::routes(Arc::clone(&self.app), self.bodies, public));
-        }
-        router.layer(middleware::from_fn(one_host_only))
+        Router::new().nest_service(path, protocol).route_layer(middleware::from_fn_with_state(messages, rpc::handle))
     }
 }
 

@@ -6,10 +6,12 @@
 //! | `http` | the server over HTTP: its routes, and how it stops |
 //! | `connections`, `peers` | which connections are open, and which gives way |
 //! | `tokens`, `hosts`, `cors` | who is let in |
+//! | `oauth` | people who sign in |
 //! | `bodies`, `envelope` | what is measured before it is parsed |
 //! | `rpc`, `negotiation`, `answers` | messages over HTTP and the form of their answers |
 //! | `sessions`, `streams`, `tenants` | whose session it is, and what a client that was away missed |
 //! | `callbacks`, `health`, `page` | the other routes |
+//! | `operations` | what operators count |
 //! | `handshake`, `task_compat` | what the SDK cannot read |
 //!
 //! What a message means is decided in `mcp/`.
@@ -26,6 +28,8 @@ mod hosts;
 pub mod http;
 mod lines;
 mod negotiation;
+pub mod oauth;
+mod operations;
 mod outbox;
 pub mod page;
 mod peers;

@@ -2,6 +2,7 @@
 //! answered in the protocol's own words and in the form that the client takes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -24,8 +25,10 @@ use super::peers::Connection;
 use super::refusal::refused;
 use super::sessions::Sessions;
 use super::tenants::{InFlight, Requester, Scope};
-use super::{handshake, task_compat};
+use super::{handshake, oauth, operations, task_compat};
 use crate::app::App;
+use crate::mcp::connection::ConnectionSettings;
+use crate::mcp::principal::Principal;
 
 /// Where a client of 2026-07-28 repeats which job a call is about (`mcp/operation_tools.rs`).
 const JOB_HEADER: &str = "mcp-param-jobid";
@@ -54,19 +57,26 @@ pub struct Messages {
 
 /// Handles a request to the protocol's path around the SDK's service.
 pub async fn handle(State(messages): State<Arc<Messages>>, request: Request, next: Next) -> Response {
-    let requester = Requester::of(request.headers(), &messages.app.config, messages.may_use_server_key);
+    let (headers, extensions) = (request.headers(), request.extensions());
+    let requester = Requester::of_request(headers, extensions, &messages.app.config, messages.may_use_server_key);
+    let expires = extensions.get::<Arc<Principal>>().map(|person| person.expires);
     if let Some(refusal) = messages.check_session(request.headers(), &requester) {
         return refusal;
     }
+    let settings = match messages.settings(&request) {
+        Ok(settings) => settings,
+        Err(what) => return refused(StatusCode::BAD_REQUEST, -32602, &what, Value::Null),
+    };
     let Some(permit) = messages.in_flight.enter(&requester) else {
         let what = "Too many requests of this key are being answered.";
         let refusal = refused(StatusCode::TOO_MANY_REQUESTS, -32000, what, Value::Null);
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
     };
-    let scope = Scope { requester, permit: Some(Arc::clone(&permit)) };
+    messages.extend_session(request.headers(), expires);
+    let scope = Scope { requester, settings, expires, permit: Some(Arc::clone(&permit)) };
     let response = match *request.method() {
         Method::POST => scope.run(messages.post(request, next)).await,
-        Method::GET => messages.get(request, next).await,
+        Method::GET => answers::until(messages.get(request, next).await, expires),
         _ => messages.other(request, next).await,
     };
     // The permit lasts as long as the answer.
@@ -86,6 +96,29 @@ impl Messages {
         // The newest revision has no sessions, and ignores what names one.
         (!is_own && revision(headers) != Some(ProtocolVersion::V_2026_07_28.as_str()))
             .then(|| refused(StatusCode::NOT_FOUND, -32001, "There is no such session.", Value::Null))
+    }
+
+    /// A session lasts as long as the newest token that was shown for it.
+    fn extend_session(&self, headers: &HeaderMap, expires: Option<Instant>) {
+        let session = headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok());
+        if let (Some(session), Some(expires)) = (session, expires) {
+            self.sessions.extend(session, expires);
+        }
+    }
+
+    /// What the request asks for. A session keeps what it began with: a request of it that asks for something else would
+    /// be answered otherwise than it asks.
+    fn settings(&self, request: &Request) -> Result<ConnectionSettings, String> {
+        let asked = ConnectionSettings::read(request.uri(), request.headers())?;
+        let session = request.headers().get(SESSION_HEADER).and_then(|id| id.to_str().ok());
+        match session.and_then(|id| self.sessions.settings(id)) {
+            Some(settings) if asked.is_narrowed() && asked != settings => {
+                Err("toolsets and read_only of a session are those of its initialize; start a new session for others."
+                    .to_owned())
+            }
+            Some(settings) => Ok(settings),
+            None => Ok(asked),
+        }
     }
 
     async fn get(&self, mut request: Request, next: Next) -> Response {
@@ -150,10 +183,17 @@ impl Messages {
             Ok(envelope) => envelope,
             Err(unreadable) => return unreadable_answer(unreadable),
         };
-        let id = json!(envelope.id());
+        let (id, started) = (json!(envelope.id()), Instant::now());
         if let Some(refusal) = check_job_header(&head.headers, &envelope, &id) {
             return refusal;
         }
+        if let Some(insufficient) = oauth::scopes::insufficient(&head.extensions, &envelope) {
+            let refusal = refused(StatusCode::FORBIDDEN, -32600, &insufficient.what, id);
+            return ([(header::WWW_AUTHENTICATE, insufficient.challenge)], refusal).into_response();
+        }
+        let expires = head.extensions.get::<Arc<Principal>>().map(|person| person.expires);
+        // A subscription lasts no longer than the sign-in; a call that was let in is answered.
+        let expires = expires.filter(|_| envelope.method() == Some("subscriptions/listen"));
         let is_handshake = envelope.method() == Some("initialize");
         if is_handshake {
             let params: Option<Value> = envelope.params_as();
@@ -173,8 +213,9 @@ impl Messages {
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let response = next.run(Request::from_parts(head, Body::from(body))).await;
+        operations::count(envelope.method(), agreed.as_deref(), response.status(), started);
         let response = if is_handshake { answers::with_capabilities(response).await } else { response };
-        let response = answers::in_protocol_words(response, id).await;
+        let response = answers::until(answers::in_protocol_words(response, id).await, expires);
         match form {
             Form::Json => answers::as_one_object(response).await,
             Form::Stream => response,

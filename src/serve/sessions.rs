@@ -4,7 +4,7 @@
 //! and the one that was idle longest gives way to a new one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 use super::streams::{Kept, Streams};
 use super::tenants::{Requester, Scope};
+use crate::mcp::connection::ConnectionSettings;
+use crate::mcp::observed;
 
 /// A session without a message for this long is over: longer than the longest call.
 const IDLE: Duration = Duration::from_secs(1_800);
@@ -40,10 +42,15 @@ pub struct Sessions {
     local: LocalSessionManager,
     open: Mutex<HashMap<SessionId, Session>>,
     kept: Arc<Kept>,
+    this: Weak<Sessions>,
 }
 
 struct Session {
     owner: Requester,
+    settings: ConnectionSettings,
+    /// When the sign-in of its owner ends, where people sign in.
+    expires: Option<Instant>,
+    began: Instant,
     used: Instant,
     revision: Option<ProtocolVersion>,
     streams: Arc<Streams>,
@@ -56,7 +63,7 @@ impl Sessions {
         local.session_config.keep_alive = Some(IDLE);
         // The first event of a stream is sent here, to the revisions that know it.
         local.session_config.sse_retry = None;
-        Arc::new(Sessions { local, open: Mutex::default(), kept: Arc::default() })
+        Arc::new_cyclic(|this| Sessions { local, open: Mutex::default(), kept: Arc::default(), this: this.clone() })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -66,6 +73,18 @@ impl Sessions {
     /// Whether `id` is a session of `requester`.
     pub fn is_of(&self, id: &str, requester: &Requester) -> bool {
         self.open().get(id).is_some_and(|session| session.owner == *requester)
+    }
+
+    /// Lets a session last until `expires`, if it does not anyway.
+    pub fn extend(&self, id: &str, expires: std::time::Instant) {
+        if let Some(known) = self.open().get_mut(id).and_then(|session| session.expires.as_mut()) {
+            *known = (*known).max(Instant::from_std(expires));
+        }
+    }
+
+    /// What the connection of a session asked for when it began.
+    pub fn settings(&self, id: &str) -> Option<ConnectionSettings> {
+        Some(self.open().get(id)?.settings.clone())
     }
 
     /// The revision that a session agreed on.
@@ -122,6 +141,22 @@ impl Sessions {
     }
 }
 
+/// Ends a session once the sign-in of its owner has ended: `expires`, or later where a newer token was shown for it.
+async fn end_when_expired(sessions: Weak<Sessions>, id: SessionId, expires: Instant) {
+    let mut until = expires;
+    loop {
+        tokio::time::sleep_until(until).await;
+        let Some(sessions) = sessions.upgrade() else { return };
+        let Some(newest) = sessions.open().get(&id).and_then(|session| session.expires) else { return };
+        if newest <= Instant::now() {
+            tracing::info!("a session ends with its sign-in");
+            let _ = sessions.close_session(&id).await;
+            return;
+        }
+        until = newest;
+    }
+}
+
 fn longest_idle(open: &HashMap<SessionId, Session>, may: impl Fn(&Session) -> bool) -> Option<SessionId> {
     let idle = open.iter().filter(|(_, session)| may(session) && !session.streams.is_busy());
     idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id))
@@ -144,10 +179,17 @@ impl SessionManager for Sessions {
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
-        let owner = Scope::current().requester;
+        let Scope { requester: owner, settings, expires, .. } = Scope::current();
+        let expires = expires.map(Instant::from_std);
         let (id, transport) = self.local.create_session().await?;
         let streams = Arc::new(Streams::new(Arc::clone(&self.kept)));
-        self.open().insert(Arc::clone(&id), Session { owner, used: Instant::now(), revision: None, streams });
+        self.open().insert(
+            Arc::clone(&id),
+            Session { owner, settings, expires, began: Instant::now(), used: Instant::now(), revision: None, streams },
+        );
+        if let Some(expires) = expires {
+            tokio::spawn(end_when_expired(self.this.clone(), Arc::clone(&id), expires));
+        }
         Ok((id, transport))
     }
 
@@ -171,7 +213,9 @@ impl SessionManager for Sessions {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
-        self.open().remove(id);
+        if let Some(ended) = self.open().remove(id) {
+            observed::session(ended.revision.as_ref().map(ProtocolVersion::as_str), ended.began.elapsed());
+        }
         self.local.close_session(id).await
     }
 

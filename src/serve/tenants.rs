@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use axum::http::Extensions;
 use axum::http::HeaderMap;
 
 use crate::config::Config;
+use crate::mcp::connection::ConnectionSettings;
+use crate::mcp::principal::Principal;
 use crate::secret::ApiKey;
 use crate::tenant::Tenant;
 
@@ -22,6 +26,19 @@ pub struct Requester {
 }
 
 impl Requester {
+    /// The person who signed in, where people do; else as [`Requester::of`].
+    pub fn of_request(
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        config: &Config,
+        may_use_server_key: bool,
+    ) -> Requester {
+        match extensions.get::<Arc<Principal>>() {
+            Some(person) => Requester { tenant: Some(person.tenant.clone()), is_server: false },
+            None => Requester::of(headers, config, may_use_server_key),
+        }
+    }
+
     /// The tenant of the key in the headers, else of the server's key where callers without one may use it.
     pub fn of(headers: &HeaderMap, config: &Config, may_use_server_key: bool) -> Requester {
         let own = config.key().ok().map(|key| Tenant::of_account(key.fingerprint()));
@@ -89,6 +106,10 @@ impl Drop for Permit {
 pub struct Scope {
     /// Whose it is.
     pub requester: Requester,
+    /// What its connection asked for.
+    pub settings: ConnectionSettings,
+    /// When the sign-in of its sender ends, where people sign in.
+    pub expires: Option<Instant>,
     /// Held as long as the request runs, also after its client has left.
     pub permit: Option<Arc<Permit>>,
 }

@@ -98,7 +98,7 @@ impl Tokens {
         if bool::from(given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())) {
             return Verdict::Granted;
         }
-        self.count(peer, now)
+        self.count_wrong(peer, now)
     }
 
     /// Holds a wrong answer back, unless many are held back already.
@@ -115,7 +115,8 @@ impl Tokens {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count(&self, peer: IpAddr, now: Instant) -> Verdict {
+    /// Counts a wrong token of any kind that came from `peer`.
+    pub fn count_wrong(&self, peer: IpAddr, now: Instant) -> Verdict {
         let mut all = self.guesses();
         let address = network(peer);
         if !all.contains_key(&address) && all.len() >= ADDRESSES_MAX {

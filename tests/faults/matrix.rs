@@ -128,6 +128,7 @@ impl Cell {
         let timeouts = if stalls { TIMEOUTS } else { Timeouts::default() };
         let app = App::with_timeouts(config(service.url(), "sim_canary-key", &more), timeouts).unwrap();
         let caller = Caller {
+            is_remote: false,
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
             policy: pdfco::app::Policy::person(),

@@ -938,3 +938,184 @@ async fn an_idle_connection_is_kept_as_long_as_the_setting_says() {
         door.running.stop().await;
     }
 }
+
+/// The names of the tools that a connection is shown, over both revisions, at `path` and with `headers`.
+async fn listed(door: &Door, path: &str, headers: &[(&str, &str)]) -> Vec<Vec<String>> {
+    let names = |message: &Value| -> Vec<String> {
+        let tools = message["result"]["tools"].as_array().unwrap_or_else(|| panic!("{message}"));
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let post = |message: &Value| {
+        let request = door.client.post(door.url(path)).header("accept", "application/json, text/event-stream");
+        headers.iter().fold(request.header("x-api-key", "sim_a").json(message), |request, (name, value)| {
+            request.header(*name, *value)
+        })
+    };
+    let modern = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": stateless()}});
+    let modern = post(&modern).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/list");
+    let modern = message_in(&modern.send().await.unwrap().text().await.unwrap());
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}});
+    let opened = post(&hello).send().await.unwrap();
+    let session = opened.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let hello = message_in(&opened.text().await.unwrap());
+    let instructions = hello["result"]["instructions"].as_str().unwrap().to_owned();
+    // Only the address and the headers of `initialize` say it: the session keeps it.
+    let old = door.post(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    let old = old.header("x-api-key", "sim_a").header("mcp-session-id", session).send().await.unwrap();
+    let old = message_in(&old.text().await.unwrap());
+    let shown = names(&old);
+    assert_eq!(instructions.contains("submit_job"), shown.contains(&"submit_job".to_owned()), "{instructions}");
+    vec![names(&modern), shown]
+}
+
+#[tokio::test]
+async fn a_connection_narrows_what_the_server_offers() {
+    let door = Door::open(Life::Checks(0), None, &[("PDFCO_TOOLSETS", "extract,search")]).await;
+    let all = listed(&door, "/mcp", &[]).await;
+    let count = |lists: &[Vec<String>], name: &str| lists.iter().filter(|list| list.contains(&name.to_owned())).count();
+    assert_eq!(
+        (count(&all, "submit_job"), count(&all, "find_text"), count(&all, "ai_invoice_parser")),
+        (2, 2, 2),
+        "{all:?}"
+    );
+    for (path, headers) in [("/mcp?toolsets=search", &[][..]), ("/mcp", &[("x-mcp-toolsets", "search,forms")])] {
+        let some = listed(&door, path, headers).await;
+        let counted = ["submit_job", "find_text", "ai_invoice_parser", "fill_forms"].map(|name| count(&some, name));
+        assert_eq!(counted, [2, 2, 0, 0], "{path}: {some:?}");
+    }
+    for (path, headers) in [("/mcp?read_only=true", &[][..]), ("/mcp", &[("x-mcp-readonly", "true")])] {
+        let some = listed(&door, path, headers).await;
+        let counted = ["submit_job", "download_result", "list_jobs", "read_result"].map(|name| count(&some, name));
+        assert_eq!(counted, [0, 0, 2, 2], "{path}: {some:?}");
+    }
+    // What is hidden is refused as well, before anything is sent, and only for that connection.
+    let submit = json!({"operation": "html_to_pdf", "options": {"html": "a"}, "wait": 0});
+    let refused = door.request("sim_a", "submit_job", submit.clone()).header("x-mcp-readonly", "true").send();
+    let refused = message_in(&refused.await.unwrap().text().await.unwrap());
+    assert!(refused.to_string().contains("This connection is read-only"), "{refused}");
+    assert!(door.simulator.requests().is_empty(), "{:?}", door.simulator.requests());
+    assert_eq!(door.call("sim_a", "submit_job", submit).await["status"], "queued");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn unknown_settings_of_a_connection_are_refused() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    for (path, headers, named) in [
+        ("/mcp?toolsets=extrakt", &[][..], "extrakt"),
+        ("/mcp?read_only=maybe", &[], "maybe"),
+        ("/mcp?readonly=true", &[], "Did you mean `read_only`"),
+        ("/mcp", &[("x-mcp-readonly", "perhaps")], "X-MCP-Readonly"),
+        ("/mcp", &[("x-mcp-toolsets", "")], "X-MCP-Toolsets"),
+    ] {
+        for revision in ["2025-06-18", "2026-07-28"] {
+            let request = door.client.post(door.url(path)).header("accept", "application/json, text/event-stream");
+            let request = request.header("mcp-protocol-version", revision).json(&ping());
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let (status, refused) = answered(request).await;
+            assert_eq!(status, 400, "{path}: {refused}");
+            assert!(refused["error"]["message"].as_str().unwrap().contains(named), "{refused}");
+        }
+    }
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    let other =
+        session.post(&json!({"jsonrpc": "2.0", "id": 5, "method": "tools/list"})).header("x-mcp-readonly", "true");
+    let (status, refused) = answered(other).await;
+    assert_eq!(status, 400, "{refused}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_remote_callers_travel_past_the_server() {
+    let door = Door::open(Life::Checks(0), Some(TOKEN), &[]).await;
+    let call = async |tool: &str, arguments: Value| -> Value {
+        let text =
+            door.request("sim_a", tool, arguments).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
+        message_in(&text)["result"]["structuredContent"].clone()
+    };
+    let modern = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": stateless()}});
+    let listed = door.post(&modern).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/list");
+    let listed = listed.bearer_auth(TOKEN).header("x-api-key", "sim_a").send().await.unwrap().text().await.unwrap();
+    let listed = message_in(&listed);
+    let tool = |name: &str| {
+        let tools = listed["result"]["tools"].as_array().unwrap();
+        tools.iter().find(|tool| tool["name"] == name).unwrap().clone()
+    };
+    assert!(tool("upload_file")["inputSchema"]["properties"].get("file_path").is_none());
+    assert!(tool("upload_file")["description"].as_str().unwrap().contains("upload ticket"));
+    assert!(tool("download_result")["inputSchema"]["properties"].get("save_to").is_none());
+
+    let ticket = call("upload_file", json!({"name": "it's.pdf"})).await;
+    let upload = &ticket["content"]["upload"];
+    assert_eq!((ticket["status"].as_str(), upload["method"].as_str()), (Some("success"), Some("PUT")), "{ticket}");
+    assert_eq!(upload["headers"], json!({"Content-Type": "application/pdf"}));
+    let command = upload["command"].as_str().unwrap();
+    assert!(command.contains(upload["url"].as_str().unwrap()) && !command.contains("sim_a"), "{command}");
+    let ends: jiff::Timestamp = upload["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(ends > jiff::Timestamp::now());
+    assert!(ticket["credits_used"].as_i64().is_some_and(|credits| credits > 0), "{ticket}");
+
+    let bytes = std::fs::read("fixtures/documents/report.pdf").unwrap();
+    let put = door.client.put(upload["url"].as_str().unwrap()).header("content-type", "application/pdf").body(bytes);
+    assert_eq!(put.send().await.unwrap().status(), 200);
+    let job =
+        call("submit_job", json!({"operation": "pdf_to_text", "url": ticket["content"]["url"], "wait": 20})).await;
+    assert_eq!(job["status"], "success", "{job}");
+
+    let job_id = job["job"]["job_id"].clone();
+    let links = call("download_result", json!({"job_id": job_id})).await;
+    let file = &links["content"]["files"][0];
+    let fetched = door.client.get(file["url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(fetched.status(), 200, "{links}");
+    let ends: jiff::Timestamp = file["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(ends > jiff::Timestamp::now());
+    // A path of the server is still no file of the caller.
+    let refused = call("upload_file", json!({"file_path": "/etc/hostname"})).await;
+    assert_eq!(refused["status"], "error", "{refused}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn callers_of_this_machine_have_paths_and_tickets() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    let ticket = door.call("sim_a", "upload_file", json!({})).await;
+    assert_eq!(ticket["content"]["upload"]["headers"]["Content-Type"], "application/pdf", "{ticket}");
+    let job = door.submit("sim_a", "a", 20, Value::Null).await;
+    let saved = door.call("sim_a", "download_result", json!({"job_id": job["job"]["job_id"]})).await;
+    assert!(saved["content"]["files"][0]["path"].is_string(), "{saved}");
+    door.running.stop().await;
+}
+
+#[tokio::test]
+async fn operations_are_counted_under_the_conventional_names() {
+    let door = Door::open(Life::Checks(0), None, &[]).await;
+    door.call("sim_a", "list_jobs", json!({})).await;
+    let session = Session::open(&door, "sim_a", "2025-06-18").await;
+    session.ask("tools/call", json!({"name": "read_result", "arguments": {}})).await;
+    session.ask("made/up", json!({})).await;
+    let ended = door.client.delete(door.url("/mcp")).header("mcp-session-id", &session.id).header("x-api-key", "sim_a");
+    assert_eq!(ended.send().await.unwrap().status(), 204);
+    let text = door.client.get(door.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let has = |labels: &[&str]| {
+        let mut lines = text.lines().filter(|line| line.starts_with("mcp_server_operation_duration_seconds_count{"));
+        lines.any(|line| labels.iter().all(|label| line.contains(label)))
+    };
+    let modern = ["mcp_protocol_version=\"2026-07-28\"", "network_transport=\"tcp\""];
+    assert!(
+        has(&[&modern[..], &["mcp_method_name=\"tools/call\"", "gen_ai_tool_name=\"list_jobs\"", "error_type=\"\""]]
+            .concat()),
+        "{text}"
+    );
+    assert!(
+        has(&[
+            "gen_ai_tool_name=\"read_result\"",
+            "error_type=\"invalid_argument\"",
+            "mcp_protocol_version=\"2025-06-18\""
+        ]),
+        "{text}"
+    );
+    assert!(has(&["mcp_method_name=\"initialize\""]) && has(&["mcp_method_name=\"other\""]), "{text}");
+    assert!(!text.contains("made/up"));
+    assert!(text.contains("mcp_server_session_duration_seconds_count{"), "{text}");
+    door.running.stop().await;
+}

@@ -5,6 +5,7 @@ mod flood;
 mod hostile;
 mod http;
 mod malformed;
+mod oauth;
 mod orders;
 mod page;
 mod reading;

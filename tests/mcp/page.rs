@@ -132,6 +132,7 @@ impl Server {
 
     fn caller(&self, key: &str) -> Caller {
         Caller {
+            is_remote: false,
             owner: ApiKey::new(key).unwrap().into(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
             policy: pdfco::app::Policy::person(),

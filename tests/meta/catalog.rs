@@ -128,6 +128,7 @@ pub(super) fn full_arguments(operation: &'static Operation) -> Map<String, Value
 
 pub(super) fn caller(key: &str, sandbox: Sandbox) -> Caller {
     Caller {
+        is_remote: false,
         owner: ApiKey::new(key).unwrap().into(),
         sandbox: Arc::new(sandbox),
         policy: pdfco::app::Policy::person(),

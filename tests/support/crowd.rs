@@ -109,6 +109,7 @@ impl Crowd {
         let received = Arc::new(std::sync::Mutex::new(HashMap::<String, Vec<Instant>>::new()));
         let receiver = Arc::clone(&received);
         let caller = Caller {
+            is_remote: false,
             max_wait: None,
             response_mode: ResponseMode::Inline,
             on_event: Arc::new(move |event| {

@@ -62,6 +62,7 @@ impl Product {
         let received = Arc::new(Mutex::new(Vec::new()));
         let receiver = Arc::clone(&received);
         let caller = Caller {
+            is_remote: false,
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
             policy: pdfco::app::Policy::person(),

@@ -214,7 +214,7 @@ impl App {
     }
 
     /// A job that can be read or saved; if it is not known to be finished, it is checked once.
-    async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
+    pub(super) async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
         let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, false)).await?;
         let job = checked.job;
         let (kind, hint) = match &job.status {
@@ -341,7 +341,7 @@ fn is_listing(job: &Job) -> bool {
 }
 
 /// The file names of links, safe and each its own.
-fn names_of(links: &[PresignedUrl]) -> Vec<String> {
+pub(super) fn names_of(links: &[PresignedUrl]) -> Vec<String> {
     numbered(links.iter().map(|link| safe_file_name(&link.file_name().unwrap_or_default())))
 }
 

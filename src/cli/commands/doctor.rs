@@ -20,6 +20,7 @@ use crate::cli::table::Table;
 use crate::config::{AllowedFolders, Config, EnvDecision, Folders, LedgerLocation, Machine, Pace};
 use crate::error::{Error, Result};
 use crate::next_step::Audience;
+use crate::serve::oauth::admit;
 
 /// Examples of `doctor --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco doctor\n  pdfco doctor --simulate\n  pdfco doctor --service          asks the service itself, for a price that is said first\n  pdfco doctor --json | jq '.data.items[] | select(.ok | not)'";
@@ -98,6 +99,7 @@ pub async fn run(session: &CliSession, args: &DoctorArgs) -> Result<Report> {
         Ok(detail) => Finding::fine("ledger", detail),
         Err(error) => Finding::wrong("ledger", &error),
     });
+    findings.extend(sign_in(config).await);
     if let LedgerLocation::Memory = config.ledger {
         findings.push(Finding::fine("memory", "jobs are forgotten when the process ends"));
     }
@@ -198,6 +200,14 @@ async fn service_answers(session: &CliSession) -> Finding {
         }
         Err(error) => Finding::wrong("service", &error),
     }
+}
+
+/// Whether people can sign in, where they are to: what the authorization server says of itself, and who pays.
+async fn sign_in(config: &Config) -> Option<Finding> {
+    Some(match admit::diagnosis(config).await? {
+        Ok(detail) => Finding::fine("sign-in", detail),
+        Err(error) => Finding::wrong("sign-in", &error),
+    })
 }
 
 /// Which assistants of this machine have pdfco. One that does not have it is no failure, one that cannot start it is.

@@ -37,9 +37,14 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
             let options = http::Options::of(&app.config, address);
             let running = http::start(Arc::clone(&app), options).await?;
             let address = running.address;
-            printer.note(&format!(
-                "Listening on http://{address}/mcp; jobs are shown at http://{address}/. Ctrl-C ends it."
-            ));
+            if let Some(resource) = &running.signed_in_at {
+                printer.note(&format!("Listening on http://{address}/mcp-oauth, where people sign in for {resource}."));
+            }
+            if running.serves_unsigned {
+                printer.note(&format!(
+                    "Listening on http://{address}/mcp; jobs are shown at http://{address}/. Ctrl-C ends it."
+                ));
+            }
             signalled().await;
             running.stop().await;
             app.jobs().settle(stdio::SUBMITS_PATIENCE).await;

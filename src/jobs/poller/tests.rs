@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::api::rate_limiter::{Outcome, RateLimiter};
+use crate::config::Pace;
 use crate::error::Kind;
 use crate::jobs::{DurationEstimate, JobStatus};
 
@@ -18,6 +20,8 @@ struct Fake {
     /// From the answer until the check is over.
     writes: Duration,
     pace: Duration,
+    /// The product's own limiter instead of `pace`.
+    limiter: Option<RateLimiter>,
     next_permit: tokio::sync::Mutex<Option<Instant>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -33,6 +37,7 @@ impl Fake {
             takes: Duration::ZERO,
             writes: Duration::ZERO,
             pace: Duration::ZERO,
+            limiter: None,
             next_permit: tokio::sync::Mutex::default(),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
@@ -58,7 +63,10 @@ impl Fake {
 impl Service for Fake {
     type Permit = ();
 
-    async fn acquire(&self, _: &Owner) {
+    async fn acquire(&self, owner: &Owner) {
+        if let Some(limiter) = &self.limiter {
+            return limiter.acquire(owner.account(), &owner.tenant).await.complete(Outcome::Accepted);
+        }
         let mut next = self.next_permit.lock().await;
         if let Some(at) = *next {
             tokio::time::sleep_until(at).await;
@@ -421,4 +429,36 @@ async fn a_job_ended_elsewhere_ends_the_polling() {
     assert_eq!(end(&mut subscription).await.job.status, JobStatus::Cancelled);
     seconds_pass(100).await;
     assert_eq!((fake.times(), poller.polled()), (vec![], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_tenants_waits_do_not_starve_anothers() {
+    let limiter = Some(RateLimiter::new(Pace::PerSecond(2)));
+    let (fake, poller) = poller(Fake { limiter, ..Fake::done_after(0.0) });
+    // Twenty people of one account: the first waits for five hundred jobs, each other one for one.
+    let person = |number: usize| Owner::new(Tenant::of_person("https://idp.test", &number.to_string()), owner().key);
+    let schedule = Arc::new(Schedule::new(DurationEstimate::PRIOR, 2.0));
+    let wait = |number: usize, id: &str| {
+        let owner = person(number);
+        let job = Arc::new(Job { tenant: owner.tenant.clone(), ..(*job(id)).clone() });
+        poller.subscribe(&owner, job, Arc::clone(&schedule), Some(Duration::from_secs(1)), 0)
+    };
+    let mut many: Vec<Subscription> = (0..500).map(|number| wait(0, &format!("many-{number}"))).collect();
+    // Their jobs come when the first tenant's are all due.
+    seconds_pass(10).await;
+    let before = fake.checks().len();
+    let mut few: Vec<Subscription> = (1..20).map(|number| wait(number, &format!("few-{number}"))).collect();
+    for subscription in &mut few {
+        end(subscription).await;
+    }
+    let since = fake.start.elapsed().as_secs_f64() - 10.0;
+    assert!(before < 30, "{before} checks in ten seconds");
+    // Each is due after a second, and then twenty tenants share two requests a second.
+    assert!(since <= 1.0 + 20.0 / 2.0 * 1.05 + 1.0, "the last of nineteen waits was over after {since} s");
+    for subscription in &mut many {
+        end(subscription).await;
+    }
+    // No pace was lost to the round: 519 checks at two in 1.05 s.
+    let all = fake.start.elapsed().as_secs_f64();
+    assert!(all <= 519.0 / 2.0 * 1.05 + 3.0, "all were over after {all} s");
 }

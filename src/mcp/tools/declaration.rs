@@ -42,6 +42,17 @@ pub struct JobTool {
     pub handler: Handler,
 }
 
+/// A tool about files as callers over HTTP see it.
+#[derive(Debug)]
+pub struct RemoteForm {
+    /// What it does there.
+    pub description: &'static str,
+    /// The arguments that name files of this machine: none is required, and callers without files do not see them.
+    pub paths: &'static [&'static str],
+    /// Whether callers who have files here see it as it is over stdio.
+    pub is_for_callers_without_files: bool,
+}
+
 /// The four annotation hints of the protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Hints {

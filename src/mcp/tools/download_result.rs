@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, Hints, JOB_ID, JobTool, Shape, parse};
+use super::declaration::{Handler, Hints, JOB_ID, JobTool, RemoteForm, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
@@ -37,6 +37,16 @@ pub static TOOL: JobTool = JobTool {
     handler: Handler::Keyed(run),
 };
 
+/// The tool for callers over HTTP who have no files here.
+pub static REMOTE: RemoteForm = RemoteForm {
+    description: "Get the links to the files of a finished job, fresh ones where those that are known have ended or end \
+        soon; content.files has name, link and expiry of each. Wait with wait_job_completion first; to look at a text \
+        use read_result instead. The links need no key and work for all who have them. Free while the links live; \
+        fresh ones cost a check, 2 credits.",
+    paths: &["save_to", "overwrite"],
+    is_for_callers_without_files: true,
+};
+
 #[derive(Deserialize)]
 struct Arguments {
     job_id: String,
@@ -47,6 +57,9 @@ struct Arguments {
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
         let Arguments { job_id, save_to, overwrite } = parse(TOOL.name, TOOL.params.iter(), given)?;
+        if caller.is_remote && caller.sandbox.is_nothing() && save_to.is_none() {
+            return app.result_links(caller, &job_id).await;
+        }
         app.download(caller, &job_id, save_to.as_deref(), overwrite).await
     }
     .boxed()

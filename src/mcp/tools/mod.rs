@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use declaration::{Handler, Hints, JobTool, Shape};
+pub use declaration::{Handler, Hints, JobTool, RemoteForm, Shape};
 
 use crate::answer::Answer;
 use crate::app::{App, Caller, policy};
@@ -94,6 +94,15 @@ impl Found {
             Found::Operation(operation) => policy::spends_or_writes(operation),
         }
     }
+
+    /// The first argument of `given` with which the tool would spend or write, though it does not without.
+    pub fn argument_that_spends_or_writes(self, given: &Map<String, Value>) -> Option<&'static str> {
+        let Found::Job(tool) = self else { return None };
+        let is_given = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
+        let mut withheld = tool.params.iter().filter(|param| tool.not_read_only.contains(&param.name));
+        let found = withheld.find(|param| given.iter().any(|(name, value)| param.answers_to(name) && is_given(value)));
+        found.map(|param| param.name)
+    }
 }
 
 /// The tool that answers to `name`, listed or not.
@@ -115,6 +124,13 @@ pub async fn call(app: &Arc<App>, caller: &Caller, found: Found, given: Map<Stri
         Found::Job(JobTool { handler: Handler::Keyed(run), .. }) => run(app, caller, given).await,
         Found::Operation(operation) => submit_job::run_operation(app, caller, operation, given).await,
     }
+}
+
+/// The other form of a tool over HTTP, where it has one.
+pub fn remote_form(name: &str) -> Option<&'static RemoteForm> {
+    [(upload_file::TOOL.name, &upload_file::REMOTE), (download_result::TOOL.name, &download_result::REMOTE)]
+        .into_iter()
+        .find_map(|(known, form)| (known == name).then_some(form))
 }
 
 /// The message for a name that no tool answers to, with the nearest names.

@@ -1,4 +1,4 @@
-//! `upload_file`: stores a local file with the service. Spends credits.
+//! `upload_file`: stores a local file with the service, or says how a file elsewhere gets there. Spends credits.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, Hints, JobTool, Shape, parse};
+use super::declaration::{Handler, Hints, JobTool, RemoteForm, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
@@ -17,6 +17,9 @@ const FILE_PATH: Param = Param::new("file_path", ParamKind::Text, "Local path be
     .aliases(&["path", "file", "url"])
     .required();
 const NAME: Param = Param::new("name", ParamKind::Text, "Name to store it under.");
+
+/// The arguments of a call for a ticket.
+const TICKET_PARAMS: &[Param] = &[NAME];
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
@@ -37,16 +40,30 @@ pub static TOOL: JobTool = JobTool {
     handler: Handler::Keyed(run),
 };
 
+/// The tool over HTTP.
+pub static REMOTE: RemoteForm = RemoteForm {
+    description: "Get an upload ticket for a file on your side: content.upload has a PUT link that needs no key, its \
+        Content-Type and a ready curl command; afterwards use content.url as `url` of submit_job. Pass `name` with \
+        the right extension, because the type is signed. Costs 7 credits; the file, up to 2 GB, is kept for an hour.",
+    paths: &["file_path"],
+    is_for_callers_without_files: false,
+};
+
 #[derive(Deserialize)]
 struct Arguments {
-    file_path: String,
+    file_path: Option<String>,
     name: Option<String>,
 }
 
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
-        let Arguments { file_path, name } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        app.upload(caller, &file_path, name.as_deref()).await
+        let has_path = given.keys().any(|name| FILE_PATH.answers_to(name));
+        let needed = if caller.is_remote && !has_path { TICKET_PARAMS } else { TOOL.params };
+        let Arguments { file_path, name } = parse(TOOL.name, needed.iter(), given)?;
+        match file_path {
+            Some(file_path) => app.upload(caller, &file_path, name.as_deref()).await,
+            None => app.upload_ticket(caller, name.as_deref()).await,
+        }
     }
     .boxed()
 }
