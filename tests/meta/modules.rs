@@ -11,7 +11,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("sqlx::", &["jobs/ledger.rs", "jobs/ledger/"]),
     ("rmcp::", &["mcp/", "serve/"]),
     ("jsonwebtoken::", &["serve/oauth/"]),
-    ("ring::", &["serve/oauth/"]),
+    ("ring::", &["serve/oauth/", "api/"]),
     ("axum::", &["simulator/", "serve/"]),
     ("maud::", &["serve/page/"]),
     ("lopdf::", &["simulator/", "files/pdf_pages.rs"]),
