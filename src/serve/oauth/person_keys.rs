@@ -185,8 +185,8 @@ fn printed(mut command: Command) -> std::result::Result<Vec<u8>, &'static str> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
-    #![cfg(unix)]
     use super::*;
 
     fn sh(script: &str) -> std::result::Result<String, &'static str> {
