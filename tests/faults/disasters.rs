@@ -75,6 +75,14 @@ fn ask(wire: &mut Wire, method: &str, params: &Value) -> Value {
     panic!("no answer within {PATIENCE:?}: {params}");
 }
 
+/// Ends a server in good order; gives what it logged. Notifications may have been on their way.
+fn ended(mut wire: Wire) -> String {
+    wire.close_input();
+    let status = wire.exit_within(Duration::from_secs(20));
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    wire.said()
+}
+
 fn call_tool(wire: &mut Wire, tool: &str, arguments: Value) -> Value {
     let answer = ask(wire, "tools/call", &json!({"name": tool, "arguments": arguments}));
     answer["result"]["structuredContent"].clone()
@@ -306,7 +314,7 @@ impl Round<'_> {
                 found.false_claims.push(format!("{disaster:?} task {task}: {kept}"));
             }
         }
-        let log = [server.finish(), other.finish()].concat();
+        let log = [ended(server), ended(other)].concat();
         assert!(!log.contains("panicked"), "{log}");
 
         let (arrived, rows) = (self.arrived(), self.rows());
