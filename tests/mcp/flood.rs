@@ -438,7 +438,13 @@ async fn others(server: Arc<Server>, is_over: Arc<AtomicBool>, waited: Arc<Waite
         let waited = Arc::clone(&waited);
         async move {
             let began = Instant::now();
+            // A kept connection may be closed while it is idle; clients ask again on a fresh one.
+            let again = request.try_clone();
             let answer = tokio::time::timeout(Duration::from_secs(20), request.send()).await;
+            let answer = match (answer, again) {
+                (Ok(Err(_)), Some(again)) => tokio::time::timeout(Duration::from_secs(20), again.send()).await,
+                (answer, _) => answer,
+            };
             let text = match answer {
                 Ok(Ok(answer)) => answer.text().await.unwrap_or_default(),
                 Ok(Err(error)) => format!("{error:?}"),
