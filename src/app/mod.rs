@@ -178,13 +178,13 @@ impl App {
         balances.insert(caller.owner.account().clone(), (balance, Instant::now()));
     }
 
-    /// The newest balance that the account reported to anybody on this ledger.
+    /// The newest balance that the account reported to any process on this ledger.
     async fn newest_balance(&self, caller: &Caller) -> Option<i64> {
         let account = caller.owner.account();
         let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
         match known {
             Some((balance, at)) if at.elapsed() < BALANCE_FRESH => Some(balance),
-            // Other processes may have heard of a newer one.
+            // Other processes may know a newer one.
             known => {
                 let kept = self.jobs.ledger().newest_balance(account).await.ok().flatten();
                 let balance = kept.map(|(balance, _)| balance).or(known.map(|(balance, _)| balance))?;
