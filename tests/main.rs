@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `cli` | the real binary as a shell and a script run it |
 //! | `mcp` | the MCP server over stdio and HTTP, tasks, hostile callers, the page of jobs |
-//! | `engine` | jobs against the simulator: waiting, recovery, several processes, the ledger |
+//! | `engine` | jobs against the simulator: waiting (`waiting`), a 429 or another failure while waiting (`checks_refused`), submits, recovery, several processes, the ledger, the log |
 //! | `wire` | single replies of the service and files over real sockets |
-//! | `meta` | catalog, packages, README and module boundaries |
+//! | `meta` | catalog, list of tools, results of every operation, packages, README, and what the sources keep to |
 //!
 //! `support` has the vocabulary: [`support::product::Product`] is the product in this process,
 //! [`support::command::Pdfco`] the real binary as a command, [`support::wire::Wire`] the real binary as a stdio server.

@@ -101,7 +101,7 @@ impl App {
             .chain_update([0])
             .chain_update(content.unwrap_or_default())
             .finalize();
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(digest.get(..16).unwrap_or_default());
         Ok(Input { operation, arguments, base: format!("batch-{name}") })
     }
 

@@ -195,7 +195,7 @@ impl App {
             .chain_update([0])
             .chain_update(estimate.range())
             .finalize();
-        let id = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(digest.get(..16).unwrap_or_default());
         Some(Quote { id, estimate: estimate.clone() })
     }
 }

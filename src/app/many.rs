@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Input, Prior};
+use super::folders::{already_saved, as_folder};
 use super::follow_up::FollowUp;
 use super::jobs::document_of;
 use super::lines::{Line, answer_about};
@@ -382,7 +383,7 @@ impl App {
                 line.saved_to = saved;
                 wanted.save_to = None;
             } else {
-                wanted.save_to = Some(self.place_for(job, folder, names).await);
+                wanted.save_to = Some(self.path_for(job, folder, names).await);
             }
         }
         let mut answer = self.job_answer(job, crate::jobs::Source::Cache, Charge::NONE);
@@ -408,7 +409,7 @@ impl App {
 
     /// Where in `folder` the result of `job` goes: several files into it, one under a name that no other job of this
     /// call has.
-    async fn place_for(&self, job: &Job, folder: &str, names: &Mutex<HashSet<String>>) -> String {
+    async fn path_for(&self, job: &Job, folder: &str, names: &Mutex<HashSet<String>>) -> String {
         let folder = as_folder(folder);
         let links = self.links_of(job).await.unwrap_or_default();
         let [only] = links.as_slice() else { return folder };
@@ -440,22 +441,6 @@ fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
             (line, error.charge())
         }
     }
-}
-
-/// The files of a job, if they were saved into `folder` before and are still there.
-fn already_saved(job: &Job, folder: &str) -> Option<Vec<String>> {
-    let folder = std::path::Path::new(folder.trim_end_matches(['/', '\\'])).file_name()?.to_owned();
-    let is_here = |path: &String| {
-        let path = std::path::Path::new(path);
-        path.parent().and_then(std::path::Path::file_name) == Some(folder.as_os_str()) && path.is_file()
-    };
-    (!job.saved_to.is_empty() && job.saved_to.iter().all(is_here)).then(|| job.saved_to.clone())
-}
-
-/// `save_to` as the name of a folder.
-pub(super) fn as_folder(save_to: &str) -> String {
-    let separator = std::path::MAIN_SEPARATOR;
-    format!("{}{separator}", save_to.trim_end_matches(separator))
 }
 
 #[cfg(test)]

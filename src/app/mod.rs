@@ -12,6 +12,7 @@ mod card;
 mod catalog;
 mod estimate;
 mod findings;
+mod folders;
 mod follow_up;
 mod job_view;
 mod jobs;

@@ -58,7 +58,7 @@ impl RunningDigest {
             None => Sha256::new(),
         };
         self.batch.iter().for_each(|bytes| hash.update(bytes));
-        Ok(hex(&hash.finalize()))
+        Ok(hex::encode(hash.finalize()))
     }
 }
 
@@ -74,11 +74,6 @@ impl Hashing {
         });
         Hashing { batches, outcome }
     }
-}
-
-/// A hash in hex.
-pub(super) fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stopped() -> Error {
@@ -99,7 +94,7 @@ mod tests {
                 whole.update(&bytes);
                 digest.update(Bytes::from(bytes)).await.unwrap();
             }
-            assert_eq!(digest.finish().await.unwrap(), hex(&whole.finalize()), "{pieces} pieces of {size}");
+            assert_eq!(digest.finish().await.unwrap(), hex::encode(whole.finalize()), "{pieces} pieces of {size}");
         }
     }
 }

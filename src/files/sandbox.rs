@@ -359,7 +359,7 @@ fn tenant_folder(tenant: &str) -> String {
         return tenant.to_owned();
     }
     use sha2::{Digest, Sha256};
-    Sha256::digest(tenant).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(tenant))
 }
 
 /// Whether a part of a path below its root begins with a dot. Such files hold settings of programs and keys: a person's

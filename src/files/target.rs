@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Dir, OpenOptions};
 use sha2::{Digest, Sha256};
 
-use super::digest::hex;
 use super::local_file::Location;
 use super::quota::Quota;
 use super::root::open_file;
@@ -84,7 +83,7 @@ impl Target {
             hash.update(chunk.get(..count).unwrap_or_default());
             bytes = bytes.saturating_add(count as u64);
         }
-        Ok((bytes, hex(&hash.finalize())))
+        Ok((bytes, hex::encode(hash.finalize())))
     }
 
     /// Bytes that may still be written, where there is a quota. Touches the disk.

@@ -150,7 +150,7 @@ fn is_synchronous_result(body: &Value) -> bool {
 
 fn callback_hash(secret: &str) -> String {
     let digest = Sha256::new().chain_update(b"pdfco callback v1\0").chain_update(secret).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest)
 }
 
 #[cfg(test)]

@@ -346,7 +346,7 @@ impl Marking {
 pub fn hash_of_request(operation: &Operation, identity: &Value) -> String {
     let digest =
         Sha256::new().chain_update(operation.name).chain_update([0]).chain_update(identity.to_string()).finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest.get(..16).unwrap_or_default())
 }
 
 /// The request of an operation; `{placeholders}` of the path are filled from the body.

@@ -265,12 +265,17 @@ impl ServerContext {
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only {
-            refuse_unless_read_only(found, &given, policy::read_only(), "start the server without PDFCO_READ_ONLY")?;
+            refuse_if_it_spends_or_writes(
+                found,
+                &given,
+                policy::read_only(),
+                "start the server without PDFCO_READ_ONLY",
+            )?;
         } else if self.settings.is_read_only() {
-            refuse_unless_read_only(found, &given, connection_is_read_only(), CONNECT_ANEW)?;
+            refuse_if_it_spends_or_writes(found, &given, connection_is_read_only(), CONNECT_ANEW)?;
         }
         if Principal::of(request).is_some_and(|person| !person.may_run) {
-            refuse_unless_read_only(found, &given, token_is_read_only(), "sign in with the scope pdfco:run")?;
+            refuse_if_it_spends_or_writes(found, &given, token_is_read_only(), "sign in with the scope pdfco:run")?;
         }
         let key = take_key(&mut given, app.config.no_key_argument || self.shared.access.signed_in)?;
         // The catalog can be read before there is an account.
@@ -330,7 +335,12 @@ fn connection_is_read_only() -> Error {
 }
 
 /// What a read-only server or connection does not do: `refusal`, and how it would.
-fn refuse_unless_read_only(found: Found, given: &Map<String, Value>, refusal: Error, otherwise: &str) -> Result<()> {
+fn refuse_if_it_spends_or_writes(
+    found: Found,
+    given: &Map<String, Value>,
+    refusal: Error,
+    otherwise: &str,
+) -> Result<()> {
     if found.spends_or_writes() {
         return Err(refusal);
     }

@@ -110,7 +110,7 @@ impl Signer {
             digest.update(part.as_bytes());
             digest.update([0]);
         }
-        hex(&digest.finalize())
+        hex::encode(digest.finalize())
     }
 }
 
@@ -126,11 +126,6 @@ pub(in crate::simulator) fn valid_till(seconds: u64) -> String {
     let seconds = i64::try_from(seconds.min(SECONDS_MAX)).unwrap_or(0);
     let end = Timestamp::now().saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
     end.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
-}
-
-/// Lower-case hex digits.
-pub(in crate::simulator) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

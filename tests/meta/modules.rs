@@ -281,3 +281,18 @@ fn warnings_about_a_job_name_it() {
     }
     assert!(nameless.is_empty(), "{nameless:#?}");
 }
+
+/// Most lines of a source file, without its tests.
+const LINES_MAX: usize = 450;
+
+#[test]
+fn no_source_file_is_longer_than_450_lines() {
+    let mut long = Vec::new();
+    for source in sources().iter().filter(|source| !source.path.ends_with("tests.rs")) {
+        let lines = source.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        if lines > LINES_MAX {
+            long.push(format!("src/{}: {lines}", source.path));
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}

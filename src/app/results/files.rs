@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::super::many::as_folder;
+use super::super::folders::as_folder;
 use super::super::{Answer, App, Caller, Event, OutputView};
 use super::silence::not_silent_beyond;
 use super::text::inline_text;

@@ -11,23 +11,24 @@ mod entry;
 mod file;
 mod json;
 pub mod link;
+mod seen;
 mod splice;
 pub mod status;
 mod stored;
 mod toml;
 mod yaml;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use self::action::Action;
-use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, KeyDelivery, NAME, Place, Scope};
+use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, KeyDelivery, Scope};
 use self::edit::{add_json_element, at, remove_json_element};
 use self::entry::{foreign, is_same_program};
-use self::file::Found;
+use self::seen::{Seen, refused};
 use self::splice::Problem;
 use self::stored::{key_to_write, offered_key, stored_key};
 use crate::cli::output::Printer;
@@ -109,7 +110,7 @@ pub fn run(args: &SetupArgs, config: &Config, printer: &Printer) -> Result<Repor
     }
     let seen = Seen::find(client, &machine, args.scope, args.config.as_deref())?;
     if args.scope == Scope::Project && args.config.is_none() {
-        file::refuse_outside(&seen.place.file, &machine.here)?;
+        file::refuse_outside(&seen.location.file, &machine.here)?;
     }
     let key_source = match config.origin(KEY_VARIABLE) {
         Origin::Flag => "--api-key".to_owned(),
@@ -129,86 +130,6 @@ pub fn run(args: &SetupArgs, config: &Config, printer: &Printer) -> Result<Repor
     Ok(report)
 }
 
-/// A client's file, as it is.
-struct Seen {
-    place: Place,
-    found: Option<Found>,
-    value: Value,
-    section: &'static [&'static str],
-}
-
-impl Seen {
-    /// Of several files, the one that has the entry; or the first that is there; or the first whose folder is.
-    fn find(client: &'static Client, machine: &Machine, scope: Scope, named: Option<&Path>) -> Result<Seen> {
-        let places = match named {
-            Some(file) => {
-                let file = machine.here.join(file);
-                vec![Place { folder: file.parent().unwrap_or(&machine.here).to_owned(), file }]
-            }
-            None => (client.places)(machine, scope),
-        };
-        let mut best: Option<Seen> = None;
-        for place in places {
-            let seen = Seen::read(client, place)?;
-            let rank = |seen: &Seen| (seen.entry().is_some(), seen.found.is_some(), seen.place.folder.is_dir());
-            if best.as_ref().is_none_or(|best| rank(&seen) > rank(best)) {
-                best = Some(seen);
-            }
-        }
-        best.ok_or_else(|| Error::internal("A client has no file."))
-    }
-
-    fn read(client: &'static Client, place: Place) -> Result<Seen> {
-        let found = file::read(&place.file)?;
-        let text = found.as_ref().map_or("", |found| &found.text);
-        let value = client.format.read(text).map_err(|problem| refused(client, &place.file, problem))?;
-        let section = section(client, &value);
-        Ok(Seen { place, found, value, section })
-    }
-
-    fn text(&self) -> &str {
-        self.found.as_ref().map_or("", |found| &found.text)
-    }
-
-    fn path(&self) -> Vec<&'static str> {
-        [self.section, &[NAME]].concat()
-    }
-
-    fn entry(&self) -> Option<&Value> {
-        at(&self.value, &self.path())
-    }
-
-    fn is_installed(&self) -> bool {
-        self.found.is_some() || self.place.folder.is_dir()
-    }
-}
-
-/// The section that has the entry; or the first that is one; or the last, which is then made.
-fn section(client: &'static Client, value: &Value) -> &'static [&'static str] {
-    let has_entry = |section: &&&[&str]| at(value, &[**section, &[NAME]].concat()).is_some();
-    // A server may be called `servers`; then its fields are no servers.
-    let is_section = |section: &&&[&str]| {
-        at(value, section).and_then(Value::as_object).is_some_and(|servers| servers.values().all(Value::is_object))
-    };
-    let mut sections = client.sections.iter();
-    let found = sections.clone().find(has_entry).or_else(|| sections.clone().find(is_section));
-    found.or_else(|| sections.next_back()).copied().unwrap_or_default()
-}
-
-fn refused(client: &Client, path: &Path, problem: Problem) -> Error {
-    let path = path.display();
-    match problem {
-        Problem::Broken { line, column, what } => Error::invalid(
-            format!("{path} is broken at line {line}, column {column}: {what}."),
-            format!("Nothing was changed. Repair the file, then run `pdfco setup {}` again.", client.id),
-        ),
-        Problem::Unclear(what) => Error::invalid(
-            format!("{path} cannot be edited without guessing: {what}."),
-            format!("Nothing was changed. `pdfco setup {} --print` shows the entry, to paste it yourself.", client.id),
-        ),
-    }
-}
-
 /// One client being set up.
 struct Work<'a> {
     client: &'static Client,
@@ -226,7 +147,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn add(self) -> Result<Report> {
         let (client, path) = (self.client, self.seen.path());
-        let refused = |problem| refused(client, &self.seen.place.file, problem);
+        let refused = |problem| refused(client, &self.seen.location.file, problem);
         let format = client.format;
         let text = self.seen.text();
         let fresh = client.entry(self.seen.section, self.program, self.key);
@@ -243,7 +164,7 @@ impl Work<'_> {
         let command_path = [path.as_slice(), client.command()].concat();
         let Some(command) = at(&self.seen.value, &command_path).and_then(Value::as_str) else {
             return Err(Error::invalid(
-                format!("{} has a pdfco that starts no program.", self.seen.place.file.display()),
+                format!("{} has a pdfco that starts no program.", self.seen.location.file.display()),
                 format!(
                     "Nothing was changed. `pdfco setup {} --remove` takes it out; then set it up again.",
                     client.id
@@ -269,7 +190,7 @@ impl Work<'_> {
 
     fn remove(self) -> Result<Report> {
         let (client, path) = (self.client, self.seen.path());
-        let refused = |problem| refused(client, &self.seen.place.file, problem);
+        let refused = |problem| refused(client, &self.seen.location.file, problem);
         let (Some(found), Some(_)) = (&self.seen.found, self.seen.entry()) else {
             return self.end(Action::Absent, None, vec![]);
         };
@@ -319,7 +240,7 @@ impl Work<'_> {
     /// Does what was decided, and says it.
     fn end(self, action: Action, text: Option<String>, notes: Vec<String>) -> Result<Report> {
         let mut backup = None;
-        let (path, found) = (&self.seen.place.file, self.seen.found.as_ref());
+        let (path, found) = (&self.seen.location.file, self.seen.found.as_ref());
         if !self.dry_run {
             // The first change to a file is the one that has no backup of what was there before us.
             let is_first = action == Action::Added || found.is_some_and(|found| file::backups(found).is_empty());
@@ -342,7 +263,7 @@ impl Work<'_> {
     fn report(self, action: Action, backup: Option<PathBuf>, text: Option<&str>, notes: Vec<String>) -> Report {
         let Work { client, seen, .. } = &self;
         let shown = client.entry(seen.section, self.program, self.key.map(|_| SHOWN_KEY));
-        let path = seen.place.file.display().to_string();
+        let path = seen.location.file.display().to_string();
         let summary = format!("{}: {} {path}", client.title, action.sentence(self.dry_run));
         let mut lines = vec![summary.clone()];
         lines.extend(notes.iter().cloned());

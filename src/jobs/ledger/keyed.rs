@@ -16,7 +16,7 @@ pub(super) fn keyed(secret: &[u8], plain: &str) -> String {
     // Any length of key will do.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return String::new() };
     mac.update(plain.as_bytes());
-    mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(mac.finalize().into_bytes().get(..16).unwrap_or_default())
 }
 
 /// The tenants that this process has met, by what stands for them in the ledger.

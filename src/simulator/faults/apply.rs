@@ -48,8 +48,8 @@ where
             pause(stop, time).await;
             cut(connection)
         }
-        FaultKind::StallBody(time) => half(stop.clone(), serve().await, time).await,
-        FaultKind::Truncate => half(stop.clone(), serve().await, BEFORE_THE_CUT).await,
+        FaultKind::StallBody(time) => cut_in_half(stop.clone(), serve().await, time).await,
+        FaultKind::Truncate => cut_in_half(stop.clone(), serve().await, BEFORE_THE_CUT).await,
         FaultKind::Html { code } => {
             reply(code, "text/html", "<html><body><h1>Temporarily unavailable</h1>pdfco simulator</body></html>")
         }
@@ -164,7 +164,7 @@ async fn under_another_clock(response: Response, seconds: i64) -> Response {
 }
 
 /// The first half of an answer under the length of the whole; after `time` the connection ends.
-async fn half(stop: CancellationToken, response: Response, time: Duration) -> Response {
+async fn cut_in_half(stop: CancellationToken, response: Response, time: Duration) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = axum::body::to_bytes(body, CUT_BYTES_MAX).await.unwrap_or_default();
     let announced = whole.len().max(2);

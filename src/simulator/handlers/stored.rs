@@ -113,7 +113,7 @@ async fn receive(draft: &std::path::Path, body: Body) -> std::io::Result<Option<
         file.write_all(&chunk).await?;
     }
     file.flush().await?;
-    Ok(Some((total, link::hex(&digest.finalize()))))
+    Ok(Some((total, hex::encode(digest.finalize()))))
 }
 
 async fn send(world: &World, id: &str, entry: &Entry, headers: &HeaderMap) -> Response {

@@ -105,7 +105,7 @@ impl Files {
     /// # Errors
     /// 500 when the disk refuses.
     pub(in crate::simulator) async fn fill(&self, id: &str, bytes: Vec<u8>) -> std::result::Result<(), Refusal> {
-        let (length, sha256) = (bytes.len() as u64, link::hex(&Sha256::digest(&bytes)));
+        let (length, sha256) = (bytes.len() as u64, hex::encode(Sha256::digest(&bytes)));
         tokio::fs::write(self.path(id), bytes).await.map_err(|cause| {
             tracing::warn!(%cause, "the simulator cannot store a file");
             Refusal::new(500, "The simulator cannot store the file.")

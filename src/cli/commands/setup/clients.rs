@@ -56,7 +56,7 @@ pub enum KeyDelivery {
 
 /// A file that a client reads, and the folder that shows that the client is there.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ConfigFile {
     /// The file.
     pub file: PathBuf,
     /// The folder.
@@ -92,7 +92,7 @@ pub struct Client {
     /// What to do then.
     pub restart: &'static str,
     /// Its files, the one that it prefers first.
-    pub places: fn(&Machine, Scope) -> Vec<Place>,
+    pub config_files: fn(&Machine, Scope) -> Vec<ConfigFile>,
     shape: Shape,
 }
 
@@ -107,7 +107,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::None,
         how: "Claude Desktop does not read your shell's variables. Run `pdfco key set` once, and the server finds the key by itself; or run this again with --key-in-config to write the key into this file; or add PDFCO_API_KEY to the entry's `env` yourself.",
         restart: "Quit Claude Desktop completely and open it again.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => vec![in_folder(app_data(machine).join("Claude"), "claude_desktop_config.json")],
             Scope::Project => vec![],
         },
@@ -121,10 +121,10 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::Inherited,
         how: "Claude Code hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start a new session of Claude Code; /mcp shows the server.",
-        places: |machine, scope| match (scope, machine.variable("CLAUDE_CONFIG_DIR")) {
+        config_files: |machine, scope| match (scope, machine.variable("CLAUDE_CONFIG_DIR")) {
             (Scope::User, Some(folder)) => vec![in_folder(folder, ".claude.json")],
             (Scope::User, None) => {
-                vec![Place { file: machine.home.join(".claude.json"), folder: machine.home.join(".claude") }]
+                vec![ConfigFile { file: machine.home.join(".claude.json"), folder: machine.home.join(".claude") }]
             }
             (Scope::Project, _) => vec![in_project(machine, "", ".mcp.json")],
         },
@@ -138,7 +138,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Cursor fills it in: set PDFCO_API_KEY in the environment that Cursor starts in.",
         restart: "Restart Cursor; Settings > MCP shows the server.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => vec![in_folder(machine.home.join(".cursor"), "mcp.json")],
             Scope::Project => vec![in_project(machine, ".cursor", "mcp.json")],
         },
@@ -152,10 +152,10 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::Asked,
         how: "VS Code asks for the key when it starts the server for the first time, and keeps it in its own store.",
         restart: "Run \"MCP: List Servers\" in VS Code and start pdfco.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => {
                 let folder = app_data(machine).join("Code");
-                vec![Place { file: folder.join("User").join("mcp.json"), folder }]
+                vec![ConfigFile { file: folder.join("User").join("mcp.json"), folder }]
             }
             Scope::Project => vec![in_project(machine, ".vscode", "mcp.json")],
         },
@@ -169,7 +169,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::LetThrough,
         how: "Codex hands on only the variables that the entry lists, and it lists PDFCO_API_KEY: set it in the shell that starts Codex.",
         restart: "Start a new session of Codex; /mcp shows the server.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => {
                 let folder = machine.variable("CODEX_HOME").unwrap_or_else(|| machine.home.join(".codex"));
                 vec![in_folder(folder, "config.toml")]
@@ -187,7 +187,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "$PDFCO_API_KEY"),
         how: "The entry names the variable and Gemini CLI fills it in: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start Gemini CLI again; /mcp shows the server.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => vec![in_folder(machine.home.join(".gemini"), "settings.json")],
             Scope::Project => vec![in_project(machine, ".gemini", "settings.json")],
         },
@@ -202,7 +202,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::Inherited,
         how: "Goose hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start a new session of Goose.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User if machine.is_windows() => {
                 vec![in_folder(app_data(machine).join("Block").join("goose").join("config"), "config.yaml")]
             }
@@ -219,7 +219,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::Inherited,
         how: "Zed hands its environment on: set PDFCO_API_KEY in your login shell.",
         restart: "Zed starts the server by itself; restart Zed if it ran before the variable was set.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User if machine.is_windows() => vec![in_folder(app_data(machine).join("Zed"), "settings.json")],
             Scope::User if machine.is_mac() => {
                 vec![in_folder(machine.home.join(".config").join("zed"), "settings.json")]
@@ -237,7 +237,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::FilledIn(KEY_VARIABLE, "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Windsurf fills it in: set PDFCO_API_KEY in the environment that Windsurf starts in.",
         restart: "Press the refresh button of Windsurf's MCP panel, or restart Windsurf.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => vec![in_folder(machine.home.join(".codeium").join("windsurf"), "mcp_config.json")],
             Scope::Project => vec![],
         },
@@ -253,14 +253,17 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::FilledIn("X_API_KEY", "${env:PDFCO_API_KEY}"),
         how: "The entry names the variable and Cline fills it in: set PDFCO_API_KEY in the environment that Cline or its editor starts in.",
         restart: "Cline starts the server by itself; if not, restart it in Cline's MCP panel.",
-        places: |machine, scope| match scope {
+        config_files: |machine, scope| match scope {
             Scope::User => {
                 let root = machine.variable("CLINE_DIR").unwrap_or_else(|| machine.home.join(".cline"));
                 let data = machine.variable("CLINE_DATA_DIR").unwrap_or_else(|| root.join("data"));
                 let storage =
                     app_data(machine).join("Code").join("User").join("globalStorage").join("saoudrizwan.claude-dev");
                 let file = |folder: &PathBuf| folder.join("settings").join("cline_mcp_settings.json");
-                vec![Place { file: file(&data), folder: root }, Place { file: file(&storage), folder: storage }]
+                vec![
+                    ConfigFile { file: file(&data), folder: root },
+                    ConfigFile { file: file(&storage), folder: storage },
+                ]
             }
             Scope::Project => vec![],
         },
@@ -275,7 +278,7 @@ pub const CLIENTS: &[Client] = &[
         key_delivery: KeyDelivery::Inherited,
         how: "opencode hands its environment on: set PDFCO_API_KEY in the shell that starts it.",
         restart: "Start opencode again.",
-        places: |machine, scope| {
+        config_files: |machine, scope| {
             let folder = match scope {
                 Scope::User => config_home(machine).join("opencode"),
                 Scope::Project => machine.here.clone(),
@@ -367,15 +370,15 @@ impl Client {
 
     /// Whether it has a configuration of this scope.
     pub fn has(&self, machine: &Machine, scope: Scope) -> bool {
-        !(self.places)(machine, scope).is_empty()
+        !(self.config_files)(machine, scope).is_empty()
     }
 }
 
-fn in_folder(folder: PathBuf, name: &str) -> Place {
-    Place { file: folder.join(name), folder }
+fn in_folder(folder: PathBuf, name: &str) -> ConfigFile {
+    ConfigFile { file: folder.join(name), folder }
 }
 
-fn in_project(machine: &Machine, folder: &str, name: &str) -> Place {
+fn in_project(machine: &Machine, folder: &str, name: &str) -> ConfigFile {
     let folder = if folder.is_empty() { machine.here.clone() } else { machine.here.join(folder) };
     in_folder(folder, name)
 }
@@ -411,9 +414,9 @@ mod tests {
     }
 
     fn files(id: &str, machine: &Machine, scope: Scope) -> Vec<String> {
-        let places = (find(id).unwrap().places)(machine, scope);
+        let config_files = (find(id).unwrap().config_files)(machine, scope);
         let plain = |file: String| file.trim_start_matches("C:").replace(std::path::MAIN_SEPARATOR, "/");
-        places.iter().map(|place| plain(place.file.display().to_string())).collect()
+        config_files.iter().map(|location| plain(location.file.display().to_string())).collect()
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::Seen;
 use super::clients::{CLIENTS, Client, Scope};
 use super::edit::at;
+use super::seen::Seen;
 use crate::cli::report::Report;
 use crate::cli::table::Table;
 use crate::config::Machine;
@@ -32,8 +32,8 @@ pub struct Status {
 
 impl Status {
     fn of(client: &'static Client, machine: &Machine, scope: Scope) -> Status {
-        let first = (client.places)(machine, scope).into_iter().next();
-        let path = first.as_ref().map(|place| place.file.clone()).unwrap_or_default();
+        let first = (client.config_files)(machine, scope).into_iter().next();
+        let path = first.as_ref().map(|location| location.file.clone()).unwrap_or_default();
         match Seen::find(client, machine, scope, None) {
             Ok(seen) => Status {
                 client,
@@ -44,7 +44,7 @@ impl Status {
                     .entry()
                     .map(|entry| at(entry, client.command()).and_then(Value::as_str).unwrap_or_default().to_owned()),
                 problem: None,
-                path: seen.place.file,
+                path: seen.location.file,
             },
             Err(problem) => {
                 Status { client, scope, path, exists: true, is_installed: true, command: None, problem: Some(problem) }
