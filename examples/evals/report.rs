@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::session::Score;
+use super::task::Before;
 
 /// The table, as `docs/evals.md` has it.
 pub fn table(scores: &[Score]) -> String {
@@ -32,12 +33,49 @@ pub fn table(scores: &[Score]) -> String {
         sum(|score| score.tokens),
         sum(|score| score.checks),
     );
+    beside_earlier(&mut text, scores);
     text
+}
+
+/// The tasks that an agent solved at an earlier time, beside what they took then.
+fn beside_earlier(text: &mut String, scores: &[Score]) {
+    let both: Vec<_> = scores.iter().filter_map(|score| Some((score, score.before?))).collect();
+    if both.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## The fourteen tasks of an agent\n\n\
+         An agent that was given nothing but the server's texts of an earlier state solved these. The scripts find the\n\
+         operation as it did, where its name is not in the texts.\n\n\
+         | task | calls | fewest | tokens | calls then | fewest then | tokens then |\n|---|---|---|---|---|---|---|\n",
+    );
+    for (score, then) in &both {
+        let Score { name, calls, fewest, tokens, .. } = score;
+        let _ = writeln!(
+            text,
+            "| {name} | {calls} | {fewest} | {tokens} | {} | {} | {} |",
+            then.calls, then.fewest, then.tokens
+        );
+    }
+    let of = |what: fn(&(&Score, Before)) -> usize| both.iter().map(what).sum::<usize>();
+    let _ = writeln!(
+        text,
+        "| **all** | {} | {} | {} | {} | {} | {} |",
+        of(|(score, _)| score.calls),
+        of(|(score, _)| score.fewest),
+        of(|(score, _)| score.tokens),
+        of(|(_, then)| then.calls),
+        of(|(_, then)| then.fewest),
+        of(|(_, then)| then.tokens),
+    );
 }
 
 /// The scores of a table.
 pub fn read(table: &str) -> Vec<Score> {
-    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| task"));
+    let rows = table
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| task"));
     rows.filter_map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let number = |at: usize| cells.get(at)?.parse::<usize>().ok();
@@ -48,6 +86,7 @@ pub fn read(table: &str) -> Vec<Score> {
             tokens: number(3)?,
             credits: cells.get(4)?.parse().ok()?,
             checks: number(5)?,
+            before: None,
             failure: (cells.get(6)? != &"yes").then(String::new),
         })
     })

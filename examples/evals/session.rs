@@ -10,7 +10,7 @@ use pdfco::simulator::{self, Handle, Life, Options};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 
-use super::task::{Goal, Step, Task};
+use super::task::{Before, Goal, Step, Task};
 
 /// The key of every task.
 const KEY: &str = "sim_eval";
@@ -32,6 +32,8 @@ pub struct Score {
     pub credits: i64,
     /// Checks made.
     pub checks: usize,
+    /// What it took at an earlier time, where that is known.
+    pub before: Option<Before>,
     /// Why it did not succeed.
     pub failure: Option<String>,
 }
@@ -162,6 +164,7 @@ impl Session {
             tokens,
             credits: self.credits_at_start - self.simulator.credits(KEY),
             checks: self.simulator.count("/v1/job/check") - self.checks_at_start,
+            before: task.before,
             failure,
         }
     }
@@ -282,6 +285,12 @@ fn injected() -> Vec<u8> {
     let end = places.len() + 1;
     pdf.extend(format!("trailer << /Size {end} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n").bytes());
     pdf
+}
+
+/// How many tokens a text has.
+#[allow(dead_code, reason = "a test counts by itself")]
+pub fn tokens(text: &str) -> usize {
+    tokenizer().encode_ordinary(text).len()
 }
 
 /// The tokenizer, read once.

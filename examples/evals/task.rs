@@ -12,6 +12,8 @@ pub struct Task {
     pub ask: String,
     /// The fewest calls with which it can be done.
     pub fewest: usize,
+    /// How an agent did it at an earlier time, given nothing but the texts of then.
+    pub before: Option<Before>,
     /// What the simulator and the folder are like.
     #[serde(default)]
     pub world: World,
@@ -19,6 +21,17 @@ pub struct Task {
     pub steps: Vec<Step>,
     /// What has to be true at the end.
     pub goal: Goal,
+}
+
+/// What a task took at an earlier time.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Before {
+    /// Calls that the agent made.
+    pub calls: usize,
+    /// The fewest that were possible then.
+    pub fewest: usize,
+    /// Tokens of the answers.
+    pub tokens: usize,
 }
 
 /// What the simulator and the folder of a task are like.

@@ -1,13 +1,16 @@
 //! The account: uploads to its storage, its balance and what was spent.
 
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Answer, App, Caller, Event, or_cancelled};
+use super::consent::named;
+use super::uploads::Uploading;
+use super::{Answer, App, Caller, or_cancelled};
+use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::files::upload;
 use crate::hint;
-use crate::jobs::Spending;
+use crate::jobs::{JobStatus, Spending};
 use crate::next_step::NextStep;
 
 impl App {
@@ -16,13 +19,30 @@ impl App {
     /// # Errors
     /// `file_access`, `too_large`, and as `Client::send`.
     pub async fn upload(&self, caller: &Caller, file_path: &str, name: Option<&str>) -> Result<Answer> {
+        let began = Instant::now();
         let file = caller.sandbox.readable(file_path).await?;
-        self.jobs.refuse_beyond_budget(&caller.owner, crate::catalog::find("file_upload_url")?).await?;
-        caller.emit(Event::Uploading { name: file_path.to_owned(), bytes: file.bytes });
-        let uploading =
-            upload(&self.jobs, &self.client, &self.hosts, &caller.owner, &file, name, self.config.max_file_bytes);
+        let operation = crate::catalog::find("file_upload_url")?;
+        let estimate = self.estimate_of_upload(caller).await;
+        let hash = json!([file_path, name, file.bytes]).to_string();
+        let document = named([file_path].into_iter());
+        if let Some(answer) = self.without_consent(caller, operation, &estimate, &hash, document) {
+            return Ok(answer);
+        }
+        self.jobs.refuse_beyond_budget(&caller.owner, operation).await?;
+        let until = caller.max_wait.map(|max| began + max);
         let span = tracing::info_span!("upload", operation = "file_upload", tenant = %caller.owner.tenant);
-        let uploaded = or_cancelled(&caller.cancel, uploading.instrument(span)).await?;
+        let (uploaded, charge) = match self.upload_once(caller, &file, name, true, until).instrument(span).await? {
+            Uploading::Done(uploaded, charge) => (uploaded, charge),
+            Uploading::GoesOn => {
+                let content = json!({"upload": "in progress"});
+                let answer = Answer::new(JobStatus::Queued, content, Charge::NONE).with_tips(hint![
+                    "The upload takes longer than a call may, and goes on here. Call ",
+                    NextStep::Upload,
+                    " again with the same arguments: it takes the upload up, which is paid for once."
+                ]);
+                return Ok(self.finish(caller, answer).await);
+            }
+        };
         let tips = hint![
             "Pass ",
             NextStep::Field { name: "content.url".into(), meaning: "the link".into() },
@@ -30,7 +50,7 @@ impl App {
             NextStep::Argument("url".into()),
             " of a call. The file is kept for an hour."
         ];
-        Ok(self.finish(caller, Answer::success(uploaded.content, uploaded.charge).with_tips(tips)).await)
+        Ok(self.finish(caller, Answer::success(uploaded.content, charge).with_tips(tips)).await)
     }
 
     /// The account's balance.

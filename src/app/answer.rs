@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::estimate::Quote;
 pub use super::job_view::JobView;
+use super::quote::Quote;
 use crate::charge::Charge;
 use crate::error::{Error, Kind};
 use crate::jobs::{JobStatus, Task, TaskStatus};

@@ -1,39 +1,178 @@
-//! Answers with a bound: what is too large for an answer is left out, and the answer says so.
+//! Answers with a bound: what is too large for an assistant is left out, and the answer says so and how to get it.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::path::Path;
 
-use super::Answer;
+use serde_json::{Map, Value, json};
+
+use super::{Answer, JobView, READ_DEFAULT};
 use crate::hint;
-use crate::next_step::NextStep;
+use crate::next_step::{Audience, Hint, NextStep};
 
-/// Longest `content` of an answer, in characters of JSON.
-pub(super) const CONTENT_CHARS_MAX: usize = 8_000;
-/// Longest single text that is kept whole where something has to be left out.
+/// Longest answer to an assistant that asked for no particular length, in characters of JSON.
+pub const ANSWER_CHARS_MAX: usize = 20_000;
+/// Longest answer about one job beside its text, in characters of JSON.
+const BESIDE_TEXT_CHARS_MAX: usize = 9_000;
+/// Longest answer about one job without text, in characters of JSON.
+const WITHOUT_TEXT_CHARS_MAX: usize = 13_000;
+/// Longest answer about no job or about many, in characters of JSON.
+const LIST_CHARS_MAX: usize = 17_500;
+/// Least that `content` gets of it.
+const CONTENT_CHARS_MIN: usize = 1_000;
+/// Longest list of files.
+const OUTPUTS_CHARS_MAX: usize = 4_000;
+/// Longest error or problem inside of a record.
+const DETAIL_CHARS_MAX: usize = 1_500;
+/// Longest tips.
+const TIPS_CHARS_MAX: usize = 1_500;
+/// Longest name in a record, in characters.
+const NAME_CHARS_MAX: usize = 200;
+/// Longest text of the default length, with what JSON escapes in it.
+const ESCAPED_TEXT_CHARS_MAX: usize = 8_000;
+/// Longest single text that is kept whole where something has to be left out. Links are longer.
 const TEXT_CHARS_MAX: usize = 1_000;
 /// Shortest text that stands for one that was cut.
 const CUT_CHARS: usize = 200;
 
-/// Leaves out of `content` what does not fit into an answer, and says in the tips how to get it.
-pub(super) fn bound_content(answer: &mut Answer) {
-    if answer.content.to_string().len() <= CONTENT_CHARS_MAX {
+/// The answer as an assistant sees it: at most [`ANSWER_CHARS_MAX`] characters, and as much text as the call asked for.
+pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
+    let limit = match (&answer.job, &answer.output) {
+        (Some(_), Some(_)) => BESIDE_TEXT_CHARS_MAX,
+        (Some(_), None) => WITHOUT_TEXT_CHARS_MAX,
+        (None, _) => LIST_CHARS_MAX,
+    };
+    let is_long_text = |answer: &Answer| {
+        answer.output.as_ref().is_some_and(|output| {
+            output.text.chars().count() as u64 <= READ_DEFAULT && chars(&output.text) > ESCAPED_TEXT_CHARS_MAX
+        })
+    };
+    if beside_text(answer) <= limit && !is_long_text(answer) {
+        return Cow::Borrowed(answer);
+    }
+    let mut answer = answer.clone();
+    if is_long_text(&answer) {
+        cut_text(&mut answer);
+    }
+    if beside_text(&answer) <= limit {
+        return Cow::Owned(answer);
+    }
+    if let Some(tips) = answer.tips.take() {
+        answer.tips = Some(bounded_tips(tips));
+    }
+    let files = answer.job.as_mut().and_then(bound_record);
+    let rest = beside_text(&answer).saturating_sub(chars(&answer.content));
+    bound_content(&mut answer, limit.saturating_sub(rest).max(CONTENT_CHARS_MIN));
+    if let Some(files) = files {
+        answer.add_tip(files);
+    }
+    Cow::Owned(answer)
+}
+
+/// Characters of the answer's JSON without the text of a result.
+fn beside_text(answer: &Answer) -> usize {
+    let text = answer.output.as_ref().map_or(0, |output| chars(&output.text));
+    chars(answer).saturating_sub(text)
+}
+
+/// Characters of `value` as JSON.
+fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
+    serde_json::to_string(value).map_or(0, |text| text.chars().count())
+}
+
+/// Shortens a text that JSON's escapes make too long. Reading on starts where it ends.
+fn cut_text(answer: &mut Answer) {
+    let Some(output) = &mut answer.output else { return };
+    let mut left = ESCAPED_TEXT_CHARS_MAX;
+    let kept: String = output
+        .text
+        .chars()
+        .take_while(|c| {
+            let cost = chars(c).saturating_sub(2);
+            let fits = cost <= left;
+            left = left.saturating_sub(cost);
+            fits
+        })
+        .collect();
+    output.next_offset = Some(output.offset.saturating_add(kept.chars().count() as u64));
+    output.truncated = true;
+    output.text = kept;
+    let next = output.next_offset;
+    if let Some(job_id) = answer.job.as_ref().map(|view| view.job_id.clone()) {
+        answer.tips = Some(hint![NextStep::Read { job_id, offset: next }, " reads on."]);
+    }
+}
+
+fn bounded_tips(tips: Hint) -> Hint {
+    let text = tips.text(Audience::Agent);
+    if text.chars().count() <= TIPS_CHARS_MAX {
+        return tips;
+    }
+    crate::text::shorten(&text, TIPS_CHARS_MAX).into()
+}
+
+/// Bounds what a record holds. Returns what to say of files that are not listed.
+fn bound_record(view: &mut JobView) -> Option<Hint> {
+    for detail in [&mut view.problem, &mut view.last_check_error].into_iter().flatten() {
+        if chars(detail) > DETAIL_CHARS_MAX {
+            *detail = cut(detail, &mut DETAIL_CHARS_MAX.clone(), &mut 0);
+        }
+    }
+    for name in [&mut view.unrecognized_status, &mut view.client_request_id, &mut view.pages].into_iter().flatten() {
+        *name = crate::text::shorten(name, NAME_CHARS_MAX);
+    }
+    let total = view.outputs_total.unwrap_or(view.outputs.len());
+    let mut left = OUTPUTS_CHARS_MAX;
+    let shown = view
+        .outputs
+        .iter()
+        .take_while(|output| {
+            let cost = chars(output) + 1;
+            let fits = cost <= left;
+            left = left.saturating_sub(cost);
+            fits
+        })
+        .count();
+    view.outputs.truncate(shown.max(1));
+    if view.outputs.len() >= total {
+        return None;
+    }
+    view.outputs_total = Some(total);
+    let listed = format!("The first {} of {total} files are listed", view.outputs.len());
+    let folder = view.outputs.first().and_then(|output| output.saved_to.as_deref());
+    Some(match folder.and_then(|path| Path::new(path).parent()) {
+        Some(folder) => hint![listed, format!("; all are in `{}`.", folder.display())],
+        None => hint![
+            listed,
+            ". ",
+            NextStep::Download { job_id: view.job_id.clone(), save_to: None },
+            " saves all of them."
+        ],
+    })
+}
+
+/// Leaves out of `content` what is longer than `limit` characters, and says in the tips how to get it.
+fn bound_content(answer: &mut Answer, limit: usize) {
+    if chars(&answer.content) <= limit {
         return;
     }
-    let mut left = CONTENT_CHARS_MAX;
-    let mut dropped = 0;
+    let (mut left, mut dropped) = (limit.saturating_sub(CUT_CHARS), 0);
     answer.content = cut(&answer.content, &mut left, &mut dropped);
     if let Some(content) = answer.content.as_object_mut() {
-        content.insert("left_out".to_owned(), Value::from(dropped));
+        content.insert("left_out".to_owned(), json!(dropped));
     }
-    let Some(view) = &answer.job else {
-        answer.add_tip("The answer was too long: parts of `content` are left out.");
-        return;
-    };
-    let id = view.job_id.clone();
     let what = format!("`content` was too long: {dropped} parts of it are left out. ");
-    let tip = if view.outputs.len() > 1 {
-        hint![what, NextStep::Download { job_id: id, save_to: None }, " saves all files."]
-    } else {
-        hint![what, NextStep::Read { job_id: id, offset: None }, " reads the result piece by piece."]
+    let tip = match &answer.job {
+        Some(view) if view.outputs.len() > 1 => {
+            hint![what, NextStep::Download { job_id: view.job_id.clone(), save_to: None }, " saves all files."]
+        }
+        Some(view) => hint![
+            what,
+            NextStep::Read { job_id: view.job_id.clone(), offset: None },
+            " reads the result piece by piece, and ",
+            NextStep::Download { job_id: view.job_id.clone(), save_to: None },
+            " saves it."
+        ],
+        None => hint![what, NextStep::ListJobs, " shows every job; fewer at once make shorter answers."],
     };
     answer.add_tip(tip);
 }
@@ -41,75 +180,164 @@ pub(super) fn bound_content(answer: &mut Answer) {
 /// `value` in at most `left` characters; `dropped` counts the texts and items that are left out.
 fn cut(value: &Value, left: &mut usize, dropped: &mut usize) -> Value {
     match value {
-        Value::String(text) if text.len() <= (*left).min(TEXT_CHARS_MAX) => {
-            *left = left.saturating_sub(text.len() + 3);
-            value.clone()
-        }
-        Value::String(text) => {
-            *dropped += 1;
-            // A part of a link is no link.
-            let kept = if text.contains("://") { 0 } else { CUT_CHARS.min(*left) };
-            let text: String = text.chars().take(kept).chain("…".chars()).collect();
-            *left = left.saturating_sub(text.len());
-            Value::String(text)
-        }
+        Value::String(text) => cut_string(text, left, dropped),
         Value::Array(list) => {
             let mut kept = Vec::new();
             for item in list {
-                if *left == 0 || item.to_string().len() > *left {
-                    *dropped += list.len() - kept.len();
+                let is_plain = !matches!(item, Value::Array(_) | Value::Object(_));
+                if *left < 2 || (is_plain && chars(item) > *left) {
                     break;
                 }
                 kept.push(cut(item, left, dropped));
+                *left = left.saturating_sub(1);
             }
+            *dropped += list.len() - kept.len();
             Value::Array(kept)
         }
         Value::Object(map) => {
-            let mut kept = Map::new();
-            for (name, item) in map {
-                if *left < name.len() + 8 {
-                    *dropped += map.len() - kept.len();
-                    break;
+            // Short fields first: one long list must not keep them out.
+            let mut by_length: Vec<(usize, &String, &Value)> =
+                map.iter().map(|(name, item)| (chars(item), name, item)).collect();
+            by_length.sort_by_key(|(length, ..)| *length);
+            let mut kept: Map<String, Value> = Map::new();
+            for (_, name, item) in by_length {
+                let cost = chars(name) + 2;
+                if *left < cost + 2 {
+                    *dropped += 1;
+                    continue;
                 }
-                *left -= name.len();
+                *left -= cost;
                 kept.insert(name.clone(), cut(item, left, dropped));
             }
-            Value::Object(kept)
+            Value::Object(map.keys().filter_map(|name| kept.shift_remove_entry(name)).collect())
         }
         other => {
-            *left = left.saturating_sub(other.to_string().len());
+            *left = left.saturating_sub(chars(other));
             other.clone()
         }
     }
 }
 
+fn cut_string(text: &str, left: &mut usize, dropped: &mut usize) -> Value {
+    let is_link = text.contains("://");
+    let size = chars(text);
+    if size <= if is_link { *left } else { (*left).min(TEXT_CHARS_MAX) } {
+        *left -= size;
+        return json!(text);
+    }
+    *dropped += 1;
+    // A part of a link is no link.
+    let mut kept = if is_link { String::new() } else { text.chars().take(CUT_CHARS.min(*left / 6)).collect() };
+    kept.push('…');
+    *left = left.saturating_sub(chars(&kept));
+    json!(kept)
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::answer::TextOutput;
+    use crate::app::OutputView;
     use crate::charge::Charge;
-    use crate::jobs::JobStatus;
+    use crate::jobs::job_id::JobId;
+    use crate::jobs::{Job, JobStatus, Source};
+    use crate::tenant::Tenant;
+
+    fn about_a_job(content: Value) -> Answer {
+        let job = Job::from_elsewhere(Tenant::stored("t"), &JobId::parse("J1").unwrap(), 0);
+        let view = JobView::new(&job, Source::Live, 1.0, 0);
+        Answer { job: Some(view), ..Answer::new(JobStatus::Success, content, Charge::NONE) }
+    }
+
+    fn file(number: usize, folder: Option<&str>) -> OutputView {
+        OutputView {
+            name: format!("{number}-{}.png", "n".repeat(200)),
+            mime_type: "image/png".into(),
+            bytes: Some(1),
+            expires_at: None,
+            saved_to: folder.map(|folder| format!("{folder}/{number}-{}.png", "n".repeat(200))),
+            sha256: Some("0".repeat(64)),
+        }
+    }
+
+    fn tips(answer: &Answer) -> String {
+        answer.tips.as_ref().map_or(String::new(), |tips| tips.text(Audience::Agent))
+    }
+
+    fn read(offset: Option<u64>) -> String {
+        NextStep::Read { job_id: "J1".into(), offset }.text(Audience::Agent)
+    }
+
+    fn download() -> String {
+        NextStep::Download { job_id: "J1".into(), save_to: None }.text(Audience::Agent)
+    }
 
     #[test]
-    fn a_long_content_is_cut_and_says_so() {
-        let links: Vec<String> = (0..300).map(|n| format!("https://h.test/{n}?{}", "s".repeat(900))).collect();
-        let content = json!({"pageCount": 300, "urls": links, "body": "x".repeat(5_000_000)});
-        let mut answer = Answer::new(JobStatus::Success, content, Charge::NONE);
-        bound_content(&mut answer);
-        let shown = answer.content.to_string();
-        assert!(shown.len() < CONTENT_CHARS_MAX + 1_000, "{}", shown.len());
-        assert_eq!(answer.content["pageCount"], 300);
-        assert!(answer.content["left_out"].as_u64().unwrap() > 290 && answer.tips.is_some());
-        let kept = answer.content["urls"].as_array().unwrap();
+    fn long_links_and_bodies_are_left_out_and_the_rest_stays() {
+        let links: Vec<String> = (0..300).map(|n| format!("https://h.test/{n}?{}", "s".repeat(2_000))).collect();
+        let content =
+            json!({"urls": links, "body": "x".repeat(5_000_000), "pageCount": 300, "url": "https://h.test/a"});
+        let answer = about_a_job(content);
+        let shown = bounded(&answer);
+        assert!(chars(&*shown) <= WITHOUT_TEXT_CHARS_MAX + TIPS_CHARS_MAX, "{}", chars(&*shown));
+        assert_eq!((&shown.content["pageCount"], &shown.content["url"]), (&json!(300), &json!("https://h.test/a")));
+        assert!(shown.content["left_out"].as_u64().unwrap() > 290);
+        assert!(tips(&shown).contains(&read(None)) && tips(&shown).contains(&download()));
+        let kept = shown.content["urls"].as_array().unwrap();
         assert!(!kept.is_empty() && kept.iter().all(|link| link.as_str().unwrap().ends_with('s')), "whole links only");
     }
 
     #[test]
-    fn a_short_content_stays_as_it_is() {
-        let content = json!({"a": [1, 2, {"b": "c"}]});
-        let mut answer = Answer::new(JobStatus::Success, content.clone(), Charge::NONE);
-        bound_content(&mut answer);
-        assert_eq!((answer.content, answer.tips), (content, None));
+    fn files_beyond_the_list_are_counted_and_found() {
+        for (folder, says) in [(Some("/srv/out"), "all are in `/srv/out`"), (None, download().as_str())] {
+            let mut answer = about_a_job(json!({}));
+            answer.job.as_mut().unwrap().outputs = (0..300).map(|number| file(number, folder)).collect();
+            let shown = bounded(&answer);
+            let view = shown.job.as_ref().unwrap();
+            assert!(chars(&*shown) <= WITHOUT_TEXT_CHARS_MAX, "{}", chars(&*shown));
+            assert!(!view.outputs.is_empty() && view.outputs_total == Some(300));
+            assert!(tips(&shown).contains(says), "{}", tips(&shown));
+        }
+    }
+
+    #[test]
+    fn a_text_full_of_escapes_is_shortened_and_read_on() {
+        let text = "\u{1}".repeat(4_000);
+        let output =
+            TextOutput { text, offset: 10, next_offset: None, total_chars: 4_010, truncated: false, untrusted: true };
+        let answer = Answer { output: Some(output), ..about_a_job(json!({})) };
+        let shown = bounded(&answer);
+        let output = shown.output.as_ref().unwrap();
+        assert!(chars(&*shown) <= ANSWER_CHARS_MAX / 2);
+        assert_eq!(output.next_offset, Some(10 + output.text.chars().count() as u64));
+        assert!(output.truncated && tips(&shown).contains(&read(output.next_offset)));
+    }
+
+    #[test]
+    fn any_shape_of_content_stays_within_the_bound() {
+        let deep = (0..100).fold(json!("x".repeat(900)), |inside, _| json!({"a": [inside], "b": "y".repeat(900)}));
+        let wide: Map<String, Value> = (0..50_000).map(|n| (format!("key{n}"), json!(n))).collect();
+        for content in [
+            deep,
+            Value::Object(wide),
+            json!((0..100_000).collect::<Vec<_>>()),
+            json!({"k".repeat(30_000): 1}),
+            json!("\"".repeat(1_000_000)),
+            json!([[["https://h.test/".to_owned() + &"q".repeat(50_000)]]]),
+            json!({"message": "m".repeat(1_000_000), "hint": "h".repeat(1_000_000)}),
+        ] {
+            for answer in [about_a_job(content.clone()), Answer::new(JobStatus::Success, content.clone(), Charge::NONE)]
+            {
+                let shown = bounded(&answer);
+                assert!(chars(&*shown) < ANSWER_CHARS_MAX, "{}", chars(&*shown));
+                assert!(tips(&shown).contains("left out"), "{}", tips(&shown));
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_answer_stays_as_it_is() {
+        let answer = about_a_job(json!({"a": [1, 2, {"b": "c"}]}));
+        assert!(matches!(bounded(&answer), Cow::Borrowed(_)));
     }
 }

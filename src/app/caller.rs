@@ -19,6 +19,8 @@ pub struct Caller {
     pub sandbox: Arc<Sandbox>,
     /// What the caller may have done.
     pub policy: Policy,
+    /// Whether a person agreed to what the call costs.
+    pub consent: Consent,
     /// Longest wait in one call; `None` is no limit.
     pub max_wait: Option<Duration>,
     /// What the caller accepts for a call that would wait.
@@ -42,6 +44,19 @@ impl Caller {
     pub(super) fn emit(&self, event: Event) {
         (self.on_event)(event);
     }
+}
+
+/// Whether a person agreed to what the calls of a caller cost. No argument of a tool says so: only the interface that
+/// asked the person does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// Not yet: a call above the threshold is answered with its price.
+    #[default]
+    Needed,
+    /// To the quote with this id.
+    To(String),
+    /// To everything that this caller does now.
+    ToAll,
 }
 
 /// What a caller accepts for a call that would wait.

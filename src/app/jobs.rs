@@ -16,6 +16,9 @@ use crate::next_step::NextStep;
 /// Jobs of one page of a list when a call says nothing.
 pub const LIST_DEFAULT: u32 = 20;
 
+/// Longest document name in a list, in characters.
+const DOCUMENT_CHARS_MAX: usize = 200;
+
 /// Which jobs to list.
 #[derive(Clone, Debug)]
 pub struct ListRequest {
@@ -77,7 +80,7 @@ impl From<&Job> for JobSummary {
             job_id: job.id().to_owned(),
             status: job.status.clone(),
             operation: (!job.operation.is_empty()).then(|| job.operation.clone()),
-            document: document_of(job),
+            document: document_of(job).map(|name| crate::text::shorten(&name, DOCUMENT_CHARS_MAX)),
             submitted_at: job.submitted_at.or(Some(job.created_at)).map(rfc3339),
             completed_at: job.completed_at.map(rfc3339),
             credits_total: job.credits_total(),

@@ -10,10 +10,15 @@ use crate::next_step::NextStep;
 
 /// Up to this many jobs, lines of saved results name the job too.
 const IDS_WITH_FILES_MAX: usize = 10;
-/// Longest reason in a line, in characters.
-const REASON_CHARS_MAX: usize = 160;
-/// Longest document name in a line, in characters.
-const DOCUMENT_CHARS_MAX: usize = 80;
+/// Longest document name, reason and note in a line, in characters, for so many lines at most: the more lines, the
+/// shorter.
+const WIDTHS: &[(usize, usize, usize)] = &[(20, 80, 160), (50, 60, 80), (usize::MAX, 32, 40)];
+/// Characters of JSON that all lines of an answer have in all.
+const LINES_CHARS_MAX: usize = 17_000;
+/// Of these, what a line takes for ids and names of fields.
+const FIELDS_CHARS: usize = 100;
+/// Least that a text has.
+const TEXT_CHARS_MIN: usize = 30;
 /// Jobs that a tip names.
 const IDS_IN_TIP_MAX: usize = 3;
 
@@ -64,6 +69,13 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
         (true, _) => JobStatus::Failed,
     };
     let folder = common_folder(lines);
+    let (_, name_chars, reason_chars) =
+        WIDTHS.iter().find(|(most, ..)| lines.len() <= *most).copied().unwrap_or((0, 32, 40));
+    let width = Width {
+        document: name_chars,
+        reason: reason_chars,
+        text: (LINES_CHARS_MAX / lines.len().max(1)).saturating_sub(FIELDS_CHARS + name_chars).max(TEXT_CHARS_MIN),
+    };
     let mut content = Map::new();
     content.insert("total".to_owned(), json!(lines.len()));
     if let Some(folder) = &folder {
@@ -72,7 +84,7 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
     for line in lines {
         let group = content.entry(line.status.as_str().to_owned()).or_insert_with(|| json!([]));
         if let Some(group) = group.as_array_mut() {
-            group.push(shown(line, folder.as_deref(), lines.len()));
+            group.push(shown(line, folder.as_deref(), lines.len(), width));
         }
     }
     let mut answer = Answer::new(status, Value::Object(content), charge);
@@ -104,7 +116,15 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
     answer
 }
 
-fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
+/// How much of a line is shown, in characters.
+#[derive(Clone, Copy)]
+struct Width {
+    document: usize,
+    reason: usize,
+    text: usize,
+}
+
+fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value {
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| {
         shown.insert(name.to_owned(), value);
@@ -114,9 +134,9 @@ fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
         put("job_id", json!(job_id));
     }
     if let Some(document) = &line.document {
-        put("document", json!(crate::text::shorten(document, DOCUMENT_CHARS_MAX)));
+        put("document", json!(crate::text::shorten(document, width.document)));
     }
-    let within = |path: &String| match folder {
+    let below = |path: &String| match folder {
         Some(folder) => {
             path.strip_prefix(folder).map_or(path.as_str(), |name| name.trim_start_matches(['/', '\\'])).to_owned()
         }
@@ -124,25 +144,56 @@ fn shown(line: &Line, folder: Option<&str>, total: usize) -> Value {
     };
     match line.saved_to.as_slice() {
         [] => {}
-        [one] => put("saved_to", json!(within(one))),
+        [one] => put("saved_to", json!(below(one))),
         [first, ..] => {
-            put("saved_to", json!(within(first)));
+            put("saved_to", json!(below(first)));
             put("files", json!(line.saved_to.len()));
         }
     }
     if let Some(text) = &line.text {
-        put("text", json!(text.text));
-        if let Some(next) = text.next_offset {
+        let (kept, next) = within(text, width.text);
+        put("text", json!(kept));
+        if let Some(next) = next {
             put("next_offset", json!(next));
         }
     }
     if let Some(reason) = &line.reason {
-        put("reason", json!(crate::text::shorten(reason, REASON_CHARS_MAX)));
+        put("reason", json!(crate::text::shorten(reason, width.reason)));
     }
     if let Some(note) = &line.note {
-        put("note", json!(crate::text::shorten(note, REASON_CHARS_MAX)));
+        put("note", json!(crate::text::shorten(note, width.reason)));
     }
     Value::Object(shown)
+}
+
+/// The start of a text that takes at most `limit` characters of JSON, and where it goes on.
+fn within(text: &TextOutput, limit: usize) -> (String, Option<u64>) {
+    let mut left = limit;
+    let cost = |c: char| {
+        if c == '"' || c == '\\' || c == '\n' {
+            2
+        } else if c.is_control() {
+            6
+        } else {
+            1
+        }
+    };
+    let kept: String = text
+        .text
+        .chars()
+        .take_while(|c| {
+            let fits = cost(*c) <= left;
+            left = left.saturating_sub(cost(*c));
+            fits
+        })
+        .collect();
+    match kept.len() == text.text.len() {
+        true => (kept, text.next_offset),
+        false => {
+            let next = text.offset.saturating_add(kept.chars().count() as u64);
+            (kept, Some(next))
+        }
+    }
 }
 
 /// The folder that all saved files lie in, if it is one.
@@ -172,6 +223,30 @@ mod tests {
         assert_eq!(answer.content["folder"], "/srv/out");
         assert_eq!(answer.content["success"][7], json!({"document": "a07.pdf", "saved_to": "a07.txt"}));
         assert!(answer.content.to_string().len() < 2_500, "{}", answer.content.to_string().len());
+    }
+
+    #[test]
+    fn a_hundred_texts_share_one_answer() {
+        let text = |number: usize| Line {
+            text: Some(TextOutput {
+                text: "\u{1}\"\n".repeat(2_000),
+                offset: 0,
+                next_offset: None,
+                total_chars: 6_000,
+                truncated: false,
+                untrusted: true,
+            }),
+            document: Some("d".repeat(300)),
+            ..Line::new(Some(format!("JOB{number:029}")), None, JobStatus::Success)
+        };
+        let lines: Vec<Line> = (0..100).map(text).collect();
+        let answer = answer_about(&lines, Charge::NONE, None);
+        let content = answer.content.to_string();
+        assert!(content.len() < LINES_CHARS_MAX + 500, "{}", content.len());
+        let shown = answer.content["success"].as_array().unwrap();
+        assert_eq!(shown.len(), 100);
+        let kept = shown[0]["text"].as_str().unwrap().chars().count();
+        assert_eq!(shown[0]["next_offset"], kept);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::follow_up::FollowUp;
 use super::jobs::document_of;
 use super::lines::{Line, answer_about};
 use super::sources::short_name;
-use super::{Answer, App, Caller, Estimate, Status, SubmitRequest, Until, WaitRequest, round_seconds};
+use super::{Answer, App, Caller, Status, SubmitRequest, Until, WaitRequest, round_seconds};
 use crate::catalog::{Operation, ParamKind};
 use crate::charge::Charge;
 use crate::clock::now;
@@ -167,50 +167,6 @@ impl App {
             })
             .collect();
         Ok(answer_about(&merged, charge, retry_after))
-    }
-
-    /// Judges all documents before the first is paid for. Returns the answer that asks for consent, where it is needed.
-    async fn refuse_many(
-        &self,
-        caller: &Caller,
-        operation: &'static Operation,
-        request: &SubmitRequest,
-        param: &'static str,
-        documents: &[String],
-    ) -> Result<Option<Answer>> {
-        let total = self.estimate_many(caller, operation, &request.arguments, param, documents).await?;
-        self.refuse_beyond_balance(caller, &total).await?;
-        let hash = json!([operation.name, request.arguments]).to_string();
-        match self.quote(&total, &hash) {
-            Some(quote) if request.consent.as_deref() != Some(quote.id.as_str()) => {
-                Ok(Some(super::estimate::needs_consent(quote)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// What `operation` will cost on all `documents`.
-    pub(super) async fn estimate_many(
-        &self,
-        caller: &Caller,
-        operation: &'static Operation,
-        given: &Map<String, Value>,
-        param: &'static str,
-        documents: &[String],
-    ) -> Result<Estimate> {
-        let mut total: Option<Estimate> = None;
-        for document in documents {
-            let mut arguments = given.clone();
-            arguments.retain(|name, _| operation.param(name).is_none_or(|found| found.name != param));
-            arguments.insert(param.to_owned(), json!(document));
-            let arguments = crate::catalog::arguments::read(operation, arguments)?;
-            let (estimate, _, _) = self.judged_estimate(caller, operation, &arguments).boxed().await?;
-            total = Some(match total.take() {
-                None => estimate,
-                Some(sum) => sum.and(estimate),
-            });
-        }
-        total.ok_or_else(|| Error::invalid("No document is named.", "Name at least one."))
     }
 
     /// Submits one of several documents, or takes up the job that an earlier call made of it.
@@ -445,6 +401,8 @@ fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::catalog::find;
 

@@ -10,6 +10,7 @@ mod bounded;
 mod caller;
 mod card;
 mod catalog;
+mod consent;
 mod estimate;
 mod findings;
 mod folders;
@@ -22,6 +23,7 @@ mod many;
 mod overview;
 mod pages;
 pub mod policy;
+mod quote;
 mod results;
 mod sources;
 mod submit;
@@ -33,16 +35,17 @@ mod wait;
 
 pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
 pub use batch::{Input, Prior};
-pub use caller::{Caller, Event, ResponseMode};
+pub use bounded::{ANSWER_CHARS_MAX, bounded};
+pub use caller::{Caller, Consent, Event, ResponseMode};
 pub use card::{CARD_JOBS_MAX, JobCard};
 pub use catalog::{OperationDetails, OperationList, OperationSummary};
-pub use estimate::{Estimate, Quote};
 pub use findings::{Charging, DataLocation, ServiceFindings};
 pub use job_view::{JobView, OutputView};
 pub use jobs::{JobList, JobSummary, ListRequest};
 pub use many::DOCUMENTS_MAX;
 pub use overview::{FileGlance, Glance, JobDetails, Overview, OverviewRequest, Spending, states};
 pub use policy::Policy;
+pub use quote::{Estimate, Quote};
 pub use results::{PAGE_DEFAULT, PAGE_MAX, Passage, READ_DEFAULT, ReadRequest};
 pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest, expected_name};
 pub use tasks::UPDATE_INTERVAL;
@@ -148,11 +151,9 @@ impl App {
         tips(job, retry_after_seconds)
     }
 
-    /// The last step of every call about jobs: the newest balance of the account, and a bound on what is shown.
+    /// The last step of every call about jobs: the newest balance of the account.
     async fn finish(&self, caller: &Caller, answer: Answer) -> Answer {
-        let mut answer = self.with_balance(caller, answer).await;
-        bounded::bound_content(&mut answer);
-        answer
+        self.with_balance(caller, answer).await
     }
 
     /// The answer with the newest balance of the account.

@@ -63,11 +63,18 @@ impl App {
     /// # Errors
     /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network and for a job
     /// that is not finished, has nothing to pass on, or has several files of which none is chosen.
-    pub(super) async fn judge_sources(&self, caller: &Caller, sources: &Sources) -> Result<(Vec<Judged>, Charge)> {
+    ///
+    /// With `for_nothing` no link is renewed, and one that has expired stands for itself.
+    pub(super) async fn judge_sources(
+        &self,
+        caller: &Caller,
+        sources: &Sources,
+        for_nothing: bool,
+    ) -> Result<(Vec<Judged>, Charge)> {
         let mut charge = Charge::NONE;
         let mut judged = Vec::with_capacity(sources.items.len());
         for item in &sources.items {
-            if let Some(link) = self.result_of_job(caller, item, &mut charge).await? {
+            if let Some(link) = self.result_of_job(caller, item, for_nothing, &mut charge).await? {
                 judged.push(Judged::Link(link));
                 continue;
             }
@@ -83,7 +90,13 @@ impl App {
     }
 
     /// The link to the result of the job that `item` names; none when it names no job.
-    async fn result_of_job(&self, caller: &Caller, item: &str, charge: &mut Charge) -> Result<Option<String>> {
+    async fn result_of_job(
+        &self,
+        caller: &Caller,
+        item: &str,
+        for_nothing: bool,
+        charge: &mut Charge,
+    ) -> Result<Option<String>> {
         let Some(wanted) = job_ref(item) else { return Ok(None) };
         let job = match self.jobs.get(&caller.owner, wanted.id).await {
             Ok(job) => job,
@@ -91,6 +104,7 @@ impl App {
             Err(_) => return Ok(None),
         };
         let (job, links) = match self.links_for_chain(&job).await {
+            Err(error) if error.kind() == Kind::LinkExpired && for_nothing => return Ok(Some(item.to_owned())),
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, charge, error).await?;
                 let links = self.links_of(&job).await?;
@@ -148,11 +162,11 @@ impl App {
             match source {
                 Judged::Link(link) => links.push(link),
                 Judged::Local(file) => {
-                    let uploading = self.upload_once(caller, &file, until).await;
+                    let uploading = self.upload_once(caller, &file, None, false, until).await;
                     match uploading.map_err(|error| error.with_charge(charge))? {
-                        Uploading::Done(link, cost) => {
+                        Uploading::Done(uploaded, cost) => {
                             charge.add(cost);
-                            links.push(link.expose().to_owned());
+                            links.push(uploaded.link.expose().to_owned());
                         }
                         Uploading::GoesOn => return Ok(Ready::UploadGoesOn(charge)),
                     }

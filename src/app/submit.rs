@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::estimate::needs_consent;
+use super::consent::named;
 use super::follow_up::{FollowUp, GRACE};
 use super::pages::selection;
 use super::sources::{Judged, Ready};
@@ -47,8 +47,6 @@ pub struct SubmitRequest {
     pub overwrite: bool,
     /// The caller's own id, under which nothing is paid for twice.
     pub client_request_id: Option<String>,
-    /// The id of the [`Quote`](super::Quote) that a person agreed to.
-    pub consent: Option<String>,
 }
 
 impl App {
@@ -73,21 +71,25 @@ impl App {
         let operation = catalog::find(&request.operation)?;
         let Some((param, documents)) = App::several_documents(operation, &request.arguments)? else {
             let arguments = arguments::read(operation, request.arguments.clone())?;
-            return Ok(self.judged_estimate(caller, operation, &arguments).await?.0);
+            return Ok(self.judged_estimate(caller, operation, &arguments, true).await?.0);
         };
-        self.estimate_many(caller, operation, &request.arguments, param, &documents).await
+        self.estimate_each(caller, operation, &request.arguments, param, &documents).await
     }
 
-    /// Judges the documents and pages of a call, and what it will cost. Returns the judged documents too.
+    /// Judges what a call asks for, its documents and pages, and what it will cost. Returns the judged documents too.
+    /// With `for_nothing` nothing is spent on judging either.
     pub(super) async fn judged_estimate(
         &self,
         caller: &Caller,
         operation: &'static Operation,
         arguments: &Arguments,
+        for_nothing: bool,
     ) -> Result<(Estimate, Vec<Judged>, Charge)> {
+        caller.policy.allows(operation, arguments)?;
+        self.refuse_private_links(&arguments.body)?;
         let pages = arguments.body.get("pages").and_then(Value::as_str).and_then(|text| selection(operation, text));
         let (judged, charge) = match &arguments.sources {
-            Some(sources) => self.judge_sources(caller, sources).await?,
+            Some(sources) => self.judge_sources(caller, sources, for_nothing).await?,
             None => (Vec::new(), Charge::NONE),
         };
         let estimate = self.estimate_for(caller, operation, pages.as_ref(), &judged).await;
@@ -127,13 +129,16 @@ impl App {
             let name = name.as_deref().unwrap_or(operation.name);
             caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
         }
-        let judging = self.judged_estimate(caller, operation, &arguments);
+        let judging = self.judged_estimate(caller, operation, &arguments, false);
         let (estimate, judged, mut charge) = or_cancelled(&caller.cancel, judging.boxed()).await?;
         if !is_agreed {
             self.refuse_beyond_balance(caller, &estimate).await.map_err(|error| error.with_charge(charge))?;
-            let quote = self.quote(&estimate, &hash_of_request(operation, &identity));
-            if let Some(quote) = quote.filter(|quote| request.consent.as_deref() != Some(quote.id.as_str())) {
-                return Ok(needs_consent(quote));
+            let documents = arguments.sources.iter().flat_map(|sources| &sources.items);
+            let names: Vec<String> = documents.map(|source| super::sources::short_name(source)).collect();
+            let hash = hash_of_request(operation, &identity);
+            let document = named(names.iter().map(String::as_str));
+            if let Some(answer) = self.without_consent(caller, operation, &estimate, &hash, document) {
+                return Ok(Answer { charge: charge.and(answer.charge), ..answer });
             }
         }
         let body = match &arguments.sources {

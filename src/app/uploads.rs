@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,7 @@ use super::{App, Caller, Event};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::{LocalFile, Uploaded, upload};
-use crate::secret::{Fingerprint, PresignedUrl};
+use crate::secret::Fingerprint;
 
 /// How long an uploaded file is used again: the service keeps it for an hour, and the job has to fetch it.
 const LINK_USED_FOR: Duration = Duration::from_secs(40 * 60);
@@ -34,26 +35,37 @@ struct Version {
     path: PathBuf,
     bytes: u64,
     modified: Option<SystemTime>,
+    /// The name that was asked for.
+    name: Option<String>,
+}
+
+/// An upload that runs, or whose link can be used.
+#[derive(Clone)]
+struct Kept {
+    began: Instant,
+    upload: Upload,
+    /// Whether an answer said what it cost.
+    is_reported: Arc<AtomicBool>,
 }
 
 /// The uploads of this process.
 #[derive(Default)]
-pub(super) struct Uploads(Mutex<HashMap<Version, (Instant, Upload)>>);
+pub(super) struct Uploads(Mutex<HashMap<Version, Kept>>);
 
 impl Uploads {
-    fn running_or_recent(&self, version: &Version) -> Option<Upload> {
+    fn running_or_recent(&self, version: &Version) -> Option<Kept> {
         let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        uploads.retain(|_, (began, upload)| {
-            let has_failed = upload.peek().is_some_and(|outcome| outcome.is_err());
-            !has_failed && began.elapsed() < LINK_USED_FOR
+        uploads.retain(|_, kept| {
+            let has_failed = kept.upload.peek().is_some_and(|outcome| outcome.is_err());
+            !has_failed && kept.began.elapsed() < LINK_USED_FOR
         });
-        uploads.get(version).map(|(_, upload)| upload.clone())
+        uploads.get(version).cloned()
     }
 
-    fn keep(&self, version: Version, upload: &Upload) {
+    fn keep(&self, version: Version, kept: &Kept) {
         let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if uploads.len() < UPLOADS_KEPT {
-            uploads.insert(version, (Instant::now(), upload.clone()));
+            uploads.insert(version, kept.clone());
         }
     }
 
@@ -65,8 +77,8 @@ impl Uploads {
 
 /// An upload as one call sees it.
 pub(super) enum Uploading {
-    /// The link, and what this call paid for it.
-    Done(PresignedUrl, Charge),
+    /// The stored file, and what it cost if no earlier call said so.
+    Done(Box<Uploaded>, Charge),
     /// It goes on after the call.
     GoesOn,
 }
@@ -74,10 +86,11 @@ pub(super) enum Uploading {
 impl App {
     /// Whether `file`, as it is, was uploaded a while ago or is on its way: it is not paid for again.
     pub(super) async fn is_uploaded(&self, caller: &Caller, file: &LocalFile) -> bool {
-        self.uploads.running_or_recent(&version_of(caller, file).await).is_some()
+        self.uploads.running_or_recent(&version_of(caller, file, None).await).is_some()
     }
 
-    /// Uploads `file`, or takes up the upload of it that another call began. At `until` it goes on without the call.
+    /// Uploads `file`, under `name` if one is given, or takes up the upload of it that another call began. At `until` it
+    /// goes on without the call. With `is_new` an upload that an earlier call answered with is not used again.
     ///
     /// # Errors
     /// As [`upload`]; `file_access` when the file changed meanwhile, `cancelled` when the caller gave up.
@@ -85,17 +98,20 @@ impl App {
         &self,
         caller: &Caller,
         file: &LocalFile,
+        name: Option<&str>,
+        is_new: bool,
         until: Option<Instant>,
     ) -> Result<Uploading> {
-        let version = version_of(caller, file).await;
-        let (upload, is_ours) = match self.uploads.running_or_recent(&version) {
-            Some(upload) => (upload, false),
-            None => {
-                let upload = self.start_upload(caller, file, version.modified);
-                self.uploads.keep(version, &upload);
-                (upload, true)
-            }
-        };
+        let version = version_of(caller, file, name).await;
+        let earlier = self.uploads.running_or_recent(&version);
+        let earlier = earlier.filter(|kept| !(is_new && kept.is_reported.load(Ordering::Relaxed)));
+        let kept = earlier.unwrap_or_else(|| {
+            let upload = self.start_upload(caller, file, name, version.modified);
+            let kept = Kept { began: Instant::now(), upload, is_reported: Arc::default() };
+            self.uploads.keep(version, &kept);
+            kept
+        });
+        let Kept { upload, is_reported, .. } = kept;
         if upload.peek().is_none() {
             let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             caller.emit(Event::Uploading { name, bytes: file.bytes });
@@ -120,18 +136,27 @@ impl App {
         };
         match &*outcome {
             Ok(uploaded) => {
-                let charge = if is_ours { uploaded.charge } else { Charge::NONE };
-                Ok(Uploading::Done(uploaded.link.clone(), charge))
+                let was_reported = is_reported.swap(true, Ordering::Relaxed);
+                let charge = if was_reported { Charge::NONE } else { uploaded.charge };
+                Ok(Uploading::Done(Box::new(uploaded.clone()), charge))
             }
             Err(error) => Err(error.share()),
         }
     }
 
-    fn start_upload(&self, caller: &Caller, file: &LocalFile, modified: Option<SystemTime>) -> Upload {
+    fn start_upload(
+        &self,
+        caller: &Caller,
+        file: &LocalFile,
+        name: Option<&str>,
+        modified: Option<SystemTime>,
+    ) -> Upload {
         let (app, owner, file) = (self.clone(), caller.owner.clone(), file.clone());
+        let name = name.map(str::to_owned);
         let uploading = async move {
             let max_bytes = app.config.max_file_bytes;
-            let uploaded = upload(&app.jobs, &app.client, &app.hosts, &owner, &file, None, max_bytes).await?;
+            let uploaded =
+                upload(&app.jobs, &app.client, &app.hosts, &owner, &file, name.as_deref(), max_bytes).await?;
             if state_of(&file).await != Some((file.bytes, modified)) {
                 return Err(Error::new(
                     Kind::FileAccess,
@@ -151,9 +176,10 @@ impl App {
     }
 }
 
-async fn version_of(caller: &Caller, file: &LocalFile) -> Version {
+async fn version_of(caller: &Caller, file: &LocalFile, name: Option<&str>) -> Version {
     let modified = state_of(file).await.and_then(|(_, modified)| modified);
-    Version { account: caller.owner.account().clone(), path: file.path.clone(), bytes: file.bytes, modified }
+    let account = caller.owner.account().clone();
+    Version { account, path: file.path.clone(), bytes: file.bytes, modified, name: name.map(str::to_owned) }
 }
 
 /// Size and time of the last change of a file.

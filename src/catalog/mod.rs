@@ -18,7 +18,7 @@ pub mod search;
 mod suggest;
 
 pub use self::names::nearest;
-pub use self::operation::{Confidence, Effect, Method, Operation, Output, Run, Toolset};
+pub use self::operation::{Cheaper, Confidence, Effect, Method, Operation, Output, Run, Toolset};
 pub use self::param::{Param, ParamKind};
 pub use self::price::{Basis, Price};
 use crate::error::{Error, Result};

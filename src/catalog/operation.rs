@@ -1,5 +1,7 @@
 //! One operation of the service, and the words of which a row of the catalog is made.
 
+use serde::Serialize;
+
 use super::names::same_name;
 use super::{Param, Price};
 
@@ -35,6 +37,8 @@ pub struct Operation {
     pub effect: Effect,
     /// How well it is known.
     pub confidence: Confidence,
+    /// What does the same for less, where there is such an operation.
+    pub cheaper: Option<Cheaper>,
     /// Its parameters, as groups that other operations share and groups of its own; in the order they are shown.
     pub params: &'static [&'static [Param]],
 }
@@ -62,6 +66,7 @@ impl Operation {
             price: Price::Unknown,
             effect: Effect::MakesDocument,
             confidence: Confidence::Documented,
+            cheaper: None,
             params: &[],
         }
     }
@@ -115,6 +120,12 @@ impl Operation {
     /// Sets what it costs.
     pub const fn price(mut self, price: Price) -> Operation {
         self.price = price;
+        self
+    }
+
+    /// Names the operation that does the same for less, and when it does.
+    pub const fn cheaper(mut self, operation: &'static str, when: &'static str) -> Operation {
+        self.cheaper = Some(Cheaper { operation, when });
         self
     }
 
@@ -182,6 +193,22 @@ impl Operation {
             Output::Text(mime) | Output::Binary(mime) | Output::Many(mime) => mime,
             Output::Inline | Output::Nothing => "application/json",
         }
+    }
+}
+
+/// An operation that does the same for less, under a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Cheaper {
+    /// Its name.
+    pub operation: &'static str,
+    /// When it does: the end of a sentence, such as `where all documents are PDFs`.
+    pub when: &'static str,
+}
+
+impl Cheaper {
+    /// One sentence that suggests it.
+    pub fn sentence(self) -> String {
+        format!("{} does the same for less {}.", self.operation, self.when)
     }
 }
 

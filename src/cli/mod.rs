@@ -8,6 +8,7 @@
 pub mod args;
 pub mod commands;
 pub mod complete;
+mod consent;
 pub mod exit_code;
 pub mod inputs;
 pub mod job_report;

@@ -11,7 +11,7 @@ use super::output::Printer;
 use super::progress::Progress;
 use super::report::Report;
 use super::simulators::with_simulator;
-use crate::app::{App, Caller, Policy, ResponseMode};
+use crate::app::{App, Caller, Consent, Policy, ResponseMode};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
@@ -84,6 +84,7 @@ impl CliSession {
             owner: config.key()?.clone().into(),
             sandbox: Arc::new(sandbox.of_person().with_max_bytes(config.max_file_bytes).without(config.ledger.files())),
             policy: Policy::person(),
+            consent: Consent::Needed,
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: self.interrupt.cancel.clone(),

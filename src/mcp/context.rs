@@ -25,7 +25,7 @@ use super::progress::Progress;
 use super::tools::{self, Found, Handler};
 use super::{app, observed, operation_tools};
 use crate::answer::Answer;
-use crate::app::{App, Caller, Policy, ResponseMode, policy};
+use crate::app::{App, Caller, Consent, Policy, ResponseMode, policy};
 use crate::config::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
@@ -209,6 +209,7 @@ impl ServerContext {
             sandbox: self.shared.access.sandbox(&self.shared.sandbox, &owner.tenant, config),
             owner,
             policy: Policy::assistant(config).narrowed(self.settings.is_read_only()),
+            consent: Consent::Needed,
             max_wait: Some(config.max_wait),
             response_mode,
             cancel: request.ct.child_token(),
@@ -236,6 +237,7 @@ impl ServerContext {
         given: Map<String, Value>,
         request: &RequestContext<RoleServer>,
         response_mode: ResponseMode,
+        consent: Consent,
     ) -> Answer {
         let started = Instant::now();
         let span = tracing::info_span!(
@@ -244,7 +246,7 @@ impl ServerContext {
             request = %request.id,
             traceparent = trace_of(request).unwrap_or_default(),
         );
-        let outcome = self.call(found, given, request, response_mode).instrument(span.clone()).await;
+        let outcome = self.call(found, given, request, response_mode, consent).instrument(span.clone()).await;
         let _entered = span.enter();
         count(found, &outcome, request, started.elapsed());
         match outcome {
@@ -262,6 +264,7 @@ impl ServerContext {
         mut given: Map<String, Value>,
         request: &RequestContext<RoleServer>,
         response_mode: ResponseMode,
+        consent: Consent,
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only {
@@ -286,7 +289,7 @@ impl ServerContext {
         let progress = Progress::default();
         // A task is asked for with the key of the connection, so a call with a key of its own cannot become one.
         let response_mode = if key.is_some() { ResponseMode::Inline } else { response_mode };
-        let caller = self.caller_with(key.as_deref(), request, &progress, response_mode)?;
+        let caller = Caller { consent, ..self.caller_with(key.as_deref(), request, &progress, response_mode)? };
         let _permit = self.shared.permits.acquire(&caller.owner.tenant, found.takes_tasks()).await?;
         let token = request.meta.get_progress_token();
         // Boxed: the future is large, and moves through several layers from here on.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use rmcp::model::Tool;
 
+use super::access::FileAccess;
 use super::tools::ALL;
 use crate::config::Config;
 
@@ -16,8 +17,8 @@ const FILES: &str = "{files}";
 /// Folders that are named; of more only the number is said.
 const FOLDERS_SHOWN: usize = 4;
 
-/// The instructions for a server that lists `tools`, and under `config` may use local files or not.
-pub fn text(config: &Config, has_files: bool, tools: &[Tool]) -> String {
+/// The instructions for a server that lists `tools` and whose callers use `access`.
+pub fn text(config: &Config, access: &FileAccess, tools: &[Tool]) -> String {
     let is_listed = |name: &str| tools.iter().any(|tool| tool.name == name);
     let is_said = |line: &&str| ALL.iter().all(|tool| !line.contains(tool.name) || is_listed(tool.name));
     let paragraphs = TEXT.split("\n\n").map(|paragraph| {
@@ -25,13 +26,17 @@ pub fn text(config: &Config, has_files: bool, tools: &[Tool]) -> String {
         sentences.join(" ")
     });
     let said: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
-    said.join("\n").replace(FILES, &files(config, has_files))
+    said.join("\n").replace(FILES, &files(config, access))
 }
 
 /// Which folders may be used, and where a relative path lies.
-fn files(config: &Config, has_files: bool) -> String {
-    if !has_files {
-        return "This server reads no local files: pass links.".to_owned();
+fn files(config: &Config, access: &FileAccess) -> String {
+    match access {
+        FileAccess::Nothing => return "This server reads no local files: pass links.".to_owned(),
+        FileAccess::PerTenant { .. } => {
+            return "Each user has a folder of their own on this server: relative paths lie in it, results are saved in it, and nothing else can be read or written.".to_owned();
+        }
+        FileAccess::Folders => {}
     }
     let downloads = config.download_dir.display();
     let others: Vec<&PathBuf> =
@@ -69,7 +74,7 @@ mod tests {
         for flags in [&[("PDFCO_READ_ONLY", "true")][..], &[("PDFCO_READ_ONLY", "false")][..]] {
             let config = config(flags);
             let tools = list(&config).unwrap();
-            let text = text(&config, true, &tools);
+            let text = text(&config, &FileAccess::Folders, &tools);
             for tool in ALL {
                 let is_listed = tools.iter().any(|listed| listed.name == tool.name);
                 assert!(is_listed || !text.contains(tool.name), "{}: {text}", tool.name);
@@ -81,8 +86,8 @@ mod tests {
     #[test]
     fn folders_and_relative_paths_are_explained() {
         let config = config(&[("PDFCO_FILES", "/a/in"), ("PDFCO_DOWNLOAD_DIR", "/a/out")]);
-        let text = text(&config, true, &list(&config).unwrap());
+        let text = text(&config, &FileAccess::Folders, &list(&config).unwrap());
         assert!(text.contains("below `/a/in` and `/a/out`"), "{text}");
-        assert!(super::text(&config, false, &[]).contains("no local files"));
+        assert!(super::text(&config, &FileAccess::Nothing, &[]).contains("no local files"));
     }
 }

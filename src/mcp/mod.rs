@@ -7,6 +7,7 @@ pub mod access;
 pub mod app;
 pub mod client;
 pub mod connection;
+mod consent;
 mod context;
 pub mod icon;
 mod instructions;

@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::tools::Shape;
 use crate::answer::Answer;
+use crate::app::bounded;
 
 /// The key under which results and resources mark what came from a document or from the service.
 pub const UNTRUSTED: &str = "pdfco/untrusted";
 
 /// The result of a tool call: the answer as JSON, its text, and a link to the job of a success.
 ///
+/// It stays within [`ANSWER_CHARS_MAX`](crate::app::ANSWER_CHARS_MAX) unless the call asked for more text.
 /// With [`Shape::Text`] the text stands in `content` alone, so that no client pays for it twice.
 pub fn result(answer: &Answer, shape: Shape) -> CallToolResult {
+    let answer = &*bounded(answer);
     let whole = serde_json::to_value(answer).unwrap_or(Value::Null);
     let (head, text) = without_text(&whole);
     let has_text = text.is_some();

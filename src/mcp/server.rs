@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
     CompletionInfo, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
@@ -16,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::connection::ConnectionSettings;
+use super::consent::{self, Brought, UsedConsents};
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
 use super::{
     app, icon, instructions, present, prompts, resources, skills, subscriptions, tasks, tasks_2025_11_25, tools,
 };
-use crate::app::{App, ResponseMode};
+use crate::app::{App, Consent, ResponseMode};
 use crate::error::Kind;
 
 /// How long a client may keep the list of tools: it changes with the settings only.
@@ -31,6 +33,7 @@ const LIST_TTL_MS: u64 = 3_600_000;
 #[derive(Clone)]
 pub struct Server {
     context: ServerContext,
+    used_consents: Arc<UsedConsents>,
     /// What this connection's client subscribed to, in the revisions with sessions.
     session: Arc<subscriptions::Session>,
 }
@@ -43,7 +46,11 @@ impl Server {
 
     /// A server over `app`, whose callers may use what `access` says.
     pub fn with(app: Arc<App>, access: Access) -> Server {
-        Server { context: ServerContext::new(app, access), session: Arc::default() }
+        Server {
+            context: ServerContext::new(app, access),
+            used_consents: Arc::default(),
+            session: Arc::default(),
+        }
     }
 
     /// The same server for another connection.
@@ -88,7 +95,7 @@ impl Server {
             .with_icons(vec![icon]);
         let instructions = instructions::text(
             &self.context.app().config,
-            self.context.access().has_files(),
+            &self.context.access().files,
             self.context.listed_tools().unwrap_or(&[]),
         );
         ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(instructions)
@@ -133,8 +140,21 @@ impl ServerHandler for Server {
             };
             let response_mode =
                 if tasks::are_declared(&context) { ResponseMode::PreferTask } else { ResponseMode::Inline };
-            let given = request.arguments.unwrap_or_default();
-            let answer = self.context.call_tool(found, given, &context, response_mode).await;
+            let given = request.arguments.clone().unwrap_or_default();
+            let consent =
+                match consent::brought(&self.context, &self.used_consents, &request, &given, &context).boxed().await {
+                    Brought::Agreed(quote) => Consent::To(quote),
+                    Brought::Nothing => Consent::Needed,
+                    Brought::Declined => return Ok(present::result(&consent::declined(), found.shape()).into()),
+                };
+            let answer =
+                consent::call_tool(&self.context, found, given.clone(), &context, response_mode, consent).boxed().await;
+            if let Some(quote) = &answer.consent
+                && let Some(question) =
+                    consent::question(&self.context, &request.name, &given, &context, quote).boxed().await
+            {
+                return Ok(question.into());
+            }
             if found.submits() && answer.job.is_some() && context.meta.protocol_version().is_none() {
                 // The list has a new job. Clients of 2026-07-28 learn of it by a subscription.
                 let _ = Box::pin(context.peer.notify_resource_list_changed()).await;

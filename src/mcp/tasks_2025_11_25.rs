@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rmcp::model::{CallToolRequestParams, CustomNotification, ErrorCode, ServerNotification};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
 
 use super::context::{ServerContext, protocol_error};
-use super::{present, tasks, tools};
+use super::{consent, present, tasks, tools};
 use crate::answer::{Answer, TaskView, rfc3339};
-use crate::app::{Caller, ResponseMode};
+use crate::app::{Caller, Consent, ResponseMode};
 use crate::error::{Error, Kind};
 use crate::jobs::TaskStatus;
 
@@ -91,7 +92,7 @@ async fn tools_call(
         ));
     }
     let response_mode = ResponseMode::TaskOnly { ttl };
-    let answer = context.call_tool(found, given, request, response_mode).await;
+    let answer = consent::call_tool(context, found, given, request, response_mode, Consent::Needed).boxed().await;
     let view = match &answer.task {
         Some(view) => {
             let caller = context.asking(request)?;

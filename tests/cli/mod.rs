@@ -2,6 +2,7 @@
 
 mod batch;
 mod commands;
+mod consent;
 mod doctor;
 mod habits;
 mod key;

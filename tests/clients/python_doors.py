@@ -136,6 +136,8 @@ class Place:
     stdio: StdioServerParameters | None = None
     errlog: object = None
     http: HttpServer | None = None
+    # The same, at a server that asks about prices.
+    asking: Place | None = None
 
     def of(self, key: str) -> Place:
         """The same place for another key."""
@@ -215,9 +217,10 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(place: Place, *, token: str = "", extensions: tuple = ()):
-    """A session; `extensions` are those of SDK 2.x."""
+async def open_door(place: Place, *, token: str = "", extensions: tuple = (), elicitation: Callable | None = None):
+    """A session; `extensions` are those of SDK 2.x, `elicitation` answers the server's questions."""
     door = Door(None, "", {})
+    asks = {"elicitation_callback": elicitation} if elicitation else {}
 
     async def note(message: object) -> None:
         message = getattr(message, "root", message)  # SDK 1.x has it in a shell
@@ -245,7 +248,7 @@ async def open_door(place: Place, *, token: str = "", extensions: tuple = ()):
     if OLD_SDK:
         async with (
             transport() as (reader, writer),
-            ClientSession(reader, writer, message_handler=note) as door.session,
+            ClientSession(reader, writer, message_handler=note, **asks) as door.session,
         ):
             with anyio.fail_after(CALL_SECONDS):
                 hello = await door.session.initialize()
@@ -254,7 +257,8 @@ async def open_door(place: Place, *, token: str = "", extensions: tuple = ()):
             yield door
     else:
         mode = "legacy" if place.is_legacy else "auto"
-        async with Client(transport(), mode=mode, message_handler=note, extensions=list(extensions)) as door.session:
+        async with Client(transport(), mode=mode, message_handler=note, extensions=list(extensions),
+                          **asks) as door.session:
             door.protocol = door.session.protocol_version
             door.capabilities = door.session.server_capabilities.model_dump(mode="json", by_alias=True)
             yield door

@@ -37,6 +37,7 @@ TOOLS = ["get_job_check", "wait_job_completion", "submit_job", "list_jobs", "rea
          "upload_file", "get_credit_balance"]
 WITH_OUTPUT_SCHEMA = ["get_job_check", "wait_job_completion", "submit_job"]
 HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
+ASKING = {"PDFCO_CONFIRM_CREDITS": "3"}
 WRONG_TOKEN = "not-the-token"
 NOBODYS = "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"
 
@@ -292,6 +293,32 @@ async def strangers(place: Place, door: Door, other: Door, job_id: str, check) -
         check(not named and all("mcp-session-id" in head for head in door.sent[1:]), "in a session", door.sent[:3])
 
 
+async def consent(place: Place, check) -> None:
+    """A price above the threshold: the person declines, then agrees; a client that cannot ask gets the estimate."""
+    questions: list[str] = []
+    actions = ["decline", "accept"]
+
+    async def asked(_context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+        questions.append(params.message)
+        action = actions.pop(0)
+        return types.ElicitResult(action=action, content={} if action == "accept" else None)
+
+    arguments = {"operation": "barcode_generate", "options": {"value": "pdfco"}, "wait": 30}
+    async with open_door(place.asking, elicitation=asked) as door:
+        declined = await door.call("submit_job", **arguments)
+        check(declined["isError"] and structured(declined)["content"]["kind"] == "cancelled" and len(questions) == 1,
+              "a person who declines a price ends the call", declined)
+        agreed = await door.call("submit_job", **arguments)
+        check(not agreed["isError"] and structured(agreed)["job"]["job_id"] and len(questions) == 2,
+              "a person who agrees to a price starts the job", agreed)
+        check("barcode_generate will cost 7 credits" in questions[0], "the question says what and how much", questions)
+    async with open_door(place.asking) as door:
+        refused = await door.call("submit_job", **arguments)
+        content = structured(refused)["content"]
+        check(refused["isError"] and content["estimate"]["credits_min"] and "PDFCO_CONFIRM_CREDITS" in content["hint"],
+              "a client that cannot ask gets the estimate", refused)
+
+
 async def conversation(place: Place, report: Report, home: Path, stack: AsyncExitStack) -> list[str]:
     check = report.check
     door = await stack.enter_async_context(open_door(place))
@@ -306,12 +333,14 @@ async def conversation(place: Place, report: Report, home: Path, stack: AsyncExi
         await tasks_of_2025_11_25(door, other, check)
     elif not place.is_legacy:
         await tasks_of_2026_07_28(place, door, other, check)
+    await consent(place, check)
     return door.transcript + (other.transcript if other else [])
 
 
 async def run(binary: Path, home: Path, report: Report, options: argparse.Namespace) -> None:
     simulator = Simulator(binary, home)
     server: HttpServer | None = None
+    asking: HttpServer | None = None
     try:
         address = simulator.address()
         report.check(address["url"].startswith("http://127.0.0.1:") or address["url"].startswith("http://localhost:"),
@@ -324,11 +353,15 @@ async def run(binary: Path, home: Path, report: Report, options: argparse.Namesp
         with (home / "serve.stderr").open("a") as errlog:
             if options.http:
                 server = HttpServer(binary, home, env)
+                asking = HttpServer(binary, home, {**env, **ASKING}, name="asking")
                 place = Place(address["key"], options.legacy, http=server)
+                place.asking = Place(address["key"], options.legacy, http=asking)
             else:
                 stdio = StdioServerParameters(command=str(binary), args=["serve"], cwd=str(home),
                                               env={**env, "PDFCO_API_KEY": address["key"]})
                 place = Place(address["key"], options.legacy, stdio=stdio, errlog=errlog)
+                asks = stdio.model_copy(update={"env": {**stdio.env, **ASKING}})
+                place.asking = Place(address["key"], options.legacy, stdio=asks, errlog=errlog)
             async with AsyncExitStack() as stack:
                 try:
                     said = await conversation(place, report, home, stack)
@@ -347,8 +380,9 @@ async def run(binary: Path, home: Path, report: Report, options: argparse.Namesp
         report.check(not any(secret in written for secret in secrets),
                      "no key is in an answer, on stderr or in the ledger", "(found)")
     finally:
-        if server is not None:
-            server.stop()
+        for child in (server, asking):
+            if child is not None:
+                child.stop()
         simulator.stop()
 
 

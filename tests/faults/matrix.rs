@@ -132,6 +132,7 @@ impl Cell {
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents(), folder.path().to_owned()], folder.path().join("out"))),
             policy: pdfco::app::Policy::person(),
+            consent: pdfco::app::Consent::Needed,
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::product::Product;
 use pdfco::answer::Answer;
-use pdfco::app::Caller;
+use pdfco::app::{Caller, ResponseMode};
 use pdfco::catalog;
 use pdfco::error::{Error, Kind, Result};
 use pdfco::mcp::tools::{self, Found};
@@ -314,4 +314,53 @@ proptest! {
             presentable(tool, &given, &error);
         }
     }
+}
+
+/// Whatever name, list, option or mode a call uses: mail and deletion are refused, and nothing is sent.
+#[test]
+fn every_way_to_submit_asks_the_policy() {
+    let world = World::new();
+    let config = world.product.app.config.clone();
+    let modes = [ResponseMode::Inline, ResponseMode::PreferTask, ResponseMode::TaskOnly { ttl: None }];
+    let link = "https://h.test/a.pdf";
+    let mail = json!({"from": "a@h.test", "to": "b@h.test", "subject": "s", "bodytext": "t", "smtpserver": "h.test",
+        "smtpport": 587, "smtpusername": "u", "smtppassword": "p", "url": link});
+    let mut without_url = mail.clone();
+    without_url.as_object_mut().unwrap().remove("url");
+    let mut beside = mail.clone();
+    beside["operation"] = json!("email_send");
+    let ways = [
+        ("submit_job", json!({"operation": "file_delete", "url": link})),
+        ("submit_job", json!({"operation": "File-Delete", "options": {"url": link}})),
+        (
+            "submit_job",
+            json!({"operation": "email_send", "options": without_url, "url": [link, "https://h.test/b.pdf"]}),
+        ),
+        (
+            "submit_job",
+            json!({"operation": "email_send", "options": without_url, "url": "[\"https://h.test/a\", \"https://h.test/b\"]"}),
+        ),
+        ("submit_job", json!({"operation": "file_delete", "url": link, "estimate": true})),
+        ("submit_job", json!({"operation": "file_delete", "url": link, "wait": 0, "client_request_id": "a"})),
+        ("submit_job", json!({"operation": "email_send", "options": mail})),
+        ("submit_job", beside),
+        ("file_delete", json!({"url": link})),
+        ("FILE_DELETE", json!({"url": link})),
+        ("email_send", mail.clone()),
+        ("emailsend", mail),
+    ];
+    for response_mode in modes {
+        let caller = Caller { policy: pdfco::app::Policy::assistant(&config), response_mode, ..world.caller.clone() };
+        for (tool, given) in &ways {
+            let found = tools::find(tool).unwrap();
+            let call = tools::call(&world.product.app, &caller, found, given.as_object().unwrap().clone());
+            let error = match world.runtime.block_on(call) {
+                Err(error) => error,
+                Ok(answer) => panic!("{tool} {}: {answer:?}", shown(given)),
+            };
+            let hint = error.hint().text(pdfco::next_step::Audience::Agent);
+            assert!(hint.contains("PDFCO_ALLOW="), "{tool} {}: {} {hint}", shown(given), error.message());
+        }
+    }
+    assert_eq!(world.service.requests().len(), 0);
 }

@@ -1,5 +1,6 @@
 //! The MCP server over its transports.
 
+mod consent;
 #[cfg(target_os = "linux")]
 mod flood;
 mod hostile;

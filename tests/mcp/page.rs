@@ -136,6 +136,7 @@ impl Server {
             owner: ApiKey::new(key).unwrap().into(),
             sandbox: Arc::new(Sandbox::folders(Vec::new(), self.home.path().to_path_buf())),
             policy: pdfco::app::Policy::person(),
+            consent: pdfco::app::Consent::Needed,
             max_wait: None,
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

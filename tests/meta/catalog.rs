@@ -132,6 +132,7 @@ pub(super) fn caller(key: &str, sandbox: Sandbox) -> Caller {
         owner: ApiKey::new(key).unwrap().into(),
         sandbox: Arc::new(sandbox),
         policy: pdfco::app::Policy::person(),
+        consent: pdfco::app::Consent::Needed,
         max_wait: None,
         response_mode: ResponseMode::Inline,
         cancel: CancellationToken::new(),

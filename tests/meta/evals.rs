@@ -4,6 +4,7 @@
 mod sessions;
 
 use futures_util::StreamExt;
+use serde_json::json;
 use sessions::{driver, report, session, task};
 
 /// Sessions at once.
@@ -28,6 +29,36 @@ async fn no_score_of_the_evals_gets_worse() {
         .filter_map(|now| before.iter().find(|then| then.name == now.name).and_then(|then| report::worse(then, now)))
         .collect();
     assert!(worse.is_empty(), "{worse:#?}");
+    for score in &scores {
+        assert!(score.calls <= score.fewest + 1, "{score:?}");
+        if let Some(then) = score.before {
+            assert!(score.calls <= then.fewest + 1 && score.tokens < then.tokens, "{score:?}");
+        }
+        if score.name == "forty_files" {
+            assert!(score.calls <= 2 && score.tokens < 2_500, "{score:?}");
+        }
+    }
+}
+
+/// A submit that succeeded takes under 250 tokens beside its text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_is_light() {
+    let task = task::all().into_iter().find(|task| task.name == "read_page").unwrap();
+    for arguments in [
+        json!({"operation": "pdf_to_text_simple", "url": "report.pdf"}),
+        json!({"operation": "pdf_to_text", "url": "report.pdf", "options": {"pages": "2"}}),
+        json!({"operation": "pdf_to_csv", "url": "report.pdf", "read": 100}),
+        json!({"operation": "pdf_rotate", "url": "report.pdf", "options": {"angle": 90}, "save_to": "turned.pdf"}),
+    ] {
+        let mut session = session::Session::start(&task).await;
+        let mut answer = session.call("submit_job", arguments.as_object().unwrap().clone(), true).await;
+        assert_eq!(answer["status"], "success", "{answer}");
+        if let Some(output) = answer.get_mut("output").and_then(|output| output.as_object_mut()) {
+            output.remove("text");
+        }
+        let tokens = session::tokens(&answer.to_string());
+        assert!(tokens < 250, "{tokens} tokens: {answer}");
+    }
 }
 
 /// A driver that asks for the balance and is done.

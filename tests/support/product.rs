@@ -66,6 +66,7 @@ impl Product {
             owner: app.config.key().unwrap().clone().into(),
             sandbox: Arc::new(Sandbox::folders(vec![documents()], folder.path().to_owned())),
             policy: pdfco::app::Policy::person(),
+            consent: pdfco::app::Consent::Needed,
             max_wait: Some(app.config.max_wait),
             response_mode: ResponseMode::Inline,
             cancel: CancellationToken::new(),

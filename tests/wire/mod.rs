@@ -8,3 +8,4 @@ mod prices;
 mod replay;
 mod replies;
 mod results;
+mod uploads;

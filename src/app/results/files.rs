@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -23,8 +23,6 @@ use crate::secret::PresignedUrl;
 const DISK_TIME: Duration = Duration::from_secs(30);
 /// Most files that one result may have.
 const OUTPUTS_MAX: usize = 2_000;
-/// Most saved files that one answer lists.
-const FILES_SHOWN_MAX: usize = 50;
 /// How often the ledger is asked whether another process saved a file that is in the way.
 const KEPT_TRIES: u32 = 5;
 /// Time between these questions.
@@ -54,13 +52,7 @@ impl App {
         }
         .map_err(|error| error.with_charge(charge))?;
         let mut answer = self.job_answer(&job, Source::Cache, charge);
-        let files: Vec<Value> = saved.iter().take(FILES_SHOWN_MAX).map(saved_line).collect();
-        answer.content = json!({"files": files});
-        if saved.len() > FILES_SHOWN_MAX
-            && let Some(content) = answer.content.as_object_mut()
-        {
-            content.insert("files_total".to_owned(), json!(saved.len()));
-        }
+        answer.content = json!({"saved": saved.len()});
         answer.tips = None;
         show_saved(&mut answer, &saved);
         Ok(self.finish(caller, answer).await)
@@ -289,10 +281,6 @@ fn interrupted(error: Error, done: usize, total: usize) -> Error {
 /// Whether a file is complete here and only has to be written.
 fn is_all_here(event: &Event) -> bool {
     matches!(event, Event::Downloading { done, total: Some(total), .. } if done >= total)
-}
-
-fn saved_line(saved: &Saved) -> Value {
-    json!({"path": saved.path.display().to_string(), "bytes": saved.bytes, "sha256": saved.sha256, "mime_type": saved.mime_type})
 }
 
 fn show_saved(answer: &mut Answer, saved: &[Saved]) {

@@ -151,7 +151,7 @@ impl App {
         let is_saved = answer.job.as_ref().is_some_and(|view| {
             !view.outputs.is_empty() && view.outputs.iter().all(|output| output.saved_to.is_some())
         });
-        let is_read = answer.output.as_ref().is_some_and(|output| !output.truncated);
+        let is_read = answer.output.is_some();
         if is_saved && answer.output.is_none() {
             answer.tips = None;
         }

@@ -86,6 +86,7 @@ pub static OPERATIONS: &[Operation] = &[
             "Merge PDFs, Office files, texts, images or ZIPs of these into one PDF, in the order given. When \
                 all are PDFs, pdf_merge_simple is cheaper.",
         )
+        .cheaper("pdf_merge_simple", "where all documents are PDFs")
         .keywords(&["combine", "join", "concatenate", "append", "unite", "bind", "docx", "word", "images", "zip"])
         .takes(&[SOURCES, RESULT]),
     job("pdf_merge_simple", "/v1/pdf/merge")

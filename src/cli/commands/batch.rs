@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use self::outcome::{Before, Outcome, Verdict};
 use self::report::BatchReport;
 use crate::answer::Answer;
-use crate::app::{Caller, Prior, SubmitRequest};
+use crate::app::{Caller, Consent, Prior, SubmitRequest};
 use crate::catalog::{Operation, Output, arguments};
+use crate::cli::consent;
 use crate::cli::inputs::{Inputs, stems};
 use crate::cli::job_report::job_of;
 use crate::cli::output::Format;
@@ -44,6 +45,8 @@ pub struct Batch {
     pub at_once: usize,
     /// Skip what is done, follow what runs.
     pub resume: bool,
+    /// The person agrees to the price of all inputs.
+    pub yes: bool,
     /// Submit and do not wait.
     pub background: bool,
     /// How long to wait for each.
@@ -64,6 +67,7 @@ pub async fn run(session: &CliSession, batch: Batch) -> Result<Report> {
     let mut first = batch.arguments.clone();
     first.insert(batch.param.to_owned(), json!(batch.inputs.found.first()));
     arguments::read(batch.operation, first)?;
+    let caller = agreed(session, &batch, caller).await?;
 
     let shown = progress::Batch::new(&session.progress, batch.inputs.found.len());
     let running = Running {
@@ -91,6 +95,57 @@ pub async fn run(session: &CliSession, batch: Batch) -> Result<Report> {
         "The same command with --resume skips what is done, takes up what runs and does again what failed.".to_owned()
     };
     Ok(BatchReport::new(&outcomes, batch.background, session.interrupted_code()).into_report(hint))
+}
+
+/// What the batch would cost. What was done before is not counted with --resume.
+///
+/// # Errors
+/// What would refuse an input before anything is paid for.
+pub async fn dry_run(session: &CliSession, batch: &Batch) -> Result<Report> {
+    let caller = session.caller()?;
+    let inputs = unpaid(session, batch, &caller).await?;
+    if inputs.is_empty() {
+        return Ok(Report::line("nothing would be submitted", json!({"status": "success", "estimate": null})));
+    }
+    let estimate = session.app.estimate_each(&caller, batch.operation, &batch.arguments, batch.param, &inputs).await?;
+    Ok(consent::estimated(&estimate))
+}
+
+/// The caller of a batch whose price needs no consent, or was agreed to: one question for all inputs.
+async fn agreed(session: &CliSession, batch: &Batch, caller: Caller) -> Result<Caller> {
+    let everything = Caller { consent: Consent::ToAll, ..caller.clone() };
+    if batch.yes || session.app.config.confirm_credits.is_none() {
+        return Ok(everything);
+    }
+    let inputs = unpaid(session, batch, &caller).await?;
+    if inputs.is_empty() {
+        return Ok(everything);
+    }
+    let quote = session.app.quote_each(&caller, batch.operation, &batch.arguments, batch.param, &inputs).await?;
+    match quote {
+        Some(quote) => consent::agree(session, &caller, &quote).map(|_| everything),
+        None => Ok(everything),
+    }
+}
+
+/// The inputs that would be paid for.
+async fn unpaid(session: &CliSession, batch: &Batch, caller: &Caller) -> Result<Vec<String>> {
+    if !batch.resume {
+        return Ok(batch.inputs.found.clone());
+    }
+    let mut inputs = Vec::new();
+    for input in &batch.inputs.found {
+        let source = (batch.param, input.as_str());
+        // What cannot be read fails by itself, and costs nothing.
+        let Ok(known) = session.app.input(caller, batch.operation, source, batch.arguments.clone()).await else {
+            continue;
+        };
+        let (prior, _) = session.app.prior(caller, &known, false).await?;
+        if matches!(prior, Prior::Nothing | Prior::Ended(_)) {
+            inputs.push(input.clone());
+        }
+    }
+    Ok(inputs)
 }
 
 /// The folder that results go to, which need not exist yet.

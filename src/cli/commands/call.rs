@@ -17,8 +17,9 @@ use self::flags::source_of;
 use super::batch::{self, Batch};
 use super::read::text_from;
 use crate::answer::Answer;
-use crate::app::{Caller, SubmitRequest};
+use crate::app::{Caller, Consent, SubmitRequest};
 use crate::catalog::{Operation, Output, ParamKind};
+use crate::cli::consent;
 use crate::cli::exit_code::SUCCESS;
 use crate::cli::inputs::expanded;
 use crate::cli::job_report::{self, job_of};
@@ -45,16 +46,23 @@ pub async fn run(session: &CliSession, mut args: CallArgs) -> Result<Report> {
     }
     let piped = with_document_from_stdin(session, &mut args)?;
     if let Some(batch) = with_inputs(&mut args)? {
-        return batch::run(session, batch).await;
+        return match args.dry_run {
+            true => batch::dry_run(session, &batch).await,
+            false => batch::run(session, batch).await,
+        };
     }
-    let caller = session.caller_with_folder(piped.as_ref().map(TempDir::path))?;
+    let consent = if args.yes { Consent::ToAll } else { Consent::Needed };
+    let caller = Caller { consent, ..session.caller_with_folder(piped.as_ref().map(TempDir::path))? };
+    if args.dry_run {
+        return Ok(consent::estimated(&session.app.estimate(&caller, &request(session, &args)).await?));
+    }
     let target = args.save_to.as_deref().map(|path| Target::parse(session, path)).transpose()?;
     if let Some(target) = &target {
         target.check_before_submit(&caller, args.operation, &args.arguments, args.overwrite)?;
     }
     session.progress.label(args.operation.name);
     let request = request(session, &args);
-    let mut answer = session.app.submit(&caller, request).await?;
+    let mut answer = consent::submit(session, &caller, request).await?;
     let job = job_of(session, &caller, &answer).await?;
     let mut report = job_report::outcome(session, &answer, &job, args.timeout);
     if args.background {
@@ -195,6 +203,7 @@ fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
         arguments,
         at_once: usize::from(args.at_once.unwrap_or(AT_ONCE)),
         resume: args.resume,
+        yes: args.yes,
         background: args.background,
         timeout: args.timeout,
         save_to: args.save_to.clone(),

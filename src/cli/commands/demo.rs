@@ -47,6 +47,8 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     let mut config = config.simulated(simulator.url(), DEFAULT_KEY)?;
     // The story is about checks that cost something.
     config.check_worth_seconds = worth;
+    // Its credits are not real.
+    config.confirm_credits = None;
     config.files = Some(vec![folder.clone()]);
     config.download_dir.clone_from(&folder);
     let app = Arc::new(App::new(config)?);
@@ -136,7 +138,7 @@ async fn story(
     let saved =
         call(assistant, &NextStep::Download { job_id: job_id.clone(), save_to: None }, json!({"job_id": job_id}))
             .await?;
-    let (path, sha256) = (text(&saved, "/content/files/0/path")?, text(&saved, "/content/files/0/sha256")?);
+    let (path, sha256) = (text(&saved, "/job/outputs/0/saved_to")?, text(&saved, "/job/outputs/0/sha256")?);
     step(printer, &format!("It saves the result: {path}\n  SHA-256 {sha256}"));
 
     let again = call(assistant, &NextStep::Show(job_id.clone()), json!({"job_id": job_id})).await?;

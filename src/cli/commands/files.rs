@@ -4,7 +4,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::app::SubmitRequest;
+use crate::app::{Caller, Consent, SubmitRequest};
+use crate::cli::consent;
 use crate::cli::job_report::fields_of;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
@@ -83,11 +84,16 @@ async fn on_stored_file(session: &CliSession, operation: &str, link: &str) -> Re
     }
     let arguments = [("url".to_owned(), json!(link))].into_iter().collect();
     let request = SubmitRequest { operation: operation.to_owned(), arguments, ..SubmitRequest::default() };
-    session.app.submit(&session.caller()?, request).await
+    consent::submit(session, &session.caller()?, request).await
 }
 
 async fn upload(session: &CliSession, path: String, name: Option<String>) -> Result<Report> {
-    let answer = session.app.upload(&session.caller()?, &path, name.as_deref()).await?;
+    let caller = session.caller()?;
+    let mut answer = session.app.upload(&caller, &path, name.as_deref()).await?;
+    if let Some(quote) = &answer.consent {
+        let agreed = Caller { consent: Consent::ToAll, ..consent::agree(session, &caller, quote)? };
+        answer = session.app.upload(&agreed, &path, name.as_deref()).await?;
+    }
     let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Report {
         summary: format!("uploaded {path}"),

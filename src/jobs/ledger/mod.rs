@@ -37,7 +37,7 @@ use sqlx::Row;
 use tokio::time::Instant;
 
 use changes::Change;
-use keyed::Names;
+use keyed::{Names, keyed};
 use pending::Pending;
 use rows::JobRow;
 use sqlite::{Database, Durability, Lookups, Patience};
@@ -214,6 +214,15 @@ impl Ledger {
     /// The same, before something is written.
     async fn stored_for_writing(&self, tenant: &Tenant) -> Result<String> {
         Ok(self.names.keyed(&self.writable_secret().await?, tenant))
+    }
+
+    /// A secret for `purpose`, the same for all processes on this ledger and of no use for another purpose.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn secret_for(&self, purpose: &str) -> Result<String> {
+        // No tenant has such a name.
+        Ok(keyed(&self.database.secret().await?, &format!("\0{purpose}")))
     }
 
     /// The ledger's secret, before something is written.

@@ -17,9 +17,9 @@ pub static TOOL: JobTool = JobTool {
     name: "get_credit_balance",
     aliases: &[],
     title: "Credit balance",
-    description: "Return how many PDF.co credits the account has left, in credits_remaining. Use it before a large batch \
-        or after the error insufficient_credits; calls that spend report credits_remaining by themselves. \
-        describe_operation shows what an operation costs, list_jobs what was spent. Free: it asks PDF.co and \
+    description: "Return how many PDF.co credits the account has left, in credits_remaining. Use it before a large \
+        batch or after the error insufficient_credits; calls that spend report credits_remaining by \
+        themselves. describe_operation shows what an operation costs, list_jobs what was spent. Free: it \
         starts no job.",
     params: &[],
     not_read_only: &[],

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, ListRequest};
+use crate::app::{ANSWER_CHARS_MAX, App, Caller, JobList, ListRequest};
 use crate::catalog::{Param, ParamKind};
 use crate::clock::{Millis, now};
 use crate::error::{Error, Result};
@@ -20,6 +20,8 @@ use crate::text::shorten;
 
 const JOBS_DEFAULT: u32 = 20;
 const JOBS_MAX: u32 = 100;
+/// Longest list of jobs in an answer, in characters of JSON.
+const LIST_CHARS_MAX: usize = ANSWER_CHARS_MAX * 4 / 5;
 
 const STATUS: Param = Param::new(
     "status",
@@ -40,11 +42,11 @@ pub static TOOL: JobTool = JobTool {
     name: "list_jobs",
     aliases: &["jobs_list"],
     title: "List jobs",
-    description: "List your jobs, newest first, with document, state, times and credits. Use it to find a job_id again, \
-        also after a restart; get_job_check returns the present state of one job, wait_job_completion waits for \
-        it. Free: it reads the server's own record without asking PDF.co, so a job listed as `working` may have \
-        ended since its last check. content has items, total, what was spent, and next_cursor (null on the last \
-        page). Records are kept for 30 days by default.",
+    description: "List your jobs, newest first, with document, state, times and credits. Use it to find a job_id \
+        again, also after a restart; get_job_check returns the present state of one job, wait_job_completion \
+        waits for it. Free: it reads the server's own record without asking PDF.co, so a job listed as \
+        `working` may have ended since its last check. content has items, total, what was spent today (UTC), \
+        and next_cursor (null on the last page).",
     params: &[STATUS, SINCE, LIMIT, CURSOR],
     not_read_only: &[],
     hints: LOCAL,
@@ -67,9 +69,23 @@ fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> 
     async move {
         let Arguments { status, since, limit, cursor } = parse(TOOL.name, TOOL.params.iter(), given)?;
         let since = since.map(|text| instant(&text, now())).transpose()?;
-        app.list(caller, &ListRequest { status, since, limit, cursor }).await.map(Answer::from)
+        let request = ListRequest { status, since, limit, cursor };
+        page_that_fits(app, caller, request).await.map(Answer::from)
     }
     .boxed()
+}
+
+/// The page that was asked for, or a shorter one where that is too long for an answer: its cursor leads on from there.
+async fn page_that_fits(app: &App, caller: &Caller, mut request: ListRequest) -> Result<JobList> {
+    loop {
+        let list = app.list(caller, &request).await?;
+        let chars = serde_json::to_string(&list.items).map_or(0, |text| text.chars().count());
+        if chars <= LIST_CHARS_MAX || request.limit == 1 {
+            return Ok(list);
+        }
+        let fitting = (request.limit as usize).min(list.items.len()) * LIST_CHARS_MAX / chars;
+        request.limit = u32::try_from(fitting).unwrap_or(1).clamp(1, request.limit - 1);
+    }
 }
 
 /// The time that a caller means, in milliseconds: a time, a day in UTC, or an age before `now`.

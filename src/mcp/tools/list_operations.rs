@@ -17,10 +17,10 @@ pub static TOOL: JobTool = JobTool {
     aliases: &[],
     title: "Find operations",
     description: "Find operations that submit_job can run: converting, merging, splitting, forms, search, barcodes, \
-        invoices, security and more. With `query` the best matches come first, by name, purpose or another word \
-        for it (watermark, word, unlock); without it all are listed. content has total and items with name, \
-        group and title, in a short list also with use and price. describe_operation shows the arguments of one. \
-        Free, and needs no key.",
+        invoices, security and more. With `query` the best matches come first, by name, purpose or another \
+        word for it; without it all are listed. content has total and items with name, group and title, in a \
+        short list also with use and price. describe_operation shows the arguments of one. Free, and needs \
+        no key.",
     params: &[QUERY],
     not_read_only: &[],
     hints: LOCAL,

@@ -26,6 +26,7 @@ use crate::answer::Answer;
 use crate::app::{App, Caller, policy};
 use crate::catalog::{self, Operation, Run, nearest};
 use crate::error::Result;
+use crate::next_step::Audience;
 
 /// Every job tool, in the order in which they are listed.
 pub static ALL: &[&JobTool] = &[
@@ -133,16 +134,58 @@ pub fn remote_form(name: &str) -> Option<&'static RemoteForm> {
         .find_map(|(known, form)| (known == name).then_some(form))
 }
 
-/// The message for a name that no tool answers to, with the nearest names.
+/// Words in the names of tools about jobs, which no operation's name is about.
+const JOB_WORDS: &[&str] = &[
+    "job",
+    "jobs",
+    "result",
+    "results",
+    "status",
+    "wait",
+    "cancel",
+    "balance",
+    "credit",
+    "credits",
+    "operations",
+    "upload",
+];
+
+/// Longest part of a wrong name that is compared.
+const TOOL_NAME_CHARS_MAX: usize = 100;
+
+/// The message for a name that no tool answers to: the nearest tools, or for what sounds like an operation what the
+/// catalog has.
 pub fn unknown_tool(name: &str) -> String {
-    let names = ALL.iter().map(|tool| tool.name).chain(catalog::all().map(|operation| operation.name));
-    let near = nearest(name, names, 3);
     let shown = crate::text::shorten(name, 60);
-    if near.is_empty() {
-        format!("There is no tool named `{shown}`.")
-    } else {
-        format!("There is no tool named `{shown}`. Did you mean {}?", near.join(" or "))
+    let is_about_jobs = name.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| JOB_WORDS.contains(&word));
+    let near = nearest_tools(name);
+    match catalog::find(name).err() {
+        Some(error) if !is_about_jobs => {
+            let hint = error.hint().text(Audience::Agent);
+            format!("There is no tool named `{shown}`. {hint} submit_job runs an operation by its name.")
+        }
+        _ if near.is_empty() => format!("There is no tool named `{shown}`. tools/list shows all."),
+        _ => format!("There is no tool named `{shown}`. Did you mean {}?", near.join(" or ")),
     }
+}
+
+/// The tools whose names share most words with `name`, else those that are spelt alike.
+fn nearest_tools(name: &str) -> Vec<&'static str> {
+    let words = |text: &str| -> Vec<String> {
+        let text: String = text.chars().take(TOOL_NAME_CHARS_MAX).collect();
+        text.to_lowercase().split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let asked: Vec<String> =
+        words(name).into_iter().filter(|word| !matches!(word.as_str(), "" | "get" | "for")).collect();
+    let alike = nearest(name, ALL.iter().map(|tool| tool.name), ALL.len());
+    let shared = |tool: &str| words(tool).iter().filter(|word| asked.contains(word)).count();
+    let likeness = |tool: &str| alike.iter().position(|near| *near == tool).unwrap_or(ALL.len());
+    let mut ranked: Vec<(usize, usize, &'static str)> =
+        ALL.iter().map(|tool| (shared(tool.name), likeness(tool.name), tool.name)).collect();
+    ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let most = ranked.first().map_or(0, |(shared, ..)| *shared);
+    let is_near = |(shared, place, _): &(usize, usize, &str)| *shared == most && (most > 0 || *place < ALL.len());
+    ranked.into_iter().filter(is_near).map(|(.., tool)| tool).take(2).collect()
 }
 
 #[cfg(test)]
@@ -163,6 +206,26 @@ mod tests {
                 assert!(tool.params.iter().any(|param| param.name == *name), "{}: {name}", tool.name);
             }
         }
+    }
+
+    #[test]
+    fn wrong_names_lead_to_the_right_tool() {
+        for (name, expected) in [
+            ("pdf_to_word", "pdf_to_html"),
+            ("watermark_pdf", "pdf_add_annotations_images_fields"),
+            ("unlock_pdf", "pdf_remove_password"),
+            ("merge_pdfs", "pdf_merge"),
+            ("pdf-to-txt", "pdf_to_text"),
+            ("get_jobs", "list_jobs"),
+            ("wait_for_job", "wait_job_completion"),
+            ("check_job_status", "get_job_check"),
+            ("get_result", "read_result"),
+            ("credit_balance", "get_credit_balance"),
+        ] {
+            let message = unknown_tool(name);
+            assert!(message.contains(expected), "{name}: {message}");
+        }
+        assert!(unknown_tool(&"x".repeat(100_000)).len() < 500);
     }
 
     #[test]

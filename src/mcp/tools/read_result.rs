@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use const_format::concatcp;
+use const_format::formatcp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -10,15 +10,17 @@ use serde_json::{Map, Value};
 
 use super::declaration::{CHECKS, Handler, JOB_ID, JobTool, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, PAGE_DEFAULT, PAGE_MAX, ReadRequest};
+use crate::app::{ANSWER_CHARS_MAX, App, Caller, PAGE_MAX, ReadRequest};
 use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
 const OFFSET: Param =
     Param::new("offset", ParamKind::Integer { min: 0, max: i64::MAX }, "First character, from 0.").default("0");
-const LIMIT: Param =
-    Param::new("limit", ParamKind::Integer { min: 1, max: PAGE_MAX as i64 }, "Most characters to return.")
-        .default(concatcp!(PAGE_DEFAULT));
+const LIMIT: Param = Param::new(
+    "limit",
+    ParamKind::Integer { min: 1, max: PAGE_MAX as i64 },
+    formatcp!("Most characters to return; by default what {ANSWER_CHARS_MAX} hold."),
+);
 const TAIL_LINES: Param =
     Param::new("tail_lines", ParamKind::Integer { min: 1, max: 10_000 }, "Return so many last lines instead.")
         .aliases(&["lines"]);
@@ -53,7 +55,7 @@ pub static TOOL: JobTool = JobTool {
 struct Arguments {
     job_id: String,
     offset: u64,
-    limit: u64,
+    limit: Option<u64>,
     tail_lines: Option<u64>,
     find: Option<String>,
     index: usize,
@@ -62,7 +64,7 @@ struct Arguments {
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
     async move {
         let Arguments { job_id, offset, limit, tail_lines, find, index } = parse(TOOL.name, TOOL.params.iter(), given)?;
-        let request = ReadRequest { job_id, offset, limit: Some(limit), tail_lines, find, index };
+        let request = ReadRequest { job_id, offset, limit, tail_lines, find, index };
         app.read(caller, &request).await
     }
     .boxed()

@@ -15,7 +15,9 @@ use crate::catalog::{self, Operation, Param, ParamKind};
 use crate::error::{Error, Result};
 
 const OPERATION: Param =
-    Param::new("operation", ParamKind::Text, "Name from list_operations, e.g. `pdf_to_text_simple`.").required();
+    Param::new("operation", ParamKind::Text, "Name from list_operations, e.g. `pdf_to_text_simple`.")
+        .aliases(&["op", "operation_name", "tool"])
+        .required();
 // Text or a list, as it was given: only the operation knows whether a comma separates documents or stands in a name.
 const URL: Param = Param::new(
     "url",
@@ -55,22 +57,24 @@ const CLIENT_REQUEST_ID: Param = Param::new(
     "Own id, without spaces: a repeated call with it returns the same job and charges nothing again.",
 );
 
+const ESTIMATE: Param = Param::new("estimate", ParamKind::Boolean, "Only return what it would cost.").default("false");
+
 /// The arguments about waiting, reading and saving, which a tool named after an operation takes too.
-static EXTRAS: &[Param] = &[WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID];
+static EXTRAS: &[Param] = &[WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID, ESTIMATE];
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "submit_job",
     aliases: &[],
     title: "Run a PDF operation",
-    description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of a \
-        text, links of files, or where they were saved. list_operations finds the operation, describe_operation \
-        shows its arguments and price. If the status is `working` or `queued`, the job is still running: \
-        continue with wait_job_completion, because submitting again charges again. With `failed` or `aborted` \
-        content has the reason. A list as `url` starts one job per document, up to 100, where the operation \
-        takes one, and returns a line per job. Costs the operation's credits, 7 per uploaded file and 2 per \
-        check while waiting.",
-    params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID],
+    description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of \
+        a text, links of files, or where they were saved. list_operations finds the operation, \
+        describe_operation shows its arguments and price. If the status is `working` or `queued`, the job is \
+        not finished: follow `tips`, usually to wait_job_completion, because submitting again charges again. \
+        With `failed` or `aborted` content has the reason. A list as `url` starts one job per document, up \
+        to 100, where the operation takes one, and returns a line per job. Costs the operation's credits, 7 \
+        per uploaded file and 2 per check while waiting.",
+    params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID, ESTIMATE],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },
     spends_or_writes: true,
@@ -97,6 +101,7 @@ struct Extras {
     save_to: Option<String>,
     overwrite: bool,
     client_request_id: Option<String>,
+    estimate: bool,
 }
 
 fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, mut given: Map<String, Value>) -> BoxFuture<'a, Result<Answer>> {
@@ -114,7 +119,7 @@ fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, mut given: Map<String, Value>)
             }
             arguments.insert(name, value);
         }
-        app.submit(caller, extras.request(operation, arguments)?).await
+        extras.run(app, caller, operation, arguments).await
     }
     .boxed()
 }
@@ -139,10 +144,19 @@ pub async fn run_operation(
         }
     }
     let extras: Extras = parse(operation.name, EXTRAS.iter(), ours)?;
-    Box::pin(app.submit(caller, extras.request(operation.name.to_owned(), given)?)).await
+    extras.run(app, caller, operation.name.to_owned(), given).await
 }
 
 impl Extras {
+    async fn run(self, app: &App, caller: &Caller, operation: String, arguments: Map<String, Value>) -> Result<Answer> {
+        let is_estimate = self.estimate;
+        let request = self.request(operation, arguments)?;
+        match is_estimate {
+            true => Box::pin(app.estimate(caller, &request)).await.map(Answer::from),
+            false => Box::pin(app.submit(caller, request)).await,
+        }
+    }
+
     fn request(self, operation: String, arguments: Map<String, Value>) -> Result<SubmitRequest> {
         Ok(SubmitRequest {
             operation,
@@ -152,7 +166,6 @@ impl Extras {
             save_to: self.save_to,
             overwrite: self.overwrite,
             client_request_id: self.client_request_id,
-            ..SubmitRequest::default()
         })
     }
 }

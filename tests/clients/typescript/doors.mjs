@@ -50,9 +50,9 @@ export async function serveHttp(binary, env, home, token) {
 /**
  * A client. `place` says which generation and where: `server` of `serveHttp`, or `binary`, `env` and `home` for stdio.
  * `heard` holds the notifications, `sent` the heads of HTTP requests, `granted` what subscriptions were acknowledged
- * with, which v2 reads and does not pass on. `dispatch` sends a request as it is, past what v2 takes for an answer.
+ * with, which v2 reads and does not pass on. `elicitation` answers the server's questions. `dispatch` sends a request as it is, past what v2 takes for an answer.
  */
-export async function connect(place, { key = 'sim_typescript', token, capabilities = {} } = {}) {
+export async function connect(place, { key = 'sim_typescript', token, capabilities = {}, elicitation } = {}) {
   const isV1 = place.generation === 'v1';
   const { Client } = await import(isV1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
   const door = { heard: [], sent: [], granted: [] };
@@ -84,6 +84,10 @@ export async function connect(place, { key = 'sim_typescript', token, capabiliti
   const negotiation =
     place.generation === 'v2' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
   const client = new Client({ name: 'pdfco-check', version: '1.0.0' }, { capabilities, ...negotiation });
+  if (elicitation) {
+    const method = isV1 ? (await import('@modelcontextprotocol/sdk/types.js')).ElicitRequestSchema : 'elicitation/create';
+    client.setRequestHandler(method, elicitation);
+  }
   client.fallbackNotificationHandler = async (note) => void door.heard.push(note);
   await client.connect(transport);
   const hand = transport.onmessage;

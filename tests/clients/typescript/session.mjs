@@ -189,6 +189,30 @@ async function strangers(place, door, other, jobId) {
   }
 }
 
+/** A price above the threshold: the person declines, then agrees; a client that cannot ask gets the estimate. */
+async function consent(asking) {
+  const questions = [];
+  const actions = ['decline', 'accept'];
+  const elicitation = async (request) => {
+    questions.push(request.params.message);
+    const action = actions.shift();
+    return action === 'accept' ? { action, content: {} } : { action };
+  };
+  const args = { operation: 'barcode_generate', options: { value: 'pdfco' }, wait: 30 };
+  const asks = await connect(asking, { capabilities: { elicitation: {} }, elicitation });
+  const declined = await asks.call('submit_job', args);
+  check(declined.isError && questions.length === 1, 'a person who declines a price ends the call', declined);
+  const agreed = await asks.call('submit_job', args);
+  check(!agreed.isError && questions.length === 2, 'a person who agrees to a price starts the job', agreed);
+  check(questions[0].includes('barcode_generate will cost 7 credits'), 'the question says what and how much', questions);
+  await asks.close();
+  const silent = await connect(asking);
+  const refused = await silent.call('submit_job', args);
+  const { estimate, hint } = refused.structuredContent.content;
+  check(refused.isError && estimate && hint.includes('PDFCO_CONFIRM_CREDITS'), 'a client that cannot ask gets the estimate', refused);
+  await silent.close();
+}
+
 const place = { generation, binary, env, home, errors: '' };
 const doors = [];
 try {
@@ -206,6 +230,10 @@ try {
   if (other) await strangers(place, door, other, jobId);
   if (generation === 'v1') await tasksOf20251125(door, other, check);
   else await tasksByLibrary(place, door, other, check);
+  const asking = { ...place, server: undefined, env: { ...env, PDFCO_CONFIRM_CREDITS: '3', PDFCO_LEDGER: 'memory' } };
+  if (isHttp) asking.server = await serveHttp(binary, asking.env, home);
+  await consent(asking);
+  await asking.server?.stop();
 } catch (error) {
   console.log(`not ok - ${error.stack ?? error}`);
   const errors = place.errors + (place.server?.errors ?? '');

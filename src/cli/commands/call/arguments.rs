@@ -35,6 +35,10 @@ pub struct CallArgs {
     pub at_once: Option<u16>,
     /// Skip what is done.
     pub resume: bool,
+    /// Say what it would cost, and do nothing.
+    pub dry_run: bool,
+    /// The person agrees to the price.
+    pub yes: bool,
 }
 
 /// The arguments that the second parse found. Later wins: --args-json, --args-file, single flags.
@@ -69,6 +73,8 @@ pub fn read(operation: &'static Operation, matches: &ArgMatches) -> Result<CallA
         read: said.get_one::<u64>("read").copied(),
         save_to: text("save-to"),
         overwrite: said.get_flag("overwrite"),
+        dry_run: said.get_flag("dry-run"),
+        yes: said.get_flag("yes"),
         client_request_id: text("client-request-id"),
     })
 }

@@ -97,6 +97,9 @@ fn running() -> Vec<Arg> {
         .value_hint(ValueHint::AnyPath),
         flag("overwrite", "Let --save-to replace a file").action(ArgAction::SetTrue).requires("save-to"),
         flag("client-request-id", "Your own id for this request; the same id is never paid for twice").value_name("ID"),
+        flag("dry-run", "Say what it would cost, and send nothing").action(ArgAction::SetTrue),
+        flag("yes", "Agree to the price beforehand, where PDFCO_CONFIRM_CREDITS asks about it")
+            .action(ArgAction::SetTrue),
         flag("args-json", "Arguments as a JSON object; flags win over it").value_name("JSON"),
         flag(
             "args-file",

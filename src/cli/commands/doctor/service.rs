@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::questions::{Document, Found, STEPS, Shown, Step, UPLOAD_CREDITS, most};
 use super::shape;
-use crate::app::{Caller, ReadRequest, ServiceFindings, SubmitRequest};
+use crate::app::{Caller, Consent, ReadRequest, ServiceFindings, SubmitRequest};
 use crate::catalog::{self, Operation};
 use crate::charge::Charge;
 use crate::cli::names::counted;
@@ -73,7 +73,9 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let questions = STEPS.iter().map(|step| step.questions.len()).sum();
     agree(session, yes, total.min(agreed), questions)?;
     let folder = scratch_folder()?;
-    let caller = Caller { sandbox: session.caller_with_folder(Some(folder.path()))?.sandbox, ..caller };
+    let sandbox = session.caller_with_folder(Some(folder.path()))?.sandbox;
+    // The price of all questions was agreed to.
+    let caller = Caller { sandbox, consent: Consent::ToAll, ..caller };
     let mut run = Run {
         session,
         caller,
