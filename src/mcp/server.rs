@@ -46,11 +46,7 @@ impl Server {
 
     /// A server over `app`, whose callers may use what `access` says.
     pub fn with(app: Arc<App>, access: Access) -> Server {
-        Server {
-            context: ServerContext::new(app, access),
-            used_consents: Arc::default(),
-            session: Arc::default(),
-        }
+        Server { context: ServerContext::new(app, access), used_consents: Arc::default(), session: Arc::default() }
     }
 
     /// The same server for another connection.
