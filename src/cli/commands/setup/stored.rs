@@ -30,7 +30,9 @@ pub fn offered_key(config: &Config, printer: &Printer, notes: &mut Vec<String>) 
             return Ok(stored_key());
         }
     }
-    notes.push("`pdfco key set` stores a key once, for every assistant.".to_owned());
+    if printer.can_ask() {
+        notes.push("`pdfco key set` stores a key once, for every assistant.".to_owned());
+    }
     Ok(None)
 }
 
