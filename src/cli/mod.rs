@@ -32,8 +32,8 @@ use std::ffi::OsString;
 
 use self::args::{Command, Work};
 use self::commands::{
-    call, completions, credits, demo, doctor, env, files, jobs, key, login, man, operations, overview, serve, setup,
-    simulate,
+    call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, overview, serve,
+    setup, simulate,
 };
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
@@ -81,6 +81,9 @@ pub async fn run(invocation: Invocation) -> u8 {
         }
         Work::Command(Command::Files(command)) => {
             in_session(config, printer, &name, needs_key, async |session| files::run(session, command).await).await
+        }
+        Work::Command(Command::Ledger(command)) => {
+            in_session(config, printer, &name, needs_key, async |session| ledger::run(session, command).await).await
         }
         Work::Command(Command::Credits(args)) => {
             in_session(config, printer, &name, needs_key, async |session| credits::run(session, &args).await).await

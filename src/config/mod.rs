@@ -5,6 +5,7 @@
 
 mod allowed;
 mod command_line;
+mod database_url;
 mod env_file;
 mod host_pattern;
 mod keychain;
@@ -32,6 +33,7 @@ use crate::secret::{ApiKey, without_query};
 
 pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
 pub use command_line::CommandLine;
+pub use database_url::DatabaseUrl;
 pub use host_pattern::HostPattern;
 pub use keychain::without_secrets;
 pub use machine::{Machine, certificates_variable};

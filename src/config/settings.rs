@@ -99,7 +99,7 @@ settings! {
         variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", ..PLAIN
     };
 
-    /// File that remembers jobs, or `memory`. Default: ledger.sqlite in this user's data folder.
+    /// File that remembers jobs, `memory`, or a PostgreSQL database that several servers share: postgres://user:password@host/database?sslmode=verify-full. Default: ledger.sqlite in this user's data folder.
     pub ledger: LedgerLocation => Setting {
         variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, ..PLAIN
     };

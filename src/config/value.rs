@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::command_line::CommandLine;
+use super::database_url::DatabaseUrl;
 use super::host_pattern::HostPattern;
 use super::origin::Origin;
 use super::paths::{Folders, folder_list, setting_path};
@@ -48,6 +49,8 @@ pub enum LedgerLocation {
     Memory,
     /// In a file.
     File(PathBuf),
+    /// In a PostgreSQL database that several machines share.
+    Postgres(DatabaseUrl),
 }
 
 impl LedgerLocation {
@@ -96,13 +99,20 @@ pub(super) trait FromValue: Sized {
 
 impl Value<'_> {
     fn refused(&self, takes: &str) -> Error {
-        let is = if self.setting.is_secret() {
-            "has a value".to_owned()
-        } else {
-            format!("is `{}`", shorten(&without_credentials(&self.text), SHOWN_CHARS))
-        };
+        if self.setting.is_secret() {
+            return self.refused_unseen(takes);
+        }
+        let is = shorten(&without_credentials(&self.text), SHOWN_CHARS);
         Error::invalid(
-            format!("{} ({}) {is}, which it cannot be.", self.name, self.origin),
+            format!("{} ({}) is `{is}`, which it cannot be.", self.name, self.origin),
+            format!("It takes {takes}."),
+        )
+    }
+
+    /// The same without the value.
+    fn refused_unseen(&self, takes: &str) -> Error {
+        Error::invalid(
+            format!("{} ({}) has a value, which it cannot be.", self.name, self.origin),
             format!("It takes {takes}."),
         )
     }
@@ -126,6 +136,9 @@ impl Value<'_> {
 
 /// A value as it may be shown: an address may hold a password.
 pub(super) fn without_credentials(text: &str) -> String {
+    if DatabaseUrl::is_meant(text) {
+        return DatabaseUrl::parse(text).map_or_else(|_| "set".to_owned(), |url| url.to_string());
+    }
     if text.contains("://") { without_query(text) } else { text.to_owned() }
 }
 
@@ -267,6 +280,10 @@ impl FromValue for LedgerLocation {
                 Some(data) => LedgerLocation::File(data.join("ledger.sqlite")),
                 None => LedgerLocation::Memory,
             },
+            url if DatabaseUrl::is_meant(url) => {
+                let url = DatabaseUrl::parse(url);
+                LedgerLocation::Postgres(url.map_err(|takes| value.refused_unseen(&takes))?)
+            }
             path => LedgerLocation::File(value.path(path)?),
         })
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::ledger::{Reservation, nothing_sent};
+use super::ledger::{OtherChanges, Reservation, nothing_sent};
 use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
@@ -435,6 +435,10 @@ impl Service for CheckService {
 
     fn is_shared(&self) -> bool {
         self.ledger.is_shared()
+    }
+
+    async fn others(&self, owner: &Owner) -> OtherChanges {
+        self.ledger.others(&owner.tenant).await
     }
 
     async fn changed(&self, owner: &Owner, since: Millis) -> Vec<Job> {

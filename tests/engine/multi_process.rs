@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::place::{Place, on_both};
 use crate::support::crowd::{Crowd, Rounds};
 use crate::support::product::{Product, request};
-use crate::support::wire::{Wire, ledger_in};
+use crate::support::wire::Wire;
 use futures_util::future::join_all;
 use pdfco::app::Caller;
 use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 const CHECK: &str = "/v1/job/check";
@@ -60,20 +60,20 @@ async fn a_hundred_waits_on_one_job_make_the_checks_of_one() {
 // Several processes
 
 /// A service and a ledger, and processes that share both.
-struct Place {
+struct Shared<'p> {
     service: Handle,
-    folder: TempDir,
+    ledger: &'p Place,
     per_second: u32,
 }
 
-impl Place {
-    async fn new(per_second: u32) -> Place {
-        Place { service: limited(per_second).await, folder: tempfile::tempdir().unwrap(), per_second }
+impl Shared<'_> {
+    async fn new(ledger: &Place, per_second: u32) -> Shared<'_> {
+        Shared { service: limited(per_second).await, ledger, per_second }
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("PDFCO_LEDGER", ledger_in(self.folder.path())),
+            ("PDFCO_LEDGER", self.ledger.value()),
             ("PDFCO_RATE_LIMIT", self.per_second.to_string()),
             ("PDFCO_CHECK_WORTH_SECONDS", "0.5".to_owned()),
         ]
@@ -109,9 +109,9 @@ impl Place {
     }
 }
 
-/// How many checks so many processes make at the same twenty jobs.
-async fn looks_of(processes: usize) -> usize {
-    let place = Place::new(20).await;
+/// How many looks so many processes make at the same twenty jobs.
+async fn looks_of(ledger: &Place, processes: usize) -> usize {
+    let place = Shared::new(ledger, 20).await;
     let ids = place.jobs(20).await;
     let apps: Vec<Product> = (0..processes).map(|_| place.app()).collect();
     let waits = apps.iter().flat_map(|app| {
@@ -124,105 +124,103 @@ async fn looks_of(processes: usize) -> usize {
     place.service.count(CHECK)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_waiting_processes_make_the_checks_of_one() {
-    let (one, three) = tokio::join!(looks_of(1), looks_of(3));
-    println!("checks at twenty jobs: one process {one}, three processes {three}");
-    let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
-    assert!(three as f64 <= allowed, "one process: {one} checks, three: {three}");
-}
+on_both! {
+    async fn three_waiting_processes_make_the_checks_of_one(ledger: &Place) {
+        let alone = &Place::file();
+        let (one, three) = tokio::join!(looks_of(alone, 1), looks_of(ledger, 3));
+        println!("looks at twenty jobs: one process {one}, three processes {three}");
+        let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
+        assert!(three as f64 <= allowed, "one process: {one} looks, three: {three}");
+    }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_real_processes_share_looks_and_pace() {
-    let place = Place::new(20).await;
-    let ids = place.jobs(20).await;
-    let mut processes: Vec<Wire> = (0..3).map(|_| place.process()).collect();
-    let mut asked = Vec::new();
-    for process in &mut processes {
-        for id in &ids {
-            let arguments = json!({"job_id": id, "timeout": 30});
-            let call = json!({"name": "wait_job_completion", "arguments": arguments});
-            asked.push(process.request("tools/call", call));
+    async fn three_real_processes_share_looks_and_pace(ledger: &Place) {
+        let place = Shared::new(ledger, 20).await;
+        let ids = place.jobs(20).await;
+        let mut processes: Vec<Wire> = (0..3).map(|_| place.process()).collect();
+        let mut asked = Vec::new();
+        for process in &mut processes {
+            for id in &ids {
+                let arguments = json!({"job_id": id, "timeout": 30});
+                let call = json!({"name": "wait_job_completion", "arguments": arguments});
+                asked.push(process.request("tools/call", call));
+            }
+        }
+        let mut paid = 0;
+        for process in &mut processes {
+            // Answers come in any order.
+            let mut open: Vec<i64> = asked.drain(..ids.len()).collect();
+            while !open.is_empty() {
+                let message = process.next();
+                let answer = &message["result"]["structuredContent"];
+                assert_eq!(answer["status"], "success", "{message}");
+                paid += answer["credits_used"].as_i64().unwrap_or(0);
+                open.retain(|id| message["id"] != *id);
+            }
+        }
+        let checks = place.service.count(CHECK);
+        assert_eq!(place.refused(), 0, "the pace is kept together");
+        assert_eq!(paid, checks as i64 * 2, "every look is on exactly one bill");
+        assert!(checks <= 20 * 6, "{checks} looks at twenty jobs of up to five seconds");
+        for process in processes {
+            assert_eq!(process.finish(), "");
         }
     }
-    let mut paid = 0;
-    for process in &mut processes {
-        // Answers come in any order.
-        let mut open: Vec<i64> = asked.drain(..ids.len()).collect();
-        while !open.is_empty() {
-            let message = process.next();
-            let answer = &message["result"]["structuredContent"];
-            assert_eq!(answer["status"], "success", "{message}");
-            paid += answer["credits_used"].as_i64().unwrap_or(0);
-            open.retain(|id| message["id"] != *id);
-        }
+
+    async fn state_from_another_process_is_seen_within_a_second(ledger: &Place) {
+        let place = Shared::new(ledger, 20).await;
+        let (looks, waits) = (place.app(), place.app());
+        let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
+        let id = looks.app.submit(&looks.caller, submit).await.unwrap().job.unwrap().job_id;
+        // Far apart, so that the waiter's own look is not what tells it.
+        let interval = Some(Duration::from_secs(30));
+        let wait = async {
+            let answer = waits.app.wait(&waits.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
+            (answer, Instant::now())
+        };
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            let answer = looks.app.check(&looks.caller, &id, false).await.unwrap();
+            assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(2)));
+            Instant::now()
+        };
+        let ((answer, heard), told) = tokio::join!(wait, look);
+        assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
+        assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
+        let job = answer.job.unwrap();
+        assert_eq!((job.source, job.checks_made), (pdfco::jobs::Source::Cache, 1));
+        assert_eq!(place.service.count(CHECK), 1);
     }
-    let checks = place.service.count(CHECK);
-    assert_eq!(place.refused(), 0, "the pace is kept together");
-    assert_eq!(paid, checks as i64 * 2, "every check is on exactly one charge");
-    assert!(checks <= 20 * 6, "{checks} checks at twenty jobs of up to five seconds");
-    for process in processes {
-        assert_eq!(process.finish(), "");
+
+    async fn single_requests_of_several_processes_keep_one_pace_too(ledger: &Place) {
+        let place = Shared::new(ledger, 5).await;
+        let apps: Vec<Product> = (0..3).map(|_| place.app()).collect();
+        let began = Instant::now();
+        let calls = apps.iter().flat_map(|app| (0..10).map(async |_| app.app.balance(&app.caller).await.unwrap()));
+        assert_eq!(join_all(calls).await.len(), 30);
+        assert_eq!((place.refused(), place.service.requests().len()), (0, 30));
+        let took = began.elapsed().as_secs_f64();
+        assert!((4.9..9.0).contains(&took), "thirty requests at five a second took {took:.1} s");
     }
-}
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn state_from_another_process_is_seen_within_a_second() {
-    let place = Place::new(20).await;
-    let (checker, waits) = (place.app(), place.app());
-    let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
-    let id = checker.app.submit(&checker.caller, submit).await.unwrap().job.unwrap().job_id;
-    // Far apart, so that the waiter's own check is not what shows it.
-    let interval = Some(Duration::from_secs(30));
-    let wait = async {
-        let answer = waits.app.wait(&waits.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
-        (answer, Instant::now())
-    };
-    let check = async {
-        tokio::time::sleep(Duration::from_millis(1_300)).await;
-        let answer = checker.app.check(&checker.caller, &id, false).await.unwrap();
-        assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(2)));
-        Instant::now()
-    };
-    let ((answer, received), reported) = tokio::join!(wait, check);
-    assert!(received.duration_since(reported) < Duration::from_secs(1), "{:?}", received.duration_since(reported));
-    assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
-    let job = answer.job.unwrap();
-    assert_eq!((job.source, job.checks_made), (pdfco::jobs::Source::Cache, 1));
-    assert_eq!(place.service.count(CHECK), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn single_requests_of_several_processes_keep_one_pace_too() {
-    let place = Place::new(5).await;
-    let apps: Vec<Product> = (0..3).map(|_| place.app()).collect();
-    let began = Instant::now();
-    let calls = apps.iter().flat_map(|app| (0..10).map(async |_| app.app.balance(&app.caller).await.unwrap()));
-    assert_eq!(join_all(calls).await.len(), 30);
-    assert_eq!((place.refused(), place.service.requests().len()), (0, 30));
-    let took = began.elapsed().as_secs_f64();
-    assert!((4.9..9.0).contains(&took), "thirty requests at five a second took {took:.1} s");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn process_that_stops_waiting_leaves_the_job_to_others() {
-    let place = Place::new(20).await;
-    let ids = place.jobs(3).await;
-    let (leaves, stays) = (place.app(), place.app());
-    let cancel = CancellationToken::new();
-    let leaver = Caller { cancel: cancel.clone(), ..leaves.caller.clone() };
-    let interval = Some(Duration::from_millis(500));
-    let budget = Some(Duration::from_secs(20));
-    let left = join_all(ids.iter().map(|id| leaves.app.wait(&leaver, id, budget, interval)));
-    let stayed = join_all(ids.iter().map(|id| stays.app.wait(&stays.caller, id, budget, interval)));
-    let leave = async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
-        cancel.cancel();
-    };
-    let (left, stayed, ()) = tokio::join!(left, stayed, leave);
-    // The first job takes a second and may have ended before.
-    assert!(left.iter().filter(|outcome| outcome.is_err()).count() >= 2);
-    assert!(stayed.into_iter().all(|answer| answer.unwrap().status == "success"));
+    async fn process_that_stops_waiting_leaves_the_job_to_others(ledger: &Place) {
+        let place = Shared::new(ledger, 20).await;
+        let ids = place.jobs(3).await;
+        let (leaves, stays) = (place.app(), place.app());
+        let cancel = CancellationToken::new();
+        let leaver = Caller { cancel: cancel.clone(), ..leaves.caller.clone() };
+        let interval = Some(Duration::from_millis(500));
+        let budget = Some(Duration::from_secs(20));
+        let left = join_all(ids.iter().map(|id| leaves.app.wait(&leaver, id, budget, interval)));
+        let stayed = join_all(ids.iter().map(|id| stays.app.wait(&stays.caller, id, budget, interval)));
+        let leave = async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            cancel.cancel();
+        };
+        let (left, stayed, ()) = tokio::join!(left, stayed, leave);
+        // The first job takes a second and may have ended before.
+        assert!(left.iter().filter(|outcome| outcome.is_err()).count() >= 2);
+        assert!(stayed.into_iter().all(|answer| answer.unwrap().status == "success"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

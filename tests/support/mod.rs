@@ -5,6 +5,7 @@ pub mod command;
 pub mod crowd;
 pub mod home;
 pub mod malformed;
+pub mod postgres;
 pub mod product;
 #[cfg(unix)]
 pub mod terminal;

@@ -12,6 +12,7 @@ pub mod env;
 pub mod files;
 pub mod jobs;
 pub mod key;
+pub mod ledger;
 pub mod list;
 pub mod login;
 pub mod man;

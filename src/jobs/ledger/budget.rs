@@ -4,11 +4,10 @@
 //! What counts for a day and a tenant is what was charged, refunds of the same day's jobs subtracted, and what is set
 //! aside. A request whose fate is unknown keeps what was set aside for it.
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor, Row};
-
 use super::changes::{Change, Owners};
-use super::sqlite::{Durability, Patience, work};
+use super::connection::{Connection, Lock};
+use super::statement::statement;
+use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
 use crate::clock::{day, now};
@@ -53,12 +52,12 @@ impl Ledger {
         let (id, at) = (reservation.id.clone(), now());
         let unlimited = Admission { limit: i64::MAX, expected: 0, at_most: 0 };
         let wanted = admission.unwrap_or(unlimited);
-        let work = work(move |connection| {
+        let work = work(move |mut connection| {
             Box::pin(async move {
-                if admit(connection, &id, &stored, wanted, at).await? {
+                if admit(&mut connection, &id, &stored, wanted, at).await? {
                     return Ok(None);
                 }
-                used(connection, &stored, at).await.map(Some)
+                used(&mut connection, &stored, at).await.map(Some)
             })
         });
         let admitted = self.database.transaction(Patience::PAID, Durability::Synced, work).await;
@@ -125,9 +124,8 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when it cannot be read.
     pub async fn budget_used(&self, owner: &Owner, at: Millis) -> Result<i64> {
-        let query = sqlx::query(USED).bind(self.stored(&owner.tenant).await?).bind(day(at));
-        let rows = self.database.read(query).await?;
-        rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(Error::from))
+        let query = statement(USED).bind(self.stored(&owner.tenant).await?).bind(day(at));
+        Ok(self.database.read_first(query).await?.map_or(0, |(used,)| used))
     }
 }
 
@@ -137,22 +135,25 @@ const UNPROVEN_MAX: i64 = 50;
 const CHECK_MARGIN: i64 = 5;
 
 /// What counts for a tenant and a day. A refund raises no limit.
-const USED: &str = "SELECT MAX(COALESCE((SELECT SUM(counted) FROM spending WHERE day = $2 AND tenant = $1), 0), 0)
-         + COALESCE((SELECT SUM(credits) FROM reservations WHERE day = $2 AND tenant = $1), 0)";
+const USED: &str = "SELECT COALESCE((SELECT CAST(SUM(counted) AS BIGINT) FROM spending WHERE day = $2 AND tenant = $1 HAVING SUM(counted) > 0), 0)
+         + COALESCE((SELECT CAST(SUM(credits) AS BIGINT) FROM reservations WHERE day = $2 AND tenant = $1), 0) AS used";
 
 /// Sets aside what a request may cost, if what it is expected to cost is left.
 pub(super) async fn admit(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     id: &str,
     tenant: &str,
     admission: Admission,
     at: Millis,
 ) -> sqlx::Result<bool> {
+    // On any replica, one after the other: what the one before set aside is seen.
+    connection.lock(&[Lock::Tenant(tenant)]).await?;
     let sql = format!(
         "INSERT INTO reservations (id, tenant, day, credits, expected, at)
-         SELECT $3, $1, $2, MIN($5, $6 - used), $4, $7 FROM (SELECT ({USED}) AS used) AS now WHERE used + $4 <= $6"
+         SELECT $3, $1, $2, CASE WHEN $5 < $6 - used THEN $5 ELSE $6 - used END, $4, $7 FROM ({USED}) AS known
+         WHERE used + $4 <= $6"
     );
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let query = statement(sql)
         .bind(tenant)
         .bind(day(at))
         .bind(id)
@@ -160,12 +161,13 @@ pub(super) async fn admit(
         .bind(admission.at_most.max(admission.expected).max(0))
         .bind(admission.limit)
         .bind(at);
-    Ok(connection.execute(query).await?.rows_affected() == 1)
+    Ok(connection.execute(query).await? == 1)
 }
 
 /// What counts now.
-pub(super) async fn used(connection: &mut SqliteConnection, tenant: &str, at: Millis) -> sqlx::Result<i64> {
-    connection.fetch_one(sqlx::query(USED).bind(tenant).bind(day(at))).await?.try_get(0)
+pub(super) async fn used(connection: &mut Connection<'_>, tenant: &str, at: Millis) -> sqlx::Result<i64> {
+    let used = connection.row(statement(USED).bind(tenant).bind(day(at))).await?;
+    Ok(used.map_or(0, |(used,)| used))
 }
 
 /// The error of a request beyond the budget.

@@ -4,13 +4,13 @@
 //! which it came, in [`Change::write`], and to a job that is read meanwhile in [`Change::apply`].
 
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Executor, FromRow};
 
 use super::Millis;
+use super::connection::Connection;
 use super::intent::Intent;
 use super::keyed::keyed;
 use super::rows::JobRow;
+use super::statement::statement;
 use super::task_end::end;
 use crate::charge::Charge;
 use crate::clock::{day, start_of_day};
@@ -146,6 +146,22 @@ impl Change {
         }
     }
 
+    /// The tenant whose spending or whose order of jobs it changes, as the ledger keeps it.
+    pub(super) fn locked_tenant(&self, secret: &[u8]) -> Option<String> {
+        match self {
+            Change::Accepted(accepted) => Some(accepted.owner.tenant(secret)),
+            Change::Seen(seen) => Some(seen.owner.tenant(secret)),
+            Change::NotAccepted { owner, .. } | Change::Charged { owner, .. } => Some(owner.tenant(secret)),
+            Change::Named { .. }
+            | Change::Saved { .. }
+            | Change::TaskEnded { .. }
+            | Change::Balance { .. }
+            | Change::Released { .. }
+            | Change::Unreserved { .. }
+            | Change::Withdrawn { .. } => None,
+        }
+    }
+
     /// The whole job, where the change knows it.
     pub(super) fn job(&self) -> Option<Job> {
         match self {
@@ -173,39 +189,36 @@ impl Change {
     }
 
     /// Writes it. The job's row afterwards, where there is one.
-    pub(super) async fn write(&self, connection: &mut SqliteConnection, secret: &[u8]) -> sqlx::Result<Option<JobRow>> {
+    pub(super) async fn write(&self, connection: &mut Connection<'_>, secret: &[u8]) -> sqlx::Result<Option<JobRow>> {
         match self {
             Change::Accepted(accepted) => write_accepted(connection, secret, accepted).await,
             Change::Seen(seen) => write_seen(connection, secret, seen).await,
             Change::NotAccepted { intent_id, problem, charge, owner, operation, at } => {
                 write_charge(connection, secret, (Some(intent_id), false), owner, operation, *charge, *at).await?;
                 let query = match problem {
-                    Some(problem) => {
-                        sqlx::query("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
-                            .bind(intent_id.as_str())
-                            .bind(problem.to_string())
-                    }
-                    None => sqlx::query(
+                    Some(problem) => statement("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
+                        .bind(intent_id)
+                        .bind(problem.to_string()),
+                    None => statement(
                         "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND status = 'queued';
                          DELETE FROM reservations WHERE id = $1",
                     )
-                    .bind(intent_id.as_str()),
+                    .bind(intent_id),
                 };
-                query.execute(connection).await.map(|_| None)
+                connection.execute(query).await.map(|_| None)
             }
             Change::Named { intent_id, job_id } => {
                 let query =
-                    sqlx::query("UPDATE OR IGNORE jobs SET job_id = $2 WHERE intent_id = $1 AND job_id IS NULL");
-                query.bind(intent_id.as_str()).bind(job_id.as_str()).execute(connection).await.map(|_| None)
+                    statement(
+                    "UPDATE jobs SET job_id = $2 WHERE intent_id = $1 AND job_id IS NULL
+                         AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.tenant = jobs.tenant AND other.job_id = $2)",
+                );
+                connection.execute(query.bind(intent_id).bind(job_id)).await.map(|_| None)
             }
             Change::Saved { intent_id, files } => {
-                let query = sqlx::query("UPDATE jobs SET saved_to = $2 WHERE intent_id = $1");
-                query
-                    .bind(intent_id.as_str())
-                    .bind(serde_json::json!(files).to_string())
-                    .execute(connection)
-                    .await
-                    .map(|_| None)
+                let query = statement("UPDATE jobs SET saved_to = $2 WHERE intent_id = $1");
+                let files = serde_json::json!(files).to_string();
+                connection.execute(query.bind(intent_id).bind(files)).await.map(|_| None)
             }
             Change::Charged { reservation, owner, operation, charge, at } => {
                 write_charge(connection, secret, (reservation.as_deref(), false), owner, operation, *charge, *at)
@@ -216,54 +229,45 @@ impl Change {
                 end(connection, task_id, *status, message.as_deref(), payload.as_ref(), *at).await.map(|_| None)
             }
             Change::Balance { account, credits, at } => {
-                let query = sqlx::query(
+                let query = statement(
                     "INSERT INTO balances (account, credits, told_at) VALUES ($1, $2, $3)
                      ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
                          WHERE excluded.told_at >= balances.told_at",
                 );
-                query
-                    .bind(keyed(secret, account.as_str()))
-                    .bind(credits)
-                    .bind(at)
-                    .execute(connection)
-                    .await
-                    .map(|_| None)
+                let query = query.bind(keyed(secret, account.as_str())).bind(*credits).bind(*at);
+                connection.execute(query).await.map(|_| None)
             }
             Change::Released { intent_id, holder } => {
-                let query = sqlx::query(
+                let query = statement(
                     "UPDATE jobs SET lease_holder = NULL, lease_until = NULL WHERE intent_id = $1 AND lease_holder = $2",
                 );
-                query.bind(intent_id.as_str()).bind(holder).execute(connection).await.map(|_| None)
+                connection.execute(query.bind(intent_id).bind(holder)).await.map(|_| None)
             }
             Change::Unreserved { reservation } => {
-                let query = sqlx::query("DELETE FROM reservations WHERE id = $1");
-                query.bind(reservation).execute(connection).await.map(|_| None)
+                let query = statement("DELETE FROM reservations WHERE id = $1");
+                connection.execute(query.bind(reservation)).await.map(|_| None)
             }
             Change::Withdrawn { intent_id } => {
-                let query = sqlx::query(
+                let query = statement(
                     "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND problem IS NULL AND status = 'queued';
                      DELETE FROM reservations WHERE id = $1",
                 );
-                query.bind(intent_id.as_str()).execute(connection).await.map(|_| None)
+                connection.execute(query.bind(intent_id)).await.map(|_| None)
             }
         }
     }
 }
 
-fn row(rows: &[SqliteRow]) -> sqlx::Result<Option<JobRow>> {
-    rows.last().map(JobRow::from_row).transpose()
-}
-
 /// The id, the charge and the rest in one transaction. A row that is gone is written anew: what was paid for stays
 /// known. A job under this id that was met as one from elsewhere is this job.
 async fn write_accepted(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     secret: &[u8],
     accepted: &Accepted,
 ) -> sqlx::Result<Option<JobRow>> {
     let Accepted { intent, owner, charge, at, .. } = accepted;
     let job = accepted.job();
-    let query = sqlx::query(
+    let query = statement(
         "DELETE FROM jobs WHERE tenant = $2 AND job_id = $12 AND operation = '' AND intent_id <> $1;
          INSERT INTO jobs (intent_id, tenant, account, operation, arguments, request_hash, client_request_id, callback_hash, status,
                  created_at, changed_at, job_id, submitted_at, submit_credits, credits_remaining, content, links_expire_at, started_at,
@@ -290,14 +294,14 @@ async fn write_accepted(
     .bind(&intent.callback_hash)
     .bind(job.status.as_str().to_owned())
     .bind(intent.at)
-    .bind(at)
+    .bind(*at)
     .bind(job.job_id.as_deref())
     .bind(charge.credits)
     .bind(charge.remaining)
     .bind(job.content.as_ref().map(Value::to_string))
     .bind(job.links_expire_at)
     .bind(job.completed_at);
-    let rows = connection.fetch_all(query).await?;
+    let row = connection.row(query).await?;
     write_charge(
         connection,
         secret,
@@ -308,13 +312,13 @@ async fn write_accepted(
         *at,
     )
     .await?;
-    row(&rows)
+    Ok(row)
 }
 
 /// Books what a request cost, keeps the balance, learns the tariff, and gives back what was set aside: all of it, or
 /// with `keeps_rest` what is not expected to be charged later.
 async fn write_charge(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     secret: &[u8],
     (reservation, keeps_rest): (Option<&str>, bool),
     owner: &Owners,
@@ -322,18 +326,18 @@ async fn write_charge(
     charge: Charge,
     at: Millis,
 ) -> sqlx::Result<()> {
-    let query = sqlx::query(
+    let query = statement(
         "INSERT INTO spending (day, tenant, operation, requests, credits, counted)
              SELECT $1, $2, $3, 1, $4, CASE WHEN $4 > 0 THEN $4 ELSE 0 END WHERE $4 IS NOT NULL
          ON CONFLICT (day, tenant, operation) DO UPDATE SET requests = spending.requests + 1,
              credits = spending.credits + excluded.credits, counted = spending.counted + excluded.counted;
          INSERT INTO tariffs (account, operation, highest, latest, at) SELECT $5, $3, $4, $4, $6 WHERE $4 > 0
-         ON CONFLICT (account, operation) DO UPDATE SET highest = MAX(tariffs.highest, excluded.highest),
+         ON CONFLICT (account, operation) DO UPDATE SET highest = CASE WHEN excluded.highest > tariffs.highest THEN excluded.highest ELSE tariffs.highest END,
              latest = excluded.latest, at = excluded.at;
          INSERT INTO balances (account, credits, told_at) SELECT $5, $7, $6 WHERE $7 IS NOT NULL
          ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
              WHERE excluded.told_at >= balances.told_at;
-         UPDATE reservations SET credits = CASE WHEN $9 THEN MAX(expected - $4, 0) ELSE 0 END WHERE id = $8 AND $4 IS NOT NULL;
+         UPDATE reservations SET credits = CASE WHEN $9 = 1 AND expected > $4 THEN expected - $4 ELSE 0 END WHERE id = $8 AND $4 IS NOT NULL;
          DELETE FROM reservations WHERE id = $8 AND credits <= 0",
     )
     .bind(day(at))
@@ -351,19 +355,21 @@ async fn write_charge(
 /// Puts a live answer into the job's row, and what the check cost onto the day's spending; the row says afterwards what
 /// is true. The same rule as `JobStatus::may_become`, so that it holds between processes. A repeated success refreshes
 /// the content: its links are newer. A refund counts for the budget up to what the job was charged on the same day.
-async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &Seen) -> sqlx::Result<Option<JobRow>> {
+async fn write_seen(connection: &mut Connection<'_>, secret: &[u8], change: &Seen) -> sqlx::Result<Option<JobRow>> {
     let Seen { job, owner, seen, checks, reservation } = change;
     let mut intent_id = job.intent_id.clone();
     if job.is_unknown_here() {
         intent_id = adopt(connection, secret, job, owner, seen.at).await?;
     }
+    connection.lock_job(&intent_id).await?;
     let operation = if seen.is_check { "job_check" } else { job.operation.as_str() };
     let is_terminal = seen.status.is_terminal();
-    let query = sqlx::query(
+    let query = statement(
         "INSERT INTO spending (day, tenant, operation, requests, credits, counted)
              SELECT $13, COALESCE((SELECT tenant FROM jobs WHERE intent_id = $1), $14), $15, $10, $11,
-                 CASE WHEN $11 >= 0 THEN $11 ELSE MAX($11, -COALESCE((SELECT MAX(COALESCE(submit_credits, 0) + COALESCE(check_credits, 0), 0)
-                     FROM jobs WHERE intent_id = $1 AND submitted_at >= $16), 0)) END
+                 CASE WHEN $11 < -charged THEN -charged ELSE $11 END
+             FROM (SELECT COALESCE((SELECT COALESCE(submit_credits, 0) + COALESCE(check_credits, 0) FROM jobs
+                 WHERE intent_id = $1 AND submitted_at >= $16 AND COALESCE(submit_credits, 0) + COALESCE(check_credits, 0) > 0), 0) AS charged) AS known
              WHERE $11 IS NOT NULL AND ($17 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE intent_id = $1 AND (
                  status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
                  OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted')))))
@@ -371,7 +377,7 @@ async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &S
              credits = spending.credits + excluded.credits, counted = spending.counted + excluded.counted;
          INSERT INTO tariffs (account, operation, highest, latest, at)
              SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $15, $11, $11, $6 WHERE $11 > 0 AND $7 = 0
-         ON CONFLICT (account, operation) DO UPDATE SET highest = MAX(tariffs.highest, excluded.highest),
+         ON CONFLICT (account, operation) DO UPDATE SET highest = CASE WHEN excluded.highest > tariffs.highest THEN excluded.highest ELSE tariffs.highest END,
              latest = excluded.latest, at = excluded.at;
          INSERT INTO balances (account, credits, told_at)
              SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $12, $6 WHERE $12 IS NOT NULL
@@ -398,7 +404,7 @@ async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &S
              told_by = CASE WHEN moves THEN CASE WHEN $17 = 0 THEN 'callback' ELSE 'check' END ELSE told_by END
          FROM rule WHERE jobs.intent_id = $1 RETURNING *",
     )
-    .bind(intent_id.as_str())
+    .bind(&intent_id)
     .bind(seen.status.as_str().to_owned())
     .bind(seen.status.unrecognized().map(str::to_owned))
     .bind(seen.content.to_string())
@@ -407,7 +413,7 @@ async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &S
     .bind(is_terminal)
     .bind(seen.job_duration_ms())
     .bind(seen.page_count())
-    .bind(checks)
+    .bind(*checks)
     .bind(seen.credits)
     .bind(seen.credits_remaining)
     .bind(day(seen.at))
@@ -417,29 +423,36 @@ async fn write_seen(connection: &mut SqliteConnection, secret: &[u8], change: &S
     .bind(seen.is_check)
     .bind(owner.account(secret))
     .bind(reservation);
-    let rows = connection.fetch_all(query).await?;
-    row(&rows)
+    connection.row(query).await
 }
 
 /// The row of a job that this ledger did not submit: made with the first answer about it. Gives its intent id, which is
 /// another's where two met it at once.
 async fn adopt(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     secret: &[u8],
     job: &Job,
     owner: &Owners,
     at: Millis,
 ) -> sqlx::Result<IntentId> {
-    let query = sqlx::query(
+    let query = statement(
         "INSERT INTO jobs (intent_id, job_id, tenant, account, operation, arguments, request_hash, status, created_at, changed_at, seq)
              VALUES ($1, $2, $3, $4, '', '{}', '', 'working', $5, $6,
                  (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs WHERE tenant = $3))
          ON CONFLICT DO NOTHING",
     );
-    let (tenant, job_id) = (owner.tenant(secret), job.job_id.as_deref());
-    let query = query.bind(job.intent_id.as_str()).bind(job_id).bind(&tenant).bind(owner.account(secret));
-    connection.execute(query.bind(job.created_at).bind(at)).await?;
-    let found = sqlx::query_scalar("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2");
-    let found: Option<String> = found.bind(&tenant).bind(job_id).fetch_optional(connection).await?;
-    Ok(found.map_or_else(|| job.intent_id.clone(), IntentId::from_stored))
+    connection
+        .execute(
+            query
+                .bind(job.intent_id.as_str())
+                .bind(job.job_id.as_deref())
+                .bind(owner.tenant(secret))
+                .bind(owner.account(secret))
+                .bind(job.created_at)
+                .bind(at),
+        )
+        .await?;
+    let found = statement("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2");
+    let found = connection.row(found.bind(owner.tenant(secret)).bind(job.job_id.as_deref())).await?;
+    Ok(found.map_or_else(|| job.intent_id.clone(), |(found,): (String,)| IntentId::from_stored(found)))
 }

@@ -1,29 +1,24 @@
 //! What ended jobs taught about how long such jobs take.
 
-use sqlx::Row;
-
 use super::Ledger;
-use super::sqlite::{Durability, Patience};
-use crate::error::{Error, Result};
+use super::statement::statement;
+use super::work::{Durability, Patience};
+use crate::error::Result;
 use crate::jobs::polling::duration_model::DurationStats;
 
 impl Ledger {
     /// What durations taught about an operation and a size class.
     pub async fn duration_stats(&self, operation: &str, bucket: i64) -> Result<DurationStats> {
-        let query = sqlx::query("SELECT weight, mean, squares FROM durations WHERE operation = $1 AND bucket = $2")
+        let query = statement("SELECT weight, mean, squares FROM durations WHERE operation = $1 AND bucket = $2")
             .bind(operation)
             .bind(bucket);
-        let rows = self.database.read(query).await?;
-        let Some(row) = rows.first() else { return Ok(DurationStats::default()) };
-        let read = || -> sqlx::Result<DurationStats> {
-            Ok(DurationStats { weight: row.try_get(0)?, mean: row.try_get(1)?, squares: row.try_get(2)? })
-        };
-        read().map_err(Error::from)
+        let known = self.database.read_first(query).await?;
+        Ok(known.map_or_else(DurationStats::default, |(weight, mean, squares)| DurationStats { weight, mean, squares }))
     }
 
     /// Remembers what durations taught.
     pub async fn learn(&self, operation: &str, bucket: i64, learned: DurationStats) -> Result<()> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO durations (operation, bucket, weight, mean, squares) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (operation, bucket) DO UPDATE SET weight = excluded.weight, mean = excluded.mean, squares = excluded.squares",
         )

@@ -1,12 +1,12 @@
 //! What was found out about the service with an account.
 
 use serde_json::Value;
-use sqlx::Row;
 
 use super::Ledger;
 use super::keyed::keyed;
-use super::sqlite::{Durability, Patience};
-use crate::error::{Error, Result};
+use super::statement::statement;
+use super::work::{Durability, Patience};
+use crate::error::Result;
 use crate::secret::Fingerprint;
 
 impl Ledger {
@@ -16,11 +16,9 @@ impl Ledger {
     /// `ledger_unavailable` when it cannot be read.
     pub async fn findings(&self, account: &Fingerprint) -> Result<Option<Value>> {
         let secret = self.database.secret().await?;
-        let query = sqlx::query("SELECT value FROM meta WHERE name = $1").bind(name_of(&secret, account));
-        let rows = self.database.read(query).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let text: String = row.try_get(0).map_err(Error::from)?;
-        Ok(serde_json::from_str(&text).ok())
+        let query = statement("SELECT value FROM meta WHERE name = $1").bind(name_of(&secret, account));
+        let known: Option<(String,)> = self.database.read_first(query).await?;
+        Ok(known.and_then(|(text,)| serde_json::from_str(&text).ok()))
     }
 
     /// Keeps what was found out about the service with this account, in place of what was kept before.
@@ -29,7 +27,7 @@ impl Ledger {
     /// `ledger_unavailable` when it cannot be written.
     pub async fn keep_findings(&self, account: &Fingerprint, findings: &Value) -> Result<()> {
         let secret = self.writable_secret().await?;
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(name_of(&secret, account))

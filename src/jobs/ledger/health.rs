@@ -27,14 +27,40 @@ pub enum ProblemKind {
     Stalled,
     /// The file is not a ledger, or not any more.
     Damaged,
-    /// A newer version wrote the file.
+    /// A newer version wrote it.
     Newer,
     /// The file is gone.
     Removed,
-    /// Another file has taken its place.
+    /// Another file or database has taken its place.
     Replaced,
     /// Other users of this machine may write the file.
     Exposed,
+    /// The database's server cannot be reached.
+    Unreachable,
+    /// The connection to the server was lost.
+    ConnectionLost,
+    /// The server does not answer in time.
+    NoAnswer,
+    /// Another connection holds locks on the ledger's rows.
+    Busy,
+    /// The server refused the user or the password.
+    AccessDenied,
+    /// The server has no database of this name.
+    NoDatabase,
+    /// The user may not do what the ledger needs.
+    NotAllowed,
+    /// The database holds the tables of another program.
+    Foreign,
+    /// The server takes no writes.
+    Standby,
+    /// The server's disk is full.
+    DatabaseFull,
+    /// The server has no connection left.
+    TooManyConnections,
+    /// No secure connection to the server could be made.
+    Insecure,
+    /// The server reported an error of its own.
+    ServerFailed,
 }
 
 impl ProblemKind {
@@ -49,8 +75,25 @@ impl ProblemKind {
             ProblemKind::Damaged => "The ledger's file is damaged, or is not a ledger.",
             ProblemKind::Newer => "The ledger was written by a newer version of pdfco.",
             ProblemKind::Removed => "The ledger's file was removed while it was in use.",
-            ProblemKind::Replaced => "The ledger's file was replaced by another one while it was in use.",
+            ProblemKind::Replaced => "The ledger was replaced by another one while it was in use.",
             ProblemKind::Exposed => "Other users of this machine can write the ledger's file.",
+            ProblemKind::Unreachable => "The ledger's database cannot be reached.",
+            ProblemKind::ConnectionLost => "The connection to the ledger's database was lost.",
+            ProblemKind::NoAnswer => "The ledger's database does not answer in time.",
+            ProblemKind::Busy => "The ledger's rows are locked by another connection to the database.",
+            ProblemKind::AccessDenied => "The ledger's database refused the user or the password.",
+            ProblemKind::NoDatabase => "The ledger's database does not exist on its server.",
+            ProblemKind::NotAllowed => "The user of the ledger's database may not do what the ledger needs.",
+            ProblemKind::Foreign => {
+                "The database of PDFCO_LEDGER holds tables that are not a ledger's. Nothing was written to it."
+            }
+            ProblemKind::Standby => {
+                "The ledger's database takes no writes: its server is a standby, or is set to read-only."
+            }
+            ProblemKind::DatabaseFull => "The ledger's database cannot be written: the disk of its server is full.",
+            ProblemKind::TooManyConnections => "The ledger's database has no connection left.",
+            ProblemKind::Insecure => "No secure connection to the ledger's database could be made.",
+            ProblemKind::ServerFailed => "The ledger's database reported an error of its own.",
         }
     }
 
@@ -67,10 +110,33 @@ impl ProblemKind {
                 "Move the file of PDFCO_LEDGER and its -wal and -shm files aside; the next call begins a new ledger, \
                  which does not know the jobs of this one."
             }
-            ProblemKind::Newer => "Update pdfco, or set PDFCO_LEDGER to another file.",
+            ProblemKind::Newer => "Update pdfco, or set PDFCO_LEDGER to another ledger.",
             ProblemKind::Removed => "It is written again within a few seconds; then try again.",
-            ProblemKind::Replaced => "Put the file back, or restart pdfco to use the new one.",
+            ProblemKind::Replaced => "Put the former one back, or restart pdfco to use the new one.",
             ProblemKind::Exposed => "Take the right to write it from others (chmod 600), then try again.",
+            ProblemKind::Unreachable => {
+                "Check the address in PDFCO_LEDGER and whether PostgreSQL runs there, then try again."
+            }
+            ProblemKind::ConnectionLost => "Try again: pdfco connects anew by itself.",
+            ProblemKind::NoAnswer => {
+                "Check the load of the database and what it waits for (pg_stat_activity), then try again."
+            }
+            ProblemKind::Busy => "Find the transaction that holds them (pg_stat_activity) and end it, then try again.",
+            ProblemKind::AccessDenied => "Correct the user and the password in PDFCO_LEDGER.",
+            ProblemKind::NoDatabase => "Create the database, or correct its name in PDFCO_LEDGER.",
+            ProblemKind::NotAllowed => {
+                "Make this user the owner of the database, or grant it CREATE and USAGE on the schema and all rights on the ledger's tables."
+            }
+            ProblemKind::Foreign => {
+                "Set PDFCO_LEDGER to a database, or to a schema of one, that is the ledger's alone."
+            }
+            ProblemKind::Standby => "Set PDFCO_LEDGER to the primary server, or make this one take writes.",
+            ProblemKind::DatabaseFull => "Free some space there, then try again.",
+            ProblemKind::TooManyConnections => {
+                "Raise max_connections of the server, or end what uses them, then try again."
+            }
+            ProblemKind::Insecure => "Check the server's certificate, and `sslmode` and `sslrootcert` in PDFCO_LEDGER.",
+            ProblemKind::ServerFailed => "Look into the log of PostgreSQL, then try again.",
         }
     }
 
@@ -82,13 +148,48 @@ impl ProblemKind {
             | ProblemKind::Io
             | ProblemKind::Stalled
             | ProblemKind::Removed
-            | ProblemKind::CannotOpen => true,
+            | ProblemKind::CannotOpen
+            | ProblemKind::Unreachable
+            | ProblemKind::ConnectionLost
+            | ProblemKind::NoAnswer
+            | ProblemKind::Busy
+            | ProblemKind::Standby
+            | ProblemKind::DatabaseFull
+            | ProblemKind::TooManyConnections
+            | ProblemKind::ServerFailed => true,
             ProblemKind::ReadOnly
             | ProblemKind::Damaged
             | ProblemKind::Newer
             | ProblemKind::Replaced
-            | ProblemKind::Exposed => false,
+            | ProblemKind::Exposed
+            | ProblemKind::AccessDenied
+            | ProblemKind::NoDatabase
+            | ProblemKind::NotAllowed
+            | ProblemKind::Foreign
+            | ProblemKind::Insecure => false,
         }
+    }
+
+    /// Whether a write that met it may still have been kept.
+    pub(super) fn leaves_doubt(self) -> bool {
+        matches!(
+            self,
+            ProblemKind::Stalled | ProblemKind::ConnectionLost | ProblemKind::NoAnswer | ProblemKind::Unreachable
+        )
+    }
+
+    /// Whether it is over as soon as anything can be read.
+    pub(super) fn is_of_connection(self) -> bool {
+        matches!(
+            self,
+            ProblemKind::Unreachable
+                | ProblemKind::ConnectionLost
+                | ProblemKind::NoAnswer
+                | ProblemKind::AccessDenied
+                | ProblemKind::NoDatabase
+                | ProblemKind::TooManyConnections
+                | ProblemKind::Insecure
+        )
     }
 }
 
@@ -106,6 +207,19 @@ impl fmt::Display for ProblemKind {
             ProblemKind::Removed => "removed",
             ProblemKind::Replaced => "replaced",
             ProblemKind::Exposed => "exposed",
+            ProblemKind::Unreachable => "unreachable",
+            ProblemKind::ConnectionLost => "connection_lost",
+            ProblemKind::NoAnswer => "no_answer",
+            ProblemKind::Busy => "busy",
+            ProblemKind::AccessDenied => "access_denied",
+            ProblemKind::NoDatabase => "no_database",
+            ProblemKind::NotAllowed => "not_allowed",
+            ProblemKind::Foreign => "foreign",
+            ProblemKind::Standby => "standby",
+            ProblemKind::DatabaseFull => "database_full",
+            ProblemKind::TooManyConnections => "too_many_connections",
+            ProblemKind::Insecure => "insecure",
+            ProblemKind::ServerFailed => "server_failed",
         })
     }
 }
@@ -145,7 +259,7 @@ impl Problem {
 /// How the ledger is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// Its file; none when it is kept in memory by choice.
+    /// Its file, or the address of its database without the password; none when it is kept in memory by choice.
     pub path: Option<String>,
     /// How many jobs it has; none when it cannot be read.
     pub jobs: Option<i64>,

@@ -1,14 +1,14 @@
 //! Intents: the row before a request is sent, and what became of the request.
 
 use serde_json::Value;
-use sqlx::Executor;
 
 use super::budget::{Admission, admit, refused};
 use super::changes::{Accepted, Change, Owners};
-use super::health::ProblemKind;
+use super::connection::Lock;
 use super::intent::Intent;
 use super::keyed::keyed;
-use super::sqlite::{Durability, Patience, work};
+use super::statement::statement;
+use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
@@ -42,9 +42,11 @@ impl Ledger {
         let secret = self.writable_secret().await?;
         let (row, stored) = (intent.clone(), keyed(&secret, intent.tenant.as_str()));
         let account = keyed(&secret, intent.account.as_str());
-        let work = work(move |connection| {
+        let work = work(move |mut connection| {
             Box::pin(async move {
-                let query = sqlx::query(
+                // The order of a tenant's jobs and its budget, on any replica.
+                connection.lock(&[Lock::Tenant(&stored)]).await?;
+                let query = statement(
                         "INSERT INTO jobs (intent_id, tenant, account, operation, arguments, request_hash, client_request_id, callback_hash,
                              status, created_at, changed_at, seq)
                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9,
@@ -60,16 +62,16 @@ impl Ledger {
                     .bind(&row.client_request_id)
                     .bind(&row.callback_hash)
                     .bind(row.at);
-                if connection.execute(query).await?.rows_affected() == 0 {
+                if connection.execute(query).await? == 0 {
                     return Ok(Inserted::Exists);
                 }
                 let Some(admission) = admission else { return Ok(Inserted::Done) };
-                if admit(connection, &row.intent_id, &stored, admission, row.at).await? {
+                if admit(&mut connection, &row.intent_id, &stored, admission, row.at).await? {
                     return Ok(Inserted::Done);
                 }
-                let undo = sqlx::query("DELETE FROM jobs WHERE intent_id = $1").bind(row.intent_id.as_str());
+                let undo = statement("DELETE FROM jobs WHERE intent_id = $1").bind(&row.intent_id);
                 connection.execute(undo).await?;
-                let used = super::budget::used(connection, &stored, row.at).await?;
+                let used = super::budget::used(&mut connection, &stored, row.at).await?;
                 Ok(Inserted::BeyondBudget { used, limit: admission.limit })
             })
         });
@@ -79,7 +81,7 @@ impl Ledger {
             Ok(Inserted::BeyondBudget { used, limit }) => Err(refused(used, limit)),
             Ok(Inserted::Exists) => self.earlier(intent).await.map(Some),
             Err(error) => {
-                if self.database.problem().is_some_and(|problem| problem.kind == ProblemKind::Stalled) {
+                if self.database.problem().is_some_and(|problem| problem.kind.leaves_doubt()) {
                     // It may still get through: it is withdrawn then.
                     self.pending.behind(Change::Withdrawn { intent_id: intent.intent_id.clone() });
                 }
@@ -102,14 +104,14 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when that cannot be written: then nothing may be sent.
     pub async fn mark_sent(&self, intent_id: &IntentId, at: Millis) -> Result<bool> {
-        let query = sqlx::query(
+        let query = statement(
             "UPDATE jobs SET submitted_at = $2, changed_at = $2
-             WHERE intent_id = $1 AND job_id IS NULL AND status <> 'cancelled' RETURNING intent_id",
+             WHERE intent_id = $1 AND job_id IS NULL AND status <> 'cancelled'",
         )
         .bind(intent_id.as_str())
         .bind(at);
         let marked = self.database.write(Patience::PAID, Durability::Synced, query).await;
-        Ok(!self.watched(marked)?.is_empty())
+        Ok(self.watched(marked)? > 0)
     }
 
     /// Withdraws an intent whose request was not sent. `false` when it was: then nothing is changed.
@@ -117,12 +119,12 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.
     pub async fn withdraw(&self, intent_id: &IntentId) -> Result<bool> {
-        let query = sqlx::query(
-            "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND submitted_at IS NULL AND problem IS NULL RETURNING intent_id",
+        let query = statement(
+            "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND submitted_at IS NULL AND problem IS NULL",
         )
         .bind(intent_id.as_str());
         let withdrawn = self.database.write(Patience::PAID, Durability::Synced, query).await;
-        Ok(!self.watched(withdrawn)?.is_empty())
+        Ok(self.watched(withdrawn)? > 0)
     }
 
     /// The service accepted the submit as `job_id`: id and charge are written together. The job is known from now on,
@@ -168,7 +170,7 @@ impl Ledger {
 
     /// The tenant's jobs whose `client_request_id` is `base` and a number, oldest first.
     pub async fn generations(&self, tenant: &Tenant, base: &str) -> Result<Vec<Job>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT * FROM jobs WHERE tenant = $1 AND client_request_id >= $2 AND client_request_id < $3 ORDER BY seq LIMIT $4",
         )
         .bind(self.stored(tenant).await?)

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::changes::Change;
-use super::sqlite::{Durability, Patience};
+use super::statement::{Statement, statement};
+use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::error::{Error, Result};
 use crate::jobs::job::Job;
@@ -35,20 +36,15 @@ impl Ledger {
         if let Some(problem) = self.database.problem() {
             return Err(problem.error());
         }
-        let query = sqlx::query(
-            "UPDATE jobs SET lease_holder = $2, lease_until = $3
-             WHERE intent_id = $1 AND status NOT IN ('success', 'failed', 'aborted', 'unknown', 'cancelled')
-                 AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $6 OR lease_holder = $2)
-                 AND COALESCE(last_checked_at, 0) <= $5 RETURNING intent_id",
-        )
-        .bind(job.intent_id.as_str())
-        .bind(holder)
-        .bind(at.saturating_add(LEASE.as_millis() as i64))
-        .bind(at)
-        .bind(last_seen.unwrap_or_default())
-        .bind(at.saturating_add(2 * LEASE.as_millis() as i64));
-        let claimed = self.database.write(Patience::USUAL, Durability::Relaxed, query).await;
-        if !self.watched(claimed)?.is_empty() {
+        let (intent_id, holder, last_seen) = (job.intent_id.clone(), holder.to_owned(), last_seen.unwrap_or_default());
+        let work = work(move |mut connection| {
+            Box::pin(async move {
+                let at = connection.time(at).await?;
+                connection.execute(claim(&intent_id, &holder, last_seen, at)).await
+            })
+        });
+        let claimed = self.database.transaction(Patience::USUAL, Durability::Relaxed, work).await;
+        if self.watched(claimed)? > 0 {
             return Ok(Ok(()));
         }
         Ok(Err(self.by_intent(&job.tenant, &job.intent_id).await?))
@@ -60,8 +56,23 @@ impl Ledger {
     }
 
     pub(super) async fn by_intent(&self, tenant: &Tenant, intent_id: &str) -> Result<Job> {
-        let query = sqlx::query("SELECT * FROM jobs WHERE intent_id = $1").bind(intent_id);
+        let query = statement("SELECT * FROM jobs WHERE intent_id = $1").bind(intent_id);
         let found = self.jobs(tenant, query).await?.pop();
         found.ok_or_else(|| Error::internal("The row of a job is gone."))
     }
+}
+
+fn claim(intent_id: &str, holder: &str, last_seen: Millis, at: Millis) -> Statement {
+    statement(
+        "UPDATE jobs SET lease_holder = $2, lease_until = $3
+         WHERE intent_id = $1 AND status NOT IN ('success', 'failed', 'aborted', 'unknown', 'cancelled')
+             AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $6 OR lease_holder = $2)
+             AND COALESCE(last_checked_at, 0) <= $5",
+    )
+    .bind(intent_id)
+    .bind(holder)
+    .bind(at.saturating_add(LEASE.as_millis() as i64))
+    .bind(at)
+    .bind(last_seen)
+    .bind(at.saturating_add(2 * LEASE.as_millis() as i64))
 }

@@ -1,4 +1,4 @@
-//! The ledger: what is known about jobs, tasks and money, kept in one file that several processes share.
+//! The ledger: what is known about jobs, tasks and money, kept where several processes share it.
 //!
 //! A narrow set of domain operations, each in the file of its subject. Transitions are monotonic in SQL, so that no
 //! order of answers, from whatever process, moves a job out of an end state. Keys are kept as HMACs only, links no
@@ -7,11 +7,17 @@
 //! **No paid request without a durable row.** What a paid request needs (an intent, its mark as sent, an admission) is
 //! written and synced, or the request is refused with `ledger_unavailable` and nothing is sent. What the service says
 //! goes the other way ([`pending`]): it is kept in order until it can be written, and never turns a success into a
-//! failure. What SQLite alone needs is in [`sqlite`].
+//! failure.
+//!
+//! Two databases keep it: SQLite for the processes of one machine, PostgreSQL for the replicas of a deployment. There is
+//! one copy of the operations and of their SQL; what only one of the two needs is in [`sqlite`] and in [`postgres`].
 
+mod backend;
+mod batcher;
 mod budget;
 mod changes;
 mod checks;
+mod connection;
 mod durations;
 mod findings;
 mod health;
@@ -19,28 +25,36 @@ mod intent;
 mod intents;
 mod keyed;
 mod leases;
+mod lookups;
+mod others;
 mod pace;
 mod pending;
+mod postgres;
 mod prune;
 mod queries;
 mod rows;
 mod spending;
 mod sqlite;
+mod statement;
 mod task_end;
 mod tasks;
+mod transfer;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::Row;
 use tokio::time::Instant;
 
+use backend::Backend;
 use changes::Change;
 use keyed::{Names, keyed};
+use lookups::Lookups;
 use pending::Pending;
 use rows::JobRow;
-use sqlite::{Database, Durability, Lookups, Patience};
+use statement::statement;
+use work::{Durability, Patience, work};
 
 use super::job::Job;
 use super::job_id::IntentId;
@@ -52,6 +66,7 @@ use crate::tenant::Tenant;
 pub use budget::{Admission, Reservation};
 pub use health::{Health, Problem, ProblemKind};
 pub use intent::Intent;
+pub use others::OtherChanges;
 pub(in crate::jobs) use queries::nothing_sent;
 pub use queries::{Filter, Page, RUNNING, is_unavailable};
 pub use spending::{PriceObservation, Spending};
@@ -63,9 +78,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long `health` waits for the file.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The ledger: jobs of every tenant, in one file or in memory.
+/// The ledger: jobs of every tenant, in one file, in memory or in a database of several machines.
 pub struct Ledger {
-    database: Arc<Database>,
+    database: Arc<Backend>,
     pending: Pending,
     lookups: Lookups,
     names: Names,
@@ -76,7 +91,7 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger at `location` that forgets jobs that ended longer than `keep` ago. Nothing is opened yet.
     pub fn new(location: LedgerLocation, keep: Duration) -> Self {
-        let database = Arc::new(Database::new(location));
+        let database = Arc::new(Backend::new(location));
         Ledger {
             pending: Pending::new(Arc::clone(&database)),
             database,
@@ -89,12 +104,12 @@ impl Ledger {
 
     /// Whether other processes may be using the same ledger.
     pub fn is_shared(&self) -> bool {
-        matches!(self.database.location(), LedgerLocation::File(_))
+        self.database.is_shared()
     }
 
     /// The ledger's files, whether they are there or not: no other user may read or write them.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.database.location().files()
+        self.database.files()
     }
 
     /// What is wrong with it as of its last use, at once and for nothing; none when it can be written.
@@ -124,13 +139,10 @@ impl Ledger {
     pub async fn report(&self) -> Health {
         let probed = self.database.probe(HEALTH_PATIENCE).await;
         let is_writable = self.watched(probed).is_ok();
-        let counted = self.database.read(sqlx::query("SELECT COUNT(*) FROM jobs")).await.ok();
+        let counted = self.database.read_first(statement("SELECT COUNT(*) FROM jobs")).await.ok().flatten();
         Health {
-            path: match self.database.location() {
-                LedgerLocation::Memory => None,
-                LedgerLocation::File(path) => Some(path.display().to_string()),
-            },
-            jobs: counted.and_then(|rows| rows.first()?.try_get(0).ok()),
+            path: self.database.name(),
+            jobs: counted.map(|(jobs,)| jobs),
             problem: self.database.problem().filter(|_| !is_writable),
             pending: self.pending.len(),
         }
@@ -141,16 +153,17 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.
     pub async fn cancel(&self, job: &Job, at: Millis) -> Result<(Job, bool)> {
-        let query = sqlx::query(
+        let query = statement(
             "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2, changed_at = $2
              WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
         )
         .bind(job.intent_id.as_str())
         .bind(at);
-        let changed = self.database.write(Patience::USUAL, Durability::Synced, query).await;
-        if let Some(row) = self.watched(changed)?.first() {
-            let row = <JobRow as sqlx::FromRow<_>>::from_row(row)?;
-            return Ok((row.job(job.tenant.clone()), true));
+        let work = work(move |mut connection| Box::pin(async move { connection.row::<JobRow>(query).await }));
+        let changed = self.database.transaction(Patience::USUAL, Durability::Synced, work).await;
+        if let Some(row) = self.watched(changed)? {
+            // What was learned a moment ago may not be in the row yet.
+            return Ok((self.pending.patch(row.job(job.tenant.clone())), true));
         }
         Ok((self.by_intent(&job.tenant, &job.intent_id).await?, false))
     }

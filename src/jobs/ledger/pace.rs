@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor, Row};
 use tokio::time::Instant;
 
+use super::connection::{Connection, Lock};
 use super::keyed::keyed;
-use super::sqlite::{Durability, Patience, work};
+use super::statement::statement;
+use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::error::Result;
 use crate::secret::Fingerprint;
@@ -39,11 +39,13 @@ impl Ledger {
         }
         let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         let stored = keyed(&self.writable_secret().await?, account.as_str());
-        let work = work(move |connection| {
+        let work = work(move |mut connection| {
             Box::pin(async move {
-                // The file may have made us wait: the request leaves only now.
+                connection.lock(&[Lock::Pace(&stored)]).await?;
+                // The ledger may have made us wait: the request leaves only now.
                 let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
-                take(connection, &stored, limit, window, at.saturating_add(waited)).await
+                let at = connection.time(at.saturating_add(waited)).await?;
+                take(&mut connection, &stored, limit, window, at).await
             })
         });
         let taken = self.database.transaction(Patience::USUAL, Durability::Relaxed, work).await;
@@ -52,13 +54,13 @@ impl Ledger {
 }
 
 async fn take(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     account: &str,
     limit: u32,
     window: Millis,
     at: Millis,
 ) -> sqlx::Result<Option<Millis>> {
-    let query = sqlx::query(
+    let query = statement(
         "INSERT INTO pace (account, at) SELECT $1, $2
          WHERE (SELECT COUNT(*) FROM pace WHERE account = $1 AND at > $2 - $3 AND at <= $5) < $4",
     )
@@ -67,19 +69,19 @@ async fn take(
     .bind(window)
     .bind(i64::from(limit))
     .bind(at.saturating_add(PACE_AHEAD));
-    if connection.execute(query).await?.rows_affected() == 1 {
-        let query = sqlx::query("DELETE FROM pace WHERE account = $1 AND (at < $2 OR at > $3)")
+    if connection.execute(query).await? == 1 {
+        let query = statement("DELETE FROM pace WHERE account = $1 AND (at < $2 OR at > $3)")
             .bind(account)
             .bind(at.saturating_sub(PACE_KEPT))
             .bind(at.saturating_add(PACE_KEPT));
         return connection.execute(query).await.map(|_| None);
     }
-    let query = sqlx::query(
+    let query = statement(
         "SELECT MIN(at) FROM (SELECT at FROM pace WHERE account = $1 AND at <= $3 ORDER BY at DESC LIMIT $2) AS newest",
     )
     .bind(account)
     .bind(i64::from(limit))
     .bind(at.saturating_add(PACE_AHEAD));
-    let oldest: Option<i64> = connection.fetch_one(query).await?.try_get(0)?;
+    let oldest = connection.row::<(Option<i64>,)>(query).await?.and_then(|(oldest,)| oldest);
     Ok(Some(oldest.map_or(0, |oldest| oldest.saturating_add(window).saturating_sub(at)).clamp(1, window)))
 }

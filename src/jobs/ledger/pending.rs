@@ -12,10 +12,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use super::backend::Backend;
 use super::changes::Change;
+use super::connection::Lock;
 use super::rows::JobRow;
-use super::sqlite::{Database, Durability, Patience, RETRY_EVERY, USUAL_PATIENCE, work};
-use crate::error::Result;
+use super::work::{Durability, Patience, RETRY_EVERY, TransactionId, USUAL_PATIENCE, work};
+use crate::error::Error;
 use crate::jobs::job::Job;
 
 /// How long a change that no caller waits for may wait for others to be written with.
@@ -47,7 +49,7 @@ struct Queue {
 pub(super) struct Pending(Arc<Shared>);
 
 struct Shared {
-    database: Arc<Database>,
+    database: Arc<Backend>,
     queue: Mutex<Queue>,
     /// How many there are, so that readers need not lock when there are none.
     count: AtomicUsize,
@@ -55,7 +57,7 @@ struct Shared {
 }
 
 impl Pending {
-    pub(super) fn new(database: Arc<Database>) -> Pending {
+    pub(super) fn new(database: Arc<Backend>) -> Pending {
         Pending(Arc::new(Shared { database, queue: Mutex::default(), count: AtomicUsize::new(0), wake: Notify::new() }))
     }
 
@@ -226,9 +228,17 @@ async fn run(shared: Arc<Shared>) {
                 failures = 0;
                 shared.written(batch, rows);
             }
-            Err(error) => {
+            Err((error, doubted)) => {
                 tracing::debug!(%error, waiting = batch.len(), "the ledger cannot be written; tried again");
                 failures = failures.saturating_add(1);
+                if let Some(doubted) = doubted
+                    && was_kept(&shared.database, &doubted).await
+                {
+                    failures = 0;
+                    let rows = batch.iter().map(|_| None).collect();
+                    shared.written(batch, rows);
+                    continue;
+                }
                 shared.put_back(batch);
                 tokio::time::sleep((RETRY_EVERY * failures).min(RETRY_AT_MOST)).await;
                 if let Err(error) = shared.database.restore().await {
@@ -239,24 +249,49 @@ async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn write(database: &Database, batch: &[Entry], patience: Patience) -> Result<Vec<Option<JobRow>>> {
+/// Whether a batch whose end was not known is in the ledger. Asks until the answer is known: what is written twice would
+/// be booked twice.
+async fn was_kept(database: &Backend, doubted: &TransactionId) -> bool {
+    loop {
+        match database.was_kept(doubted).await {
+            Ok(was_kept) => return was_kept,
+            Err(error) => {
+                tracing::debug!(%error, "it is not known whether the last changes were written; asked again");
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        }
+    }
+}
+
+type Failed = (Error, Option<TransactionId>);
+
+async fn write(database: &Backend, batch: &[Entry], patience: Patience) -> Result<Vec<Option<JobRow>>, Failed> {
     if batch.is_empty() {
-        return database.probe(patience.timeout).await.map(|()| Vec::new());
+        return database.probe(patience.timeout).await.map(|()| Vec::new()).map_err(|error| (error, None));
     }
     let is_synced = batch.iter().any(|entry| entry.durability == Durability::Synced);
     let durability = if is_synced { Durability::Synced } else { Durability::Relaxed };
-    let secret = database.secret().await?;
+    let secret = database.secret().await.map_err(|error| (error, None))?;
     let changes: Vec<Arc<Change>> = batch.iter().map(|entry| Arc::clone(&entry.change)).collect();
-    let work = work(move |connection| {
+    let work = work(move |mut connection| {
         Box::pin(async move {
+            let tenants: Vec<String> = changes.iter().filter_map(|change| change.locked_tenant(&secret)).collect();
+            let locks = std::iter::once(Lock::Changes).chain(tenants.iter().map(|tenant| Lock::Tenant(tenant)));
+            connection.lock(&locks.collect::<Vec<_>>()).await?;
             let mut rows = Vec::with_capacity(changes.len());
             for change in changes {
-                rows.push(match change.write(connection, &secret).await {
-                    Ok(row) => row,
-                    Err(error) if super::health::ProblemKind::of(&error).is_some() => return Err(error),
+                connection.begin_part().await?;
+                let written = change.write(&mut connection, &secret).await;
+                rows.push(match written {
+                    Ok(row) => {
+                        connection.end_part(false).await?;
+                        row
+                    }
+                    Err(error) if connection.problem_of(&error).is_some() => return Err(error),
                     Err(error) => {
                         // The statement is at fault: the others must not wait for it for ever.
                         tracing::error!(%error, ?change, "a change was refused by the ledger and is lost");
+                        connection.end_part(true).await?;
                         None
                     }
                 });
@@ -264,5 +299,7 @@ async fn write(database: &Database, batch: &[Entry], patience: Patience) -> Resu
             Ok(rows)
         })
     });
-    database.transaction(patience, durability, work).await
+    let mut doubted = None;
+    let written = database.transaction_or_doubt(patience, durability, work, &mut doubted).await;
+    written.map_err(|error| (error, doubted))
 }

@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use sqlx::{QueryBuilder, Row};
-
 use super::Millis;
+use super::backend::Backend;
+use super::connection::Lock;
 use super::pace::PACE_KEPT;
-use super::sqlite::{Database, Durability, Patience, work};
+use super::statement::{Statement, statement};
+use super::work::{Durability, Patience, work};
 use crate::clock::day;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jobs::job::without_links;
+use serde_json::Value;
 
 /// Rows that are pruned in one transaction.
 const BATCH: i64 = 500;
@@ -32,35 +33,34 @@ const SUSPECTED: Millis = DAY;
 const DAY: Millis = 86_400_000;
 
 /// Forgets what ended longer than `keep` ago, and everything else that is too old by its own rule.
-pub(super) async fn prune(database: &Database, now: Millis, keep: Duration) -> Result<()> {
+pub(super) async fn prune(database: &Backend, now: Millis, keep: Duration) -> Result<()> {
     if !is_clock_trusted(database, now).await? {
         tracing::info!("the clock is far ahead of the ledger's last use: nothing is forgotten for a day");
         return Ok(());
     }
     let oldest = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     let ended = "DELETE FROM jobs WHERE intent_id IN (SELECT intent_id FROM jobs
-             WHERE status IN ('success', 'failed', 'aborted', 'unknown', 'cancelled') AND changed_at < $1 AND created_at < $1 LIMIT $2)
-         RETURNING 1";
+             WHERE status IN ('success', 'failed', 'aborted', 'unknown', 'cancelled') AND changed_at < $1 AND created_at < $1 LIMIT $2)";
     while delete(database, ended, oldest).await? >= BATCH as usize {
         tokio::time::sleep(PAUSE).await;
     }
     let tasks = "DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks
-             WHERE status NOT IN ('working', 'input_required') AND changed_at + ttl <= $1 LIMIT $2) RETURNING 1";
+             WHERE status NOT IN ('working', 'input_required') AND changed_at + ttl <= $1 LIMIT $2)";
     while delete(database, tasks, now).await? >= BATCH as usize {
         tokio::time::sleep(PAUSE).await;
     }
     // A task that is still open goes with its job, or when it is as old as jobs may get.
     let open = "DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE created_at < $1
-             AND (intent_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.intent_id = tasks.intent_id)) LIMIT $2) RETURNING 1";
+             AND (intent_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.intent_id = tasks.intent_id)) LIMIT $2)";
     delete(database, open, oldest).await?;
     for (sql, before) in [
         ("DELETE FROM pace WHERE at < $1", now.saturating_sub(PACE_KEPT)),
         ("DELETE FROM reservations WHERE at < $1", now.saturating_sub(RESERVATIONS_KEPT)),
         ("DELETE FROM prices WHERE at < $1", now.saturating_sub(PRICES_KEPT)),
     ] {
-        write(database, sqlx::query(sql).bind(before)).await?;
+        write(database, statement(sql).bind(before)).await?;
     }
-    write(database, sqlx::query("DELETE FROM spending WHERE day < $1").bind(day(now.saturating_sub(SPENDING_KEPT))))
+    write(database, statement("DELETE FROM spending WHERE day < $1").bind(day(now.saturating_sub(SPENDING_KEPT))))
         .await?;
     while expire_links(database, now).await? >= BATCH as usize {
         tokio::time::sleep(PAUSE).await;
@@ -68,62 +68,64 @@ pub(super) async fn prune(database: &Database, now: Millis, keep: Duration) -> R
     Ok(())
 }
 
-async fn delete(database: &Database, sql: &'static str, before: Millis) -> Result<usize> {
-    write(database, sqlx::query(sql).bind(before).bind(BATCH)).await
+async fn delete(database: &Backend, sql: &'static str, before: Millis) -> Result<usize> {
+    write(database, statement(sql).bind(before).bind(BATCH)).await
 }
 
-async fn write<'q>(database: &Database, query: impl sqlx::Execute<'q, sqlx::Sqlite> + 'q) -> Result<usize> {
-    Ok(database.write(Patience::USUAL, Durability::Relaxed, query).await?.len())
+/// Changes rows while no other process writes what was learned: rows of many jobs are locked at once.
+async fn write(database: &Backend, query: Statement) -> Result<usize> {
+    let work = work(move |mut connection| {
+        Box::pin(async move {
+            connection.lock(&[Lock::Changes]).await?;
+            connection.execute(query).await
+        })
+    });
+    let changed = database.transaction(Patience::USUAL, Durability::Relaxed, work).await?;
+    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
 }
 
 /// Takes the links out of answers whose links have expired. How many there were.
-async fn expire_links(database: &Database, now: Millis) -> Result<usize> {
+async fn expire_links(database: &Backend, now: Millis) -> Result<usize> {
     let query =
-        sqlx::query("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 LIMIT $2")
+        statement("SELECT intent_id, content FROM jobs WHERE links_expire_at > 0 AND links_expire_at < $1 LIMIT $2")
             .bind(now)
             .bind(BATCH);
-    let expired = database.read(query).await?;
+    let expired: Vec<(String, Option<String>)> = database.read(query).await?;
     if expired.is_empty() {
         return Ok(0);
     }
-    let cleaned = expired.iter().map(|row| -> sqlx::Result<(String, Option<String>)> {
-        let content: Option<String> = row.try_get(1)?;
-        let clean = content.and_then(|content| serde_json::from_str::<Value>(&content).ok());
-        Ok((row.try_get(0)?, clean.map(|content| without_links(&content, "expired").to_string())))
-    });
-    let cleaned = cleaned.collect::<sqlx::Result<Vec<_>>>().map_err(Error::from)?;
-    let mut query = QueryBuilder::new("WITH clean (id, body) AS (");
-    query.push_values(cleaned, |mut row, (id, content)| {
-        row.push_bind(id).push_bind(content);
-    });
+    let mut query = statement("WITH clean (id, body) AS (VALUES ");
+    for (position, (id, content)) in expired.iter().enumerate() {
+        let clean = content.as_ref().and_then(|content| serde_json::from_str::<Value>(content).ok());
+        let clean = clean.map(|content| without_links(&content, "expired").to_string());
+        query = query.push(if position == 0 { "(" } else { ", (" });
+        query = query.push_bind(id).push(", ").push_bind(clean).push(")");
+    }
     // Another check may have brought new links a moment ago: those stay.
-    query.push(
+    let query = query.push(
         ") UPDATE jobs SET content = clean.body, links_expire_at = 0 FROM clean
            WHERE jobs.intent_id = clean.id AND jobs.links_expire_at > 0 AND jobs.links_expire_at < ",
     );
-    query.push_bind(now);
-    write(database, query.build()).await?;
+    write(database, query.push_bind(now)).await?;
     Ok(expired.len())
 }
 
 /// Whether the clock can be believed: it did not jump forward since the ledger was last used, or it has stayed there for
 /// a day since.
-async fn is_clock_trusted(database: &Database, now: Millis) -> Result<bool> {
-    let work = work(move |connection| {
+async fn is_clock_trusted(database: &Backend, now: Millis) -> Result<bool> {
+    let work = work(move |mut connection| {
         Box::pin(async move {
             let read = "SELECT (SELECT value FROM meta WHERE name = 'clock_seen'), (SELECT value FROM meta WHERE name = 'clock_jumped')";
-            let row = sqlx::query(read).fetch_one(&mut *connection).await?;
+            let known: Option<(Option<String>, Option<String>)> = connection.row(statement(read)).await?;
             let time = |text: Option<String>| -> Option<Millis> { text?.parse().ok() };
-            let (seen, jumped) = (time(row.try_get(0)?), time(row.try_get(1)?));
-            let newest: Option<Millis> = sqlx::query_scalar("SELECT MAX(changed_at) FROM jobs WHERE changed_at <= $1")
-                .bind(now)
-                .fetch_one(&mut *connection)
-                .await?;
+            let (seen, jumped) = known.map_or((None, None), |(seen, jumped)| (time(seen), time(jumped)));
+            let newest = statement("SELECT MAX(changed_at) FROM jobs WHERE changed_at <= $1").bind(now);
+            let newest = connection.row::<(Option<Millis>,)>(newest).await?.and_then(|(newest,)| newest);
             let (jumped, is_trusted) = judge(now, seen.or(newest), jumped);
             let write = "INSERT INTO meta (name, value) VALUES ('clock_seen', $1), ('clock_jumped', $2)
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value";
             let jumped = jumped.map(|at| at.to_string()).unwrap_or_default();
-            sqlx::query(write).bind(now.to_string()).bind(jumped).execute(&mut *connection).await?;
+            connection.execute(statement(write).bind(now.to_string()).bind(jumped)).await?;
             Ok(is_trusted)
         })
     });

@@ -1,9 +1,7 @@
 //! Jobs by their ids and in lists.
 
-use sqlx::sqlite::Sqlite;
-use sqlx::{Execute, QueryBuilder, Row};
-
 use super::rows::JobRow;
+use super::statement::{Statement, statement};
 use super::{Ledger, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::hint;
@@ -76,7 +74,7 @@ impl Ledger {
         {
             return Ok(Some(job));
         }
-        let query = sqlx::query("SELECT * FROM jobs WHERE tenant = $1 AND client_request_id = $2")
+        let query = statement("SELECT * FROM jobs WHERE tenant = $1 AND client_request_id = $2")
             .bind(self.stored(tenant).await?)
             .bind(id);
         Ok(self.jobs(tenant, query).await?.pop())
@@ -84,8 +82,8 @@ impl Ledger {
 
     /// The job whose callback has this secret: the secret is the proof of whose it is.
     pub async fn by_callback(&self, callback_hash: &str) -> Result<Option<Job>> {
-        let query = sqlx::query("SELECT * FROM jobs WHERE callback_hash = $1").bind(callback_hash);
-        let row = self.database.read_as::<JobRow>(query).await?.pop();
+        let query = statement("SELECT * FROM jobs WHERE callback_hash = $1").bind(callback_hash);
+        let row = self.database.read_first::<JobRow>(query).await?;
         Ok(row.map(|row| {
             let tenant = self.names.of(&row.tenant);
             self.pending.patch(row.job(tenant))
@@ -94,10 +92,9 @@ impl Ledger {
 
     /// The tenant's jobs that changed at or after `since`, at most a thousand.
     pub async fn changed_since(&self, tenant: &Tenant, since: Millis) -> Result<Vec<Job>> {
-        let query =
-            sqlx::query("SELECT * FROM jobs WHERE tenant = $1 AND changed_at >= $2 ORDER BY changed_at LIMIT 1000")
-                .bind(self.stored(tenant).await?)
-                .bind(since);
+        let stored = self.stored(tenant).await?;
+        let query = self.changed("SELECT * FROM jobs WHERE tenant = $1", &stored, since);
+        let query = query.push(" ORDER BY changed_at LIMIT 1000");
         self.jobs(tenant, query).await
     }
 
@@ -118,13 +115,12 @@ impl Ledger {
             || Error::invalid("The cursor is not one of a list of jobs.", "Leave `cursor` out for the first page.");
         let before = cursor.map(|cursor| cursor.parse::<i64>().map_err(|_| invalid())).transpose()?;
         let stored = self.stored(tenant).await?;
-        let mut query = matching("SELECT * FROM jobs", &stored, filter);
-        query.push(" AND seq < ").push_bind(before.unwrap_or(i64::MAX));
-        query.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
-        let mut rows = self.database.read_as::<JobRow>(query.build()).await?;
-        let mut count = matching("SELECT COUNT(*) FROM jobs", &stored, filter);
-        let counted = self.database.read(count.build()).await?;
-        let total = counted.first().map_or(Ok(0), |row| row.try_get(0).map_err(Error::from))?;
+        let query = matching("SELECT * FROM jobs", &stored, filter);
+        let query = query.push(" AND seq < ").push_bind(before.unwrap_or(i64::MAX));
+        let query = query.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        let mut rows = self.database.read::<JobRow>(query).await?;
+        let count = matching("SELECT COUNT(*) FROM jobs", &stored, filter);
+        let total = self.database.read_first(count).await?.map_or(0, |(total,)| total);
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next_cursor = rows.last().filter(|_| has_more).map(|last| last.seq.to_string());
@@ -134,7 +130,7 @@ impl Ledger {
 
     /// The tenant's newest job, of one operation or of any: the one that was submitted last, whatever the clock said.
     pub async fn latest(&self, tenant: &Tenant, operation: Option<&str>) -> Result<Option<Job>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT * FROM jobs WHERE tenant = $1 AND ($2 IS NULL OR operation = $2) ORDER BY seq DESC LIMIT 1",
         )
         .bind(self.stored(tenant).await?)
@@ -144,7 +140,7 @@ impl Ledger {
 
     /// The tenant's jobs whose id starts with `prefix`, at most two: enough to know whether it is unique.
     pub async fn by_prefix(&self, tenant: &Tenant, prefix: &str) -> Result<Vec<Job>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT * FROM jobs WHERE tenant = $1 AND (substr(job_id, 1, length($2)) = $2 OR substr(intent_id, 1, length($2)) = $2) LIMIT 2",
         )
         .bind(self.stored(tenant).await?)
@@ -160,7 +156,7 @@ impl Ledger {
         intent_id: &str,
         since: Millis,
     ) -> Result<Option<Job>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT * FROM jobs WHERE tenant = $1 AND request_hash = $2 AND intent_id <> $3 AND created_at >= $4 ORDER BY created_at DESC LIMIT 1",
         )
         .bind(self.stored(tenant).await?)
@@ -171,31 +167,36 @@ impl Ledger {
     }
 
     /// The jobs that a statement about one tenant finds, with what is known of them and not written yet.
-    pub(super) async fn jobs<'q>(&self, tenant: &Tenant, query: impl Execute<'q, Sqlite> + 'q) -> Result<Vec<Job>> {
-        let rows = self.database.read_as::<JobRow>(query).await?;
+    pub(super) async fn jobs(&self, tenant: &Tenant, query: Statement) -> Result<Vec<Job>> {
+        let rows = self.database.read::<JobRow>(query).await?;
         Ok(rows.into_iter().map(|row| self.pending.patch(row.job(tenant.clone()))).collect())
     }
 }
 
 /// `select` with the conditions of a filter. The one about ids from elsewhere is worded as in the index `jobs_listed`.
-fn matching(select: &'static str, tenant: &str, filter: &Filter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(select);
-    query.push(" WHERE tenant = ").push_bind(tenant.to_owned());
-    match filter.status.as_deref() {
+fn matching(select: &'static str, tenant: &str, filter: &Filter) -> Statement {
+    let query = statement(select).push(" WHERE tenant = ").push_bind(tenant);
+    let query = match filter.status.as_deref() {
         None => query.push(" AND NOT (status = 'unknown' AND operation = '')"),
         Some(RUNNING) => query.push(" AND status IN ('queued', 'working')"),
-        Some(status) => query.push(" AND status = ").push_bind(status.to_owned()),
+        Some(status) => query.push(" AND status = ").push_bind(status),
     };
-    if let Some(since) = filter.since {
-        query.push(" AND created_at >= ").push_bind(since);
+    let query = match filter.since {
+        Some(since) => query.push(" AND created_at >= ").push_bind(since),
+        None => query,
+    };
+    let query = match &filter.operation {
+        Some(operation) => query.push(" AND operation = ").push_bind(operation),
+        None => query,
+    };
+    match &filter.document {
+        // Something would be taken out: it is part of the text.
+        Some(part) => query
+            .push(" AND replace(lower(arguments), ")
+            .push_bind(part.to_lowercase())
+            .push(", '') <> lower(arguments)"),
+        None => query,
     }
-    if let Some(operation) = &filter.operation {
-        query.push(" AND operation = ").push_bind(operation.clone());
-    }
-    if let Some(document) = &filter.document {
-        query.push(" AND instr(lower(arguments), ").push_bind(document.to_lowercase()).push(") > 0");
-    }
-    query
 }
 
 /// Whether a failure means that the ledger cannot be used, rather than that the call is wrong.

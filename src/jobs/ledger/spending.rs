@@ -1,14 +1,15 @@
 //! What was spent, by day, tenant and operation; balances and prices by account.
 
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
 
 use super::changes::{Change, Owners};
 use super::keyed::keyed;
-use super::sqlite::{Durability, Patience};
+use super::statement::statement;
+use super::work::{Durability, Patience};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
 use crate::clock::day;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jobs::job::Job;
 use crate::secret::Fingerprint;
 use crate::tenant::{Owner, Tenant};
@@ -52,21 +53,21 @@ impl Ledger {
 
     /// The tenant's spending, newest day first, at most `limit` rows.
     pub async fn spending(&self, tenant: &Tenant, limit: u32) -> Result<Vec<Spending>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT day, operation, requests, credits FROM spending WHERE tenant = $1 ORDER BY day DESC, credits DESC LIMIT $2",
         )
         .bind(self.stored(tenant).await?)
         .bind(i64::from(limit));
-        self.database.read_as(query).await
+        self.database.read(query).await
     }
 
     /// All credits that the tenant's requests were charged, uploads and checks included, since the day of `since`.
     pub async fn spent_since(&self, tenant: &Tenant, since: Option<Millis>) -> Result<i64> {
-        let query = sqlx::query("SELECT COALESCE(SUM(credits), 0) FROM spending WHERE tenant = $1 AND day >= $2")
-            .bind(self.stored(tenant).await?)
-            .bind(since.map(day).unwrap_or_default());
-        let rows = self.database.read(query).await?;
-        rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(Error::from))
+        let query =
+            statement("SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM spending WHERE tenant = $1 AND day >= $2")
+                .bind(self.stored(tenant).await?)
+                .bind(since.map(day).unwrap_or_default());
+        Ok(self.database.read_first(query).await?.map_or(0, |(spent,)| spent))
     }
 
     /// Keeps a balance that the service reported for this account.
@@ -77,19 +78,19 @@ impl Ledger {
     /// The newest balance that the service reported for this account, and when.
     pub async fn newest_balance(&self, account: &Fingerprint) -> Result<Option<(i64, Millis)>> {
         let secret = self.database.secret().await?;
-        let query = sqlx::query("SELECT credits, told_at FROM balances WHERE account = $1")
+        let query = statement("SELECT credits, told_at FROM balances WHERE account = $1")
             .bind(keyed(&secret, account.as_str()));
-        Ok(self.database.read_as(query).await?.pop())
+        self.database.read_first(query).await
     }
 
     /// The newest balance of the account that the tenant used last, and when it was reported.
     pub async fn last_balance(&self, tenant: &Tenant) -> Result<Option<(i64, Millis)>> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT credits, told_at FROM balances
              WHERE account = (SELECT account FROM jobs WHERE tenant = $1 ORDER BY seq DESC LIMIT 1)",
         )
         .bind(self.stored(tenant).await?);
-        Ok(self.database.read_as(query).await?.pop())
+        self.database.read_first(query).await
     }
 
     /// Learns what an ended job was charged.
@@ -97,7 +98,7 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.
     pub async fn learn_price(&self, job: &Job) -> Result<()> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO prices (intent_id, account, operation, pages, submit_credits, check_credits, checks, at)
              VALUES ($1, (SELECT account FROM jobs WHERE intent_id = $1), $2, $3, $4, $5, $6, $7)
              ON CONFLICT (intent_id) DO NOTHING",
@@ -120,23 +121,22 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<PriceObservation>> {
         let secret = self.database.secret().await?;
-        let query = sqlx::query(
+        let query = statement(
             "SELECT pages, submit_credits, check_credits, checks, at FROM prices
              WHERE account = $1 AND operation = $2 ORDER BY at DESC LIMIT $3",
         )
         .bind(keyed(&secret, account.as_str()))
         .bind(operation)
         .bind(i64::from(limit));
-        self.database.read_as(query).await
+        self.database.read(query).await
     }
 
     /// The most that one request of an operation was charged on this account; none when none was seen.
     pub async fn tariff(&self, account: &Fingerprint, operation: &str) -> Result<Option<i64>> {
         let secret = self.database.secret().await?;
-        let query = sqlx::query("SELECT highest FROM tariffs WHERE account = $1 AND operation = $2")
+        let query = statement("SELECT highest FROM tariffs WHERE account = $1 AND operation = $2")
             .bind(keyed(&secret, account.as_str()))
             .bind(operation);
-        let rows = self.database.read(query).await?;
-        rows.first().map(|row| row.try_get(0).map_err(Error::from)).transpose()
+        Ok(self.database.read_first(query).await?.map(|(highest,)| highest))
     }
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::changes::Change;
-use super::sqlite::{Durability, Patience, work};
+use super::statement::statement;
 use super::task_end::end;
+use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::error::{Error, Result};
 use crate::jobs::job_id::IntentId;
@@ -60,7 +61,7 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when it cannot be written: then there is no task.
     pub async fn promise(&self, task: &Task) -> Result<()> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO tasks (task_id, tenant, tool, intent_id, follow_up, credits_before, status, message, payload, created_at, changed_at, ttl)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
@@ -83,8 +84,8 @@ impl Ledger {
     /// The tenant's task with this id, unless its time is over at `at`.
     pub async fn task(&self, tenant: &Tenant, task_id: &str, at: Millis) -> Result<Option<Task>> {
         let sql = format!("SELECT * FROM tasks WHERE tenant = $1 AND {ALIVE} AND task_id = $3");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.stored(tenant).await?).bind(at).bind(task_id);
-        let row = self.database.read_as::<TaskRow>(query).await?.pop();
+        let query = statement(sql).bind(self.stored(tenant).await?).bind(at).bind(task_id);
+        let row = self.database.read_first::<TaskRow>(query).await?;
         Ok(row.map(|row| row.task(tenant.clone())))
     }
 
@@ -103,10 +104,10 @@ impl Ledger {
     ) -> Result<bool> {
         let (id, message, payload) = (task_id.to_owned(), message.map(str::to_owned), payload.cloned());
         let (own_id, own_message, own_payload) = (id.clone(), message.clone(), payload.clone());
-        let work = work(move |connection| {
-            Box::pin(
-                async move { end(connection, &own_id, status, own_message.as_deref(), own_payload.as_ref(), at).await },
-            )
+        let work = work(move |mut connection| {
+            Box::pin(async move {
+                end(&mut connection, &own_id, status, own_message.as_deref(), own_payload.as_ref(), at).await
+            })
         });
         let moved = self.database.transaction(Patience::USUAL, Durability::Synced, work).await;
         match self.watched(moved) {
@@ -140,13 +141,13 @@ impl Ledger {
             "SELECT * FROM tasks WHERE tenant = $1 AND {ALIVE} AND (created_at < $3 OR (created_at = $3 AND task_id < $4))
              ORDER BY created_at DESC, task_id DESC LIMIT $5"
         );
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        let query = statement(sql)
             .bind(self.stored(tenant).await?)
             .bind(at)
             .bind(before_at)
             .bind(before_id)
             .bind(i64::from(limit) + 1);
-        let rows = self.database.read_as::<TaskRow>(query).await?;
+        let rows = self.database.read::<TaskRow>(query).await?;
         let mut tasks: Vec<Task> = rows.into_iter().map(|row| row.task(tenant.clone())).collect();
         let has_more = tasks.len() > limit as usize;
         tasks.truncate(limit as usize);
@@ -156,9 +157,8 @@ impl Ledger {
 
     /// Whether any task of the tenant changed by itself at or after `since`.
     pub async fn tasks_changed_since(&self, tenant: &Tenant, since: Millis) -> Result<bool> {
-        let query = sqlx::query("SELECT 1 FROM tasks WHERE tenant = $1 AND changed_at >= $2 LIMIT 1")
-            .bind(self.stored(tenant).await?)
-            .bind(since);
-        Ok(!self.database.read(query).await?.is_empty())
+        let stored = self.stored(tenant).await?;
+        let query = self.changed("SELECT task_id FROM tasks WHERE tenant = $1", &stored, since).push(" LIMIT 1");
+        Ok(self.database.read_first::<(String,)>(query).await?.is_some())
     }
 }

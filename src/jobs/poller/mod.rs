@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{Job, Millis};
+use super::ledger::OtherChanges;
 use super::polling::schedule::Schedule;
 use crate::charge::Charge;
 use crate::error::Error;
@@ -52,6 +53,8 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Result<CheckOutcome, Error>> + Send;
     /// Whether other processes may check the same jobs.
     fn is_shared(&self) -> bool;
+    /// The changes that other processes make to this owner's jobs.
+    fn others(&self, owner: &Owner) -> impl Future<Output = OtherChanges> + Send;
     /// The tenant's jobs that changed in the ledger at or after `since`.
     fn changed(&self, owner: &Owner, since: Millis) -> impl Future<Output = Vec<Job>> + Send;
 }

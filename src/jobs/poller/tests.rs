@@ -105,6 +105,10 @@ impl Service for Fake {
         false
     }
 
+    async fn others(&self, _: &Owner) -> OtherChanges {
+        OtherChanges::default()
+    }
+
     async fn changed(&self, _: &Owner, _: Millis) -> Vec<Job> {
         Vec::new()
     }

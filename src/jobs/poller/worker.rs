@@ -15,7 +15,7 @@ use crate::clock::{Millis, now as wall_now};
 use crate::error::{Error, Kind};
 use crate::jobs::job::Job;
 
-/// How often the ledger is read for what other processes learned.
+/// How often the ledger is read for what other processes learned, where nothing reports it.
 const READ_EVERY: Duration = Duration::from_millis(700);
 /// While another process holds the lease of a job, the ledger is asked again after this.
 const LEASE_RETRY: Duration = Duration::from_millis(500);
@@ -81,9 +81,10 @@ async fn read_others<S: Service>(shared: &Shared<S>, poller: &OwnerPoller) {
     if !shared.service.is_shared() {
         return std::future::pending().await;
     }
+    let mut changes = shared.service.others(&poller.owner).await;
     let mut since = wall_now();
     loop {
-        tokio::time::sleep(READ_EVERY).await;
+        changes.next(READ_EVERY).await;
         if poller.jobs.lock().entries.is_empty() {
             continue;
         }

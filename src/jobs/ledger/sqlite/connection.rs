@@ -7,15 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Execute, Executor};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
+use super::super::connection;
 use super::super::health::{Problem, ProblemKind};
+use super::super::statement::Statement;
+use super::super::work::{Durability, Work};
 use super::file::{self, FileIdentity};
-use super::{Durability, LOCK_RETRY, Work, migrate};
-use crate::config::LedgerLocation;
+use super::{LOCK_RETRY, Place, migrate};
 
 /// What a connection keeps of the file in memory, in SQLite's words: 256 KiB. The system keeps the rest anyway.
 const CACHE_SIZE: &str = "-256";
@@ -43,10 +45,10 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Opens the database for reading and writing, makes it if there is none, and brings its schema up to date.
-    pub(super) async fn open(location: &LedgerLocation, deadline: Instant) -> Result<Connections, Problem> {
-        match location {
-            LedgerLocation::Memory => Connections::open_memory().await,
-            LedgerLocation::File(path) => Connections::open_file(path, deadline).await,
+    pub(super) async fn open(place: &Place, deadline: Instant) -> Result<Connections, Problem> {
+        match place {
+            Place::Memory => Connections::open_memory().await,
+            Place::File(path) => Connections::open_file(path, deadline).await,
         }
     }
 
@@ -125,7 +127,9 @@ impl Connections {
     }
 
     /// Runs a statement that changes nothing.
-    pub(super) async fn read<'q>(&self, query: impl Execute<'q, Sqlite> + 'q) -> sqlx::Result<Vec<SqliteRow>> {
+    pub(super) async fn read(&self, statement: Statement) -> sqlx::Result<Vec<SqliteRow>> {
+        let (text, arguments) = statement.for_sqlite()?;
+        let query = sqlx::query_with(text, arguments);
         match &self.reader {
             Some(reader) => match &mut *reader.lock().await {
                 Some(connection) => connection.fetch_all(query).await,
@@ -149,7 +153,7 @@ impl Connections {
         let mut guard = self.begin(durability, deadline).await?;
         let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
         let connection = &mut writer.connection;
-        let outcome = match work(connection).await {
+        let outcome = match work(connection::Connection::Sqlite(&mut *connection)).await {
             Ok(value) if Instant::now() < deadline => connection.execute("COMMIT").await.map(|_| value),
             Ok(_) => Err(late()),
             Err(error) => Err(error),

@@ -4,10 +4,8 @@
 //! file. Reads go on for as long as anything can be read; a write that cannot be done is an error, never a write to
 //! somewhere else.
 
-mod batcher;
 mod connection;
 mod file;
-mod lookups;
 mod migrate;
 mod problem;
 
@@ -15,69 +13,30 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Execute, FromRow};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use connection::Connections;
 use file::FileIdentity;
-pub(super) use lookups::Lookups;
 
+use super::connection::Stored;
 use super::health::{Problem, ProblemKind};
-use crate::clock::now;
-use crate::config::LedgerLocation;
+use super::statement::Statement;
+use super::work::{Durability, Patience, READ_PATIENCE, RETRY_EVERY, USUAL_PATIENCE, Work};
 use crate::error::{Error, Result};
 
-/// How long a write that a paid request depends on waits for the file.
-pub(super) const PAID_PATIENCE: Duration = Duration::from_secs(15);
-/// How long any other write waits.
-pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a read waits.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
-/// A file that could not be used is tried again after this long.
-pub(super) const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How much later than its deadline a statement may say that it failed, before the disk is said not to answer.
 const GRACE: Duration = Duration::from_millis(600);
 /// Between two attempts at a lock that another process holds.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
-/// Whether a write has to be on the disk when it returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// Synced: survives a power cut.
-    Synced,
-    /// Survives the death of the process; a power cut may take back the last moments.
-    Relaxed,
-}
-
-/// How much a write may wait, and what depends on it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For how long.
-    pub(super) timeout: Duration,
-    /// Whether a file that failed a moment ago is tried all the same, and whether it is checked that the file is still
-    /// the one that was opened.
-    pub(super) is_paid: bool,
-}
-
-impl Patience {
-    /// For what has to be written before a paid request is sent.
-    pub(super) const PAID: Patience = Patience { timeout: PAID_PATIENCE, is_paid: true };
-    /// For everything else.
-    pub(super) const USUAL: Patience = Patience { timeout: USUAL_PATIENCE, is_paid: false };
-}
-
-/// What a transaction does on its connection.
-pub(super) type Work<T> = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send>;
-
-/// `run` as the work of a transaction.
-pub(super) fn work<T, F>(run: F) -> Work<T>
-where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + 'static,
-{
-    Box::new(run)
+/// Where a database of SQLite is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// For the life of the process.
+    Memory,
+    /// In a file.
+    File(PathBuf),
 }
 
 enum State {
@@ -93,7 +52,7 @@ enum State {
 
 /// The open ledger.
 pub(super) struct Database {
-    location: LedgerLocation,
+    place: Place,
     state: Mutex<State>,
     /// One attempt to open at a time.
     opening: AsyncMutex<()>,
@@ -103,10 +62,10 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// A database at `location`; nothing is opened yet.
-    pub(super) fn new(location: LedgerLocation) -> Database {
+    /// A database at `place`; nothing is opened yet.
+    pub(super) fn new(place: Place) -> Database {
         Database {
-            location,
+            place,
             state: Mutex::new(State::Closed),
             opening: AsyncMutex::default(),
             problem: Mutex::default(),
@@ -114,9 +73,12 @@ impl Database {
         }
     }
 
-    /// Where it is.
-    pub(super) fn location(&self) -> &LedgerLocation {
-        &self.location
+    /// Its file; none in memory.
+    pub(super) fn path(&self) -> Option<&PathBuf> {
+        match &self.place {
+            Place::Memory => None,
+            Place::File(path) => Some(path),
+        }
     }
 
     /// What is wrong with it, as of the last attempt to use it.
@@ -130,40 +92,13 @@ impl Database {
     }
 
     /// Rows of a statement that changes nothing.
-    pub(super) async fn read<'q>(&self, query: impl Execute<'q, Sqlite> + 'q) -> Result<Vec<SqliteRow>> {
+    pub(super) async fn read<T: Stored>(&self, statement: Statement) -> Result<Vec<T>> {
         let connections = self.for_reading().await?;
-        match tokio::time::timeout(READ_PATIENCE, connections.read(query)).await {
-            Ok(Ok(rows)) => Ok(rows),
+        match tokio::time::timeout(READ_PATIENCE, connections.read(statement)).await {
+            Ok(Ok(rows)) => rows.iter().map(|row| T::from_row(row).map_err(Error::from)).collect(),
             Ok(Err(error)) => Err(self.note(&error, false)),
             Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Stalled))),
         }
-    }
-
-    /// The rows of a statement that changes nothing, as `T`.
-    pub(super) async fn read_as<'q, T: for<'r> FromRow<'r, SqliteRow>>(
-        &self,
-        query: impl Execute<'q, Sqlite> + 'q,
-    ) -> Result<Vec<T>> {
-        let rows = self.read(query).await?;
-        rows.iter().map(|row| T::from_row(row).map_err(Error::from)).collect()
-    }
-
-    /// One statement that writes, and the rows that it returns.
-    pub(super) async fn write<'q>(
-        &self,
-        patience: Patience,
-        durability: Durability,
-        mut query: impl Execute<'q, Sqlite> + 'q,
-    ) -> Result<Vec<SqliteRow>> {
-        let arguments = query.take_arguments().map_err(|error| Error::from(sqlx::Error::Encode(error)))?;
-        let sql = query.sql();
-        let work = work(move |connection| {
-            Box::pin(async move {
-                let arguments = arguments.unwrap_or_default();
-                sqlx::Executor::fetch_all(connection, sqlx::query_with(sql, arguments)).await
-            })
-        });
-        self.transaction(patience, durability, work).await
     }
 
     /// Runs `work` between `BEGIN IMMEDIATE` and `COMMIT`: all of it is kept or nothing. It runs to its end whether or
@@ -187,16 +122,6 @@ impl Database {
             Ok(Err(_)) => Err(self.note(&sqlx::Error::WorkerCrashed, true)),
             Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Stalled))),
         }
-    }
-
-    /// Tries to use the file for writing, whatever happened before. For the timer, and for `health`.
-    pub(super) async fn probe(&self, timeout: Duration) -> Result<()> {
-        let query = sqlx::query(
-            "INSERT INTO meta (name, value) VALUES ('probed_at', $1)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(now().to_string());
-        self.write(Patience { timeout, is_paid: true }, Durability::Relaxed, query).await.map(drop)
     }
 
     /// Folds the journal into the file and closes it. It opens again when it is used again.
@@ -250,8 +175,8 @@ impl Database {
             State::Closed | State::Unusable(_) => Some(None),
         };
         let Some(readable) = readable else { return Err(self.problem_or(ProblemKind::CannotOpen)) };
-        let location = self.location.clone();
-        let opening = tokio::spawn(async move { Connections::open(&location, deadline).await });
+        let place = self.place.clone();
+        let opening = tokio::spawn(async move { Connections::open(&place, deadline).await });
         let opened = match tokio::time::timeout_at(deadline + GRACE, opening).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(_)) => Err(Problem::new(ProblemKind::Io)),
@@ -274,10 +199,10 @@ impl Database {
     /// What can be had of a file that cannot be written.
     async fn open_for_reading(&self, problem: Problem, known: Option<Arc<Connections>>) -> Result<Arc<Connections>> {
         let error = self.note_problem(problem);
-        let readable = match (known, &self.location) {
+        let readable = match (known, &self.place) {
             (Some(known), _) => Some(known),
-            (None, LedgerLocation::File(path)) => Connections::open_read_only(path).await.ok().map(Arc::new),
-            (None, LedgerLocation::Memory) => None,
+            (None, Place::File(path)) => Connections::open_read_only(path).await.ok().map(Arc::new),
+            (None, Place::Memory) => None,
         };
         let mut state = lock(&self.state);
         match readable {
@@ -294,7 +219,7 @@ impl Database {
 
     /// A file that was removed, moved or replaced since it was opened: what would be written to it is lost.
     async fn refuse_if_replaced(&self, connections: &Arc<Connections>) -> Result<()> {
-        let (LedgerLocation::File(path), Some(ours)) = (&self.location, &connections.identity) else { return Ok(()) };
+        let (Place::File(path), Some(ours)) = (&self.place, &connections.identity) else { return Ok(()) };
         match FileIdentity::of(path.clone()).await {
             Ok(found) if found == *ours => Ok(()),
             Ok(_) if self.reopen_restored(path, connections).await => Ok(()),
@@ -314,7 +239,7 @@ impl Database {
             return false;
         }
         let deadline = Instant::now() + USUAL_PATIENCE;
-        let Ok(restored) = Connections::open(&self.location, deadline).await else { return false };
+        let Ok(restored) = Connections::open(&self.place, deadline).await else { return false };
         if restored.secret != ours.secret {
             restored.close().await;
             return false;
@@ -330,7 +255,7 @@ impl Database {
             State::Open(connections) => Some(Arc::clone(connections)),
             _ => None,
         };
-        let (LedgerLocation::File(path), Some(connections)) = (&self.location, open) else { return Ok(()) };
+        let (Place::File(path), Some(connections)) = (&self.place, open) else { return Ok(()) };
         let path = path.clone();
         match FileIdentity::of(path.clone()).await {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -366,9 +291,9 @@ impl Database {
             // Waiting for those who wait for a lock says no more than that it is held.
             Some(known) if problem.kind == ProblemKind::Stalled => return known.error(),
             known => {
-                let path = match &self.location {
-                    LedgerLocation::File(path) => path.clone(),
-                    LedgerLocation::Memory => PathBuf::from("memory"),
+                let path = match &self.place {
+                    Place::File(path) => path.clone(),
+                    Place::Memory => PathBuf::from("memory"),
                 };
                 tracing::warn!(path = %path.display(), problem = %problem.kind, "{}", error.message());
                 let since = known.as_ref().map_or(problem.since, |known| known.since);

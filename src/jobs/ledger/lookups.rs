@@ -3,28 +3,37 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
 
-use super::super::rows::JobRow;
-use super::Database;
+use super::backend::Backend;
 use super::batcher::{BatchSql, Batcher, Waiting};
-use crate::error::{Error, Result};
+use super::rows::JobRow;
+use super::statement::statement;
+use crate::error::Result;
 
 /// Parameters of one lookup.
 const PARAMETERS: usize = 3;
 
-static STATEMENT: LazyLock<BatchSql> = LazyLock::new(|| BatchSql::new(statement));
+static STATEMENT: LazyLock<BatchSql> = LazyLock::new(|| BatchSql::new(text_of));
 
 /// A stored tenant, and an id: the service's or ours.
 type Lookup = (String, String);
 
+/// A row that answers the lookup with this number.
+#[derive(FromRow)]
+struct Found {
+    number: i64,
+    #[sqlx(flatten)]
+    job: JobRow,
+}
+
 /// See the head of this file.
 #[derive(Default)]
-pub(in super::super) struct Lookups(Batcher<Lookup, Result<Option<JobRow>>>);
+pub(super) struct Lookups(Batcher<Lookup, Result<Option<JobRow>>>);
 
 impl Lookups {
     /// The tenant's job with this id.
-    pub(in super::super) async fn find(&self, database: &Database, tenant: &str, id: &str) -> Result<Option<JobRow>> {
+    pub(super) async fn find(&self, database: &Backend, tenant: &str, id: &str) -> Result<Option<JobRow>> {
         loop {
             let lookup = (tenant.to_owned(), id.to_owned());
             // The caller that served the batch may have been dropped. Reads are idempotent: ask again.
@@ -35,23 +44,23 @@ impl Lookups {
     }
 }
 
-async fn find(database: &Database, batch: Vec<Waiting<Lookup, Result<Option<JobRow>>>>) {
+async fn find(database: &Backend, batch: Vec<Waiting<Lookup, Result<Option<JobRow>>>>) {
     let (text, rows) = STATEMENT.at_least(batch.len());
-    let mut query = sqlx::query(text);
+    let mut query = statement(text);
     for (number, one) in (0i64..).zip(&batch) {
         let (tenant, id) = &one.asked;
         query = query.bind(number).bind(tenant).bind(id);
     }
     // The rest of the statement's rows ask for nothing.
-    for _ in batch.len() * PARAMETERS..rows * PARAMETERS {
-        query = query.bind(None::<i64>);
+    for _ in batch.len()..rows {
+        query = query.bind(None::<i64>).bind(None::<&str>).bind(None::<&str>);
     }
-    let found = database.read(query).await;
+    let mut found = database.read::<Found>(query).await;
     for (number, one) in (0i64..).zip(batch) {
-        let answer = match &found {
+        let answer = match &mut found {
             Ok(rows) => {
-                let row = rows.iter().find(|row| row.try_get::<i64, _>("number").is_ok_and(|its| its == number));
-                row.map(|row| JobRow::from_row(row).map_err(Error::from)).transpose()
+                let position = rows.iter().position(|row| row.number == number);
+                Ok(position.map(|position| rows.swap_remove(position).job))
             }
             Err(error) => Err(error.share()),
         };
@@ -60,7 +69,7 @@ async fn find(database: &Database, batch: Vec<Waiting<Lookup, Result<Option<JobR
 }
 
 /// The text of `size` lookups.
-fn statement(size: usize) -> String {
+fn text_of(size: usize) -> String {
     let mut asked = String::new();
     for row in 0..size {
         let comma = if row == 0 { "" } else { ", " };

@@ -3,7 +3,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 /// How many go together: a statement is prepared once for each of these sizes.
@@ -12,23 +11,23 @@ const SIZES: [usize; 3] = [1, 8, SIZE_MAX];
 const SIZE_MAX: usize = 32;
 
 /// A statement in each of the sizes: its text for one to `SIZE_MAX` rows of parameters.
-pub(super) struct BatchSql([SqlStr; SIZES.len()]);
+pub(super) struct BatchSql([String; SIZES.len()]);
 
 impl BatchSql {
     /// Makes the texts: `text` gets the number of rows.
     pub(super) fn new(text: impl Fn(usize) -> String) -> BatchSql {
-        BatchSql(SIZES.map(|size| AssertSqlSafe(text(size)).into_sql_str()))
+        BatchSql(SIZES.map(text))
     }
 
     /// The smallest that takes `rows`, and how many rows it has: those that are too many are bound to null.
-    pub(super) fn at_least(&self, rows: usize) -> (SqlStr, usize) {
+    pub(super) fn at_least(&self, rows: usize) -> (&str, usize) {
         let ([few, some, most], [few_rows, some_rows, most_rows]) = (&self.0, SIZES);
         let (text, size) = match rows {
             rows if rows <= few_rows => (few, few_rows),
             rows if rows <= some_rows => (some, some_rows),
             _ => (most, most_rows),
         };
-        (text.clone(), size)
+        (text, size)
     }
 }
 
