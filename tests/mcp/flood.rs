@@ -533,7 +533,9 @@ async fn floods_kill_nothing_and_others_are_answered() {
     let row = sqlx::query("SELECT COUNT(*), COUNT(client_request_id) FROM jobs").fetch_one(&mut ledger).await.unwrap();
     let (rows, named): (i64, i64) = (row.get(0), row.get(1));
     println!("{tried} bad inputs; peak {} MiB; {rows} rows, {named} of them submits", peak / 1_024);
-    assert_eq!(rows, named, "rows of callers who submitted nothing");
+    // Ids that holders of an accepted key asked about are kept with the service's answer: forty of the probes, and one of
+    // each attacker's waits. Refused keys leave none.
+    assert!(rows - named <= 40 + i64::from(ATTACKERS), "{rows} rows, {named} of them submits");
     let log = server.log.lock().unwrap().join("\n");
     assert!(!log.contains("panicked") && !log.contains(TOKEN), "{log}");
     assert!(log.contains("wrong token"), "guesses are logged: {log}");
