@@ -127,7 +127,12 @@ impl App {
         if let Some(save_to) = &request.save_to {
             let name = expected_name(operation, &arguments);
             let name = name.as_deref().unwrap_or(operation.name);
-            caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
+            let target = caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
+            target.refuse_unwritable().await?;
+            if let Some(name) = first_part_name(operation, &arguments).filter(|_| !request.overwrite) {
+                let folder = super::many::as_folder(save_to);
+                caller.sandbox.target(Some(&folder), &name, true).await?.refuse_parts().await?;
+            }
         }
         let judging = self.judged_estimate(caller, operation, &arguments, false);
         let (estimate, judged, mut charge) = or_cancelled(&caller.cancel, judging.boxed()).await?;
@@ -331,6 +336,19 @@ pub fn expected_name(operation: &Operation, arguments: &Arguments) -> Option<Str
         Output::Text(mime) | Output::Binary(mime) => extension_of(mime)?,
         Output::Many(_) | Output::Inline | Output::Nothing => return None,
     };
+    name_with(extension, arguments)
+}
+
+/// What the names of the parts of a result begin like, where that is certain: `report.png` for `report_page1.png`.
+fn first_part_name(operation: &Operation, arguments: &Arguments) -> Option<String> {
+    match operation.output {
+        Output::Many(mime) => name_with(extension_of(mime)?, arguments),
+        Output::Text(_) | Output::Binary(_) | Output::Inline | Output::Nothing => None,
+    }
+}
+
+/// The name that was asked for, or the source's, with this extension.
+fn name_with(extension: &str, arguments: &Arguments) -> Option<String> {
     let named = arguments.body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let source = arguments.sources.as_ref().and_then(|sources| match sources.items.as_slice() {
         [only] if !only.starts_with("job:") => Some(super::sources::short_name(only)),

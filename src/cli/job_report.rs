@@ -56,7 +56,9 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
             }
         }
         // The reason stands in the message.
-        JobStatus::Failed => "Change the arguments before submitting it again.".to_owned(),
+        JobStatus::Failed if tips.is_empty() || tips.starts_with("Change the arguments") => {
+            "Change the arguments before submitting it again.".to_owned()
+        }
         _ => tips,
     };
     let summary = summary(answer, job);

@@ -78,7 +78,14 @@ impl Target {
                 format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
             ));
         }
-        caller.sandbox.target_blocking(Some(path), NOT_NAMED_YET, overwrite)?;
+        caller.sandbox.target_blocking(Some(path), NOT_NAMED_YET, overwrite)?.refuse_unwritable_blocking()?;
+        if let Output::Many(mime) = operation.output
+            && !overwrite
+            && let Some(name) = media_types::extension_of(mime).and_then(|end| named(operation, arguments, end))
+        {
+            let folder = format!("{}{MAIN_SEPARATOR}", path.trim_end_matches(['/', MAIN_SEPARATOR]));
+            caller.sandbox.target_blocking(Some(&folder), &name, true)?.refuse_parts_blocking()?;
+        }
         if is_folder(path)
             && !gives_several
             && let Some(name) = name_of_result(operation, arguments)
@@ -163,7 +170,11 @@ fn is_one_page(operation: &Operation, arguments: &Map<String, Value>) -> bool {
 /// The name that the result will have in a folder, where it is certain: the `name` argument, else that of the document,
 /// with the extension of the operation.
 fn name_of_result(operation: &Operation, arguments: &Map<String, Value>) -> Option<String> {
-    let extension = extension_of(operation)?;
+    named(operation, arguments, extension_of(operation)?)
+}
+
+/// The `name` argument, else the name of the document, with `extension`.
+fn named(operation: &Operation, arguments: &Map<String, Value>, extension: &str) -> Option<String> {
     let text = |name: &str| {
         let param = operation.param(name)?;
         arguments.get(param.name)?.as_str().map(str::to_owned)

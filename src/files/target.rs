@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Dir, OpenOptions};
 use sha2::{Digest, Sha256};
 
+use super::blocking::off_runtime;
 use super::local_file::Location;
 use super::quota::Quota;
 use super::root::open_file;
@@ -89,6 +90,66 @@ impl Target {
     /// Bytes that may still be written, where there is a quota. Touches the disk.
     pub(super) fn bytes_left(&self) -> Option<u64> {
         self.quota.as_ref().map(|quota| quota.left())
+    }
+
+    /// Refuses a target that cannot be written, by trying: what is made for that is taken away again. Touches the disk.
+    ///
+    /// # Errors
+    /// `file_access` when the disk refuses.
+    pub fn refuse_unwritable_blocking(&self) -> Result<()> {
+        let missing: Vec<&Path> = self.path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+        let tried = self.create_part().map(drop);
+        for folder in missing {
+            // One that holds something by now stays.
+            let _ = std::fs::remove_dir(folder);
+        }
+        tried
+    }
+
+    /// The same off the runtime.
+    ///
+    /// # Errors
+    /// As [`Target::refuse_unwritable_blocking`].
+    pub async fn refuse_unwritable(&self) -> Result<()> {
+        let target = self.clone();
+        off_runtime(move || target.refuse_unwritable_blocking()).await
+    }
+
+    /// Refuses a folder that holds a file which looks like a part of this result: the target's name, or that with
+    /// `_page…` after it. The parts of a result are named by the service, so their own names are not known before.
+    /// Touches the disk.
+    ///
+    /// # Errors
+    /// `file_access` with the file that is in the way.
+    pub fn refuse_parts_blocking(&self) -> Result<()> {
+        let Ok(dir) = self.location.root.folder(&self.location.folder) else { return Ok(()) };
+        let Ok(entries) = dir.entries() else { return Ok(()) };
+        let name = self.location.name.to_string_lossy().into_owned();
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name.as_str(), ""));
+        let is_part_of_it = |other: &str| {
+            let (start, end) = other.rsplit_once('.').unwrap_or((other, ""));
+            // A part of a document may not be taken for the document itself, which may lie there.
+            let is_part = |rest: &str| match rest {
+                "" => !end.eq_ignore_ascii_case("pdf"),
+                rest => rest.to_ascii_lowercase().starts_with("_page"),
+            };
+            start.strip_prefix(stem).is_some_and(is_part) && end.eq_ignore_ascii_case(extension)
+        };
+        let names =
+            entries.take(SEARCHED_MAX).filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+        match names.into_iter().find(|other| is_part_of_it(other)) {
+            Some(there) => Err(exists(&self.path.with_file_name(there))),
+            None => Ok(()),
+        }
+    }
+
+    /// The same off the runtime.
+    ///
+    /// # Errors
+    /// As [`Target::refuse_parts_blocking`].
+    pub async fn refuse_parts(&self) -> Result<()> {
+        let target = self.clone();
+        off_runtime(move || target.refuse_parts_blocking()).await
     }
 
     /// A temporary file beside the target, for this user alone, in folders that are created where they are missing.

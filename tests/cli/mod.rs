@@ -1,6 +1,7 @@
 //! The real binary as a shell and a script run it.
 
 mod batch;
+mod before_paying;
 mod commands;
 mod consent;
 mod doctor;

@@ -306,6 +306,7 @@ impl Running<'_> {
     /// Refuses before anything is paid for where the result's file exists already.
     fn refuse_existing_target(&self, caller: &Caller, index: usize) -> Result<()> {
         let (Some(folder), Some(stem)) = (self.folder, self.names.get(index)) else { return Ok(()) };
+        caller.sandbox.target_blocking(Some(folder), NOT_NAMED_YET, true)?.refuse_unwritable_blocking()?;
         match extension_of(self.batch.operation) {
             Some(extension) => {
                 caller.sandbox.target_blocking(
