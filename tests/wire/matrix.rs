@@ -45,7 +45,8 @@ impl Setup {
     async fn new(shape: Shape, charging: Charging, notice: Notice) -> Setup {
         let life = match notice {
             Notice::Check => Life::Checks(0),
-            Notice::Callback => Life::Time { median: Duration::from_millis(200), sigma: 0.0 },
+            // Long enough for a busy machine to have read the answer to the submit before the callback comes.
+            Notice::Callback => Life::Time { median: Duration::from_secs(2), sigma: 0.0 },
         };
         let options = Options { shape, charging, life, credits: CREDITS, ..Options::default() };
         let service = simulator::spawn(options).await.unwrap();
