@@ -130,7 +130,7 @@ impl App {
             let target = caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
             target.refuse_unwritable().await?;
             if let Some(name) = first_part_name(operation, &arguments).filter(|_| !request.overwrite) {
-                let folder = super::many::as_folder(save_to);
+                let folder = super::folders::as_folder(save_to);
                 caller.sandbox.target(Some(&folder), &name, true).await?.refuse_parts().await?;
             }
         }
