@@ -51,7 +51,7 @@ impl App {
         let mut uploads = 0_i64;
         for document in documents {
             if let Judged::Local(file) = document
-                && !self.is_uploaded(caller, file).await
+                && !self.is_uploaded(caller, file)
             {
                 uploads = uploads.saturating_add(UPLOAD_CREDITS);
             }

@@ -18,8 +18,9 @@ use tracing::Instrument;
 use super::{App, Caller, Event};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::files::{LocalFile, Uploaded, upload};
+use crate::files::{LocalFile, Uploaded, off_runtime, upload};
 use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// How long an uploaded file is used again: the service keeps it for an hour, and the job has to fetch it.
 const LINK_USED_FOR: Duration = Duration::from_secs(40 * 60);
@@ -28,9 +29,10 @@ const UPLOADS_KEPT: usize = 1_000;
 
 type Upload = Shared<BoxFuture<'static, Arc<Result<Uploaded>>>>;
 
-/// One state of one file, uploaded with one key.
+/// One state of one file of one tenant, uploaded with one key. Tenants of an account may name different files alike.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Version {
+    tenant: Tenant,
     account: Fingerprint,
     path: PathBuf,
     bytes: u64,
@@ -85,8 +87,8 @@ pub(super) enum Uploading {
 
 impl App {
     /// Whether `file`, as it is, was uploaded a while ago or is on its way: it is not paid for again.
-    pub(super) async fn is_uploaded(&self, caller: &Caller, file: &LocalFile) -> bool {
-        self.uploads.running_or_recent(&version_of(caller, file, None).await).is_some()
+    pub(super) fn is_uploaded(&self, caller: &Caller, file: &LocalFile) -> bool {
+        self.uploads.running_or_recent(&version_of(caller, file, None)).is_some()
     }
 
     /// Uploads `file`, under `name` if one is given, or takes up the upload of it that another call began. At `until` it
@@ -102,11 +104,11 @@ impl App {
         is_new: bool,
         until: Option<Instant>,
     ) -> Result<Uploading> {
-        let version = version_of(caller, file, name).await;
+        let version = version_of(caller, file, name);
         let earlier = self.uploads.running_or_recent(&version);
         let earlier = earlier.filter(|kept| !(is_new && kept.is_reported.load(Ordering::Relaxed)));
         let kept = earlier.unwrap_or_else(|| {
-            let upload = self.start_upload(caller, file, name, version.modified);
+            let upload = self.start_upload(caller, file, name);
             let kept = Kept { began: Instant::now(), upload, is_reported: Arc::default() };
             self.uploads.keep(version, &kept);
             kept
@@ -144,20 +146,15 @@ impl App {
         }
     }
 
-    fn start_upload(
-        &self,
-        caller: &Caller,
-        file: &LocalFile,
-        name: Option<&str>,
-        modified: Option<SystemTime>,
-    ) -> Upload {
+    fn start_upload(&self, caller: &Caller, file: &LocalFile, name: Option<&str>) -> Upload {
         let (app, owner, file) = (self.clone(), caller.owner.clone(), file.clone());
         let name = name.map(str::to_owned);
         let uploading = async move {
             let max_bytes = app.config.max_file_bytes;
             let uploaded =
                 upload(&app.jobs, &app.client, &app.hosts, &owner, &file, name.as_deref(), max_bytes).await?;
-            if state_of(&file).await != Some((file.bytes, modified)) {
+            let sent = file.clone();
+            if off_runtime(move || sent.check_unchanged()).await.is_err() {
                 return Err(Error::new(
                     Kind::FileAccess,
                     format!("`{}` changed while it was uploaded.", file.path.display()),
@@ -176,14 +173,13 @@ impl App {
     }
 }
 
-async fn version_of(caller: &Caller, file: &LocalFile, name: Option<&str>) -> Version {
-    let modified = state_of(file).await.and_then(|(_, modified)| modified);
-    let account = caller.owner.account().clone();
-    Version { account, path: file.path.clone(), bytes: file.bytes, modified, name: name.map(str::to_owned) }
-}
-
-/// Size and time of the last change of a file.
-async fn state_of(file: &LocalFile) -> Option<(u64, Option<SystemTime>)> {
-    let metadata = tokio::fs::metadata(&file.path).await.ok()?;
-    Some((metadata.len(), metadata.modified().ok()))
+fn version_of(caller: &Caller, file: &LocalFile, name: Option<&str>) -> Version {
+    Version {
+        tenant: caller.owner.tenant.clone(),
+        account: caller.owner.account().clone(),
+        path: file.path.clone(),
+        bytes: file.bytes,
+        modified: file.modified(),
+        name: name.map(str::to_owned),
+    }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::root::{Root, Stamp, open_file};
 use crate::error::{Error, Kind, Result};
@@ -46,6 +47,11 @@ impl LocalFile {
             )),
             Ok(_) | Err(_) => Err(self.changed()),
         }
+    }
+
+    /// When it was last written to, as of when it was judged; none where the file system does not say.
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.stamp.modified
     }
 
     /// Checks that nothing was written to the file since it was judged: after it was sent, before its content is

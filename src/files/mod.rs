@@ -27,6 +27,7 @@ mod windows_names;
 #[cfg(all(test, target_os = "linux"))]
 mod race_tests;
 
+pub(crate) use blocking::off_runtime;
 pub use download::{Saved, download, save_text};
 pub use hosts::Hosts;
 pub use local_file::LocalFile;

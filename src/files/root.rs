@@ -21,7 +21,7 @@ pub(super) struct Stamp {
     file: u64,
     /// Size in bytes.
     pub bytes: u64,
-    modified: Option<SystemTime>,
+    pub modified: Option<SystemTime>,
 }
 
 impl Stamp {

@@ -2,7 +2,7 @@
 //! clock jumps, in the middle of submits, a batch, a wait and a task. Then all is well again, everything is asked for once
 //! more under the same ids, and the service's own journal says what arrived.
 //!
-//! Short here; `PDFCO_ROUNDS=300 cargo test --test faults disasters -- --nocapture` gives the figures of SECURITY.md.
+//! Short here; `ROUNDS=300 cargo test --test faults disasters -- --nocapture` gives the figures of SECURITY.md.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -372,7 +372,7 @@ impl Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn disasters_lose_nothing_and_make_no_answer_false() {
-    let rounds = std::env::var("PDFCO_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_u32);
+    let rounds = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_u32);
     let options = Options { credits: i64::MAX / 4, ..Options::default() };
     let service = simulator::spawn(options).await.unwrap();
     let (tally, next, runtime) = (Mutex::new(Tally::default()), AtomicU32::new(0), tokio::runtime::Handle::current());

@@ -2,7 +2,7 @@
 //! every kind, one after the other and all at once. Meanwhile a client with a key of its own and newcomers on fresh
 //! connections are answered within a second, nothing dies, and of all the made-up callers no row is left.
 //!
-//! Short here; `PDFCO_FLOOD_SECONDS=20 cargo test --test integration floods -- --nocapture` prints the figures of
+//! Short here; `FLOOD_SECONDS=20 cargo test --test integration floods -- --nocapture` prints the figures of
 //! SECURITY.md. Connections come from this machine only.
 
 use std::io::{BufRead, BufReader};
@@ -502,7 +502,7 @@ async fn withstands(server: &Arc<Server>, name: &str, kinds: &[Kind], lasting: D
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_kill_nothing_and_others_are_answered() {
-    let seconds = std::env::var("PDFCO_FLOOD_SECONDS").ok().and_then(|text| text.parse().ok());
+    let seconds = std::env::var("FLOOD_SECONDS").ok().and_then(|text| text.parse().ok());
     let lasting = Duration::from_secs_f64(seconds.unwrap_or(1.0));
     let server = Arc::new(Server::start().await);
     // The bystander's own job.

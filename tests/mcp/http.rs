@@ -1082,7 +1082,7 @@ async fn callers_of_this_machine_have_paths_and_tickets() {
     assert_eq!(ticket["content"]["upload"]["headers"]["Content-Type"], "application/pdf", "{ticket}");
     let job = door.submit("sim_a", "a", 20, Value::Null).await;
     let saved = door.call("sim_a", "download_result", json!({"job_id": job["job"]["job_id"]})).await;
-    assert!(saved["content"]["files"][0]["path"].is_string(), "{saved}");
+    assert!(saved["job"]["outputs"][0]["saved_to"].is_string(), "{saved}");
     door.running.stop().await;
 }
 

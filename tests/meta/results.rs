@@ -62,7 +62,9 @@ impl Bench {
         let of = |part: &str| operation.path.contains(part);
         match operation.path {
             "/v1/file/upload/url" | "/v1/file/delete" | "/v1/file/hash" => {
-                let uploaded = self.app.upload(&self.caller, "invoice.pdf", None).await.unwrap();
+                // A file of its own: uploads of one file at once are one, and this may delete it.
+                let name = format!("{}.pdf", operation.name);
+                let uploaded = self.app.upload(&self.caller, "invoice.pdf", Some(&name)).await.unwrap();
                 uploaded.content["url"].as_str().unwrap().to_owned()
             }
             "/v1/pdf/merge" => "report.pdf,invoice.pdf".to_owned(),

@@ -441,18 +441,10 @@ async fn adopt(
                  (SELECT COALESCE(MAX(seq), 0) + 1 FROM jobs WHERE tenant = $3))
          ON CONFLICT DO NOTHING",
     );
-    connection
-        .execute(
-            query
-                .bind(job.intent_id.as_str())
-                .bind(job.job_id.as_deref())
-                .bind(owner.tenant(secret))
-                .bind(owner.account(secret))
-                .bind(job.created_at)
-                .bind(at),
-        )
-        .await?;
-    let found = statement("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2");
-    let found = connection.row(found.bind(owner.tenant(secret)).bind(job.job_id.as_deref())).await?;
+    let (tenant, job_id) = (owner.tenant(secret), job.job_id.as_deref());
+    let query = query.bind(job.intent_id.as_str()).bind(job_id).bind(tenant.clone()).bind(owner.account(secret));
+    connection.execute(query.bind(job.created_at).bind(at)).await?;
+    let found = statement("SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2").bind(tenant);
+    let found = connection.row(found.bind(job_id)).await?;
     Ok(found.map_or_else(|| job.intent_id.clone(), |(found,): (String,)| IntentId::from_stored(found)))
 }
