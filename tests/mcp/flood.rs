@@ -36,7 +36,7 @@ const ATTACKERS: u32 = 16;
 /// Connections that a flood of connections holds open.
 const HELD_MAX: usize = 1_200;
 /// Within this all others are answered; unoptimized, on a machine that runs other tests, it takes longer.
-const OTHERS_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+const OTHERS_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 1 });
 
 /// The real server, limited.
 struct Server {
