@@ -249,7 +249,7 @@ async fn an_unusable_file_refuses_intents_and_keeps_answers() {
         let refused = ledger.insert_intent(&intent("A"), None).await.unwrap_err();
         assert_eq!(refused.kind(), Kind::LedgerUnavailable, "{}", path.display());
         assert!(
-            began.elapsed() < Duration::from_secs(2),
+            began.elapsed() < Duration::from_secs(7),
             "what will not pass is not waited for: {:?}",
             began.elapsed()
         );
