@@ -49,7 +49,7 @@ async fn a_slow_upload_is_taken_up_and_paid_once() {
         let answer = product.app.submit(&product.caller, submit).await.unwrap();
         calls += 1;
         used += answer.charge.credits.unwrap_or(0);
-        assert!(began.elapsed() < Duration::from_secs(2), "a call of 1 s took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "a call of 1 s took {:?}", began.elapsed());
         if answer.job.is_some() {
             break answer;
         }
@@ -62,9 +62,15 @@ async fn a_slow_upload_is_taken_up_and_paid_once() {
     assert!(calls >= 3, "the upload was not slow: {calls} calls");
     assert_eq!((count(&server, PRESIGNED).await, count(&server, "/put").await, count(&server, TEXT).await), (1, 1, 1));
     let job_id = answer.job.unwrap().job_id;
-    let waited = product.app.wait(&product.caller, &job_id, None, None).await.unwrap();
-    assert_eq!(waited.status, "success");
-    used += waited.charge.credits.unwrap_or(0);
+    // A wait of a second may be over before its check is due.
+    for waits in 1.. {
+        let waited = product.app.wait(&product.caller, &job_id, None, None).await.unwrap();
+        used += waited.charge.credits.unwrap_or(0);
+        if waited.status == "success" {
+            break;
+        }
+        assert!(waits < 10, "it is never checked: {:?}", waited.status);
+    }
     assert_eq!(used, 7 + 4 + 2, "each charge is reported once");
 }
 

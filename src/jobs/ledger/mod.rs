@@ -46,6 +46,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use backend::Backend;
 use changes::Change;
@@ -86,6 +87,8 @@ pub struct Ledger {
     names: Names,
     keep: Duration,
     pruned_at: Mutex<Option<Instant>>,
+    /// Pruning that is under way: it is over before the ledger is closed.
+    pruning: TaskTracker,
 }
 
 impl Ledger {
@@ -99,6 +102,7 @@ impl Ledger {
             names: Names::default(),
             keep,
             pruned_at: Mutex::default(),
+            pruning: TaskTracker::new(),
         }
     }
 
@@ -199,6 +203,8 @@ impl Ledger {
                 "the ledger could not be written to the end: the newest states of some jobs are lost"
             );
         }
+        self.pruning.close();
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.pruning.wait()).await;
         self.database.close().await;
     }
 
@@ -251,7 +257,7 @@ impl Ledger {
         }
         *pruned_at = Some(Instant::now());
         let (database, keep) = (Arc::clone(&self.database), self.keep);
-        tokio::spawn(async move {
+        self.pruning.spawn(async move {
             if let Err(error) = prune::prune(&database, now(), keep).await {
                 tracing::debug!(%error, "the ledger could not be pruned");
             }
