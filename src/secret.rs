@@ -37,10 +37,7 @@ impl ApiKey {
             ));
         }
         let digest = Sha256::new().chain_update(b"pdfco key fingerprint v1\0").chain_update(key.as_bytes()).finalize();
-        let mut fingerprint = String::with_capacity(32);
-        for byte in digest.iter().take(16) {
-            fingerprint.push_str(&format!("{byte:02x}"));
-        }
+        let fingerprint = hex::encode(digest.get(..16).unwrap_or_default());
         Ok(ApiKey { key: SecretString::from(key.to_owned()), fingerprint: Fingerprint(fingerprint.into()) })
     }
 

@@ -28,7 +28,7 @@ impl Tenant {
             .chain_update(issuer.as_bytes())
             .chain_update(subject.as_bytes())
             .finalize();
-        Tenant(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Tenant(hex::encode(digest.get(..16).unwrap_or_default()))
     }
 
     /// A tenant as the ledger keeps it.

@@ -13,6 +13,22 @@ pub fn shorten(text: &str, chars: usize) -> String {
     clean
 }
 
+/// The longest start of `text` that takes at most `limit` characters between the quotes of JSON.
+pub fn json_start(text: &str, limit: usize) -> &str {
+    let mut left = limit;
+    let end = text.char_indices().find(|(_, c)| {
+        let cost = match c {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..'\u{20}' => 6,
+            _ => 1,
+        };
+        let is_over = cost > left;
+        left = left.saturating_sub(cost);
+        is_over
+    });
+    end.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,5 +38,17 @@ mod tests {
         assert_eq!(shorten("plain", 5), "plain");
         assert_eq!(shorten("a longer text", 8), "a longer…");
         assert_eq!(shorten("a\u{1b}[2Jb\u{202e}c", 40), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+
+    #[test]
+    fn a_start_takes_what_json_escapes_into_account() {
+        let text = "a\u{1}\"\u{8}é\u{7f}\n";
+        let size = |text: &str| serde_json::to_string(text).unwrap().chars().count() - 2;
+        for limit in 0..=size(text) {
+            let start = json_start(text, limit);
+            assert!(size(start) <= limit, "{limit}: {start:?}");
+            let one_more: String = text.chars().take(start.chars().count() + 1).collect();
+            assert!(start == text || size(&one_more) > limit, "{limit}: {start:?}");
+        }
     }
 }

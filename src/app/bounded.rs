@@ -82,17 +82,7 @@ fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
 /// Shortens a text that JSON's escapes make too long. Reading on starts where it ends.
 fn cut_text(answer: &mut Answer) {
     let Some(output) = &mut answer.output else { return };
-    let mut left = ESCAPED_TEXT_CHARS_MAX;
-    let kept: String = output
-        .text
-        .chars()
-        .take_while(|c| {
-            let cost = chars(c).saturating_sub(2);
-            let fits = cost <= left;
-            left = left.saturating_sub(cost);
-            fits
-        })
-        .collect();
+    let kept = crate::text::json_start(&output.text, ESCAPED_TEXT_CHARS_MAX).to_owned();
     output.next_offset = Some(output.offset.saturating_add(kept.chars().count() as u64));
     output.truncated = true;
     output.text = kept;

@@ -25,6 +25,12 @@ pub(super) fn named<'a>(mut documents: impl ExactSizeIterator<Item = &'a str>) -
     })
 }
 
+/// As [`named`], by the names of links and paths alone.
+fn named_shortly(documents: &[String]) -> Option<String> {
+    let names: Vec<String> = documents.iter().map(|document| short_name(document)).collect();
+    named(names.iter().map(String::as_str))
+}
+
 impl App {
     /// The answer of a call that a person has to agree to first; none where the price is below the threshold, or was
     /// agreed to. A price whose upper end is not known is above every threshold.
@@ -61,8 +67,7 @@ impl App {
         let total = self.estimate_each(caller, operation, &request.arguments, param, documents).await?;
         self.refuse_beyond_balance(caller, &total).await?;
         let hash = json!([operation.name, request.arguments]).to_string();
-        let names: Vec<String> = documents.iter().map(|document| short_name(document)).collect();
-        let document = named(names.iter().map(String::as_str));
+        let document = named_shortly(documents);
         Ok(self.without_consent(caller, operation, &total, &hash, document))
     }
 
@@ -80,8 +85,7 @@ impl App {
         documents: &[String],
     ) -> Result<Option<Quote>> {
         let total = self.estimate_each(caller, operation, given, param, documents).await?;
-        let names: Vec<String> = documents.iter().map(|document| short_name(document)).collect();
-        let document = named(names.iter().map(String::as_str));
+        let document = named_shortly(documents);
         let hash = json!([operation.name, given, documents]).to_string();
         let answer = self.without_consent(caller, operation, &total, &hash, document);
         Ok(answer.and_then(|answer| answer.consent).map(|quote| *quote))
@@ -97,7 +101,7 @@ fn quote_id(estimate: &Estimate, request_hash: &str) -> String {
         .chain_update([0])
         .chain_update(estimate.range())
         .finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest.get(..16).unwrap_or_default())
 }
 
 /// The answer of a call that a person has to agree to first.

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::rfc3339;
 use super::pages::selection;
 use crate::catalog::Output;
+use crate::clock::rfc3339;
 use crate::files::safe_file_name;
 use crate::jobs::{Job, JobStatus, Source};
 

@@ -168,25 +168,7 @@ fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value
 
 /// The start of a text that takes at most `limit` characters of JSON, and where it goes on.
 fn within(text: &TextOutput, limit: usize) -> (String, Option<u64>) {
-    let mut left = limit;
-    let cost = |c: char| {
-        if c == '"' || c == '\\' || c == '\n' {
-            2
-        } else if c.is_control() {
-            6
-        } else {
-            1
-        }
-    };
-    let kept: String = text
-        .text
-        .chars()
-        .take_while(|c| {
-            let fits = cost(*c) <= left;
-            left = left.saturating_sub(cost(*c));
-            fits
-        })
-        .collect();
+    let kept = crate::text::json_start(&text.text, limit).to_owned();
     match kept.len() == text.text.len() {
         true => (kept, text.next_offset),
         false => {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::origin::Origin;
 use super::paths::Folders;
-use super::{env_file, private_file};
+use super::{env_file, private_file, small_file};
 use crate::error::{Error, Kind, Result};
 
 /// Name of the list in the configuration folder.
@@ -83,7 +83,7 @@ impl AllowedFolders {
 
     /// What is remembered. A list that cannot be read allows nothing.
     pub fn all(&self) -> Vec<AllowedFolder> {
-        let stored = env_file::read_up_to(&self.path, LIST_BYTES_MAX)
+        let stored = small_file::read_up_to(&self.path, LIST_BYTES_MAX)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
         stored.unwrap_or_default().folders
@@ -93,7 +93,7 @@ impl AllowedFolders {
     pub fn look_up(&self, folder: &Path) -> Option<FoundEnv> {
         let folder = folder.canonicalize().ok()?;
         let path = folder.join(ENV);
-        let bytes = env_file::read(&path).ok()?;
+        let bytes = small_file::read(&path).ok()?;
         let names = env_file::parse(&bytes, Origin::AllowedEnvFile).values.into_keys().collect();
         let known = self.all().into_iter().find(|known| known.folder == folder);
         let decision = match known {

@@ -15,6 +15,7 @@ pub mod paths;
 mod private_file;
 mod setting;
 mod settings;
+mod small_file;
 mod sources;
 mod stored_key;
 mod value;
@@ -293,7 +294,7 @@ fn env_files(flags: &Values, environment: &Values, folders: &Folders) -> Result<
     let is_flag = by_flag.is_some();
     if let Some(named) = by_flag.or_else(|| set_value(environment, "PDFCO_ENV_FILE")) {
         let path = paths::below_home(&named, folders.home.as_deref()).unwrap_or_else(|| PathBuf::from(&named));
-        return match env_file::read(&path) {
+        return match small_file::read(&path) {
             Ok(bytes) => Ok(vec![parsed(path, Origin::EnvFile, &bytes)]),
             Err(reason) if is_flag => Err(Error::invalid(
                 format!("`{}` cannot be read: {reason}.", path.display()),
@@ -306,11 +307,12 @@ fn env_files(flags: &Values, environment: &Values, folders: &Folders) -> Result<
         .and_then(|list| list.look_up(Path::new(".")))
         .filter(|found| found.decision == EnvDecision::Allowed)
         .map(|found| parsed(found.path, Origin::AllowedEnvFile, &found.bytes));
-    let own = folders.config.as_ref().map(|folder| folder.join(".env")).and_then(|path| match env_file::read(&path) {
-        Ok(bytes) => Some(parsed(path, Origin::OwnEnvFile, &bytes)),
-        Err(_) if std::fs::symlink_metadata(&path).is_err() => None,
-        Err(reason) => Some(unreadable(path, Origin::OwnEnvFile, &reason)),
-    });
+    let own =
+        folders.config.as_ref().map(|folder| folder.join(".env")).and_then(|path| match small_file::read(&path) {
+            Ok(bytes) => Some(parsed(path, Origin::OwnEnvFile, &bytes)),
+            Err(_) if std::fs::symlink_metadata(&path).is_err() => None,
+            Err(reason) => Some(unreadable(path, Origin::OwnEnvFile, &reason)),
+        });
     Ok(allowed.into_iter().chain(own).collect())
 }
 

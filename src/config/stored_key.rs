@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::paths::Folders;
-use super::{env_file, keychain, private_file};
+use super::{keychain, private_file, small_file};
 use crate::error::{Error, Kind, Result};
 use crate::secret::ApiKey;
 
@@ -79,7 +79,7 @@ impl StoredKey {
     }
 
     pub(super) fn in_file(&self) -> Result<Option<ApiKey>> {
-        let Ok(bytes) = env_file::read(&self.file) else { return Ok(None) };
+        let Ok(bytes) = small_file::read(&self.file) else { return Ok(None) };
         if !private_file::is_private(&self.file) {
             return Err(Error::invalid(
                 format!("`{}` can be read by others, so its key is not used.", self.file.display()),

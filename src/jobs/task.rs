@@ -135,7 +135,7 @@ fn new_task_id() -> String {
         // Version and variant stand in bytes 6 and 8.
         [0, 1, 2, 3, 4, 5, 9, 10].map(|at| bytes.get(at).copied().unwrap_or_default())
     });
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes.collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

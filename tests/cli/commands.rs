@@ -554,7 +554,7 @@ fn the_doctor_says_what_is_wrong_and_with_which_code() {
 }
 
 #[test]
-fn shells_and_man_are_told_what_there_is() {
+fn shells_and_man_know_what_there_is() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         pdfco(&["completions", shell]).code(0).says("PDFCO_COMPLETE");
     }

@@ -96,14 +96,14 @@ fn what_would_cost_more_than_was_agreed_is_left_out() {
 fn the_report_to_send_holds_no_secret() {
     let (shared, data) = asked(&[]);
     let folder = shared.path("");
-    let told = std::fs::read_to_string(Path::new(&folder).join("pdfco-service-report.json")).unwrap();
+    let written = std::fs::read_to_string(Path::new(&folder).join("pdfco-service-report.json")).unwrap();
     let jobs: Vec<&str> = data["items"].as_array().unwrap().iter().filter_map(|item| item["job_id"].as_str()).collect();
-    assert!(!jobs.is_empty() && jobs.iter().all(|id| !told.contains(id)), "{told}");
+    assert!(!jobs.is_empty() && jobs.iter().all(|id| !written.contains(id)), "{written}");
     for secret in ["sim_", "X-Amz", "http", "letmein", "This page needs", &folder] {
-        assert!(!told.contains(secret), "{secret}: {told}");
+        assert!(!written.contains(secret), "{secret}: {written}");
     }
-    let report: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(report["findings"], data["findings"], "{told}");
+    let report: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(report["findings"], data["findings"], "{written}");
 }
 
 #[cfg(unix)]

@@ -332,7 +332,7 @@ fn the_service_is_asked_only_for_an_agreed_price() {
 }
 
 #[test]
-fn the_doctor_names_what_nobody_reads() {
+fn the_doctor_names_what_is_never_read() {
     let home = home();
     std::fs::write(home.path().join(".env"), "PDFCO_API_KEY=sim_of_the_folder\n").unwrap();
     let run = |args: &[&str]| Pdfco::new(home.path()).folder(home.path()).env("PDFCO_APIKEY", "x").args(args).run();

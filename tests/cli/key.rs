@@ -204,7 +204,7 @@ async fn a_refused_sign_in_stores_nothing() {
     let server = authorization_server(json!({"email": "a@b.test"})).await;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let browser = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (answer, status, told) in
+    for (answer, status, expected) in
         [("error=access_denied", 403, "was refused: access_denied"), ("code=c", 502, "has no API key")]
     {
         let home = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ async fn a_refused_sign_in_stores_nothing() {
         assert_eq!(browser.get(back).send().await.unwrap().status(), status, "{answer}");
         let mut said = String::new();
         std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(expected), "{said}");
         shell(home.path(), "pdfco key show").code(3);
     }
     // Without a client id, or in time, it ends with what to do instead.

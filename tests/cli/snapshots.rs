@@ -144,7 +144,7 @@ const SESSION: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_command_looks_as_it_was_looked_at() {
+fn every_command_shows_what_its_snapshot_shows() {
     let mut differences = Vec::new();
     for form in ["80", "200", "json"] {
         let desk = Desk::new();

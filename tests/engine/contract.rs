@@ -268,7 +268,7 @@ on_both! {
         assert_eq!(service.count("/v1/pdf/convert/from/html"), 1);
     }
 
-    /// Six seconds is the lease: nobody else checks while the process that died might still get its answer.
+    /// Six seconds is the lease: no other process checks while the process that died might still get its answer.
     async fn a_dead_process_keeps_a_job_no_longer_than_its_lease(place: &Place) {
         let service = simulator::spawn(simulator::Options::default()).await.unwrap();
         let check = "/v1/job/check";
@@ -324,7 +324,7 @@ on_both! {
         }))
         .await;
         let at = now();
-        // Two looks at each job, a late answer that must not move it back, and a row that is gone, all at once.
+        // Two checks of each job, a late answer that must not move it back, and a row that is gone, all at once.
         let checks = jobs.iter().flat_map(|job| {
             [JobStatus::Working, JobStatus::Success, JobStatus::Working].map(|status| (job.clone(), status))
         });
@@ -336,11 +336,11 @@ on_both! {
         }))
         .await;
         for (job, answers) in jobs.iter().zip(outcomes.chunks(3)) {
-            let told: Vec<_> = answers.iter().collect();
-            assert!(told.iter().all(|told| told.intent_id == job.intent_id), "everybody hears of their own job");
-            assert_eq!(told.iter().map(|told| told.checks_made).collect::<Vec<_>>(), [1, 2, 3]);
-            assert_eq!(told[0].status, JobStatus::Working);
-            assert_eq!((&told[1].status, &told[2].status), (&JobStatus::Success, &JobStatus::Success));
+            let answered: Vec<_> = answers.iter().collect();
+            assert!(answered.iter().all(|one| one.intent_id == job.intent_id), "each answer is about its own job");
+            assert_eq!(answered.iter().map(|one| one.checks_made).collect::<Vec<_>>(), [1, 2, 3]);
+            assert_eq!(answered[0].status, JobStatus::Working);
+            assert_eq!((&answered[1].status, &answered[2].status), (&JobStatus::Success, &JobStatus::Success));
             let kept = ledger.get(&caller(), job.id()).await.unwrap().unwrap();
             assert_eq!((kept.status, kept.checks_made, kept.check_credits), (JobStatus::Success, 3, Some(6)));
             assert_eq!(kept.content.unwrap()["status"], "success");

@@ -109,8 +109,8 @@ impl Shared<'_> {
     }
 }
 
-/// How many looks so many processes make at the same twenty jobs.
-async fn looks_of(ledger: &Place, processes: usize) -> usize {
+/// How many checks so many processes make of the same twenty jobs.
+async fn checks_of(ledger: &Place, processes: usize) -> usize {
     let place = Shared::new(ledger, 20).await;
     let ids = place.jobs(20).await;
     let apps: Vec<Product> = (0..processes).map(|_| place.app()).collect();
@@ -127,13 +127,13 @@ async fn looks_of(ledger: &Place, processes: usize) -> usize {
 on_both! {
     async fn three_waiting_processes_make_the_checks_of_one(ledger: &Place) {
         let alone = &Place::file();
-        let (one, three) = tokio::join!(looks_of(alone, 1), looks_of(ledger, 3));
-        println!("looks at twenty jobs: one process {one}, three processes {three}");
+        let (one, three) = tokio::join!(checks_of(alone, 1), checks_of(ledger, 3));
+        println!("checks of twenty jobs: one process {one}, three processes {three}");
         let allowed = (one as f64 * 1.1).max(one as f64 + 2.0);
-        assert!(three as f64 <= allowed, "one process: {one} looks, three: {three}");
+        assert!(three as f64 <= allowed, "one process: {one} checks, three: {three}");
     }
 
-    async fn three_real_processes_share_looks_and_pace(ledger: &Place) {
+    async fn three_real_processes_share_checks_and_pace(ledger: &Place) {
         let place = Shared::new(ledger, 20).await;
         let ids = place.jobs(20).await;
         let mut processes: Vec<Wire> = (0..3).map(|_| place.process()).collect();
@@ -159,8 +159,8 @@ on_both! {
         }
         let checks = place.service.count(CHECK);
         assert_eq!(place.refused(), 0, "the pace is kept together");
-        assert_eq!(paid, checks as i64 * 2, "every look is on exactly one bill");
-        assert!(checks <= 20 * 6, "{checks} looks at twenty jobs of up to five seconds");
+        assert_eq!(paid, checks as i64 * 2, "every check is charged to exactly one call");
+        assert!(checks <= 20 * 6, "{checks} checks of twenty jobs of up to five seconds");
         for process in processes {
             assert_eq!(process.finish(), "");
         }
@@ -168,23 +168,23 @@ on_both! {
 
     async fn state_from_another_process_is_seen_within_a_second(ledger: &Place) {
         let place = Shared::new(ledger, 20).await;
-        let (looks, waits) = (place.app(), place.app());
+        let (checker, waiter) = (place.app(), place.app());
         let submit = request("html_to_pdf", html(json!({"checks": 0})), Duration::ZERO);
-        let id = looks.app.submit(&looks.caller, submit).await.unwrap().job.unwrap().job_id;
-        // Far apart, so that the waiter's own look is not what tells it.
+        let id = checker.app.submit(&checker.caller, submit).await.unwrap().job.unwrap().job_id;
+        // Far apart, so that the waiter's own check is not what shows it.
         let interval = Some(Duration::from_secs(30));
         let wait = async {
-            let answer = waits.app.wait(&waits.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
+            let answer = waiter.app.wait(&waiter.caller, &id, Some(Duration::from_secs(20)), interval).await.unwrap();
             (answer, Instant::now())
         };
-        let look = async {
+        let check = async {
             tokio::time::sleep(Duration::from_millis(1_300)).await;
-            let answer = looks.app.check(&looks.caller, &id, false).await.unwrap();
+            let answer = checker.app.check(&checker.caller, &id, false).await.unwrap();
             assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", Some(2)));
             Instant::now()
         };
-        let ((answer, heard), told) = tokio::join!(wait, look);
-        assert!(heard.duration_since(told) < Duration::from_secs(1), "{:?}", heard.duration_since(told));
+        let ((answer, seen), checked) = tokio::join!(wait, check);
+        assert!(seen.duration_since(checked) < Duration::from_secs(1), "{:?}", seen.duration_since(checked));
         assert_eq!((answer.status.as_str(), answer.charge.credits), ("success", None));
         let job = answer.job.unwrap();
         assert_eq!((job.source, job.checks_made), (pdfco::jobs::Source::Cache, 1));

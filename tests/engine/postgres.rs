@@ -477,18 +477,18 @@ async fn postgres_reports_what_other_replicas_changed() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let _ = tokio::time::timeout(Duration::from_millis(100), changes.next(often)).await;
     let began = Instant::now();
-    let heard = tokio::spawn(async move {
+    let noticed = tokio::spawn(async move {
         changes.next(often).await;
         Instant::now()
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!heard.is_finished(), "nothing happened yet");
+    assert!(!noticed.is_finished(), "nothing happened yet");
     checked(&one, &job, &seen(JobStatus::Success, now())).await;
-    let heard = heard.await.unwrap().duration_since(began);
-    assert!(heard < Duration::from_secs(2), "{heard:?}");
+    let noticed = noticed.await.unwrap().duration_since(began);
+    assert!(noticed < Duration::from_secs(2), "{noticed:?}");
     let changed = other.changed_since(&caller(), now() - 1_000).await.unwrap();
     assert_eq!(changed[0].status, JobStatus::Success);
-    // By the server's clock: a replica whose clock is an hour late is heard as well.
+    // By the server's clock: a replica whose clock is an hour late is noticed as well.
     let late = accepted(&one, "B").await;
     checked(&one, &late, &seen(JobStatus::Working, now() - 3_600_000)).await;
     let changed = other.changed_since(&caller(), now() - 1_000).await.unwrap();

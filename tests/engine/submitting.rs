@@ -122,10 +122,7 @@ async fn a_lost_answer_to_a_submit_leaves_a_trace_and_is_not_repeated() {
     assert_eq!(waited.status, "queued", "there is nothing to wait for, and that is said at once");
     assert_eq!(service.count(CHECK), 0);
     let again = product.app.submit(&product.caller, submit()).await.unwrap();
-    assert!(
-        again.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(&id),
-        "whoever repeats it is reported"
-    );
+    assert!(again.tips.unwrap().text(pdfco::next_step::Audience::Agent).contains(&id), "a repeat of it is reported");
 }
 
 #[tokio::test]

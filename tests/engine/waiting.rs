@@ -199,8 +199,8 @@ async fn a_cancelled_job_ends_the_waits_for_it() {
     assert!(began.elapsed() < Duration::from_secs(2));
     let again = product.app.cancel(&product.caller, &id).await.unwrap();
     assert_eq!(again.content["outcome"], "already_terminal");
-    let nobody = product.app.cancel(&product.caller, "nobody").await.unwrap();
-    assert_eq!((nobody.content["outcome"].clone(), nobody.is_error), (json!("not_found"), false));
+    let unknown = product.app.cancel(&product.caller, "no-such-job").await.unwrap();
+    assert_eq!((unknown.content["outcome"].clone(), unknown.is_error), (json!("not_found"), false));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The modules of `src/lib.rs` and what they may import, checked in the text of the sources: other modules and foreign
 //! libraries.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A word in code, and the paths below `src/` that may use it.
@@ -170,6 +171,58 @@ fn modules_import_without_circles() {
         let above: Vec<&str> = ARROWS[..index].iter().map(|(module, _)| *module).collect();
         assert!(allowed.iter().all(|other| *other == "*" || above.contains(other)), "{module}");
     }
+}
+
+/// The files beside `path` from which it takes something by `super::`, tests left out.
+fn siblings_used(path: &str, text: &str, siblings: &BTreeSet<&str>) -> BTreeSet<String> {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut used = BTreeSet::new();
+    // `super::super::` is the folder above, which is another matter.
+    for part in text.replace("super::super::", "").split("super::").skip(1) {
+        match part.strip_prefix('{') {
+            Some(list) => {
+                let list = list.split(';').next().unwrap_or_default();
+                used.extend(list.split([',', '{', '}']).map(|name| word(name.trim())));
+            }
+            None => drop(used.insert(word(part))),
+        }
+    }
+    used.retain(|name| siblings.contains(name.as_str()) && !path.ends_with(&format!("/{name}.rs")));
+    used
+}
+
+#[test]
+fn files_of_a_module_import_without_circles() {
+    let sources = sources();
+    let folder_of = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let mut folders: BTreeMap<String, BTreeMap<&str, &str>> = BTreeMap::new();
+    for Source { path, text } in &sources {
+        let stem = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+        if !["mod", "main", "lib", "tests"].contains(&stem) && path.contains('/') {
+            folders.entry(folder_of(path)).or_default().insert(stem, text);
+        }
+    }
+    let mut circles = Vec::new();
+    for (folder, files) in &folders {
+        let names: BTreeSet<&str> = files.keys().copied().collect();
+        let mut arrows: BTreeMap<String, BTreeSet<String>> = files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), siblings_used(&format!("{folder}/{name}.rs"), text, &names)))
+            .collect();
+        // What imports nothing that is left is taken away; what cannot be taken away is in a circle, or above one.
+        loop {
+            let ground: Vec<String> =
+                arrows.iter().filter(|(_, used)| used.is_empty()).map(|(name, _)| name.clone()).collect();
+            if ground.is_empty() {
+                break;
+            }
+            arrows.retain(|name, _| !ground.contains(name));
+            arrows.values_mut().for_each(|used| used.retain(|name| !ground.contains(name)));
+        }
+        circles.extend(arrows.into_iter().map(|(name, used)| format!("src/{folder}/{name}.rs uses {used:?}")));
+    }
+    assert!(folders.len() > 10 && circles.is_empty(), "{circles:#?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What a call will cost, from what is known: the catalog, what this account's jobs were charged, and the pages of local
-//! files; and the balance, whoever heard of it last.
+//! files; and the balance, whichever process read it last.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn what_the_balance_does_not_cover_is_refused_before_the_upload() {
 }
 
 #[tokio::test]
-async fn the_newest_balance_is_the_accounts_whoever_heard_of_it() {
+async fn the_newest_balance_is_the_accounts_in_every_process() {
     let service = simulator::spawn(Options::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("l.sqlite").display().to_string();

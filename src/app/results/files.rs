@@ -46,7 +46,8 @@ impl App {
         match self.save_when_there(caller, &job, save_to, overwrite, &mut saved).await {
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, &mut charge, error).await?;
-                self.save(caller, &job, save_to, overwrite, &mut saved).await
+                let span = job.span("download", &caller.owner);
+                self.save(caller, &job, save_to, overwrite, &mut saved).instrument(span).await
             }
             other => other,
         }
@@ -111,7 +112,8 @@ impl App {
     ) -> Result<()> {
         let mut tries = Tries::default();
         loop {
-            let error = match self.save(caller, job, save_to, overwrite, saved).await {
+            let span = job.span("download", &caller.owner);
+            let error = match self.save(caller, job, save_to, overwrite, saved).instrument(span).await {
                 Err(error) => error,
                 Ok(()) => return Ok(()),
             };
@@ -125,18 +127,6 @@ impl App {
     /// Saves the files of `job` in order and appends each to `saved` as it is complete. Files that an earlier, cut save
     /// of this job left whole are kept and count as saved.
     async fn save(
-        &self,
-        caller: &Caller,
-        job: &Job,
-        save_to: Option<&str>,
-        overwrite: bool,
-        saved: &mut Vec<Saved>,
-    ) -> Result<()> {
-        let span = job.span("download", &caller.owner);
-        self.save_each(caller, job, save_to, overwrite, saved).instrument(span).await
-    }
-
-    async fn save_each(
         &self,
         caller: &Caller,
         job: &Job,

@@ -81,10 +81,7 @@ pub fn report(overview: &Overview, about: &str, made_at: &str, style: &str) -> S
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (TITLE) }
+                (about_page(TITLE))
                 style { (PreEscaped(style)) }
             }
             body {
@@ -188,15 +185,22 @@ pub fn trouble(message: &str, hint: &str, up: &str) -> String {
     page(TITLE, up, html! {}, body)
 }
 
+/// What every page says of itself.
+fn about_page(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) }
+    }
+}
+
 fn page(title: &str, up: &str, head: Markup, body: Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
+                (about_page(title))
                 link rel="icon" type="image/svg+xml" href={ (up) "page/icon.svg" };
                 link rel="stylesheet" href={ (up) "page/style.css" };
                 script defer src={ (up) "page/script.js" } {}
