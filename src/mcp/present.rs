@@ -20,9 +20,9 @@ pub const UNTRUSTED: &str = "pdfco/untrusted";
 pub fn result(answer: &Answer, shape: Shape) -> CallToolResult {
     let answer = &*bounded(answer);
     let whole = serde_json::to_value(answer).unwrap_or(Value::Null);
-    let (head, text) = without_text(&whole);
+    let (head, text) = head_and_text(&whole);
     let has_text = text.is_some();
-    let mut content = vec![ContentBlock::text(head.to_string())];
+    let mut content = vec![ContentBlock::text(head)];
     content.extend(text.map(ContentBlock::text));
     if let Some(job) = answer.job.as_ref().filter(|_| answer.status == "success" && shape != Shape::Text) {
         let link = Resource::new(format!("job://{}", job.job_id), format!("job {}", job.job_id))
@@ -43,14 +43,18 @@ pub fn untrusted() -> MetaObject {
     meta
 }
 
-/// The answer without the text of its `output`, and that text.
-fn without_text(whole: &Value) -> (Value, Option<String>) {
-    let mut head = whole.clone();
-    let output = head.get_mut("output").and_then(Value::as_object_mut);
-    let text = output.and_then(|output| output.shift_remove("text"));
-    match text {
-        Some(Value::String(text)) if !text.is_empty() => (head, Some(text)),
-        _ => (whole.clone(), None),
+/// The answer as JSON without the text of its `output`, and that text; the whole answer where it holds no text.
+fn head_and_text(whole: &Value) -> (String, Option<String>) {
+    match whole.pointer("/output/text").and_then(Value::as_str) {
+        None | Some("") => (whole.to_string(), None),
+        Some(text) => {
+            let text = text.to_owned();
+            let mut head = whole.clone();
+            if let Some(output) = head.get_mut("output").and_then(Value::as_object_mut) {
+                output.shift_remove("text");
+            }
+            (head.to_string(), Some(text))
+        }
     }
 }
 

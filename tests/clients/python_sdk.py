@@ -29,7 +29,7 @@ from mcp import StdioServerParameters, types
 
 sys.dont_write_bytecode = True  # the checkout stays as it is
 
-from python_doors import DOCUMENTS, OLD_SDK, OTHER_KEY, SDK, CheckFailed, Door, HttpServer, Place, Simulator, open_door
+from python_connections import DOCUMENTS, OLD_SDK, OTHER_KEY, SDK, CheckFailed, Connection, HttpServer, Target, Simulator, open_connection
 from python_tasks import page, tasks_of_2025_11_25, tasks_of_2026_07_28
 
 SENTENCE = "Page 3 of 5 explains that the oldest lamps cause most of the faults."
@@ -39,7 +39,7 @@ WITH_OUTPUT_SCHEMA = ["get_job_check", "wait_job_completion", "submit_job"]
 HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
 ASKING = {"PDFCO_CONFIRM_CREDITS": "3"}
 WRONG_TOKEN = "not-the-token"
-NOBODYS = "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"
+UNKNOWN_JOB = "NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300"
 
 # Revisions before 2026-07-28 are spoken here on purpose.
 warnings.filterwarnings("ignore", message="resources/(un)?subscribe is removed")
@@ -83,15 +83,15 @@ def find(value: object, key: str) -> object:
     return None
 
 
-async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
+async def tour(connection: Connection, report: Report, home: Path, is_legacy: bool) -> str:
     """The main job, from the list of tools to the file; gives the job's id."""
     check = report.check
     if is_legacy:
-        check(door.protocol == "2025-11-25", "initialize is answered in revision 2025-11-25", door.protocol)
+        check(connection.protocol == "2025-11-25", "initialize is answered in revision 2025-11-25", connection.protocol)
     else:
-        check(door.protocol == "2026-07-28", "server/discover is answered in revision 2026-07-28", door.protocol)
+        check(connection.protocol == "2026-07-28", "server/discover is answered in revision 2026-07-28", connection.protocol)
 
-    tools = {tool["name"]: tool for tool in await door.tools()}
+    tools = {tool["name"]: tool for tool in await connection.tools()}
     missing = [name for name in TOOLS if name not in tools]
     check(not missing, f"tools/list has the {len(TOOLS)} tools of the main job", {"missing": missing, "listed": list(tools)})
     check(len(tools) <= 12, f"tools/list has at most 12 tools ({len(tools)})", list(tools))
@@ -104,27 +104,27 @@ async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
     check(not unshaped, "the job tools publish an output schema", unshaped)
 
     # The SDK checks every structuredContent below against that schema.
-    balance = await door.call("get_credit_balance")
+    balance = await connection.call("get_credit_balance")
     check(not balance["isError"] and find(structured(balance), "credits_remaining") is not None,
           "get_credit_balance reports the balance", balance)
 
-    uploaded = await door.call("upload_file", file_path=str(DOCUMENTS / "brochure.pdf"))
+    uploaded = await connection.call("upload_file", file_path=str(DOCUMENTS / "brochure.pdf"))
     link = (structured(uploaded).get("content") or {}).get("url", "")
     check(not uploaded["isError"] and link.startswith("http"), "upload_file stores a file of more than 100 KB", uploaded)
-    one_call = await door.call("submit_job", operation="pdf_to_text", url=link)
+    one_call = await connection.call("submit_job", operation="pdf_to_text", url=link)
     text = (structured(one_call).get("output") or {}).get("text", "")
     check(not one_call["isError"] and structured(one_call).get("status") == "success"
           and "Brochure page 2 of 2" in text, "submit_job on the stored link brings the text in one call", one_call)
 
-    submitted = await door.call("submit_job", operation="pdf_to_text", url=str(DOCUMENTS / "report.pdf"), wait=0)
+    submitted = await connection.call("submit_job", operation="pdf_to_text", url=str(DOCUMENTS / "report.pdf"), wait=0)
     state = structured(submitted)
     job_id = (state.get("job") or {}).get("job_id")
     check(not submitted["isError"] and state.get("status") in ("queued", "working"),
           "submit_job with wait 0 returns at once, queued or working", submitted)
     check(isinstance(job_id, str) and job_id, "submit_job names the job", submitted)
 
-    heard: list = []
-    waited = await door.call("wait_job_completion", progress=heard, job_id=job_id, timeout=40)
+    received: list = []
+    waited = await connection.call("wait_job_completion", progress=received, job_id=job_id, timeout=40)
     check(not waited["isError"] and structured(waited).get("status") == "success",
           "wait_job_completion ends with success", waited)
     whole = json.loads(json.dumps(structured(waited)))
@@ -133,135 +133,135 @@ async def tour(door: Door, report: Report, home: Path, is_legacy: bool) -> str:
           "the content blocks are the structured result, its text unescaped", waited)
     check(any(block.get("type") == "resource_link" and str(block.get("uri", "")).startswith("job://")
               for block in waited["content"]), "a resource link to the job follows", waited["content"])
-    values = [value for value, _, _ in heard]
+    values = [value for value, _, _ in received]
     check(values and all(earlier < later for earlier, later in zip(values, values[1:])),
-          f"progress is heard and only ever rises ({len(values)} notifications)", heard)
+          f"progress arrives and only ever rises ({len(values)} notifications)", received)
 
-    read = await door.call("read_result", job_id=job_id)
+    read = await connection.call("read_result", job_id=job_id)
     text = page_of(read)
     check(not read["isError"] and SENTENCE in text, "read_result has the sentence of page 3", read)
     check((read.get("_meta") or {}).get("pdfco/untrusted") is True, "the text is marked as untrusted", read)
-    page = page_of(await door.call("read_result", job_id=job_id, offset=10, limit=40))
+    page = page_of(await connection.call("read_result", job_id=job_id, offset=10, limit=40))
     check(page == text[10:50], "read_result reads a page by offset and limit", page)
 
     target = home / "out" / "report.txt"
-    saved = await door.call("download_result", job_id=job_id, save_to=str(target))
+    saved = await connection.call("download_result", job_id=job_id, save_to=str(target))
     check(not saved["isError"] and target.is_file(), "download_result writes the file", saved)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     check(find(structured(saved), "sha256") == digest, "its SHA-256 is the one in the answer",
           {"file": digest, "answer": structured(saved)})
-    again = await door.call("download_result", job_id=job_id, save_to=str(target))
+    again = await connection.call("download_result", job_id=job_id, save_to=str(target))
     check(not again["isError"], "a file that is there and whole is kept", again)
     target.write_text("another file")
-    again = await door.call("download_result", job_id=job_id, save_to=str(target))
+    again = await connection.call("download_result", job_id=job_id, save_to=str(target))
     check(again["isError"] and target.read_text() == "another file", "download_result does not overwrite unless asked", again)
 
-    looked = await door.call("get_job_check", job_id=job_id)
+    looked = await connection.call("get_job_check", job_id=job_id)
     job = structured(looked).get("job") or {}
     check(structured(looked).get("status") == "success" and job.get("source") == "cache",
           "get_job_check of a finished job is answered from the ledger", looked)
-    listed = await door.call("list_jobs")
+    listed = await connection.call("list_jobs")
     check(not listed["isError"] and job_id in json.dumps(structured(listed)), "list_jobs has the job", listed)
 
-    nonsense = await door.call("get_job_check", job_id="NOSUCHJOB00000000000000000000000")
+    nonsense = await connection.call("get_job_check", job_id="NOSUCHJOB00000000000000000000000")
     check(not nonsense["isError"] and structured(nonsense).get("status") == "unknown",
           "get_job_check of a nonsense id says unknown", nonsense)
-    refused = await door.call("submit_job", operation="pdf_to_nothing", url=str(DOCUMENTS / "report.pdf"))
+    refused = await connection.call("submit_job", operation="pdf_to_nothing", url=str(DOCUMENTS / "report.pdf"))
     check(refused["isError"] and (structured(refused).get("content") or {}).get("kind"),
           "submit_job of an unknown operation is an error with a kind", refused)
-    refused = await door.call("get_job_check", job_ib=job_id)
+    refused = await connection.call("get_job_check", job_ib=job_id)
     check(refused["isError"] and "job_id" in json.dumps(refused),
           "a misspelt argument is refused, with the right name", refused)
     return job_id
 
 
-async def leaving(door: Door, place: Place, check) -> None:
+async def leaving(connection: Connection, target: Target, check) -> None:
     """A wait that is withdrawn ends on the server too, and its job goes on."""
-    submitted = await door.call("submit_job", wait=0, **page(4))
+    submitted = await connection.call("submit_job", wait=0, **page(4))
     job_id = structured(submitted)["job"]["job_id"]
     begun: list[bool] = []
 
     async def waits() -> None:
-        if place.http is None:
+        if target.http is None:
             await anyio.sleep(0.4)
         else:
-            begun.append(await place.http.waits_are(lambda waits: waits >= 1, 10))
+            begun.append(await target.http.waits_are(lambda waits: waits >= 1, 10))
 
-    answer = await door.call_and_leave(waits, "wait_job_completion", job_id=job_id, timeout=30)
-    if place.http is not None:
-        check(all(begun) and await place.http.waits_are(lambda waits: waits == 0, 2),
+    answer = await connection.call_and_leave(waits, "wait_job_completion", job_id=job_id, timeout=30)
+    if target.http is not None:
+        check(all(begun) and await target.http.waits_are(lambda waits: waits == 0, 2),
               "a withdrawn wait is gone from the server's metrics within two seconds", begun)
     with anyio.fail_after(5):
-        listed = await door.call("list_jobs")
+        listed = await connection.call("list_jobs")
     check(answer is None and not listed["isError"], "the server answers right after a withdrawn wait",
           [answer, listed])
-    waited = await door.call("wait_job_completion", job_id=job_id, timeout=40)
+    waited = await connection.call("wait_job_completion", job_id=job_id, timeout=40)
     check(structured(waited).get("status") == "success", "the job outlives the withdrawn wait", waited)
 
 
-async def resources(door: Door, job_id: str, check) -> None:
+async def resources(connection: Connection, job_id: str, check) -> None:
     """Jobs as resources, and what a person picks in a client."""
-    session, uri = door.session, f"job://{job_id}"
-    listed = await door.ask(session.list_resources())
+    session, uri = connection.session, f"job://{job_id}"
+    listed = await connection.ask(session.list_resources())
     check(uri in [resource["uri"] for resource in listed["resources"]], "resources/list has the job", listed)
-    listed = await door.ask(session.list_resource_templates())
+    listed = await connection.ask(session.list_resource_templates())
     check([template["uriTemplate"] for template in listed["resourceTemplates"]] == ["job://{job_id}",
           "job://{job_id}/result"], "the two forms of a job's address are templates", listed)
-    record = (await door.ask(session.read_resource(door.uri(uri))))["contents"][0]
+    record = (await connection.ask(session.read_resource(connection.uri(uri))))["contents"][0]
     check(record["mimeType"] == "application/json" and json.loads(record["text"])["status"] == "success",
           "resources/read of a job is its record", record)
-    text = (await door.ask(session.read_resource(door.uri(f"{uri}/result"))))["contents"][0]
+    text = (await connection.ask(session.read_resource(connection.uri(f"{uri}/result"))))["contents"][0]
     check(text["mimeType"] == "text/plain" and SENTENCE in text["text"], "and of its result the text", text)
-    seen = await door.refused(session.read_resource(door.uri("job://NOBODYS")))
-    check(seen[0] == (-32602 if door.protocol == "2026-07-28" else -32002), "an unknown address is refused", seen)
+    seen = await connection.refused(session.read_resource(connection.uri("job://UNKNOWN")))
+    check(seen[0] == (-32602 if connection.protocol == "2026-07-28" else -32002), "an unknown address is refused", seen)
 
-    listed = await door.ask(session.list_prompts())
+    listed = await connection.ask(session.list_prompts())
     check({"jobs_postmortem", "process_document"} <= {prompt["name"] for prompt in listed["prompts"]},
           "prompts/list has the two prompts", listed)
-    prompt = await door.ask(session.get_prompt("jobs_postmortem", {"job_id": job_id}))
+    prompt = await connection.ask(session.get_prompt("jobs_postmortem", {"job_id": job_id}))
     check(job_id in prompt["messages"][0]["content"]["text"], "prompts/get fills in what is known of the job", prompt)
     reference = types.PromptReference(type="ref/prompt", name="jobs_postmortem")
-    offered = await door.ask(session.complete(reference, {"name": "job_id", "value": job_id[:8]}))
+    offered = await connection.ask(session.complete(reference, {"name": "job_id", "value": job_id[:8]}))
     check(job_id in offered["completion"]["values"], "completion offers the id that was begun", offered)
 
 
-async def news(door: Door, check) -> None:
-    """Who subscribed to a job hears of it."""
-    submitted = await door.call("submit_job", wait=0, **page(1))
+async def notifications(connection: Connection, check) -> None:
+    """A subscriber of a job is notified of it."""
+    submitted = await connection.call("submit_job", wait=0, **page(1))
     job_id = structured(submitted)["job"]["job_id"]
     uri = f"job://{job_id}"
-    if door.protocol == "2026-07-28":
-        async with door.session.listen(resource_subscriptions=[uri]) as subscription:
+    if connection.protocol == "2026-07-28":
+        async with connection.session.listen(resource_subscriptions=[uri]) as subscription:
             check(subscription.honored.resource_subscriptions == [uri], "subscriptions/listen grants the job",
                   subscription.honored)
-            await door.call("wait_job_completion", job_id=job_id, timeout=40)
+            await connection.call("wait_job_completion", job_id=job_id, timeout=40)
             with anyio.move_on_after(10):
                 async for event in subscription:
-                    check(event.uri == uri, "and its listener hears of the job", repr(event))
+                    check(event.uri == uri, "and its listener is notified of the job", repr(event))
                     return
-        raise CheckFailed("the listener of a job heard nothing within 10 s")
-    seen = await door.refused(door.session.subscribe_resource(door.uri("job://NOBODYS")))
-    check(seen[0] == -32002, "nobody can subscribe to a job that is not there", seen)
-    await door.ask(door.session.subscribe_resource(door.uri(uri)))
-    await door.call("wait_job_completion", job_id=job_id, timeout=40)
-    check(await door.hears("notifications/resources/updated", lambda told: told["uri"] == uri),
-          "whoever subscribed to a job hears of it", door.heard)
-    await door.ask(door.session.unsubscribe_resource(door.uri(uri)))
+        raise CheckFailed("the listener of a job received nothing within 10 s")
+    seen = await connection.refused(connection.session.subscribe_resource(connection.uri("job://UNKNOWN")))
+    check(seen[0] == -32002, "a job that is not there cannot be subscribed to", seen)
+    await connection.ask(connection.session.subscribe_resource(connection.uri(uri)))
+    await connection.call("wait_job_completion", job_id=job_id, timeout=40)
+    check(await connection.receives("notifications/resources/updated", lambda params: params["uri"] == uri),
+          "a subscriber of a job is notified of it", connection.received)
+    await connection.ask(connection.session.unsubscribe_resource(connection.uri(uri)))
 
 
-async def strangers(place: Place, door: Door, other: Door, job_id: str, check) -> None:
+async def other_keys(target: Target, connection: Connection, other: Connection, job_id: str, check) -> None:
     """Over HTTP: the token, and two keys at one server."""
-    guarded = place.http.guarded()
-    behind = copy.copy(place)
+    guarded = target.http.guarded()
+    behind = copy.copy(target)
     behind.http = guarded
     seen = ""
     try:
-        async with open_door(behind, token=HttpServer.TOKEN) as inside:
+        async with open_connection(behind, token=HttpServer.TOKEN) as inside:
             listed = await inside.call("list_jobs")
             check(not listed["isError"], "the token lets in", listed)
         with anyio.move_on_after(20):
             try:
-                async with open_door(behind, token=WRONG_TOKEN):
+                async with open_connection(behind, token=WRONG_TOKEN):
                     pass
             except BaseException as error:  # noqa: BLE001 - each generation has its own, some in groups
                 seen = "".join(traceback.format_exception(error))
@@ -278,22 +278,22 @@ async def strangers(place: Place, door: Door, other: Door, job_id: str, check) -
         ("resources/read", lambda id: other.refused(other.session.read_resource(other.uri(f"job://{id}")))),
         ("read_result", lambda id: other.call("read_result", job_id=id)),
     ]:
-        theirs, nobodys = [json.dumps(await ask(id)).replace(id, "ID") for id in (job_id, NOBODYS)]
+        theirs, unknown = [json.dumps(await ask(id)).replace(id, "ID") for id in (job_id, UNKNOWN_JOB)]
         # Looks cost credits, so what is left of them differs.
-        same = [re.sub(r'credits_remaining[\\": ]+\d+', "", text) for text in (theirs, nobodys)]
-        check(same[0] == same[1], f"to {tool} with another key the job is as one that nobody has",
-              [theirs, nobodys])
+        same = [re.sub(r'credits_remaining[\\": ]+\d+', "", text) for text in (theirs, unknown)]
+        check(same[0] == same[1], f"to {tool} with another key the job is as one that does not exist",
+              [theirs, unknown])
     check(SENTENCE not in "".join(other.transcript), "and nothing of its text comes out", "(found)")
 
-    named = [head["mcp-param-jobid"] for head in door.sent if "mcp-param-jobid" in head]
-    if door.protocol == "2026-07-28":
-        check(job_id in named, f"calls about a job name it in a header ({len(named)})", door.sent[-3:])
-        check(not any("mcp-session-id" in head for head in door.sent), "without a session")
+    named = [head["mcp-param-jobid"] for head in connection.sent if "mcp-param-jobid" in head]
+    if connection.protocol == "2026-07-28":
+        check(job_id in named, f"calls about a job name it in a header ({len(named)})", connection.sent[-3:])
+        check(not any("mcp-session-id" in head for head in connection.sent), "without a session")
     else:
-        check(not named and all("mcp-session-id" in head for head in door.sent[1:]), "in a session", door.sent[:3])
+        check(not named and all("mcp-session-id" in head for head in connection.sent[1:]), "in a session", connection.sent[:3])
 
 
-async def consent(place: Place, check) -> None:
+async def consent(target: Target, check) -> None:
     """A price above the threshold: the person declines, then agrees; a client that cannot ask gets the estimate."""
     questions: list[str] = []
     actions = ["decline", "accept"]
@@ -304,37 +304,37 @@ async def consent(place: Place, check) -> None:
         return types.ElicitResult(action=action, content={} if action == "accept" else None)
 
     arguments = {"operation": "barcode_generate", "options": {"value": "pdfco"}, "wait": 30}
-    async with open_door(place.asking, elicitation=asked) as door:
-        declined = await door.call("submit_job", **arguments)
+    async with open_connection(target.asking, elicitation=asked) as connection:
+        declined = await connection.call("submit_job", **arguments)
         check(declined["isError"] and structured(declined)["content"]["kind"] == "cancelled" and len(questions) == 1,
               "a person who declines a price ends the call", declined)
-        agreed = await door.call("submit_job", **arguments)
+        agreed = await connection.call("submit_job", **arguments)
         check(not agreed["isError"] and structured(agreed)["job"]["job_id"] and len(questions) == 2,
               "a person who agrees to a price starts the job", agreed)
         check("barcode_generate will cost 7 credits" in questions[0], "the question says what and how much", questions)
-    async with open_door(place.asking) as door:
-        refused = await door.call("submit_job", **arguments)
+    async with open_connection(target.asking) as connection:
+        refused = await connection.call("submit_job", **arguments)
         content = structured(refused)["content"]
         check(refused["isError"] and content["estimate"]["credits_min"] and "PDFCO_CONFIRM_CREDITS" in content["hint"],
               "a client that cannot ask gets the estimate", refused)
 
 
-async def conversation(place: Place, report: Report, home: Path, stack: AsyncExitStack) -> list[str]:
+async def conversation(target: Target, report: Report, home: Path, stack: AsyncExitStack) -> list[str]:
     check = report.check
-    door = await stack.enter_async_context(open_door(place))
-    other = await stack.enter_async_context(open_door(place.of(OTHER_KEY))) if place.http else None
-    job_id = await tour(door, report, home, OLD_SDK or place.is_legacy)
-    await leaving(door, place, check)
-    await resources(door, job_id, check)
-    await news(door, check)
+    connection = await stack.enter_async_context(open_connection(target))
+    other = await stack.enter_async_context(open_connection(target.of(OTHER_KEY))) if target.http else None
+    job_id = await tour(connection, report, home, OLD_SDK or target.is_legacy)
+    await leaving(connection, target, check)
+    await resources(connection, job_id, check)
+    await notifications(connection, check)
     if other is not None:
-        await strangers(place, door, other, job_id, check)
+        await other_keys(target, connection, other, job_id, check)
     if OLD_SDK:
-        await tasks_of_2025_11_25(door, other, check)
-    elif not place.is_legacy:
-        await tasks_of_2026_07_28(place, door, other, check)
-    await consent(place, check)
-    return door.transcript + (other.transcript if other else [])
+        await tasks_of_2025_11_25(connection, other, check)
+    elif not target.is_legacy:
+        await tasks_of_2026_07_28(target, connection, other, check)
+    await consent(target, check)
+    return connection.transcript + (other.transcript if other else [])
 
 
 async def run(binary: Path, home: Path, report: Report, options: argparse.Namespace) -> None:
@@ -354,24 +354,24 @@ async def run(binary: Path, home: Path, report: Report, options: argparse.Namesp
             if options.http:
                 server = HttpServer(binary, home, env)
                 asking = HttpServer(binary, home, {**env, **ASKING}, name="asking")
-                place = Place(address["key"], options.legacy, http=server)
-                place.asking = Place(address["key"], options.legacy, http=asking)
+                target = Target(address["key"], options.legacy, http=server)
+                target.asking = Target(address["key"], options.legacy, http=asking)
             else:
                 stdio = StdioServerParameters(command=str(binary), args=["serve"], cwd=str(home),
                                               env={**env, "PDFCO_API_KEY": address["key"]})
-                place = Place(address["key"], options.legacy, stdio=stdio, errlog=errlog)
+                target = Target(address["key"], options.legacy, stdio=stdio, errlog=errlog)
                 asks = stdio.model_copy(update={"env": {**stdio.env, **ASKING}})
-                place.asking = Place(address["key"], options.legacy, stdio=asks, errlog=errlog)
+                target.asking = Target(address["key"], options.legacy, stdio=asks, errlog=errlog)
             async with AsyncExitStack() as stack:
                 try:
-                    said = await conversation(place, report, home, stack)
+                    said = await conversation(target, report, home, stack)
                 except Exception as error:  # noqa: BLE001 - reported after the sessions have closed in order
                     trouble = error
         if trouble is not None:
             raise trouble
         if server is not None:
             code = await anyio.to_thread.run_sync(server.stop)
-            report.check(code == 0, "told to stop, the server ends in order", code)
+            report.check(code == 0, "asked to stop, the server ends in order", code)
         written = "".join(said) + (home / "serve.stderr").read_text(errors="replace")
         for path in home.glob("ledger.sqlite*"):
             written += path.read_bytes().decode("latin-1")
@@ -400,7 +400,7 @@ def main() -> int:
         home = Path(folder).resolve()
         try:
             anyio.run(run, binary, home, report, options)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, it is told and counts as a failure
+        except BaseException as error:  # noqa: BLE001 - any kind is reported and counts as a failure
             if isinstance(error, KeyboardInterrupt):
                 raise
             print(f"not ok - {error if isinstance(error, CheckFailed) else traceback.format_exc()}", flush=True)

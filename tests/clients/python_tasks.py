@@ -12,7 +12,7 @@ from typing import Any, Literal
 import anyio
 from mcp import types
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from python_doors import CALL_SECONDS, OLD_SDK, OTHER_KEY, Door, Place, open_door
+from python_connections import CALL_SECONDS, OLD_SDK, OTHER_KEY, Connection, Target, open_connection
 
 NEVER = "00000000000000000000000000000000"
 RELATED = "io.modelcontextprotocol/related-task"
@@ -26,62 +26,62 @@ def page(seconds: float, **simulated: object) -> dict:
     return {"operation": "html_to_pdf", "options": options}
 
 
-async def tasks_of_2025_11_25(door: Door, stranger: Door | None, check) -> None:
-    tasks = door.session.experimental
-    check((door.capabilities.get("tasks") or {}).get("requests", {}).get("tools", {}).get("call") == {},
-          "initialize tells that tools may be called as tasks", door.capabilities)
-    support = {tool["name"]: (tool.get("execution") or {}).get("taskSupport") for tool in await door.tools()}
+async def tasks_of_2025_11_25(connection: Connection, other: Connection | None, check) -> None:
+    tasks = connection.session.experimental
+    check((connection.capabilities.get("tasks") or {}).get("requests", {}).get("tools", {}).get("call") == {},
+          "initialize says that tools may be called as tasks", connection.capabilities)
+    support = {tool["name"]: (tool.get("execution") or {}).get("taskSupport") for tool in await connection.tools()}
     check(support["submit_job"] == support["wait_job_completion"] == "optional" and not support["list_jobs"],
           "tools/list tells which tools take tasks", support)
 
-    created = await door.ask(tasks.call_tool_as_task("submit_job", page(1), ttl=60_000))
+    created = await connection.ask(tasks.call_tool_as_task("submit_job", page(1), ttl=60_000))
     task = created["task"]
     check(task["status"] == "working" and task["ttl"] == 60_000 and task["pollInterval"] >= 5_000
           and "Job " in created["_meta"][IMMEDIATE], "a call as a task is promised at once", created)
-    asked = await door.ask(tasks.get_task(task["taskId"]))
+    asked = await connection.ask(tasks.get_task(task["taskId"]))
     check(asked["taskId"] == task["taskId"] and asked["status"] == "working", "tasks/get knows it", asked)
     # The result is waited for here; that polling ends as well is seen below.
-    result = await door.ask(tasks.get_task_result(task["taskId"], types.CallToolResult))
+    result = await connection.ask(tasks.get_task_result(task["taskId"], types.CallToolResult))
     check(not result["isError"] and result["structuredContent"]["status"] == "success"
           and result["_meta"][RELATED]["taskId"] == task["taskId"],
           "tasks/result waits for the end and names its task", result)
-    check(await door.hears("notifications/tasks/status", lambda told: told["taskId"] == task["taskId"]
-                           and told["status"] == "completed"),
-          "the session was told of the end without asking", door.heard)
+    check(await connection.receives("notifications/tasks/status", lambda params: params["taskId"] == task["taskId"]
+                           and params["status"] == "completed"),
+          "the session is notified of the end without asking", connection.received)
 
-    failing = (await door.ask(tasks.call_tool_as_task("submit_job", page(1, outcome="failed"))))["task"]
+    failing = (await connection.ask(tasks.call_tool_as_task("submit_job", page(1, outcome="failed"))))["task"]
     states: list[str] = []
     with anyio.fail_after(CALL_SECONDS):
         async for status in tasks.poll_task(failing["taskId"]):
-            states.append(door.plain(status)["status"])
+            states.append(connection.plain(status)["status"])
     check(states[-1] == "completed" and set(states[:-1]) <= {"working"}, "polling a task ends with its end", states)
-    result = await door.ask(tasks.get_task_result(failing["taskId"], types.CallToolResult))
+    result = await connection.ask(tasks.get_task_result(failing["taskId"], types.CallToolResult))
     check(result["isError"] and result["structuredContent"]["status"] == "failed",
           "a failed job is a completed task whose result is an error", result)
 
-    long = (await door.ask(tasks.call_tool_as_task("submit_job", page(600))))["task"]
-    cancelled = await door.ask(tasks.cancel_task(long["taskId"]))
+    long = (await connection.ask(tasks.call_tool_as_task("submit_job", page(600))))["task"]
+    cancelled = await connection.ask(tasks.cancel_task(long["taskId"]))
     check(cancelled["status"] == "cancelled", "tasks/cancel answers with the cancelled task", cancelled)
-    result = await door.ask(tasks.get_task_result(long["taskId"], types.CallToolResult))
+    result = await connection.ask(tasks.get_task_result(long["taskId"], types.CallToolResult))
     check(result["isError"] and "cancelled" in result["content"][0]["text"], "its result says so in words", result)
-    seen = await door.refused(tasks.cancel_task(long["taskId"]))
+    seen = await connection.refused(tasks.cancel_task(long["taskId"]))
     check(seen == (INVALID_PARAMS, "Cannot cancel task in terminal state 'cancelled'"),
           "a task that has ended cannot be cancelled", seen)
 
     ids = [task["taskId"], failing["taskId"], long["taskId"]]
-    listed = await door.ask(tasks.list_tasks())
+    listed = await connection.ask(tasks.list_tasks())
     check(sorted(task["taskId"] for task in listed["tasks"]) == sorted(ids), "tasks/list has the three", listed)
     for name, request in [("tasks/get", tasks.get_task(NEVER)), ("tasks/cancel", tasks.cancel_task(NEVER)),
                           ("tasks/result", tasks.get_task_result(NEVER, types.CallToolResult))]:
-        seen = await door.refused(request)
+        seen = await connection.refused(request)
         check(seen == (INVALID_PARAMS, f"Task not found: {NEVER}"), f"{name} of an unknown id is refused", seen)
-    seen = await door.refused(tasks.call_tool_as_task("list_jobs", {}))
+    seen = await connection.refused(tasks.call_tool_as_task("list_jobs", {}))
     check(seen[0] == METHOD_NOT_FOUND, "a tool that takes no tasks refuses one", seen)
-    if stranger is not None:
-        others = stranger.session.experimental
-        seen = await stranger.refused(others.get_task(ids[0]))
+    if other is not None:
+        others = other.session.experimental
+        seen = await other.refused(others.get_task(ids[0]))
         check(seen == (INVALID_PARAMS, f"Task not found: {ids[0]}"), "to another key the task is unknown", seen)
-        listed = await stranger.ask(others.list_tasks())
+        listed = await other.ask(others.list_tasks())
         check(listed["tasks"] == [], "and its list of tasks is empty", listed)
 
 
@@ -99,7 +99,7 @@ if not OLD_SDK:
         task_id: str
         status: str
 
-    class Told(BaseModel):
+    class TaskUpdate(BaseModel):
         """What `notifications/tasks` brings."""
 
         model_config = ConfigDict(extra="allow")
@@ -130,16 +130,16 @@ if not OLD_SDK:
 
         def __init__(self) -> None:
             self.states: list[str] = []
-            self.told: list[dict] = []
+            self.updates: list[dict] = []
 
         def claims(self):
             return [ResultClaim(result_type="task", model=Created, resolve=self.resolve)]
 
         def notifications(self):
-            return [NotificationBinding(method="notifications/tasks", params_type=Told, handler=self.note)]
+            return [NotificationBinding(method="notifications/tasks", params_type=TaskUpdate, handler=self.note)]
 
-        async def note(self, told: Told) -> None:
-            self.told.append(told.model_dump(mode="json"))
+        async def note(self, update: TaskUpdate) -> None:
+            self.updates.append(update.model_dump(mode="json"))
 
         async def end(self, session: Any, task_id: str) -> dict:
             with anyio.fail_after(CALL_SECONDS):
@@ -155,15 +155,15 @@ if not OLD_SDK:
             return types.CallToolResult.model_validate(task["result"])
 
 
-async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, check) -> None:
-    extensions = door.capabilities.get("extensions") or {}
-    check("io.modelcontextprotocol/tasks" in extensions and not door.capabilities.get("tasks"),
-          "server/discover tells of the extension for tasks", door.capabilities)
-    seen = await door.refused(get_task(door.session.session, NEVER))
+async def tasks_of_2026_07_28(target: Target, connection: Connection, other: Connection | None, check) -> None:
+    extensions = connection.capabilities.get("extensions") or {}
+    check("io.modelcontextprotocol/tasks" in extensions and not connection.capabilities.get("tasks"),
+          "server/discover announces the extension for tasks", connection.capabilities)
+    seen = await connection.refused(get_task(connection.session.session, NEVER))
     check(seen[0] == MISSING_CAPABILITY, "tasks/get of a client that does not declare it is refused", seen)
 
     tasks = Tasks()
-    async with open_door(place, extensions=(tasks,)) as taking:
+    async with open_connection(target, extensions=(tasks,)) as taking:
         session = taking.session.session
         await taking.tools()
         # A call becomes a task only after a grace of 8 seconds.
@@ -192,18 +192,18 @@ async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, c
             params=types.SubscriptionsListenRequestParams(notifications=wishes))
         async with anyio.create_task_group() as group:
             group.start_soon(session.send_request, request, PLAIN)
-            heard = await taking.hears("notifications/subscriptions/acknowledged", lambda told: True)
-            granted = taking.heard[-1][1]["notifications"] if heard else {}
-            check(heard and granted.get("taskIds") == [followed["taskId"]] and granted["resourcesListChanged"],
+            received = await taking.receives("notifications/subscriptions/acknowledged", lambda params: True)
+            granted = taking.received[-1][1]["notifications"] if received else {}
+            check(received and granted.get("taskIds") == [followed["taskId"]] and granted["resourcesListChanged"],
                   "subscriptions/listen grants the task that is there, and nothing for the one that is not", granted)
             with anyio.move_on_after(20):
-                while not any(told["status"] == "completed" for told in tasks.told):
+                while not any(update["status"] == "completed" for update in tasks.updates):
                     await anyio.sleep(0.02)
             group.cancel_scope.cancel()
-        check(tasks.told and {told["taskId"] for told in tasks.told} == {followed["taskId"]}
-              and tasks.told[-1]["status"] == "completed"
-              and tasks.told[-1]["result"]["structuredContent"]["status"] == "success",
-              f"notifications/tasks bring the states and the result ({len(tasks.told)})", tasks.told)
+        check(tasks.updates and {update["taskId"] for update in tasks.updates} == {followed["taskId"]}
+              and tasks.updates[-1]["status"] == "completed"
+              and tasks.updates[-1]["result"]["structuredContent"]["status"] == "success",
+              f"notifications/tasks bring the states and the result ({len(tasks.updates)})", tasks.updates)
 
         long = await promised(**page(600))
         await taking.ask(cancel_task(session, long["taskId"]))
@@ -212,10 +212,10 @@ async def tasks_of_2026_07_28(place: Place, door: Door, stranger: Door | None, c
         for name, request in [("tasks/get", get_task), ("tasks/cancel", cancel_task)]:
             seen = await taking.refused(request(session, NEVER))
             check(seen[0] == INVALID_PARAMS, f"{name} of an unknown id is refused", seen)
-        if stranger is not None:
-            async with open_door(place.of(OTHER_KEY), extensions=(Tasks(),)) as other:
+        if other is not None:
+            async with open_connection(target.of(OTHER_KEY), extensions=(Tasks(),)) as other:
                 seen = await other.refused(get_task(other.session.session, followed["taskId"]))
-                nobodys = await other.refused(get_task(other.session.session, NEVER))
-                check(seen[0] == INVALID_PARAMS and seen[1].replace(followed["taskId"], NEVER) == nobodys[1],
-                      "to another key the task is unknown", [seen, nobodys])
-        door.transcript += taking.transcript + [json.dumps(tasks.told)]
+                unknown = await other.refused(get_task(other.session.session, NEVER))
+                check(seen[0] == INVALID_PARAMS and seen[1].replace(followed["taskId"], NEVER) == unknown[1],
+                      "to another key the task is unknown", [seen, unknown])
+        connection.transcript += taking.transcript + [json.dumps(tasks.updates)]

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { TOKEN, connect, pause, refused, serveHttp, within } from './doors.mjs';
+import { TOKEN, connect, pause, refused, serveHttp, within } from './connections.mjs';
 import { page, tasksByLibrary, tasksOf20251125 } from './tasks.mjs';
 
 const isHttp = process.argv.includes('--http');
@@ -36,7 +36,7 @@ const env = {
   PDFCO_CHECK_WORTH_SECONDS: '0.2',
 };
 const SENTENCE = 'Page 3 of 5 explains';
-const NOBODYS = 'NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300';
+const UNKNOWN_JOB = 'NOBODYS0NOBODYS0NOBODYS0NOBODYS0--151-300';
 let passed = 0;
 
 function check(holds, title, seen) {
@@ -64,17 +64,17 @@ async function tour({ client, call }) {
     submitted,
   );
 
-  const heard = [];
+  const received = [];
   const waited = await call(
     'wait_job_completion',
     { job_id: jobId, timeout: 40 },
-    { onprogress: (progress) => heard.push(progress.progress), resetTimeoutOnProgress: true, timeout: 60_000 },
+    { onprogress: (progress) => received.push(progress.progress), resetTimeoutOnProgress: true, timeout: 60_000 },
   );
   check(!waited.isError && waited.structuredContent?.status === 'success', 'wait_job_completion ends with success', waited);
   check(
-    heard.length > 0 && heard.every((value, index) => index === 0 || value > heard[index - 1]),
-    `progress is heard and only ever rises (${heard.length} notifications)`,
-    heard,
+    received.length > 0 && received.every((value, index) => index === 0 || value > received[index - 1]),
+    `progress arrives and only ever rises (${received.length} notifications)`,
+    received,
   );
 
   const read = await call('read_result', { job_id: jobId });
@@ -120,7 +120,7 @@ async function resources({ client }, jobId) {
   check(JSON.parse(record.text).status === 'success', 'resources/read of a job is its record', record);
   const [text] = (await client.readResource({ uri: `${uri}/result` })).contents;
   check(text.text.includes(SENTENCE), 'and of its result the text', text);
-  const seen = await refused(client.readResource({ uri: 'job://NOBODYS' }));
+  const seen = await refused(client.readResource({ uri: 'job://UNKNOWN' }));
   // SDK v2 makes the newer code of the older one.
   check(seen.code === (generation === 'v1' ? -32002 : -32602), 'an unknown address is refused', seen);
 
@@ -135,34 +135,34 @@ async function resources({ client }, jobId) {
   check(offered.completion.values.includes(jobId), 'completion offers the id that was begun', offered);
 }
 
-/** Who subscribed to a job hears of it. */
-async function news(door) {
-  const submitted = await door.call('submit_job', { ...page(1), wait: 0 });
+/** A subscriber of a job is notified of it. */
+async function notifications(connection) {
+  const submitted = await connection.call('submit_job', { ...page(1), wait: 0 });
   const jobId = submitted.structuredContent.job.job_id;
   const uri = `job://${jobId}`;
   let subscription;
   if (isModern) {
-    subscription = await door.client.listen({ resourceSubscriptions: [uri] });
+    subscription = await connection.client.listen({ resourceSubscriptions: [uri] });
     check(subscription.honoredFilter.resourceSubscriptions?.[0] === uri, 'subscriptions/listen grants the job', subscription);
   } else {
-    await door.client.subscribeResource({ uri });
+    await connection.client.subscribeResource({ uri });
   }
-  await door.call('wait_job_completion', { job_id: jobId, timeout: 40 });
+  await connection.call('wait_job_completion', { job_id: jobId, timeout: 40 });
   check(
-    await door.hears('notifications/resources/updated', (note) => note.uri === uri),
-    'whoever subscribed to a job hears of it',
-    door.heard,
+    await connection.receives('notifications/resources/updated', (note) => note.uri === uri),
+    'a subscriber of a job is notified of it',
+    connection.received,
   );
-  await (subscription ? subscription.close() : door.client.unsubscribeResource({ uri }));
+  await (subscription ? subscription.close() : connection.client.unsubscribeResource({ uri }));
 }
 
 /** Over HTTP: the token, and two keys at one server. */
-async function strangers(place, door, other, jobId) {
-  const guarded = await place.server.guarded();
-  const inside = await connect({ ...place, server: guarded }, { token: TOKEN });
+async function other_keys(target, connection, other, jobId) {
+  const guarded = await target.server.guarded();
+  const inside = await connect({ ...target, server: guarded }, { token: TOKEN });
   check(!(await inside.call('list_jobs', {})).isError, 'the token lets in');
   await inside.client.close();
-  const shut = await refused(connect({ ...place, server: guarded }, { token: 'not-the-token' }));
+  const shut = await refused(connect({ ...target, server: guarded }, { token: 'not-the-token' }));
   await guarded.stop();
   check(/Authorization: Bearer|HTTP 401/.test(shut.message), 'a wrong token is refused, and the client learns why', shut);
   const listed = await other.call('list_jobs', {});
@@ -173,19 +173,19 @@ async function strangers(place, door, other, jobId) {
     ['read_result', (id) => other.call('read_result', { job_id: id })],
   ]) {
     const seen = [];
-    for (const id of [jobId, NOBODYS]) {
+    for (const id of [jobId, UNKNOWN_JOB]) {
       // Looks cost credits, so what is left of them differs.
       const text = JSON.stringify(await ask(id)).replaceAll(id, 'ID');
       seen.push(text.replace(/credits_remaining[\\": ]+\d+/g, ''));
     }
-    check(seen[0] === seen[1], `to ${name} with another key the job is as one that nobody has`, seen);
+    check(seen[0] === seen[1], `to ${name} with another key the job is as one that does not exist`, seen);
   }
-  const named = door.sent.map((head) => head.get('mcp-param-jobid')).filter(Boolean);
+  const named = connection.sent.map((head) => head.get('mcp-param-jobid')).filter(Boolean);
   if (isModern) {
     check(named.includes(jobId), `calls about a job name it in a header (${named.length})`, named);
-    check(!door.sessionId(), 'without a session');
+    check(!connection.sessionId(), 'without a session');
   } else {
-    check(door.sessionId() && named.length === 0, 'in a session', named);
+    check(connection.sessionId() && named.length === 0, 'in a session', named);
   }
 }
 
@@ -213,37 +213,37 @@ async function consent(asking) {
   await silent.close();
 }
 
-const place = { generation, binary, env, home, errors: '' };
-const doors = [];
+const target = { generation, binary, env, home, errors: '' };
+const connections = [];
 try {
   console.log(`# TypeScript SDK ${generation} over ${isHttp ? 'HTTP' : 'stdio'} on Node ${process.version}`);
-  if (isHttp) place.server = await serveHttp(binary, env, home);
-  const door = await connect(place);
-  doors.push(door);
+  if (isHttp) target.server = await serveHttp(binary, env, home);
+  const connection = await connect(target);
+  connections.push(connection);
   check(true, 'connected');
-  const other = isHttp ? await connect(place, { key: 'sim_somebody_else' }) : undefined;
-  if (other) doors.push(other);
-  const jobId = await tour(door);
-  await leaving(door, place.server);
-  await resources(door, jobId);
-  await news(door);
-  if (other) await strangers(place, door, other, jobId);
-  if (generation === 'v1') await tasksOf20251125(door, other, check);
-  else await tasksByLibrary(place, door, other, check);
-  const asking = { ...place, server: undefined, env: { ...env, PDFCO_CONFIRM_CREDITS: '3', PDFCO_LEDGER: 'memory' } };
+  const other = isHttp ? await connect(target, { key: 'sim_another_key' }) : undefined;
+  if (other) connections.push(other);
+  const jobId = await tour(connection);
+  await leaving(connection, target.server);
+  await resources(connection, jobId);
+  await notifications(connection);
+  if (other) await other_keys(target, connection, other, jobId);
+  if (generation === 'v1') await tasksOf20251125(connection, other, check);
+  else await tasksByLibrary(target, connection, other, check);
+  const asking = { ...target, server: undefined, env: { ...env, PDFCO_CONFIRM_CREDITS: '3', PDFCO_LEDGER: 'memory' } };
   if (isHttp) asking.server = await serveHttp(binary, asking.env, home);
   await consent(asking);
   await asking.server?.stop();
 } catch (error) {
   console.log(`not ok - ${error.stack ?? error}`);
-  const errors = place.errors + (place.server?.errors ?? '');
+  const errors = target.errors + (target.server?.errors ?? '');
   if (errors) console.log(`# stderr, its end:\n${errors.slice(-3000)}`);
   process.exitCode = 1;
 } finally {
-  for (const door of doors) await door.close().catch((error) => console.log(`# closing: ${error.message}`));
-  const code = await place.server?.stop();
+  for (const connection of connections) await connection.close().catch((error) => console.log(`# closing: ${error.message}`));
+  const code = await target.server?.stop();
   if (code) {
-    console.log(`not ok - told to stop, the server ended with ${code}`);
+    console.log(`not ok - asked to stop, the server ended with ${code}`);
     process.exitCode = 1;
   }
   rmSync(home, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 // Tasks, in the dialect that each generation of the SDK has: v1 speaks 2025-11-25 through `experimental.tasks`, v2 has
 // given them to a library of its own.
 
-import { connect, refused } from './doors.mjs';
+import { connect, refused } from './connections.mjs';
 
 const NEVER = '00000000000000000000000000000000';
 const RELATED = 'io.modelcontextprotocol/related-task';
@@ -13,13 +13,13 @@ export const page = (seconds, simulated = {}) => ({
   options: { html: '<p>a</p>', profiles: { Simulate: { seconds, ...simulated } } },
 });
 
-export async function tasksOf20251125(door, stranger, check) {
+export async function tasksOf20251125(connection, other, check) {
   const { CallToolResultSchema, CreateTaskResultSchema } = await import('@modelcontextprotocol/sdk/types.js');
-  const tasks = door.client.experimental.tasks;
-  const announced = door.client.getServerCapabilities().tasks;
+  const tasks = connection.client.experimental.tasks;
+  const announced = connection.client.getServerCapabilities().tasks;
   check(announced?.requests?.tools?.call && announced.list && announced.cancel, 'initialize tells of tasks', announced);
   const promise = (args) =>
-    door.client.request(
+    connection.client.request(
       { method: 'tools/call', params: { name: 'submit_job', arguments: args } },
       CreateTaskResultSchema,
       { task: { ttl: 60_000 } },
@@ -41,8 +41,8 @@ export async function tasksOf20251125(door, stranger, check) {
     `polling it ends with the result of the call (${messages.length} messages)`,
     messages,
   );
-  const told = (note) => note.taskId === first.task.taskId && note.status === 'completed';
-  check(await door.hears('notifications/tasks/status', told), 'the session was told of the end without asking', door.heard);
+  const isEnd = (note) => note.taskId === first.task.taskId && note.status === 'completed';
+  check(await connection.receives('notifications/tasks/status', isEnd), 'the session is notified of the end without asking', connection.received);
 
   const failing = (await promise(page(1, { outcome: 'failed' }))).task;
   const result = await tasks.getTaskResult(failing.taskId, CallToolResultSchema);
@@ -70,13 +70,13 @@ export async function tasksOf20251125(door, stranger, check) {
     check(seen.code === -32602 && seen.message.includes(NEVER), `${name} of an unknown id is refused`, seen);
   }
   const seen = await refused(
-    door.client.request({ method: 'tools/call', params: { name: 'list_jobs', arguments: {} } }, CreateTaskResultSchema, {
+    connection.client.request({ method: 'tools/call', params: { name: 'list_jobs', arguments: {} } }, CreateTaskResultSchema, {
       task: {},
     }),
   );
   check(seen.code === -32601, 'a tool that takes no tasks refuses one', seen);
-  if (stranger) {
-    const others = stranger.client.experimental.tasks;
+  if (other) {
+    const others = other.client.experimental.tasks;
     check((await refused(others.getTask(ids[0]))).code === -32602, 'to another key the task is unknown');
     check((await others.listTasks()).tasks.length === 0, 'and its list of tasks is empty');
   }
@@ -86,14 +86,14 @@ export async function tasksOf20251125(door, stranger, check) {
  * Through the official library for tasks beside SDK v2, which speaks the dialect that it finds: in a session that of
  * 2025-11-25, else the extension of 2026-07-28.
  */
-export async function tasksByLibrary(place, door, stranger, check) {
+export async function tasksByLibrary(target, connection, other, check) {
   const { createTaskSessionFromClient, resultFromTaskOutcome, toolDeclarationFromMcpTool } = await import(
     '@modelcontextprotocol/ext-tasks/client'
   );
-  const isModern = place.generation === 'v2';
+  const isModern = target.generation === 'v2';
   const capabilities = isModern ? { extensions: { [EXTENSION]: {} } } : {};
   const framing = { protocolVersion: '2026-07-28', clientInfo: { name: 'pdfco-check', version: '1.0.0' } };
-  const announced = door.client.getServerCapabilities();
+  const announced = connection.client.getServerCapabilities();
   check(
     Boolean(announced.extensions?.[EXTENSION]) === isModern && Boolean(announced.tasks) === !isModern,
     'the server tells of the tasks of this revision, and of no others',
@@ -102,7 +102,7 @@ export async function tasksByLibrary(place, door, stranger, check) {
 
   const opened = [];
   const open = async (key) => {
-    const taking = await connect(place, { key, capabilities });
+    const taking = await connect(target, { key, capabilities });
     const tools = new Map((await taking.client.listTools()).tools.map((tool) => [tool.name, toolDeclarationFromMcpTool(tool)]));
     const session = createTaskSessionFromClient(taking.client, {
       endpointId: 'pdfco',
@@ -143,20 +143,20 @@ export async function tasksByLibrary(place, door, stranger, check) {
 
     const unknown = await refused(session.task(NEVER).snapshot());
     check(unknown.code === -32602, 'an unknown task is refused', unknown);
-    if (stranger) {
-      const { session: others } = await open('sim_somebody_else');
+    if (other) {
+      const { session: others } = await open('sim_another_key');
       const theirs = await refused(others.task(execution.handle.taskId).snapshot());
       check(
         theirs.code === -32602 && theirs.message.replace(execution.handle.taskId, NEVER) === unknown.message,
-        'to another key the task is as unknown as one that nobody has',
+        'to another key the task is as unknown as one that does not exist',
         [theirs, unknown],
       );
       if (!isModern) check((await others.listTasks()).tasks.length === 0, 'and its list of tasks is empty');
     }
     if (isModern) {
-      await news(taking, call, check);
+      await notifications(taking, call, check);
       const { fromJsonSchema } = await import('@modelcontextprotocol/client');
-      const asked = door.client.request({ method: 'tasks/get', params: { taskId: NEVER } }, fromJsonSchema({ type: 'object' }));
+      const asked = connection.client.request({ method: 'tasks/get', params: { taskId: NEVER } }, fromJsonSchema({ type: 'object' }));
       const seen = await refused(asked);
       check(seen.code === -32021, 'tasks/get of a client that does not declare the extension is refused', seen);
     }
@@ -166,7 +166,7 @@ export async function tasksByLibrary(place, door, stranger, check) {
 }
 
 /** `subscriptions/listen` with a task in it. */
-async function news(taking, call, check) {
+async function notifications(taking, call, check) {
   const followed = (await call(page(12))).handle.taskId;
   const subscription = await taking.client.listen({ taskIds: [followed, NEVER], resourcesListChanged: true });
   const granted = taking.granted.at(-1);
@@ -176,8 +176,8 @@ async function news(taking, call, check) {
     granted,
   );
   const isEnd = (note) => note.taskId === followed && note.status === 'completed';
-  check(await taking.hears('notifications/tasks', isEnd), 'notifications/tasks come until the end', taking.heard);
-  const last = taking.heard.findLast((note) => note.method === 'notifications/tasks').params;
+  check(await taking.receives('notifications/tasks', isEnd), 'notifications/tasks come until the end', taking.received);
+  const last = taking.received.findLast((note) => note.method === 'notifications/tasks').params;
   check(last.result.structuredContent.status === 'success', 'the last one brings the result', last);
   await subscription.close();
 }

@@ -48,23 +48,23 @@ export async function serveHttp(binary, env, home, token) {
 }
 
 /**
- * A client. `place` says which generation and where: `server` of `serveHttp`, or `binary`, `env` and `home` for stdio.
- * `heard` holds the notifications, `sent` the heads of HTTP requests, `granted` what subscriptions were acknowledged
+ * A client. `target` says which generation and where: `server` of `serveHttp`, or `binary`, `env` and `home` for stdio.
+ * `received` holds the notifications, `sent` the heads of HTTP requests, `granted` what subscriptions were acknowledged
  * with, which v2 reads and does not pass on. `elicitation` answers the server's questions. `dispatch` sends a request as it is, past what v2 takes for an answer.
  */
-export async function connect(place, { key = 'sim_typescript', token, capabilities = {}, elicitation } = {}) {
-  const isV1 = place.generation === 'v1';
+export async function connect(target, { key = 'sim_typescript', token, capabilities = {}, elicitation } = {}) {
+  const isV1 = target.generation === 'v1';
   const { Client } = await import(isV1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
-  const door = { heard: [], sent: [], granted: [] };
+  const connection = { received: [], sent: [], granted: [] };
   let transport;
-  if (place.server) {
+  if (target.server) {
     const { StreamableHTTPClientTransport } = await import(
       isV1 ? '@modelcontextprotocol/sdk/client/streamableHttp.js' : '@modelcontextprotocol/client'
     );
-    transport = new StreamableHTTPClientTransport(new URL(place.server.url), {
+    transport = new StreamableHTTPClientTransport(new URL(target.server.url), {
       requestInit: { headers: { ...(token && { authorization: `Bearer ${token}` }), 'x-api-key': key } },
       fetch: (url, init) => {
-        door.sent.push(new Headers(init?.headers));
+        connection.sent.push(new Headers(init?.headers));
         return fetch(url, init);
       },
     });
@@ -73,49 +73,49 @@ export async function connect(place, { key = 'sim_typescript', token, capabiliti
       isV1 ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio'
     );
     transport = new StdioClientTransport({
-      command: resolve(place.binary),
+      command: resolve(target.binary),
       args: ['serve', '--simulate'],
-      cwd: place.home,
+      cwd: target.home,
       stderr: 'pipe',
-      env: place.env,
+      env: target.env,
     });
-    transport.stderr?.on('data', (chunk) => (place.errors += chunk));
+    transport.stderr?.on('data', (chunk) => (target.errors += chunk));
   }
   const negotiation =
-    place.generation === 'v2' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
+    target.generation === 'v2' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
   const client = new Client({ name: 'pdfco-check', version: '1.0.0' }, { capabilities, ...negotiation });
   if (elicitation) {
     const method = isV1 ? (await import('@modelcontextprotocol/sdk/types.js')).ElicitRequestSchema : 'elicitation/create';
     client.setRequestHandler(method, elicitation);
   }
-  client.fallbackNotificationHandler = async (note) => void door.heard.push(note);
+  client.fallbackNotificationHandler = async (note) => void connection.received.push(note);
   await client.connect(transport);
   const hand = transport.onmessage;
   const waiting = new Map();
   transport.onmessage = (message, extra) => {
     if (waiting.has(message.id)) return waiting.get(message.id)(message);
-    if (message.method === 'notifications/subscriptions/acknowledged') door.granted.push(message.params.notifications);
+    if (message.method === 'notifications/subscriptions/acknowledged') connection.granted.push(message.params.notifications);
     return hand(message, extra);
   };
-  door.dispatch = async (request, { signal } = {}) => {
+  connection.dispatch = async (request, { signal } = {}) => {
     const id = `raw-${waiting.size}`;
     const answered = new Promise((answer) => waiting.set(id, answer));
     await transport.send({ ...request, jsonrpc: '2.0', id }, { requestSignal: signal });
     const { result, error } = await answered;
     return result ? { kind: 'result', result } : { kind: 'error', error };
   };
-  door.client = client;
-  door.sessionId = () => transport.sessionId;
-  door.call = (name, args, options = {}) =>
+  connection.client = client;
+  connection.sessionId = () => transport.sessionId;
+  connection.call = (name, args, options = {}) =>
     isV1 ? client.callTool({ name, arguments: args }, undefined, options) : client.callTool({ name, arguments: args }, options);
-  door.hears = (method, holds) =>
-    within(10, () => door.heard.some((note) => note.method === method && holds(note.params)));
-  door.close = async () => {
+  connection.hears = (method, holds) =>
+    within(10, () => connection.received.some((note) => note.method === method && holds(note.params)));
+  connection.close = async () => {
     // A session is ended, not left behind.
     if (transport.sessionId) await transport.terminateSession();
     await client.close();
   };
-  return door;
+  return connection;
 }
 
 /** The code and the message that a request is refused with; code 0 when it is not. */

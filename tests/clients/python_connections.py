@@ -1,6 +1,6 @@
 """Ways to the server for `python_sdk.py`: the processes, and a session, the same for both generations of the SDK.
 
-What lives here: `Simulator` and `HttpServer`, `Place` (where the server is and who asks), `open_door` and `Door`. What
+What lives here: `Simulator` and `HttpServer`, `Target` (where the server is and who asks), `open_connection` and `Connection`. What
 never does: a check of what the server answers.
 """
 
@@ -29,7 +29,7 @@ DOCUMENTS = Path(__file__).resolve().parents[2] / "fixtures" / "documents"
 SDK = importlib.metadata.version("mcp")
 OLD_SDK = SDK.startswith("1.")
 CALL_SECONDS = 60
-OTHER_KEY = "sim_somebody_else"
+OTHER_KEY = "sim_another_key"
 
 if OLD_SDK:
     import httpx
@@ -128,7 +128,7 @@ class HttpServer(Child):
 
 
 @dataclass
-class Place:
+class Target:
     """Where the server is and who asks there."""
 
     key: str
@@ -137,15 +137,15 @@ class Place:
     errlog: object = None
     http: HttpServer | None = None
     # The same, at a server that asks about prices.
-    asking: Place | None = None
+    asking: Target | None = None
 
-    def of(self, key: str) -> Place:
+    def of(self, key: str) -> Target:
         """The same place for another key."""
-        return Place(key, self.is_legacy, self.stdio, self.errlog, self.http)
+        return Target(key, self.is_legacy, self.stdio, self.errlog, self.http)
 
 
 @dataclass
-class Door:
+class Connection:
     """One MCP session. Answers are plain JSON."""
 
     session: object
@@ -153,7 +153,7 @@ class Door:
     capabilities: dict
     transcript: list[str] = field(default_factory=list)
     # Notifications, as pairs of method and parameters.
-    heard: list[tuple[str, dict]] = field(default_factory=list)
+    received: list[tuple[str, dict]] = field(default_factory=list)
     # The heads of HTTP requests.
     sent: list[dict] = field(default_factory=list)
 
@@ -179,10 +179,10 @@ class Door:
         return (await self.ask(self.session.list_tools()))["tools"]
 
     async def call(self, tool: str, progress: list | None = None, **arguments: object) -> dict:
-        async def heard(value: float, total: float | None, message: str | None) -> None:
+        async def received(value: float, total: float | None, message: str | None) -> None:
             progress.append((value, total, message))
 
-        callback = {} if progress is None else {"progress_callback": heard}
+        callback = {} if progress is None else {"progress_callback": received}
         return await self.ask(self.session.call_tool(tool, arguments, **callback))
 
     async def call_and_leave(self, when: Callable[[], Awaitable], tool: str, **arguments: object) -> dict | None:
@@ -207,58 +207,58 @@ class Door:
     def uri(self, text: str) -> object:
         return AnyUrl(text) if OLD_SDK else text
 
-    async def hears(self, method: str, holds: Callable[[dict], bool], seconds: float = 10) -> bool:
+    async def receives(self, method: str, holds: Callable[[dict], bool], seconds: float = 10) -> bool:
         """Whether a notification like this comes, or came, within so many seconds."""
         with anyio.move_on_after(seconds):
-            while not any(name == method and holds(params) for name, params in self.heard):
+            while not any(name == method and holds(params) for name, params in self.received):
                 await anyio.sleep(0.02)
             return True
         return False
 
 
 @asynccontextmanager
-async def open_door(place: Place, *, token: str = "", extensions: tuple = (), elicitation: Callable | None = None):
+async def open_connection(target: Target, *, token: str = "", extensions: tuple = (), elicitation: Callable | None = None):
     """A session; `extensions` are those of SDK 2.x, `elicitation` answers the server's questions."""
-    door = Door(None, "", {})
+    connection = Connection(None, "", {})
     asks = {"elicitation_callback": elicitation} if elicitation else {}
 
     async def note(message: object) -> None:
         message = getattr(message, "root", message)  # SDK 1.x has it in a shell
         if hasattr(message, "method") and hasattr(message, "params"):
             params = message.params.model_dump(mode="json", by_alias=True) if message.params else {}
-            door.heard.append((message.method, params))
+            connection.received.append((message.method, params))
 
     async def record(request: object) -> None:
-        door.sent.append(dict(request.headers))
+        connection.sent.append(dict(request.headers))
 
     @asynccontextmanager
     async def transport():
-        if place.stdio is not None:
-            async with stdio_client(place.stdio, errlog=place.errlog) as streams:
+        if target.stdio is not None:
+            async with stdio_client(target.stdio, errlog=target.errlog) as streams:
                 yield streams[:2]
             return
-        headers = {"x-api-key": place.key, **({"Authorization": f"Bearer {token}"} if token else {})}
+        headers = {"x-api-key": target.key, **({"Authorization": f"Bearer {token}"} if token else {})}
         async with (
             httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(30, read=300), trust_env=False,
                               event_hooks={"request": [record]}) as client,
-            streamable_http_client(place.http.url, http_client=client) as streams,
+            streamable_http_client(target.http.url, http_client=client) as streams,
         ):
             yield streams[:2]
 
     if OLD_SDK:
         async with (
             transport() as (reader, writer),
-            ClientSession(reader, writer, message_handler=note, **asks) as door.session,
+            ClientSession(reader, writer, message_handler=note, **asks) as connection.session,
         ):
             with anyio.fail_after(CALL_SECONDS):
-                hello = await door.session.initialize()
-            door.protocol = hello.protocolVersion
-            door.capabilities = hello.capabilities.model_dump(mode="json", by_alias=True)
-            yield door
+                initialized = await connection.session.initialize()
+            connection.protocol = initialized.protocolVersion
+            connection.capabilities = initialized.capabilities.model_dump(mode="json", by_alias=True)
+            yield connection
     else:
-        mode = "legacy" if place.is_legacy else "auto"
+        mode = "legacy" if target.is_legacy else "auto"
         async with Client(transport(), mode=mode, message_handler=note, extensions=list(extensions),
-                          **asks) as door.session:
-            door.protocol = door.session.protocol_version
-            door.capabilities = door.session.server_capabilities.model_dump(mode="json", by_alias=True)
-            yield door
+                          **asks) as connection.session:
+            connection.protocol = connection.session.protocol_version
+            connection.capabilities = connection.session.server_capabilities.model_dump(mode="json", by_alias=True)
+            yield connection
