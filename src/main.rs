@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         true => tokio::runtime::Builder::new_multi_thread(),
         false => tokio::runtime::Builder::new_current_thread(),
     };
+    // One thread finds out whose work is next while the others do it (`mcp/slices.rs`).
+    runtime.worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get() + 1));
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(cli::cannot_start(&error)),

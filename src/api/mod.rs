@@ -171,6 +171,11 @@ impl Client {
         self.inner.limiter.refusal(key.fingerprint())
     }
 
+    /// Whether the service took a request of `account`, which is a key's fingerprint, and has not refused it since.
+    pub fn has_accepted(&self, account: &str) -> bool {
+        self.inner.limiter.has_accepted(account)
+    }
+
     /// How much longer `key` has to pause because the service said so, if it has.
     pub fn pause(&self, key: &ApiKey) -> Option<Duration> {
         self.inner.limiter.pause(key.fingerprint())

@@ -114,6 +114,12 @@ impl RateLimiter {
         })
     }
 
+    /// Whether the service took a request with this key, and has not refused it since.
+    pub fn has_accepted(&self, account: &str) -> bool {
+        let window = self.keys.lock().get(account).cloned();
+        window.is_some_and(|window| matches!(window.state.lock().standing, Standing::Accepted))
+    }
+
     /// How much longer `key` has to pause because the service said so, if it has.
     pub fn pause(&self, key: &Fingerprint) -> Option<Duration> {
         let until = self.window(key).state.lock().paused_until?;

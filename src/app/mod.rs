@@ -69,6 +69,7 @@ use crate::hint;
 use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Source};
 use crate::next_step::{Hint, NextStep};
 use crate::secret::Fingerprint;
+use crate::tenant::Tenant;
 
 /// The product: one per process. Clones share everything.
 #[derive(Clone)]
@@ -123,6 +124,11 @@ impl App {
     /// The jobs engine, for interfaces that list jobs and find one by its id.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// Whether the service has accepted the key that `tenant` is, since this process began.
+    pub fn has_accepted_key_of(&self, tenant: &Tenant) -> bool {
+        self.client.has_accepted(tenant.as_str())
     }
 
     /// The view of `job` for records that are read from the ledger.

@@ -22,6 +22,7 @@ mod resources;
 pub mod scope;
 mod server;
 mod skills;
+pub mod slices;
 pub mod subscriptions;
 pub mod tasks;
 pub mod tasks_2025_11_25;

@@ -20,6 +20,7 @@ use super::connection::ConnectionSettings;
 use super::consent::{self, Brought, UsedConsents};
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
+use super::slices::Share;
 use super::{
     app, icon, instructions, present, prompts, resources, skills, subscriptions, tasks, tasks_2025_11_25, tools,
 };
@@ -109,7 +110,8 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut tools = self.context.tools_for(&context).map_err(protocol_error)?;
+        let listing = async { self.context.tools_for(&context).map_err(protocol_error) };
+        let mut tools = Share::run_in(Share::of(&context.extensions), listing).await?;
         if context.meta.protocol_version().is_some() && context.extensions.get::<http::request::Parts>().is_some() {
             tools.iter_mut().for_each(name_job_in_header);
         }
@@ -130,7 +132,8 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<CallToolResponse, ErrorData>> + Send {
-        Box::pin(async move {
+        let share = Share::of(&context.extensions);
+        let call = async move {
             let Some(found) = tools::find(&request.name) else {
                 return Err(ErrorData::invalid_params(tools::unknown_tool(&request.name), None));
             };
@@ -159,7 +162,8 @@ impl ServerHandler for Server {
                 return Ok(tasks::created(view).into());
             }
             Ok(present::result(&answer, found.shape()).into())
-        })
+        };
+        Box::pin(Share::run_in(share, call))
     }
 
     fn list_resources(

@@ -48,6 +48,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::mcp::Server;
 use crate::mcp::access::{Access, FileAccess};
+use crate::mcp::slices::Slices;
 
 /// How long a connection may be idle where nothing else is said.
 pub const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(75);
@@ -286,7 +287,8 @@ async fn listen<S: ServerHandler>(
         serves_unsigned: options.serves_unsigned(),
         sign_in,
         bodies: Arc::new(Bodies::new(accepting.clone())),
-        in_flight: InFlight::new(limits.total * 3 / 4),
+        in_flight: InFlight::new(limits.total - limits.total / 16),
+        slices: Slices::of_this_runtime(),
         streams: streams.clone(),
         page: options.page,
         may_use_server_key: options.access().server_key,
@@ -315,6 +317,7 @@ struct Parts {
     hosts: Arc<Hosts>,
     bodies: Arc<Bodies>,
     in_flight: Arc<InFlight>,
+    slices: Arc<Slices>,
     streams: CancellationToken,
     page: page::Limits,
     may_use_server_key: bool,
@@ -384,6 +387,7 @@ impl Parts {
             sessions,
             bodies: Arc::clone(&self.bodies),
             in_flight: Arc::clone(&self.in_flight),
+            slices: Arc::clone(&self.slices),
             may_use_server_key,
         });
         Router::new().nest_service(path, protocol).route_layer(middleware::from_fn_with_state(messages, rpc::handle))

@@ -44,7 +44,7 @@ use sessions::{Sessions, Viewer};
 use super::bodies::{self, Bodies};
 use super::hosts::{self, Hosts, Target};
 use super::peers::Connection;
-use super::tenants::{InFlight, Requester};
+use super::tenants::InFlight;
 use super::tokens::{Tokens, Verdict};
 use crate::app::{App, JobDetails, Overview};
 use crate::error::{Error, Kind, Result};
@@ -89,7 +89,7 @@ pub(super) fn routes(parts: Parts) -> Router {
         parts,
         sessions,
         permits: Semaphore::new(PAGES_AT_ONCE),
-        viewers: InFlight::new(PASSAGES_PER_VIEWER),
+        viewers: InFlight::per_tenant(PASSAGES_PER_VIEWER),
         passages: Arc::new(Semaphore::new(PASSAGES_AT_ONCE)),
     });
     Router::new()
@@ -234,12 +234,11 @@ async fn one(State(page): State<Arc<Page>>, Path(id): Path<String>, headers: Hea
 async fn file(State(page): State<Arc<Page>>, Path((id, index)): Path<(String, usize)>, headers: HeaderMap) -> Response {
     let up = "../../../";
     let Some(viewer) = page.viewer(&headers) else { return to_root(up) };
-    let requester = Requester { tenant: Some(viewer.tenant.clone()), is_server: viewer.is_server };
     let busy = || {
         let words = view::trouble("Too many files are being fetched.", "Try again when one of them is there.", up);
         (StatusCode::TOO_MANY_REQUESTS, Html(words)).into_response()
     };
-    let Some(own) = page.viewers.enter(&requester) else { return busy() };
+    let Some(own) = page.viewers.enter(&Some(viewer.tenant.clone())) else { return busy() };
     let Ok(place) = Arc::clone(&page.passages).try_acquire_owned() else { return busy() };
     let passage = match timeout(PASSAGE_TIMEOUT, page.parts.app.pass(&viewer.tenant, &id, index)).await {
         Ok(Ok(passage)) => passage,

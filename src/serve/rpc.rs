@@ -1,17 +1,21 @@
 //! Messages of the protocol over HTTP: measured before they are parsed, renamed where the SDK could not read them, and
 //! answered in the protocol's own words and in the form that the client takes.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,11 +28,13 @@ use super::negotiation::{self, EVENT_STREAM, Form, JSON};
 use super::peers::Connection;
 use super::refusal::refused;
 use super::sessions::Sessions;
-use super::tenants::{InFlight, Requester, Scope};
+use super::tenants::{InFlight, Permit, Requester, Scope};
 use super::{handshake, oauth, operations, task_compat};
 use crate::app::App;
 use crate::mcp::connection::ConnectionSettings;
 use crate::mcp::principal::Principal;
+use crate::mcp::slices::{Claim, Slices};
+use crate::tenant::Tenant;
 
 /// Where a client of 2026-07-28 repeats which job a call is about (`mcp/operation_tools.rs`).
 const JOB_HEADER: &str = "mcp-param-jobid";
@@ -51,12 +57,14 @@ pub struct Messages {
     pub bodies: Arc<Bodies>,
     /// Requests that run.
     pub in_flight: Arc<InFlight>,
+    /// In which requests are worked on.
+    pub slices: Arc<Slices>,
     /// Whether callers without a key use the server's.
     pub may_use_server_key: bool,
 }
 
 /// Handles a request to the protocol's path around the SDK's service.
-pub async fn handle(State(messages): State<Arc<Messages>>, request: Request, next: Next) -> Response {
+pub async fn handle(State(messages): State<Arc<Messages>>, mut request: Request, next: Next) -> Response {
     let (headers, extensions) = (request.headers(), request.extensions());
     let requester = Requester::of_request(headers, extensions, &messages.app.config, messages.may_use_server_key);
     let expires = extensions.get::<Arc<Principal>>().map(|person| person.expires);
@@ -67,28 +75,92 @@ pub async fn handle(State(messages): State<Arc<Messages>>, request: Request, nex
         Ok(settings) => settings,
         Err(what) => return refused(StatusCode::BAD_REQUEST, -32602, &what, Value::Null),
     };
-    let Some(permit) = messages.in_flight.enter(&requester) else {
-        let what = "Too many requests of this key are being answered.";
+    let claimant = messages.claimant(&requester, request.extensions());
+    let Some(permit) = messages.in_flight.enter(&claimant) else {
+        let what = match claimant {
+            Some(_) => "Too many requests of this key are being answered.",
+            None => "Too many requests of keys that were not used here yet are being answered.",
+        };
         let refusal = refused(StatusCode::TOO_MANY_REQUESTS, -32000, what, Value::Null);
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
     };
     messages.extend_session(request.headers(), expires);
+    let share = messages.slices.share(claimant);
+    request.extensions_mut().insert(share.clone());
     let scope = Scope { requester, settings, expires, permit: Some(Arc::clone(&permit)) };
-    let response = match *request.method() {
-        Method::POST => scope.run(messages.post(request, next)).await,
-        Method::GET => answers::until(messages.get(request, next).await, expires),
-        _ => messages.other(request, next).await,
+    let response = async {
+        let response = match *request.method() {
+            Method::POST => scope.run(messages.post(request, next)).await,
+            Method::GET => answers::until(messages.get(request, next).await, expires),
+            _ => messages.other(request, next).await,
+        };
+        Begun::of(response).await
     };
+    let (response, begun) = share.clone().run(response).await;
     // The permit lasts as long as the answer.
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &permit;
-            frame
-        }))
-    })
+    response.map(|body| Body::new(Sliced { begun, body, claim: share.claim(), _permit: permit }))
+}
+
+/// What of an answer's body is ready at once: it is sent with the head.
+struct Begun {
+    frame: Option<Result<Frame<Bytes>, axum::Error>>,
+    /// Of the whole body.
+    size: SizeHint,
+}
+
+impl Begun {
+    async fn of(response: Response) -> (Response, Begun) {
+        let (head, mut body) = response.into_parts();
+        let size = body.size_hint();
+        let frame = if body.is_end_stream() { None } else { body.frame().now_or_never().flatten() };
+        (Response::from_parts(head, body), Begun { frame, size })
+    }
+}
+
+/// The body of an answer, made in slices of its tenant.
+struct Sliced {
+    begun: Begun,
+    body: Body,
+    claim: Claim,
+    _permit: Arc<Permit>,
+}
+
+impl HttpBody for Sliced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(frame) = self.begun.frame.take() {
+            return Poll::Ready(Some(frame));
+        }
+        if self.body.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let _slice = ready!(self.claim.poll_slice(context));
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.begun.frame.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.begun.frame.is_some() { self.begun.size } else { self.body.size_hint() }
+    }
 }
 
 impl Messages {
+    /// In whose slices a request is worked on: its tenant's, if that is known to be one.
+    fn claimant(&self, requester: &Requester, extensions: &Extensions) -> Option<Tenant> {
+        let is_known = |tenant: &Tenant| {
+            requester.is_server || extensions.get::<Arc<Principal>>().is_some() || self.app.has_accepted_key_of(tenant)
+        };
+        requester.tenant.clone().filter(is_known)
+    }
+
     /// Refuses a session of another tenant and one that does not exist in the same words.
     fn check_session(&self, headers: &HeaderMap, requester: &Requester) -> Option<Response> {
         let id = headers.get(SESSION_HEADER)?;

@@ -55,47 +55,66 @@ impl Requester {
     }
 }
 
-/// Requests that are being answered, bounded per tenant.
+/// Of what is free, in times, a tenant may have as much: so there is always something left for the next one.
+const SHARE_OF_FREE: usize = 3;
+
+/// Requests that are being answered, bounded per tenant. `None` are all those together whose key the service has not
+/// accepted yet: they may have made it up.
 pub struct InFlight {
+    max: usize,
     per_tenant: usize,
-    counts: Mutex<HashMap<Requester, usize>>,
+    state: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    of_tenants: HashMap<Option<Tenant>, usize>,
 }
 
 impl InFlight {
-    /// At most `per_tenant` requests of each.
-    pub fn new(per_tenant: usize) -> Arc<InFlight> {
-        Arc::new(InFlight { per_tenant, counts: Mutex::default() })
+    /// At most `max` requests of all tenants, and three quarters of them of one.
+    pub fn new(max: usize) -> Arc<InFlight> {
+        Arc::new(InFlight { max, per_tenant: max, state: Mutex::default() })
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Requester, usize>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// At most so many of each tenant.
+    pub fn per_tenant(per_tenant: usize) -> Arc<InFlight> {
+        Arc::new(InFlight { max: usize::MAX, per_tenant, state: Mutex::default() })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A permit for one more request; `None` when this tenant has as many as it may have.
-    pub fn enter(self: &Arc<Self>, requester: &Requester) -> Option<Arc<Permit>> {
+    pub fn enter(self: &Arc<Self>, tenant: &Option<Tenant>) -> Option<Arc<Permit>> {
         let mut counts = self.counts();
-        let count = counts.entry(requester.clone()).or_default();
-        if *count >= self.per_tenant {
+        let own = counts.of_tenants.get(tenant).copied().unwrap_or_default();
+        let free = self.max.saturating_sub(counts.all);
+        if own >= self.per_tenant.min(free.saturating_mul(SHARE_OF_FREE)) {
             return None;
         }
-        *count += 1;
-        Some(Arc::new(Permit { requester: requester.clone(), all: Arc::clone(self) }))
+        counts.all += 1;
+        counts.of_tenants.insert(tenant.clone(), own + 1);
+        Some(Arc::new(Permit { tenant: tenant.clone(), all: Arc::clone(self) }))
     }
 }
 
 /// One request in flight, until this is dropped.
 pub struct Permit {
-    requester: Requester,
+    tenant: Option<Tenant>,
     all: Arc<InFlight>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.all.counts();
-        if let Some(count) = counts.get_mut(&self.requester) {
+        counts.all = counts.all.saturating_sub(1);
+        if let Some(count) = counts.of_tenants.get_mut(&self.tenant) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                counts.remove(&self.requester);
+                counts.of_tenants.remove(&self.tenant);
             }
         }
     }
@@ -141,15 +160,18 @@ mod tests {
 
     #[test]
     fn one_tenant_cannot_take_the_places_of_another() {
-        let all = InFlight::new(2);
-        let (first, second) = (all.enter(&requester("a")).unwrap(), all.enter(&requester("a")).unwrap());
-        assert!(all.enter(&requester("a")).is_none());
-        assert!(all.enter(&requester("b")).is_some());
-        drop(first);
-        let third = all.enter(&requester("a"));
-        assert!(third.is_some());
-        drop((second, third));
-        assert!(all.counts().is_empty(), "nothing is remembered of those who left");
+        let all = InFlight::new(80);
+        let take_all = |tenant: Option<&str>| -> Vec<_> {
+            let tenant = tenant.map(Tenant::stored);
+            std::iter::from_fn(|| all.enter(&tenant)).collect()
+        };
+        let (first, second, unknown) = (take_all(Some("a")), take_all(Some("b")), take_all(None));
+        assert_eq!([first.len(), second.len(), unknown.len()], [60, 15, 4], "each leaves a quarter of what was free");
+        assert!(take_all(Some("a")).is_empty() && take_all(None).is_empty());
+        let last = take_all(Some("c"));
+        assert_eq!(last.len(), 1);
+        drop((first, second, unknown, last));
+        assert!(all.counts().of_tenants.is_empty() && all.counts().all == 0, "nothing is remembered of those who left");
     }
 
     #[test]
