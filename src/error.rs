@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::charge::Charge;
+use crate::clock::Millis;
 use crate::next_step::{Audience, Hint};
 
 /// Result with the product's error.
@@ -193,7 +194,7 @@ impl Error {
         self
     }
 
-    /// Keeps the service's own JSON, for callers that want to see it and for the credits it reports.
+    /// Keeps the service's own JSON, for callers that want to see it.
     #[must_use]
     pub fn with_upstream(mut self, body: Value) -> Self {
         self.0.upstream = Some(body);
@@ -204,6 +205,13 @@ impl Error {
     #[must_use]
     pub fn with_charge(mut self, earlier: Charge) -> Self {
         self.0.charge = earlier.and(self.0.charge);
+        self
+    }
+
+    /// Dates the balance in it by the request that it answers.
+    #[must_use]
+    pub fn asked_at(mut self, at: Millis) -> Self {
+        self.0.charge = self.0.charge.asked_at(at);
         self
     }
 
@@ -289,7 +297,8 @@ impl Error {
         body
     }
 
-    /// A copy that can be given to several waiters; the cause stays with the original.
+    /// A copy that can be given to several waiters; the cause stays with the original, and so does what it cost: of
+    /// several, one is charged.
     pub fn share(&self) -> Error {
         Error(Box::new(Inner {
             kind: self.0.kind,
@@ -299,7 +308,7 @@ impl Error {
             retry_after: self.0.retry_after,
             retryable: self.0.retryable,
             upstream: self.0.upstream.clone(),
-            charge: self.0.charge,
+            charge: Charge { credits: None, ..self.0.charge },
             fate_is_unknown: self.0.fate_is_unknown,
             source: None,
         }))

@@ -2,8 +2,8 @@
 //!
 //! Start at [`Client::send`], which sends one request under the key's pace and repeats it where that is safe.
 //! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, fairly between tenants
-//! (`fair_queue.rs`), `transport.rs` speaks HTTP, `certificates.rs` explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `response.rs` and
-//! `response_errors.rs` give it a meaning, `transfer.rs` moves files, `documents.rs` asks other servers than the service,
+//! (`fair_queue.rs`), `transport.rs` speaks HTTP, `certificates.rs` explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `shape.rs`, `response.rs`
+//! and `response_errors.rs` give it a meaning, `transfer.rs` moves files, `documents.rs` asks other servers than the service,
 //! and `stall.rs` distinguishes a slow line from a stalled one.
 
 pub mod body;
@@ -15,6 +15,7 @@ pub mod redact;
 pub mod response;
 pub mod response_errors;
 pub mod retry_policy;
+pub mod shape;
 pub mod sign_in;
 mod stall;
 pub mod transfer;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::catalog::Method;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -228,7 +230,11 @@ impl Client {
             return Err(Failure::new(error, retry_policy::Delivery::Withheld));
         }
         permit.mark_sent();
-        let answer = self.answer(key, call).await;
+        let sent_at = now();
+        let answer = match self.answer(key, call).await {
+            Ok(response) => Ok(response.asked_at(sent_at)),
+            Err(failure) => Err(Failure { error: failure.error.asked_at(sent_at), ..failure }),
+        };
         let outcome = match &answer {
             Ok(_) => Outcome::Accepted,
             Err(failure) if failure.is_key_refused => Outcome::KeyRefused(failure.error.share()),
@@ -318,7 +324,7 @@ impl Failure {
             NextStep::Balance,
             " before sending it again; the request itself is kept among the jobs as `queued`."
         ];
-        let error = Error::new(self.error.kind(), message, hint).with_unknown_fate();
+        let error = Error::new(self.error.kind(), message, hint).with_charge(self.error.charge()).with_unknown_fate();
         match self.error.upstream() {
             Some(body) => error.with_upstream(body.clone()),
             None => error,

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use super::body::Body;
 use super::redact::Redactor;
 use super::response_errors::{ResponseContext, failure};
+use super::shape::unwrapped;
 use crate::charge::Charge;
+use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::json_ext::{field, whole_number};
 
@@ -22,9 +24,21 @@ const CREDITS_MAX: u64 = 1_000_000_000_000;
 pub struct Response {
     /// The object, without the secrets of its request.
     pub body: Value,
+    /// When the request was sent, if it was one.
+    asked_at: Option<Millis>,
 }
 
 impl Response {
+    /// An answer with this body.
+    pub fn of(body: Value) -> Response {
+        Response { body, asked_at: None }
+    }
+
+    /// The same, in answer to a request that was sent at `at`.
+    pub(super) fn asked_at(self, at: Millis) -> Response {
+        Response { asked_at: Some(at), ..self }
+    }
+
     /// Credits that this request cost, when the service said so. Negative numbers are refunds.
     pub fn credits(&self) -> Option<i64> {
         credits_in(&self.body, "credits")
@@ -37,7 +51,8 @@ impl Response {
 
     /// What this request cost and the balance after it, as far as the service said so.
     pub fn charge(&self) -> Charge {
-        charge_in(&self.body)
+        let charge = charge_in(&self.body);
+        self.asked_at.map_or(charge, |at| charge.asked_at(at))
     }
 
     /// The job's id, when the service named one.
@@ -58,7 +73,7 @@ pub fn charge_in(body: &Value) -> Charge {
 
 /// The id of the job that `body` speaks of, as the service wrote it.
 pub fn job_id_in(body: &Value) -> Option<String> {
-    let id = match field(body, "jobId")? {
+    let id = match field(body, "jobId").or_else(|| field(body, "job_id"))? {
         Value::String(id) => id.trim().to_owned(),
         number @ Value::Number(_) => number.to_string(),
         _ => return None,
@@ -83,13 +98,13 @@ pub fn read(
     context: ResponseContext,
     redactor: &Redactor,
 ) -> Result<Response> {
-    let object = body.json().filter(Value::is_object).map(|object| redactor.json(object));
+    let object = body.json().map(unwrapped).filter(Value::is_object).map(|object| redactor.json(object));
     if let Some(error) = failure(status, object.as_ref(), retry_after, context) {
-        return Err(error);
+        return Err(error.with_charge(object.as_ref().map_or(Charge::NONE, charge_in)));
     }
     match object {
-        Some(body) => Ok(Response { body }),
-        None if body.is_empty() => Ok(Response { body: Value::Object(Map::new()) }),
+        Some(body) => Ok(Response::of(body)),
+        None if body.is_empty() => Ok(Response::of(Value::Object(Map::new()))),
         None => Err(Error::new(
             Kind::Upstream,
             format!("The service answered HTTP {status} with something that is not a JSON object."),
@@ -160,7 +175,7 @@ mod tests {
 
     #[test]
     fn fields_are_found_in_any_case_and_the_exact_one_wins() {
-        let reply = Response { body: json!({"jobid": "a", "RemainingCredits": "7", "credits": null}) };
+        let reply = Response::of(json!({"jobid": "a", "RemainingCredits": "7", "credits": null}));
         assert_eq!(reply.job_id().as_deref(), Some("a"));
         assert_eq!(reply.credits_remaining(), Some(7));
         assert_eq!(reply.credits(), None);
@@ -178,7 +193,7 @@ mod tests {
             (json!(1_000_000_000_000_i64), Some(1_000_000_000_000)),
             (json!(-21), Some(-21)),
         ] {
-            let reply = Response { body: json!({"credits": credits, "remainingCredits": credits}) };
+            let reply = Response::of(json!({"credits": credits, "remainingCredits": credits}));
             assert_eq!((reply.credits(), reply.credits_remaining()), (expected, expected), "{credits}");
         }
     }

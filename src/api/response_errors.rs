@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::shape::{code_in_words, error_code, nested_error, says_success};
+pub use super::shape::{is_error, message_in, message_of};
 use crate::error::{Error, Kind};
 use crate::hint;
-use crate::json_ext::{field, truth, whole_number};
+use crate::json_ext::field;
 use crate::next_step::{Hint, NextStep};
 use crate::text::shorten;
 
@@ -43,7 +45,7 @@ pub fn failure(
     let empty = Value::Null;
     let body = body.unwrap_or(&empty);
     let code = failure_code(status, body, context)?;
-    let said = message_in(body).map(|text| shorten(text.trim(), MESSAGE_CHARS_MAX));
+    let said = message_of(body).map(|text| shorten(text.trim(), MESSAGE_CHARS_MAX));
     let explanation = explain(code, context, said.as_deref());
     let message = match said {
         Some(said) => sentence(format!("{} (code {code}): {said}", explanation.meaning)),
@@ -58,13 +60,13 @@ pub fn failure(
 
 /// What to do about a job that ended for a reason that the service documents: a password, permissions, pages, a timeout.
 pub fn document_hint(body: &Value) -> Option<Hint> {
-    let code = code_inside(body).filter(|code| DOCUMENT_CODES.contains(code))?;
+    let code = code_of(body).filter(|code| DOCUMENT_CODES.contains(code))?;
     Some((explain(code, ResponseContext::Job, None).hint)())
 }
 
 /// The code of the error that an answer states, if any.
 pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) -> Option<i64> {
-    let inside = code_inside(body);
+    let inside = code_of(body);
     let speaks_of_document = |code: i64| DOCUMENT_CODES.contains(&code);
     if context == ResponseContext::Job
         && (status < 400 || speaks_of_document(i64::from(status)) || inside.is_some_and(speaks_of_document))
@@ -77,42 +79,42 @@ pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) 
         return Some(inside.filter(|_| status >= 500).unwrap_or_else(|| i64::from(status)));
     }
     let word = status_word(body);
-    if context == ResponseContext::Job && is_job_word(word) {
+    let is_contradicted = || word.eq_ignore_ascii_case("success") && nested_error(body).is_some();
+    if context == ResponseContext::Job && is_job_word(word) && !is_contradicted() {
         return None;
     }
-    let is_error = is_error(body) || ["error", "failed", "aborted"].iter().any(|bad| bad.eq_ignore_ascii_case(word));
+    // A job that was accepted is one, whatever stands beside it.
+    let is_accepted = || context != ResponseContext::Job && says_success(body) && names_job(body);
+    let is_nested = nested_error(body).is_some() && !is_accepted();
+    let is_error =
+        is_nested || is_error(body) || ["error", "failed", "aborted"].iter().any(|bad| bad.eq_ignore_ascii_case(word));
     match inside {
-        Some(code) => Some(code),
+        Some(code) if is_error || error_code(body).is_some() => Some(code),
         // A check that was answered with an error of which nothing is said has no state in it.
-        None if context == ResponseContext::Job && is_error => Some(500),
-        None if is_error => Some(400),
-        None if (200..300).contains(&status) => None,
-        None => Some(i64::from(status)),
+        _ if context == ResponseContext::Job && is_error => Some(500),
+        _ if is_error => Some(400),
+        _ if (200..300).contains(&status) => None,
+        _ => Some(i64::from(status)),
     }
 }
 
 /// Whether an answer to a check says, in the service's error shape, that the job has failed: by a code that speaks of
-/// the document, or by an error with a message, no state, and no code that speaks of the question.
+/// the document, or by an error with a message, no state, and no code that speaks of the question. A success that holds
+/// an error instead of a result is none.
 pub fn is_failed_job(body: &Value) -> bool {
     let word = status_word(body);
+    if word.eq_ignore_ascii_case("success") {
+        let code = nested_error(body).as_ref().and_then(error_code);
+        return code.is_some_and(|code| code == 400 || DOCUMENT_CODES.contains(&code));
+    }
     if !(word.is_empty() || word.eq_ignore_ascii_case("error")) {
         return false;
     }
-    match code_inside(body) {
+    match code_of(body) {
         Some(code) if DOCUMENT_CODES.contains(&code) => true,
-        Some(400) | None => is_error(body) && message_in(body).is_some(),
+        Some(400) | None => (is_error(body) || nested_error(body).is_some()) && message_in(body).is_some(),
         Some(_) => false,
     }
-}
-
-/// The service's own words about an error: `message`, `error` where that is a text, or the first of `errors`.
-pub fn message_in(body: &Value) -> Option<&str> {
-    let text = |value: &Value| -> Option<bool> { Some(truth(value).is_none() && !value.as_str()?.trim().is_empty()) };
-    let said = |name: &str| field(body, name).filter(|value| text(value) == Some(true)).and_then(Value::as_str);
-    said("message").or_else(|| said("error")).or_else(|| {
-        let first = field(body, "errors")?.as_array()?.first()?;
-        first.as_str().or_else(|| field(first, "message")?.as_str()).filter(|text| !text.trim().is_empty())
-    })
 }
 
 fn status_word(body: &Value) -> &str {
@@ -127,20 +129,13 @@ fn is_job_word(word: &str) -> bool {
     JOB_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// `error: true`, or a text in `error` that says what is wrong.
-pub fn is_error(body: &Value) -> bool {
-    field(body, "error").is_some_and(|error| match truth(error) {
-        Some(truth) => truth,
-        None => error.as_str().is_some_and(|text| !text.trim().is_empty()),
-    })
+fn names_job(body: &Value) -> bool {
+    field(body, "jobId").is_some_and(|id| !id.is_null())
 }
 
-/// The code of an error inside of the body.
-fn code_inside(body: &Value) -> Option<i64> {
-    ["errorCode", "status"]
-        .iter()
-        .filter_map(|name| field(body, name).and_then(whole_number))
-        .find(|code| (400..600).contains(code))
+/// The code of the error that a body states, itself or in an object inside of it.
+fn code_of(body: &Value) -> Option<i64> {
+    error_code(body).or_else(|| nested_error(body).as_ref().and_then(error_code))
 }
 
 /// `text` with a full stop, unless it ends a sentence already.
@@ -392,6 +387,9 @@ const FAILED: Explanation = Explanation {
 };
 
 fn explain(code: i64, context: ResponseContext, said: Option<&str>) -> &'static Explanation {
+    // Older servers answer 403 for what is 402 now.
+    let lacks_credits = (400..=403).contains(&code) && said.and_then(code_in_words) == Some(402);
+    let code = if lacks_credits { 402 } else { code };
     let says_no_method = || said.is_some_and(|said| said.to_ascii_lowercase().starts_with("method not found"));
     if code == 404 && says_no_method() {
         return &NO_SUCH_METHOD;
@@ -463,18 +461,55 @@ mod tests {
     }
 
     #[test]
-    fn errors_as_text_or_in_a_list_are_read() {
-        for (body, expected) in [
-            (json!({"error": "broken"}), Some("broken")),
-            (json!({"error": "true", "message": "m"}), Some("m")),
-            (json!({"error": true}), None),
-            (json!({"errors": ["first", "second"]}), Some("first")),
-            (json!({"errors": [{"message": "first"}]}), Some("first")),
-            (json!({"message": "  "}), None),
-        ] {
-            assert_eq!(message_in(&body), expected, "{body}");
-        }
+    fn an_error_as_text_is_quoted() {
         let error = failure(200, Some(&json!({"error": "broken"})), None, ResponseContext::Document).unwrap();
         assert!(error.message().contains("broken"), "{error}");
+    }
+
+    #[test]
+    fn errors_inside_of_answers_have_their_kind() {
+        let error = |code: i64| json!({"error": true, "errorCode": code, "message": "m"});
+        for (body, expected) in [
+            (json!({"body": error(441)}), Kind::InvalidArgument),
+            (json!({"body": error(402)}), Kind::InsufficientCredits),
+            (json!({"body": error(401).to_string()}), Kind::Auth),
+            (json!({"jobId": "J", "body": error(402)}), Kind::InsufficientCredits),
+            (json!({"status": "error", "body": error(402)}), Kind::InsufficientCredits),
+            (json!({"status": 200, "error": false, "body": error(429)}), Kind::RateLimited),
+            (json!({"error": {"code": 402, "message": "m"}}), Kind::InsufficientCredits),
+            (json!({"statusCode": 401, "body": {"message": "m"}}), Kind::Auth),
+            (json!({"success": false, "message": "Not enough credits"}), Kind::InsufficientCredits),
+            (
+                json!({"error": true, "status": 403, "message": "You have not enough credits."}),
+                Kind::InsufficientCredits,
+            ),
+            (json!({"errors": [{"message": "m"}]}), Kind::InvalidArgument),
+        ] {
+            let error = failure(200, Some(&body), None, ResponseContext::Document);
+            assert_eq!(error.as_ref().map(Error::kind), Some(expected), "{body}");
+            assert!(error.unwrap().message().contains(message_in(&body).unwrap_or("m")), "{body}");
+        }
+        let accepted = json!({"jobId": "J", "status": 200, "error": false, "body": error(441)});
+        assert!(failure(200, Some(&accepted), None, ResponseContext::Document).is_none(), "the job is not lost");
+        let slowed = json!({"error": true, "message": "Too many requests (limit by your current plan)."});
+        for (body, expected) in [
+            (slowed, Kind::RateLimited),
+            (json!({"status": "success", "body": error(402)}), Kind::InsufficientCredits),
+            (json!({"status": "success", "body": error(401)}), Kind::Auth),
+        ] {
+            let error = failure(200, Some(&body), None, ResponseContext::Job);
+            assert_eq!(error.map(|error| error.kind()), Some(expected), "{body}");
+        }
+        for (body, fails) in [
+            (json!({"jobId": "J", "body": error(441)}), true),
+            (json!({"status": "success", "body": error(441)}), true),
+            (json!({"status": "success", "body": error(402)}), false),
+            (json!({"error": true, "message": "Too many requests (limit by your current plan)."}), false),
+            (json!({"status": "working", "body": error(441)}), false),
+            (json!({"status": "success", "body": {"error": true}}), false),
+            (json!({"jobId": "J", "body": error(402)}), false),
+        ] {
+            assert_eq!(is_failed_job(&body), fails, "{body}");
+        }
     }
 }

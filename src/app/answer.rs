@@ -128,17 +128,12 @@ impl Answer {
 
     /// An error, with what was spent before it came.
     pub fn from_error(error: &Error) -> Answer {
-        let mut charge = error.charge();
-        if let Some(body) = error.upstream() {
-            let read = |name: &str| crate::json_ext::field(body, name).and_then(crate::json_ext::whole_number);
-            charge.add(Charge::new(read("credits"), read("remainingCredits")));
-        }
         Answer {
             // The hint stands in `content` already.
             untrusted: error.upstream().is_some(),
             is_error: true,
             kind: Some(error.kind()),
-            ..Answer::new(Status::Error, error.to_json(Audience::Agent), charge)
+            ..Answer::new(Status::Error, error.to_json(Audience::Agent), error.charge())
         }
     }
 
@@ -241,8 +236,8 @@ mod tests {
     #[test]
     fn an_error_shows_what_was_spent_on_the_way() {
         let error = Error::new(Kind::InvalidArgument, "m", "h")
-            .with_charge(Charge::new(Some(7), Some(90)))
-            .with_upstream(json!({"credits": 1, "remainingCredits": "89"}));
+            .with_charge(Charge::new(Some(1), Some(89)))
+            .with_charge(Charge::new(Some(7), Some(90)));
         let answer = Answer::from_error(&error);
         assert_eq!((answer.charge.credits, answer.charge.remaining), (Some(8), Some(89)));
         assert_eq!(answer.content["kind"], "invalid_argument");

@@ -1,10 +1,10 @@
 //! Single checks of jobs, their list, and the end of tracking.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds};
-use crate::catalog::{Param, ParamKind};
+use crate::catalog::{Operation, Param, ParamKind};
 use crate::charge::Charge;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
@@ -107,9 +107,14 @@ impl JobSummary {
 
 /// The last part of the first document's path or link, and the number of further documents.
 pub(super) fn document_of(job: &Job) -> Option<String> {
+    source_name(job.operation()?, &job.arguments)
+}
+
+/// The same of an operation's arguments, as the ledger keeps them.
+pub(super) fn source_name(operation: &Operation, arguments: &Value) -> Option<String> {
     let is_source = |param: &&Param| matches!(param.kind, ParamKind::Source | ParamKind::Sources);
-    let source = job.operation()?.params().find(is_source)?;
-    let named = job.arguments.get(source.wire)?.as_str()?;
+    let source = operation.params().find(is_source)?;
+    let named = arguments.get(source.wire)?.as_str()?;
     let first = named.split(", ").next().unwrap_or(named);
     let path = first.split(['?', '#']).next().unwrap_or(first).trim_end_matches('/');
     let last = path.rsplit(['/', '\\']).next().filter(|last| !last.is_empty())?;

@@ -15,7 +15,9 @@ use super::folders::{already_saved, as_folder};
 use super::follow_up::FollowUp;
 use super::jobs::document_of;
 use super::lines::{Line, answer_about};
+use super::results::{name_of_data, names_of};
 use super::sources::short_name;
+use super::submit::Part;
 use super::{Answer, App, Caller, Status, SubmitRequest, Until, WaitRequest, round_seconds};
 use crate::catalog::{Operation, ParamKind};
 use crate::charge::Charge;
@@ -96,12 +98,14 @@ impl App {
         let background = caller.in_background(stop.clone());
         let (app, shared, cost, names) = (self.clone(), Arc::clone(&lines), Arc::clone(&charge), documents.clone());
         let client_request_id = request.client_request_id.clone();
+        let part = Part { folder: request.save_to.as_deref().map(as_folder), overwrite: request.overwrite };
         let submitting = tokio::spawn(async move {
             let submits = names.into_iter().enumerate().map(|(number, document)| {
                 let (app, caller, others, id) = (&app, &background, others.clone(), client_request_id.clone());
+                let part = part.clone();
                 let (shared, cost) = (&shared, &cost);
                 async move {
-                    let outcome = app.submit_document(caller, operation, (param, &document), others, id).await;
+                    let outcome = app.submit_document(caller, operation, (param, &document), others, id, part).await;
                     let (line, paid) = line_of_submit(document, outcome);
                     cost.lock().unwrap_or_else(PoisonError::into_inner).add(paid);
                     if let Some(slot) = shared.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
@@ -177,6 +181,7 @@ impl App {
         source: (&str, &str),
         others: Map<String, Value>,
         client_request_id: Option<String>,
+        part: Part,
     ) -> Result<Answer> {
         if caller.cancel.is_cancelled() {
             return Err(Error::new(
@@ -190,9 +195,8 @@ impl App {
             Some(id) => SubmitRequest { client_request_id: Some(input.id_within(&id)), ..input.request(1) },
             None => self.request_for(caller, &input).await?,
         };
-        // The price of all documents was agreed to before the first.
         let request = SubmitRequest { wait: Some(Duration::ZERO), read: Some(0), ..request };
-        self.submit_one(caller, operation, request, true).boxed().await
+        self.submit_one(caller, operation, request, Some(part)).boxed().await
     }
 
     /// The request of an input: the one of its earlier job while that runs or its result is there, else a new one.
@@ -368,8 +372,20 @@ impl App {
     async fn path_for(&self, job: &Job, folder: &str, names: &Mutex<HashSet<String>>) -> String {
         let folder = as_folder(folder);
         let links = self.links_of(job).await.unwrap_or_default();
-        let [only] = links.as_slice() else { return folder };
-        let name = safe_file_name(&only.file_name().unwrap_or_default());
+        let name = match (links.as_slice(), name_of_data(job)) {
+            ([] | [_], Some(name)) => name,
+            ([only], None) => safe_file_name(&only.file_name().unwrap_or_default()),
+            (links, _) => {
+                let own: Vec<String> = names_of(links).iter().map(|name| name.to_lowercase()).collect();
+                let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                if own.iter().any(|name| names.contains(name)) {
+                    // Documents of one name: the parts of the second have a folder of their own.
+                    return as_folder(&format!("{folder}{}", safe_file_name(job.id())));
+                }
+                names.extend(own);
+                return folder;
+            }
+        };
         let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name.as_str(), ""));
         let dot = if extension.is_empty() { "" } else { "." };

@@ -24,6 +24,7 @@ mod overview;
 mod pages;
 pub mod policy;
 mod quote;
+mod result_name;
 mod results;
 mod sources;
 mod submit;
@@ -46,8 +47,9 @@ pub use many::DOCUMENTS_MAX;
 pub use overview::{FileGlance, Glance, JobDetails, Overview, OverviewRequest, Spending, states};
 pub use policy::Policy;
 pub use quote::{Estimate, Quote};
+pub use result_name::expected_name;
 pub use results::{PAGE_DEFAULT, PAGE_MAX, Passage, READ_DEFAULT, ReadRequest};
-pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest, expected_name};
+pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest};
 pub use tasks::UPDATE_INTERVAL;
 pub use tips::tips;
 pub use wait::{Until, WAIT_DEFAULT, WaitRequest};
@@ -61,7 +63,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Client, SharedPace, Timeouts};
 use crate::charge::Charge;
-use crate::clock::now;
+use crate::clock::{Millis, now};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::Hosts;
@@ -82,8 +84,8 @@ pub struct App {
     results: Arc<results::ResultCache>,
     pollers: Arc<Mutex<tasks::BackgroundPollers>>,
     uploads: Arc<uploads::Uploads>,
-    /// The newest balance that is known of each account, and when that was read.
-    balances: Arc<Mutex<HashMap<Fingerprint, (i64, Instant)>>>,
+    /// The newest balance that is known of each account.
+    balances: Arc<Mutex<HashMap<Fingerprint, Balance>>>,
 }
 
 impl App {
@@ -166,24 +168,31 @@ impl App {
     async fn with_balance(&self, caller: &Caller, mut answer: Answer) -> Answer {
         // A callback may have reported a newer balance than the requests of this call.
         if self.config.callback_url.is_some()
-            && let Ok(Some((balance, _))) = self.jobs.ledger().newest_balance(caller.owner.account()).await
+            && let Ok(Some((balance, at))) = self.jobs.ledger().newest_balance(caller.owner.account()).await
         {
-            answer.charge.remaining = Some(balance);
+            answer.charge.add(Charge::new(None, Some(balance)).asked_at(at));
         }
         match answer.charge.remaining {
-            Some(balance) => self.note_balance(caller, balance),
+            Some(balance) => answer.charge.remaining = Some(self.note_balance(caller, answer.charge, balance)),
             None => answer.charge.remaining = self.newest_balance(caller).await,
         }
         answer
     }
 
-    /// Remembers a balance that the account has just reported.
-    fn note_balance(&self, caller: &Caller, balance: i64) {
+    /// Remembers a balance that the account has reported, unless a newer one is known. Returns the newest.
+    fn note_balance(&self, caller: &Caller, charge: Charge, credits: i64) -> i64 {
+        let asked_at = charge.balance_at.unwrap_or_default();
         let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
         if balances.len() >= BALANCES_KEPT {
             balances.clear();
         }
-        balances.insert(caller.owner.account().clone(), (balance, Instant::now()));
+        let balance = Balance { credits, asked_at, read_at: Instant::now() };
+        let known = balances.entry(caller.owner.account().clone()).or_insert(balance);
+        // One from the future was dated by a clock that was wrong.
+        if asked_at >= known.asked_at || known.asked_at > now() {
+            *known = balance;
+        }
+        known.credits
     }
 
     /// The newest balance that the account reported to any process on this ledger.
@@ -191,14 +200,15 @@ impl App {
         let account = caller.owner.account();
         let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
         match known {
-            Some((balance, at)) if at.elapsed() < BALANCE_FRESH => Some(balance),
+            Some(known) if known.read_at.elapsed() < BALANCE_FRESH => Some(known.credits),
             // Other processes may know a newer one.
-            known => {
-                let kept = self.jobs.ledger().newest_balance(account).await.ok().flatten();
-                let balance = kept.map(|(balance, _)| balance).or(known.map(|(balance, _)| balance))?;
-                self.note_balance(caller, balance);
-                Some(balance)
-            }
+            known => match self.jobs.ledger().newest_balance(account).await.ok().flatten() {
+                Some((credits, at)) => {
+                    let charge = Charge::new(None, Some(credits)).asked_at(at);
+                    Some(self.note_balance(caller, charge, credits))
+                }
+                None => known.map(|known| known.credits),
+            },
         }
     }
 
@@ -212,6 +222,16 @@ impl App {
             checks_made: job.checks_made,
         });
     }
+}
+
+/// A balance that an account reported.
+#[derive(Clone, Copy)]
+struct Balance {
+    credits: i64,
+    /// When the request was sent that it answers.
+    asked_at: Millis,
+    /// When it was read last.
+    read_at: Instant,
 }
 
 /// How long a balance is not read from the ledger again.

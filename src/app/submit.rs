@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::consent::named;
+use super::findings::{SHEET, ServiceFindings};
 use super::follow_up::{FollowUp, GRACE};
 use super::pages::selection;
+use super::result_name::{expected_name, first_part_name};
 use super::sources::{Judged, Ready};
 use super::{Answer, App, Caller, Estimate, ResponseMode, or_cancelled, round_seconds, tips};
 use crate::api::CALL_PATIENCE;
 use crate::catalog::arguments::{self, Arguments};
-use crate::catalog::media_types::extension_of;
 use crate::catalog::{self, Effect, Operation, Output};
 use crate::charge::Charge;
 use crate::error::{Kind, Result};
@@ -47,6 +48,17 @@ pub struct SubmitRequest {
     pub overwrite: bool,
     /// The caller's own id, under which nothing is paid for twice.
     pub client_request_id: Option<String>,
+    /// Whether the call is to find out what the service does: what was found before is not applied.
+    pub finds_out: bool,
+}
+
+/// One document of a call about many: its price was agreed to as part of the whole.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The folder that its result is saved into later.
+    pub(super) folder: Option<String>,
+    /// Whether that may replace files.
+    pub(super) overwrite: bool,
 }
 
 impl App {
@@ -58,7 +70,7 @@ impl App {
         let operation = catalog::find(&request.operation)?;
         let answer = match App::several_documents(operation, &request.arguments)? {
             Some(several) => self.submit_many(caller, operation, request, several).boxed().await?,
-            None => self.submit_one(caller, operation, request, false).boxed().await?,
+            None => self.submit_one(caller, operation, request, None).boxed().await?,
         };
         Ok(self.finish(caller, answer).await)
     }
@@ -87,6 +99,9 @@ impl App {
     ) -> Result<(Estimate, Vec<Judged>, Charge)> {
         caller.policy.allows(operation, arguments)?;
         self.refuse_private_links(&arguments.body)?;
+        if arguments.body.contains_key(SHEET) {
+            self.findings(caller).await.refuse_missing_sheet(&arguments.body)?;
+        }
         let pages = arguments.body.get("pages").and_then(Value::as_str).and_then(|text| selection(operation, text));
         let (judged, charge) = match &arguments.sources {
             Some(sources) => self.judge_sources(caller, sources, for_nothing).await?,
@@ -96,13 +111,29 @@ impl App {
         Ok((estimate.map_err(|error| error.with_charge(charge))?, judged, charge))
     }
 
-    /// Submits one job. `is_agreed` when its price was agreed to as part of a larger call.
+    /// What was found out about the service, where it decides how a request is sent.
+    async fn findings_for(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        request: &SubmitRequest,
+        arguments: &Arguments,
+    ) -> ServiceFindings {
+        let may_call_back = self.config.callback_url.is_some() && operation.param("callback").is_some();
+        let decides = operation.output == Output::Inline || may_call_back || arguments.body.contains_key(SHEET);
+        if request.finds_out || !decides {
+            return ServiceFindings::default();
+        }
+        self.findings(caller).await
+    }
+
+    /// Submits one job, which may be `part` of a larger call.
     pub(super) async fn submit_one(
         &self,
         caller: &Caller,
         operation: &'static Operation,
         mut request: SubmitRequest,
-        is_agreed: bool,
+        part: Option<Part>,
     ) -> Result<Answer> {
         let began = Instant::now();
         let was_inline_given = request.arguments.keys().any(|name| name.eq_ignore_ascii_case("inline"));
@@ -110,9 +141,8 @@ impl App {
         caller.policy.allows(operation, &arguments)?;
         self.refuse_private_links(&arguments.body)?;
         let (public, identity) = (arguments.public(), arguments.identity());
-        if operation.output == Output::Inline
-            && self.findings(caller).await.leaves_out_inline(operation, was_inline_given)
-        {
+        let findings = self.findings_for(caller, operation, &request, &arguments).await;
+        if findings.leaves_out_inline(operation, was_inline_given) {
             arguments.body.remove("inline");
         }
         let client_request_id = request.client_request_id.clone();
@@ -124,19 +154,23 @@ impl App {
                 return self.after_submit(caller, &request, began, *job, Charge::NONE, note).await;
             }
         };
-        if let Some(save_to) = &request.save_to {
+        let (save_to, overwrite) = match &part {
+            Some(part) => (part.folder.as_deref(), part.overwrite),
+            None => (request.save_to.as_deref(), request.overwrite),
+        };
+        if let Some(save_to) = save_to {
             let name = expected_name(operation, &arguments);
             let name = name.as_deref().unwrap_or(operation.name);
-            let target = caller.sandbox.target(Some(save_to), name, request.overwrite).await?;
+            let target = caller.sandbox.target(Some(save_to), name, overwrite).await?;
             target.refuse_unwritable().await?;
-            if let Some(name) = first_part_name(operation, &arguments).filter(|_| !request.overwrite) {
+            if let Some(name) = first_part_name(operation, &arguments).filter(|_| !overwrite) {
                 let folder = super::folders::as_folder(save_to);
                 caller.sandbox.target(Some(&folder), &name, true).await?.refuse_parts().await?;
             }
         }
         let judging = self.judged_estimate(caller, operation, &arguments, false);
         let (estimate, judged, mut charge) = or_cancelled(&caller.cancel, judging.boxed()).await?;
-        if !is_agreed {
+        if part.is_none() {
             self.refuse_beyond_balance(caller, &estimate).await.map_err(|error| error.with_charge(charge))?;
             let documents = arguments.sources.iter().flat_map(|sources| &sources.items);
             let names: Vec<String> = documents.map(|source| super::sources::short_name(source)).collect();
@@ -146,6 +180,7 @@ impl App {
                 return Ok(Answer { charge: charge.and(answer.charge), ..answer });
             }
         }
+        let sheet = findings.sheet_in_words(&arguments.body);
         let body = match &arguments.sources {
             None => arguments.body,
             Some(sources) => {
@@ -168,6 +203,7 @@ impl App {
             body: Value::Object(body),
             secrets: arguments.secrets,
             public_arguments: public,
+            calls_back: findings.may_call_back(),
             cancel: caller.cancel.clone(),
         };
         let submitted = Box::pin(prepared.send(outgoing)).await.map_err(|error| error.with_charge(charge))?;
@@ -175,7 +211,7 @@ impl App {
         if operation.effect == Effect::DeletesFile {
             self.uploads.forget(caller.owner.account());
         }
-        let note = match (&submitted.twin, submitted.is_repeat) {
+        let mut note = match (&submitted.twin, submitted.is_repeat) {
             (_, true) => Some(repeat_note()),
             (Some(twin), _) => Some(hint![
                 format!(
@@ -187,6 +223,9 @@ impl App {
             ]),
             _ => None,
         };
+        if let Some(sheet) = sheet {
+            note = Some(note.map_or(Hint::from(sheet.clone()), |note| note.and(format!(" {sheet}"))));
+        }
         self.emit_job(caller, &submitted.job);
         self.after_submit(caller, &request, began, submitted.job, charge, note).await
     }
@@ -327,37 +366,4 @@ fn upload_goes_on(charge: Charge) -> Answer {
         NextStep::Submit,
         " again with the same arguments: it takes the upload up, which is paid for once."
     ])
-}
-
-/// The file name that the service gives to the result, where it is certain: the name that was asked for, or the
-/// source's with the ending of the result.
-pub fn expected_name(operation: &Operation, arguments: &Arguments) -> Option<String> {
-    let extension = match operation.output {
-        Output::Text(mime) | Output::Binary(mime) => extension_of(mime)?,
-        Output::Many(_) | Output::Inline | Output::Nothing => return None,
-    };
-    name_with(extension, arguments)
-}
-
-/// What the names of the parts of a result begin like, where that is certain: `report.png` for `report_page1.png`.
-fn first_part_name(operation: &Operation, arguments: &Arguments) -> Option<String> {
-    match operation.output {
-        Output::Many(mime) => name_with(extension_of(mime)?, arguments),
-        Output::Text(_) | Output::Binary(_) | Output::Inline | Output::Nothing => None,
-    }
-}
-
-/// The name that was asked for, or the source's, with this extension.
-fn name_with(extension: &str, arguments: &Arguments) -> Option<String> {
-    let named = arguments.body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-    let source = arguments.sources.as_ref().and_then(|sources| match sources.items.as_slice() {
-        [only] if !only.starts_with("job:") => Some(super::sources::short_name(only)),
-        _ => None,
-    });
-    let name = match named {
-        Some(name) => name.to_owned(),
-        None => source.filter(|name| name.contains('.'))?,
-    };
-    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    Some(format!("{stem}.{extension}"))
 }

@@ -9,17 +9,18 @@ use tempfile::TempDir;
 use super::session::CliSession;
 use crate::answer::Answer;
 use crate::app::Caller;
-use crate::catalog::{Operation, Output, ParamKind, media_types};
+use crate::catalog::{Operation, Output, ParamKind, Run, media_types};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Job;
 
 /// Stands for the result's name where a target is checked before there is a result.
 pub const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
 
-/// The extension that the one result file of an operation will have, where the catalog declares it.
+/// The extension that the one result file of an operation will have, where the catalog declares it. Data is JSON.
 pub fn extension_of(operation: &Operation) -> Option<&'static str> {
     match operation.output {
         Output::Text(mime) | Output::Binary(mime) => media_types::extension_of(mime),
+        Output::Inline if operation.run != Run::Direct => Some("json"),
         Output::Many(_) | Output::Inline | Output::Nothing => None,
     }
 }

@@ -14,6 +14,8 @@ use super::check_service::EndSeen;
 use super::job_id::JobId;
 use super::{Job, JobStatus, Jobs, Observation, Results};
 use crate::api::body::json_of;
+use crate::api::response::job_id_in;
+use crate::api::shape::{nested_error, unwrapped};
 use crate::api::{Response, response_errors};
 use crate::catalog::{Operation, Run};
 use crate::charge::Charge;
@@ -61,8 +63,8 @@ impl Jobs {
         let unknown =
             || Error::new(Kind::NotFound, "There is no such callback.", "It is spent or was never given out.");
         let job = self.core.ledger.by_callback(&callback_hash(secret)).await?.ok_or_else(unknown)?;
-        let body = json_of(body).map(|body| self.core.secrets.redactor(&job.intent_id).json(body));
-        let about_this_job = |body: &Value| match (&job.job_id, Response { body: body.clone() }.job_id()) {
+        let body = json_of(body).map(unwrapped).map(|body| self.core.secrets.redactor(&job.intent_id).json(body));
+        let about_this_job = |body: &Value| match (&job.job_id, job_id_in(body)) {
             (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(&theirs),
             _ => true,
         };
@@ -70,7 +72,7 @@ impl Jobs {
             self.check_now(&job);
             return Ok(());
         };
-        if let (None, Some(id)) = (&job.job_id, Response { body: body.clone() }.job_id())
+        if let (None, Some(id)) = (&job.job_id, job_id_in(&body))
             && let Ok(id) = JobId::parse(&id)
         {
             // The callback overtook the answer to the submit, or that answer was lost.
@@ -87,7 +89,7 @@ impl Jobs {
 
     /// Records the terminal state that a callback reports, in a task of its own: the caller may hang up in the middle.
     async fn end_by_callback(&self, job: Job, body: Value, end: End) -> Result<()> {
-        let response = Response { body };
+        let response = Response::of(body);
         let seen = Observation {
             credits: if end.has_price { response.credits() } else { None },
             is_check: false,
@@ -131,6 +133,7 @@ struct End {
 /// documented error.
 fn read(body: &Value) -> Option<End> {
     match super::status::read_check(body).ok()? {
+        JobStatus::Success if nested_error(body).is_some() => None,
         status @ (JobStatus::Success | JobStatus::Failed | JobStatus::Aborted) => Some(End { status, has_price: true }),
         JobStatus::Other(_) if is_synchronous_result(body) => {
             Some(End { status: JobStatus::Success, has_price: false })
@@ -145,6 +148,7 @@ fn is_synchronous_result(body: &Value) -> bool {
     let results = Results::read(body);
     field(body, "status").and_then(whole_number) == Some(200)
         && !response_errors::is_error(body)
+        && nested_error(body).is_none()
         && (!results.links.is_empty() || results.inline.is_some())
 }
 
@@ -175,6 +179,8 @@ mod tests {
             ),
             (json!({"status": "200", "url": "https://h.test/a"}), Some((JobStatus::Success, false))),
             (json!({"status": 200, "error": true, "url": "https://h.test/a"}), None),
+            (json!({"status": 200, "body": {"error": true, "errorCode": 402, "message": "m"}}), None),
+            (json!({"status": "success", "body": {"error": true, "errorCode": 402, "message": "m"}}), None),
             (json!({"status": 200}), None),
             (json!({"status": "working"}), None),
             (json!({"status": "unknown"}), None),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::ledger::{OtherChanges, Reservation, nothing_sent};
+use super::ledger::{OtherChanges, Reservation};
 use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
@@ -21,7 +21,7 @@ use super::secrets::JobSecrets;
 use super::{DurationEstimate, IntentId, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
 use crate::api::{self, Call, Client, ResponseContext};
 use crate::catalog::pages::PageList;
-use crate::catalog::{self, Method, Operation, ParamKind};
+use crate::catalog::{Method, ParamKind};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -30,8 +30,6 @@ use crate::tenant::Owner;
 /// How often the lease of a job is renewed while its check is on the way: a process that dies in the middle keeps others
 /// from checking for no longer than a lease lives without.
 const LEASE_RENEWAL: Duration = Duration::from_secs(2);
-/// What a check costs, in credits, until this account's own checks say otherwise.
-const CHECK_PRICE: i64 = 2;
 /// From this many jobs on, old answers `unknown` are forgotten.
 const UNKNOWN_ANSWERS_KEPT: usize = 1_024;
 /// From this many jobs on, callbacks that could not be read are forgotten.
@@ -101,33 +99,8 @@ impl CheckService {
         let reservation = self.admit_check(owner).await?;
         match self.client.send(owner, &call).await {
             Ok(response) => self.record(owner, job, &response, reservation, |_| {}).await,
-            Err(error) => Err(self.not_answered(reservation, error)),
+            Err(error) => Err(self.not_answered(owner, "job_check", reservation, error).await),
         }
-    }
-
-    /// Admits a request that is no job, unless it is free: nothing is paid for without a durable row.
-    pub(super) async fn admit_direct(&self, owner: &Owner, operation: &str) -> Result<Option<Reservation>> {
-        // An upload is booked under a name of its own.
-        let name = if operation == "file_upload" { "file_upload_url" } else { operation };
-        let Some(price) = catalog::find(name).ok().and_then(Operation::least_credits) else { return Ok(None) };
-        let admission = self.ledger.admission(owner, operation, self.settings.credit_budget, price).await;
-        self.ledger.admit(owner, admission).await.map(Some).map_err(nothing_sent)
-    }
-
-    /// Sets aside what a check may cost, if there is a budget.
-    async fn admit_check(&self, owner: &Owner) -> Result<Option<Reservation>> {
-        self.ledger.admit_check(owner, self.settings.credit_budget, CHECK_PRICE).await
-    }
-
-    /// Gives back what was set aside for a request that was surely not charged.
-    pub(super) fn not_answered(&self, reservation: Option<Reservation>, error: Error) -> Error {
-        if let Some(reservation) = reservation
-            && !error.is_fate_unknown()
-            && !matches!(error.kind(), Kind::Network | Kind::Upstream)
-        {
-            self.ledger.give_back(reservation);
-        }
-        error
     }
 
     /// Records the answer to a check.
@@ -259,25 +232,6 @@ impl CheckService {
         Arc::clone(schedules.entry(schedule_key(job)).or_insert_with(|| self.schedule(job, DurationEstimate::PRIOR)))
     }
 
-    /// Books what a request cost. A ledger that cannot be written does not turn a success into a failure.
-    pub(super) async fn book(&self, owner: &Owner, operation: &str, charge: Charge) -> Charge {
-        if charge != Charge::NONE {
-            self.ledger.charged(owner, operation, charge, now()).await;
-        }
-        charge.counted()
-    }
-
-    /// `error` with the newest balance, where the lack of credits is the error.
-    pub(super) async fn with_balance(&self, owner: &Owner, error: Error) -> Error {
-        if error.kind() != Kind::InsufficientCredits || error.charge().remaining.is_some() {
-            return error;
-        }
-        match self.ledger.newest_balance(owner.account()).await {
-            Ok(Some((balance, _))) => error.with_charge(Charge::new(None, Some(balance))),
-            Ok(None) | Err(_) => error,
-        }
-    }
-
     /// Something has happened to a job, and it is not known what: its recorded state is not fresh any more.
     pub(super) fn want_check(&self, job: &Job) {
         let mut wanted = self.wanted.lock();
@@ -370,7 +324,10 @@ impl CheckService {
         };
         let outcome = match response {
             Ok(response) => self.record(owner, job, &response, reservation, on_charge).await,
-            Err(error) => Err(self.with_balance(owner, self.not_answered(reservation, error)).await),
+            Err(error) => {
+                let error = self.not_answered(owner, "job_check", reservation, error).await;
+                Err(self.with_balance(owner, error).await)
+            }
         };
         if outcome.is_err() {
             self.release_lease(job);

@@ -105,7 +105,7 @@ impl Jobs {
             let admitted = core.admit_direct(&owner, &operation).await?;
             let response = match core.client.send(&owner, &call).await {
                 Ok(response) => response,
-                Err(error) => return Err(core.not_answered(admitted, error)),
+                Err(error) => return Err(core.not_answered(&owner, &operation, admitted, error).await),
             };
             let charge = match admitted {
                 Some(admitted) => {

@@ -167,8 +167,8 @@ impl Job {
     /// Why it did not succeed, as far as the service said; links in it lose their secrets.
     pub fn reason(&self) -> Option<String> {
         let said = |value: &Option<Value>| {
-            let text = response_errors::message_in(value.as_ref()?)?.trim();
-            Some(shorten(&without_link_secrets(text), REASON_CHARS_MAX))
+            let text = response_errors::message_of(value.as_ref()?)?;
+            Some(shorten(&without_link_secrets(text.trim()), REASON_CHARS_MAX))
         };
         match self.status {
             JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),
@@ -240,6 +240,8 @@ pub struct Observation {
     pub credits: Option<i64>,
     /// Balance, if reported.
     pub credits_remaining: Option<i64>,
+    /// When the balance is from: a check reports the one of when it was sent, a callback that of when it came.
+    pub balance_at: Millis,
     /// Whether it was a check, rather than a callback.
     pub is_check: bool,
     /// When.
@@ -252,7 +254,8 @@ impl Observation {
     /// # Errors
     /// `upstream` when there is no state in it.
     pub fn read(response: &Response, at: Millis) -> crate::error::Result<Observation> {
-        Ok(Observation::of(super::status::read_check(&response.body)?, response, at))
+        let status = super::status::read_check(&response.body).map_err(|error| error.with_charge(response.charge()))?;
+        Ok(Observation::of(status, response, at))
     }
 
     /// An answer to a check that reports `status`.
@@ -262,6 +265,7 @@ impl Observation {
             content: response.body.clone(),
             credits: response.credits(),
             credits_remaining: response.credits_remaining(),
+            balance_at: response.charge().balance_at.unwrap_or(at),
             is_check: true,
             at,
         }

@@ -3,6 +3,7 @@
 //! [`Jobs`] records the intent before the request leaves, checks jobs as rarely as pays, waits for them on behalf of many
 //! callers, and remembers them. Start at `submit.rs`, then [`Jobs::wait`].
 
+mod booking;
 mod callback;
 mod cancel;
 mod check;

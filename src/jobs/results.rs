@@ -30,6 +30,9 @@ impl Results {
                 return Results { links, maybe_list: false, inline: None };
             }
         }
+        if let Some(links) = field(content, "url").and_then(links_of) {
+            return Results { links, maybe_list: false, inline: None };
+        }
         let link = field(content, "url").and_then(Value::as_str).filter(|text| is_link(text)).map(PresignedUrl::new);
         let inline = inline_in(content, INLINE_FIELDS)
             .or_else(|| inline_in(content, INLINE_FIELDS_WITHOUT_LINK).filter(|_| link.is_none()));
@@ -52,8 +55,16 @@ fn inline_in<'a>(content: &'a Value, names: &[&str]) -> Option<&'a Value> {
     names.iter().find_map(|name| field(content, name).filter(holds_something))
 }
 
-/// The links of a list that has nothing else in it.
+/// The links of a list that has nothing else in it, also where it was written as a text.
 fn links_of(value: &Value) -> Option<Vec<PresignedUrl>> {
+    let written: Value;
+    let value = match value.as_str().filter(|text| text.trim_start().starts_with('[')) {
+        Some(text) => {
+            written = serde_json::from_str(text).ok()?;
+            &written
+        }
+        None => value,
+    };
     let list = value.as_array().filter(|list| !list.is_empty())?;
     list.iter().map(|item| item.as_str().filter(|text| is_link(text)).map(PresignedUrl::new)).collect()
 }
@@ -78,6 +89,9 @@ mod tests {
             &json!({"url": "https://h.test/s.json", "body": ["https://h.test/1.pdf", "https://h.test/2.pdf"]}),
         );
         assert_eq!((split.links.len(), split.maybe_list), (2, false));
+        for (name, list) in [("url", json!(["https://h.test/1.pdf"])), ("urls", json!("[\"https://h.test/1.pdf\"]"))] {
+            assert_eq!(Results::read(&json!({name: list})).links.len(), 1, "{name}");
+        }
         let urls = Results::read(&json!({"urls": ["https://h.test/1.pdf"]}));
         assert_eq!(urls.links.len(), 1);
         let invoice = Results::read(&json!({"body": {"vendor": {}}}));

@@ -68,6 +68,8 @@ pub struct Outgoing {
     pub secrets: Vec<String>,
     /// What the ledger may keep of the request.
     pub public_arguments: Value,
+    /// Whether the service is asked to call back, where this server can be called.
+    pub calls_back: bool,
     /// Gives the submit up as long as it has not been sent.
     pub cancel: CancellationToken,
 }
@@ -129,11 +131,11 @@ impl Jobs {
     /// Starts an operation. The intent is in the ledger before the request leaves.
     async fn send(&self, prepared: Prepared<'_>, outgoing: Outgoing) -> Result<Submitted> {
         let Prepared { jobs: _, owner, operation, request_hash, client_request_id } = prepared;
-        let Outgoing { mut body, mut secrets, public_arguments, cancel } = outgoing;
+        let Outgoing { mut body, mut secrets, public_arguments, calls_back, cancel } = outgoing;
         // The end of the process waits for this: what was sent must be recorded.
         let _under_way = self.submits.token();
         let at = now();
-        let callback = self.callback_for(operation, &body);
+        let callback = if calls_back { self.callback_for(operation, &body) } else { None };
         let intent = Intent {
             arguments: public_arguments,
             request_hash,
@@ -187,11 +189,10 @@ impl Jobs {
                     // What kept the request from being sent says more than that it was not.
                     let error = marking.take().map_or(error, nothing_sent);
                     let upstream = error.upstream();
-                    let credits = upstream.and_then(|body| api::response::credits_in(body, "credits"));
                     let job_id = upstream.and_then(api::response::job_id_in).and_then(|id| JobId::parse(&id).ok());
                     // A failure that names a job: what became of it can be asked.
                     let error = if job_id.is_some() { error.with_unknown_fate() } else { error };
-                    ledger.not_accepted(&intent, &error, Charge::new(credits, None), now()).await;
+                    ledger.not_accepted(&intent, &error, error.charge().counted(), now()).await;
                     if let Some(job_id) = job_id {
                         ledger.named(&intent.intent_id, &job_id).await;
                     }

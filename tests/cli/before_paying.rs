@@ -20,6 +20,11 @@ fn a_result_that_is_there_already_is_not_paid_for_again() {
         &["pdf-split", "--pages", "1-2,3"],
         &["pdf-to-text", "--name", "r.txt"],
         &["pdf-to-png", "--name", "r"],
+        &["pdf-info-reader"],
+        &["read-pdf-forms-info"],
+        &["barcode-read"],
+        &["document-classifier"],
+        &["ai-invoice-parser"],
     ] {
         let folder = format!("{}/", shared.path(&operation.join("_")));
         let save = |more: &[&str]| {
@@ -62,4 +67,28 @@ fn a_documented_reason_of_a_failure_says_what_to_do() {
     let locked = shared.call(&["call", "pdf-to-text", "--url", "fixtures/documents/locked.pdf"]).run();
     let locked = locked.code(1);
     assert!(locked.stderr.contains("password") && !locked.stderr.contains("Change the arguments"), "{locked:#?}");
+}
+
+#[test]
+fn data_that_is_there_already_is_not_paid_for_in_any_shape() {
+    for shape in ["as-asked", "inline", "body", "link"] {
+        let shared = Shared::start(&["--checks", "0", "--shape", shape]);
+        let balance =
+            || shared.call(&["credits", "--json"]).run().code(0).envelope()["data"]["credits_remaining"].clone();
+        let folder = format!("{}/", shared.path("out"));
+        let one = ["call", "pdf-info-reader", "--url", REPORT, "--save-to", &folder];
+        shared.call(&one).run().code(0);
+        let written = std::fs::read_to_string(shared.path("out/report.json")).unwrap();
+        assert!(written.contains("PageCount"), "{shape}: {written}");
+        let before = balance();
+        shared.call(&one).run().code(2).complains("exists already");
+        let invoice = "fixtures/documents/invoice.pdf";
+        let many = ["call", "barcode-read", "--url", REPORT, invoice, "--save-to", &folder, "--json"];
+        let ended = shared.call(&many).run();
+        let lines = ended.envelope()["data"]["items"].clone();
+        assert!(lines[0].to_string().contains("exists already"), "{shape}: {lines}");
+        assert!(std::path::Path::new(&shared.path("out/invoice.json")).exists(), "{shape}: {lines}");
+        let spent = before.as_i64().unwrap() - balance().as_i64().unwrap();
+        assert!((37..=7 + 35 + 4).contains(&spent), "{shape}: one document is paid for: {spent}");
+    }
 }

@@ -147,3 +147,40 @@ fn a_callback_is_found_where_a_server_can_take_it() {
     let data = doctor.run().code(0).envelope()["data"].clone();
     assert_eq!(data["findings"]["callbacks"], true, "{data:#}");
 }
+
+#[test]
+fn callbacks_that_do_not_come_are_said_and_not_asked_for() {
+    let shared = Shared::start(&["--seconds", "0.1", "--first-sheet", "1"]);
+    let folder = shared.path("");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nothing listens there.
+    let url = format!("http://{free}");
+    let doctor = |args: &[&str]| {
+        let run = shared.call(&[&["doctor"], args].concat()).env("PDFCO_CALLBACK_URL", &url);
+        run.folder(Path::new(&folder)).run().code(0).envelope()["data"].clone()
+    };
+    let of_callbacks = |data: &Value| {
+        let items = data["items"].as_array().unwrap();
+        items.iter().find(|item| item["check"] == "callbacks").cloned()
+    };
+    assert_eq!(of_callbacks(&doctor(&["--json"])), None, "nothing is known");
+    for _ in 0..2 {
+        let found = doctor(&["--service", "--yes", "--json"])["findings"].clone();
+        assert_eq!((&found["callbacks"], &found["callbacks_of_failures"]), (&json!(false), &json!(false)), "{found}");
+    }
+    let remark = of_callbacks(&doctor(&["--json"])).unwrap();
+    assert!(remark["remark"] == true && remark["detail"].as_str().unwrap().starts_with("none came"), "{remark}");
+
+    // Sheets are counted as the service was found to: the wrong number costs nothing, the right one is explained.
+    let balance = || shared.call(&["credits", "--json"]).run().code(0).envelope()["data"]["credits_remaining"].clone();
+    let before = balance();
+    let sheet = |number: &str| {
+        let book = "fixtures/documents/questions.xlsx";
+        shared.call(&["call", "excel-to-csv", "--url", book, "--worksheet-index", number, "--json"]).run()
+    };
+    let refused = sheet("0").code(2).envelope();
+    assert!(refused.to_string().contains("counts sheets from 1"), "{refused}");
+    assert_eq!(balance(), before);
+    let done = sheet("1").code(0).envelope();
+    assert!(done.to_string().contains("`1` is sheet 1"), "{done}");
+}

@@ -253,6 +253,7 @@ on_both! {
                 body: identity.clone(),
                 secrets: Vec::new(),
                 public_arguments: identity,
+                calls_back: true,
                 cancel: CancellationToken::new(),
             };
             (prepared, outgoing)

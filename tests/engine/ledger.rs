@@ -85,7 +85,7 @@ pub async fn known(ledger: &Ledger, id: &str) -> Job {
 
 pub fn seen(status: JobStatus, at: i64) -> Observation {
     let content = json!({"status": status.as_str(), "url": "https://h.test/a.txt?signature=canary"});
-    Observation { status, content, credits: Some(2), credits_remaining: Some(977), is_check: true, at }
+    Observation { status, content, credits: Some(2), credits_remaining: Some(977), balance_at: at, is_check: true, at }
 }
 
 pub fn states() -> [JobStatus; 8] {

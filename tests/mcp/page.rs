@@ -174,7 +174,7 @@ impl Server {
                 now(),
             )
             .await;
-        let response = pdfco::api::Response { body: content.clone() };
+        let response = pdfco::api::Response::of(content.clone());
         let seen = pdfco::jobs::Observation::read(&response, now()).unwrap();
         let seen = pdfco::jobs::Observation { is_check: false, ..seen };
         ledger.observe(None, &job, &seen, None).await;

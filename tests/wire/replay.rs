@@ -40,12 +40,13 @@ impl Body {
     }
 
     fn json(&self) -> Value {
-        pdfco::api::body::json_of(&self.bytes).unwrap_or_default()
+        pdfco::api::body::json_of(&self.bytes).map(pdfco::api::shape::unwrapped).unwrap_or_default()
     }
 
     /// The id in it that can be one.
     fn job_id(&self) -> Option<String> {
-        let id = match field(&self.json(), "jobId")? {
+        let body = self.json();
+        let id = match field(&body, "jobId").or_else(|| field(&body, "job_id"))? {
             Value::String(id) => id.trim().to_owned(),
             number @ Value::Number(_) => number.to_string(),
             _ => return None,

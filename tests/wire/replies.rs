@@ -690,7 +690,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         ledger.insert_intent(&intent, None).await.unwrap();
         let job = ledger.accepted(&intent, JobId::parse(JOB).unwrap(), &json!({}), Charge::NONE, submitted_at).await;
         if let Some(seconds) = past.checked_at {
-            let reply = Response { body: json!({"status": "working"}) };
+            let reply = Response::of(json!({"status": "working"}));
             let seen = Observation::read(&reply, submitted_at + seconds * 1_000).unwrap();
             ledger.observe(None, &job, &seen, None).await;
         }

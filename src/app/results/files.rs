@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::super::folders::as_folder;
+use super::super::result_name::data_name;
 use super::super::{Answer, App, Caller, Event, OutputView};
 use super::silence::not_silent_beyond;
 use super::text::inline_text;
@@ -146,7 +147,10 @@ impl App {
             *saved = self.save_inline(caller, job, save_to, overwrite).await?;
             return Ok(());
         }
-        let names = names_of(&links);
+        let names = match (links.as_slice(), name_of_data(job)) {
+            ([_], Some(name)) => vec![name],
+            _ => names_of(&links),
+        };
         let folder = if links.len() > 1 { save_to.map(as_folder) } else { save_to.map(str::to_owned) };
         // Every name is judged before the first byte is fetched.
         let mut targets: Vec<(&PresignedUrl, &String, Target, Option<Saved>)> = Vec::with_capacity(names.len());
@@ -241,8 +245,9 @@ impl App {
         };
         let text = inline_text(&inline);
         let extension = if text.mime_type == "application/json" { "json" } else { "txt" };
-        let name = if job.operation.is_empty() { "result" } else { &job.operation };
-        let target = caller.sandbox.target(save_to, &format!("{name}.{extension}"), overwrite).await?;
+        let usual = if job.operation.is_empty() { "result" } else { &job.operation };
+        let name = name_of_data(job).unwrap_or_else(|| format!("{usual}.{extension}"));
+        let target = caller.sandbox.target(save_to, &name, overwrite).await?;
         let saved = vec![save_text(&text, &target, overwrite).await?];
         self.remember_saved(job, &saved).await;
         Ok(saved)
@@ -254,6 +259,11 @@ impl App {
             tracing::warn!(%error, job_id = job.id(), "failed to record where the result was saved");
         }
     }
+}
+
+/// The name under which the data that a job found out is saved; none for a job whose result is a file of the service's.
+pub(in crate::app) fn name_of_data(job: &Job) -> Option<String> {
+    data_name(job.operation()?, &job.arguments)
 }
 
 /// An error after `done` of `total` files, which the next save does not fetch again.

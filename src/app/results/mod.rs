@@ -9,6 +9,7 @@ mod passage;
 mod silence;
 mod text;
 
+pub(super) use files::name_of_data;
 pub use passage::Passage;
 pub use text::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
 

@@ -99,6 +99,7 @@ pub async fn run(session: &CliSession, args: &DoctorArgs) -> Result<Report> {
         Ok(detail) => Finding::fine("ledger", detail),
         Err(error) => Finding::wrong("ledger", &error),
     });
+    findings.extend(callbacks(session).await);
     findings.extend(sign_in(config).await);
     if let LedgerLocation::Memory = config.ledger {
         findings.push(Finding::fine("memory", "jobs are forgotten when the process ends"));
@@ -200,6 +201,21 @@ async fn service_answers(session: &CliSession) -> Finding {
         }
         Err(error) => Finding::wrong("service", &error),
     }
+}
+
+/// Whether callbacks that are asked for by the settings are known not to come.
+async fn callbacks(session: &CliSession) -> Option<Finding> {
+    session.app.config.callback_url.as_ref()?;
+    let found = session.app.findings(&session.caller().ok()?).await;
+    if found.may_call_back() {
+        return None;
+    }
+    let detail = format!(
+        "none came when `doctor --service` asked for one on {}: jobs are checked, and no callback is asked for",
+        crate::clock::day(found.at)
+    );
+    let hint = "Make PDFCO_CALLBACK_URL an address that the service can call; `pdfco doctor --service` asks again.";
+    Some(Finding { hint: hint.to_owned(), ..Finding::remark("callbacks", detail) })
 }
 
 /// Whether people can sign in, where they are to: what the authorization server says of itself, and who pays.

@@ -45,8 +45,6 @@ pub(super) enum Change {
     Charged { reservation: Option<String>, owner: Owners, operation: String, charge: Charge, at: Millis },
     /// A task ended.
     TaskEnded { task_id: String, status: TaskStatus, message: Option<String>, payload: Option<Value>, at: Millis },
-    /// The account's balance.
-    Balance { account: Fingerprint, credits: i64, at: Millis },
     /// A lease is given back.
     Released { intent_id: IntentId, holder: String },
     /// An intent that was never sent is withdrawn.
@@ -102,7 +100,7 @@ impl Accepted {
     /// The job as the ledger will have it.
     pub(super) fn job(&self) -> Job {
         let job = self.intent.job();
-        let Charge { credits, remaining } = self.charge;
+        let Charge { credits, remaining, .. } = self.charge;
         let job = Job {
             job_id: self.job_id.clone(),
             submitted_at: Some(self.at),
@@ -140,9 +138,7 @@ impl Change {
             | Change::Saved { intent_id, .. }
             | Change::Released { intent_id, .. }
             | Change::Withdrawn { intent_id } => Some(intent_id),
-            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Balance { .. } | Change::Unreserved { .. } => {
-                None
-            }
+            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Unreserved { .. } => None,
         }
     }
 
@@ -155,7 +151,6 @@ impl Change {
             Change::Named { .. }
             | Change::Saved { .. }
             | Change::TaskEnded { .. }
-            | Change::Balance { .. }
             | Change::Released { .. }
             | Change::Unreserved { .. }
             | Change::Withdrawn { .. } => None,
@@ -227,15 +222,6 @@ impl Change {
             }
             Change::TaskEnded { task_id, status, message, payload, at } => {
                 end(connection, task_id, *status, message.as_deref(), payload.as_ref(), *at).await.map(|_| None)
-            }
-            Change::Balance { account, credits, at } => {
-                let query = statement(
-                    "INSERT INTO balances (account, credits, told_at) VALUES ($1, $2, $3)
-                     ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
-                         WHERE excluded.told_at >= balances.told_at",
-                );
-                let query = query.bind(keyed(secret, account.as_str())).bind(*credits).bind(*at);
-                connection.execute(query).await.map(|_| None)
             }
             Change::Released { intent_id, holder } => {
                 let query = statement(
@@ -334,9 +320,9 @@ async fn write_charge(
          INSERT INTO tariffs (account, operation, highest, latest, at) SELECT $5, $3, $4, $4, $6 WHERE $4 > 0
          ON CONFLICT (account, operation) DO UPDATE SET highest = CASE WHEN excluded.highest > tariffs.highest THEN excluded.highest ELSE tariffs.highest END,
              latest = excluded.latest, at = excluded.at;
-         INSERT INTO balances (account, credits, told_at) SELECT $5, $7, $6 WHERE $7 IS NOT NULL
+         INSERT INTO balances (account, credits, told_at) SELECT $5, $7, $10 WHERE $7 IS NOT NULL
          ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
-             WHERE excluded.told_at >= balances.told_at;
+             WHERE excluded.told_at >= balances.told_at OR balances.told_at > $6;
          UPDATE reservations SET credits = CASE WHEN $9 = 1 AND expected > $4 THEN expected - $4 ELSE 0 END WHERE id = $8 AND $4 IS NOT NULL;
          DELETE FROM reservations WHERE id = $8 AND credits <= 0",
     )
@@ -348,7 +334,8 @@ async fn write_charge(
     .bind(at)
     .bind(charge.remaining)
     .bind(reservation)
-    .bind(keeps_rest);
+    .bind(keeps_rest)
+    .bind(charge.balance_at.unwrap_or(at));
     connection.execute(query).await.map(drop)
 }
 
@@ -380,9 +367,9 @@ async fn write_seen(connection: &mut Connection<'_>, secret: &[u8], change: &See
          ON CONFLICT (account, operation) DO UPDATE SET highest = CASE WHEN excluded.highest > tariffs.highest THEN excluded.highest ELSE tariffs.highest END,
              latest = excluded.latest, at = excluded.at;
          INSERT INTO balances (account, credits, told_at)
-             SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $12, $6 WHERE $12 IS NOT NULL
+             SELECT COALESCE((SELECT account FROM jobs WHERE intent_id = $1), $18), $12, $20 WHERE $12 IS NOT NULL
          ON CONFLICT (account) DO UPDATE SET credits = excluded.credits, told_at = excluded.told_at
-             WHERE excluded.told_at >= balances.told_at;
+             WHERE excluded.told_at >= balances.told_at OR balances.told_at > $6;
          DELETE FROM reservations WHERE id = $19 OR (id = $1 AND $7 = 1);
          WITH rule AS (SELECT (status NOT IN ('success', 'failed', 'aborted', 'cancelled') AND $2 <> 'queued'
                  OR (status = 'cancelled' AND $2 IN ('success', 'failed', 'aborted'))) AS moves FROM jobs WHERE intent_id = $1)
@@ -422,7 +409,8 @@ async fn write_seen(connection: &mut Connection<'_>, secret: &[u8], change: &See
     .bind(start_of_day(seen.at))
     .bind(seen.is_check)
     .bind(owner.account(secret))
-    .bind(reservation);
+    .bind(reservation)
+    .bind(seen.balance_at);
     connection.row(query).await
 }
 

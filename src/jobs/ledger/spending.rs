@@ -70,12 +70,7 @@ impl Ledger {
         Ok(self.database.read_first(query).await?.map_or(0, |(spent,)| spent))
     }
 
-    /// Keeps a balance that the service reported for this account.
-    pub fn record_balance(&self, account: &Fingerprint, credits: i64, at: Millis) {
-        self.pending.behind(Change::Balance { account: account.clone(), credits, at });
-    }
-
-    /// The newest balance that the service reported for this account, and when.
+    /// The newest balance that the service reported for this account, and when its request was sent.
     pub async fn newest_balance(&self, account: &Fingerprint) -> Result<Option<(i64, Millis)>> {
         let secret = self.database.secret().await?;
         let query = statement("SELECT credits, told_at FROM balances WHERE account = $1")

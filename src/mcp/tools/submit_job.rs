@@ -159,6 +159,7 @@ impl Extras {
 
     fn request(self, operation: String, arguments: Map<String, Value>) -> Result<SubmitRequest> {
         Ok(SubmitRequest {
+            finds_out: false,
             operation,
             arguments,
             wait: Some(duration("wait", self.wait, 0.0, TIMEOUT_SECONDS_MAX)?),

@@ -224,7 +224,10 @@ fn callback(shown: &Shown<'_>, findings: &mut ServiceFindings) -> Found {
         return Found::settled("not asked: without PDFCO_CALLBACK_URL the service cannot call this machine");
     }
     let came = shown.job.is_from_callback;
-    findings.callbacks = Some(findings.callbacks.unwrap_or(true) && came);
+    match shown.job.status {
+        JobStatus::Success => findings.callbacks = Some(came),
+        _ => findings.callbacks_of_failures = Some(came),
+    }
     match came {
         true => {
             let credits = shown.job.check_credits.map_or_else(|| "?".to_owned(), |credits| credits.to_string());

@@ -169,6 +169,7 @@ impl Run<'_> {
             arguments,
             wait: Some(Duration::ZERO),
             read: Some(0),
+            finds_out: true,
             ..SubmitRequest::default()
         };
         let app = &self.session.app;
