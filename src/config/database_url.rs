@@ -1,6 +1,7 @@
 //! The address of a PostgreSQL database. It may hold a password and cannot print it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -8,6 +9,8 @@ use url::Url;
 /// Parameters that an address may carry. Others are refused: what is not understood would be ignored.
 const PARAMETERS: [&str; 10] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "dbname", "user", "password", "options"];
+/// Those that name a file.
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 /// The words of `sslmode`.
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
@@ -64,6 +67,13 @@ impl DatabaseUrl {
         Ok(DatabaseUrl { url: SecretString::from(text.to_owned()), shown })
     }
 
+    /// The certificates and keys that it names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let Ok(url) = Url::parse(self.expose()) else { return Vec::new() };
+        let named = url.query_pairs().filter(|(name, _)| FILES.contains(&name.as_ref()));
+        named.map(|(_, path)| PathBuf::from(path.as_ref())).collect()
+    }
+
     /// All of it, for the connection.
     pub(crate) fn expose(&self) -> &str {
         self.url.expose_secret()
@@ -118,6 +128,13 @@ mod tests {
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?} {url}").contains("canary"));
         }
+    }
+
+    #[test]
+    fn files_are_those_of_tls() {
+        let url = DatabaseUrl::parse("postgres://db/ledger?sslmode=verify-full&sslrootcert=/a%20b/ca.crt").unwrap();
+        assert_eq!(url.files(), [PathBuf::from("/a b/ca.crt")]);
+        assert!(DatabaseUrl::parse("postgres://db/ledger").unwrap().files().is_empty());
     }
 
     #[test]

@@ -353,7 +353,7 @@ impl Sandbox {
 
 /// The name of a tenant's folder: the tenant itself where that is a word that every file system keeps apart from all
 /// others, else its hash. Devices of Windows have shorter names.
-fn tenant_folder(tenant: &str) -> String {
+pub fn tenant_folder(tenant: &str) -> String {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if (8..=128).contains(&tenant.len()) && tenant.chars().all(is_plain) {
         return tenant.to_owned();

@@ -74,6 +74,21 @@ impl ConnectionSettings {
         self.is_read_only || self.toolsets.is_some()
     }
 
+    /// The same as the query of an address.
+    pub fn query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(toolsets) = &self.toolsets {
+            let names: Vec<&str> = toolsets.iter().map(|toolset| toolset.as_str()).collect();
+            // No group is left of a list that had none but `core`.
+            let names = if names.is_empty() { "core".to_owned() } else { names.join(",") };
+            query.append_pair(TOOLSETS, &names);
+        }
+        if self.is_read_only {
+            query.append_pair(READ_ONLY, "true");
+        }
+        query.finish()
+    }
+
     /// What is left of the tool groups that the server offers.
     pub fn of_offered(&self, mut offered: Vec<Toolset>) -> Vec<Toolset> {
         if let Some(wanted) = &self.toolsets {
@@ -135,6 +150,12 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let settings = ConnectionSettings::read(&path.parse().unwrap(), &map)?;
+        let again = format!("/mcp?{}", settings.query());
+        assert_eq!(
+            ConnectionSettings::read(&again.parse().unwrap(), &HeaderMap::new()),
+            Ok(settings.clone()),
+            "{again}"
+        );
         let toolsets = settings.toolsets.map(|toolsets| toolsets.iter().map(|toolset| toolset.as_str()).collect());
         Ok((toolsets, settings.is_read_only))
     }

@@ -134,7 +134,12 @@ pub async fn brought(
     };
     let Ok(sealed) = serde_json::from_slice::<Sealed>(&opened) else { return Brought::Nothing };
     match action(responses) {
-        Some(ElicitationAction::Accept) if used.use_once(sealed.nonce) => Brought::Agreed(sealed.quote),
+        Some(ElicitationAction::Accept) if used.use_once(sealed.nonce.clone()) => {
+            match is_first(context, &sealed.nonce).await {
+                true => Brought::Agreed(sealed.quote),
+                false => Brought::Nothing,
+            }
+        }
         Some(ElicitationAction::Decline | ElicitationAction::Cancel) => Brought::Declined,
         _ => Brought::Nothing,
     }
@@ -196,6 +201,18 @@ fn is_session(request: &RequestContext<RoleServer>) -> bool {
 fn can_ask(request: &RequestContext<RoleServer>) -> bool {
     let capability = request.client_capabilities().and_then(|capabilities| capabilities.elicitation);
     capability.is_some_and(|capability| capability.form.is_some() || capability.url.is_none())
+}
+
+/// Whether no other replica has used this consent. One of which that cannot be known counts as used.
+async fn is_first(context: &ServerContext, nonce: &str) -> bool {
+    let ledger = context.app().jobs().ledger();
+    if !ledger.is_replicated() {
+        return true;
+    }
+    ledger.use_once(&format!("consent {nonce}")).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a consent does not count: it cannot be noted that it was used");
+        false
+    })
 }
 
 /// What a state is sealed with, the same for all processes on a ledger; none where the ledger cannot be read.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::access::Access;
+use super::audit::Audited;
 use super::connection::ConnectionSettings;
 use super::permits::Permits;
 use super::principal::{self, Principal};
@@ -246,9 +247,12 @@ impl ServerContext {
             request = %request.id,
             traceparent = trace_of(request).unwrap_or_default(),
         );
-        let outcome = self.call(found, given, request, response_mode, consent).instrument(span.clone()).await;
+        let mut call = Audited::new(found, &given, request);
+        let outcome =
+            self.call(found, given, request, response_mode, consent, &mut call).instrument(span.clone()).await;
         let _entered = span.enter();
         count(found, &outcome, request, started.elapsed());
+        call.write_down(self.shared.app.jobs().ledger(), request, &outcome);
         match outcome {
             Ok(answer) => answer,
             Err(error) => {
@@ -265,6 +269,7 @@ impl ServerContext {
         request: &RequestContext<RoleServer>,
         response_mode: ResponseMode,
         consent: Consent,
+        audited: &mut Audited,
     ) -> Result<Answer> {
         let app = &self.shared.app;
         if app.config.read_only {
@@ -290,6 +295,7 @@ impl ServerContext {
         // A task is asked for with the key of the connection, so a call with a key of its own cannot become one.
         let response_mode = if key.is_some() { ResponseMode::Inline } else { response_mode };
         let caller = Caller { consent, ..self.caller_with(key.as_deref(), request, &progress, response_mode)? };
+        audited.is_of(&caller.owner);
         let _permit = self.shared.permits.acquire(&caller.owner.tenant, found.takes_tasks()).await?;
         let token = request.meta.get_progress_token();
         // Boxed: the future is large, and moves through several layers from here on.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod app;
+mod audit;
 pub mod client;
 pub mod connection;
 mod consent;

@@ -15,6 +15,8 @@ use crate::app::App;
 
 /// Buckets of the conventional durations, in seconds, as the conventions have them.
 const BUCKETS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Where the metrics are.
+pub const METRICS_PATH: &str = "/metrics";
 /// How long an answer about the ledger is good for.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
@@ -26,7 +28,7 @@ pub fn routes(app: Arc<App>) -> Router {
 
 /// `/metrics`, which the caller guards.
 pub fn metrics() -> Router {
-    Router::new().route("/metrics", get(show_metrics)).with_state(recorder())
+    Router::new().route(METRICS_PATH, get(show_metrics)).with_state(recorder())
 }
 
 struct Readiness {

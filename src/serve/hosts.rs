@@ -79,6 +79,11 @@ pub fn target(uri: &Uri, headers: &HeaderMap) -> Target {
     }
 }
 
+/// Whether `authority` is an address of the internet protocol and no name.
+pub fn is_address(authority: &Authority) -> bool {
+    authority.host().trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+}
+
 fn read_name(word: &str) -> Result<HostPattern> {
     HostPattern::read(word).map_err(|reason| {
         Error::invalid(

@@ -37,7 +37,9 @@ use super::oauth::admit::{self, SignIn};
 use super::oauth::issuer::Pace;
 use super::oauth::resource::{PATH as SIGNED_IN_PATH, Resource};
 use super::peers::{Connection, Limits, Peers};
+use super::recall::Store;
 use super::refusal::refused;
+use super::replicas::Replicas;
 use super::rpc::{self, Messages};
 use super::sessions::Sessions;
 use super::tenants::{InFlight, Scope};
@@ -372,7 +374,7 @@ impl Parts {
         handler: impl Fn() -> S + Send + Sync + 'static,
         may_use_server_key: bool,
     ) -> Router {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(Replicas::of(&self.app));
         let mut config = StreamableHttpServerConfig::default()
             // Hosts and origins are checked for every route by the same list (`cors.rs`).
             .disable_allowed_hosts()
@@ -381,6 +383,9 @@ impl Parts {
             .with_cancellation_token(self.streams.clone());
         // The first event of a stream comes from `sessions.rs`.
         config.sse_retry = None;
+        if sessions.replicas.is_some() {
+            config.session_store = Some(Arc::new(Store(Arc::clone(&sessions))));
+        }
         let protocol = StreamableHttpService::new(move || Ok(handler()), Arc::clone(&sessions), config);
         let messages = Arc::new(Messages {
             app: Arc::clone(&self.app),

@@ -10,6 +10,7 @@
 //! | `bodies`, `envelope` | what is measured before it is parsed |
 //! | `rpc`, `negotiation`, `answers` | messages over HTTP and the form of their answers |
 //! | `sessions`, `streams`, `tenants` | whose session it is, and what a client that was away missed |
+//! | `replicas`, `recall`, `notices` | sessions that any replica can take up |
 //! | `callbacks`, `health`, `page` | the other routes |
 //! | `operations` | what operators count |
 //! | `handshake`, `task_compat` | what the SDK cannot read |
@@ -28,12 +29,15 @@ mod hosts;
 pub mod http;
 mod lines;
 mod negotiation;
+mod notices;
 pub mod oauth;
 mod operations;
 mod outbox;
 pub mod page;
 mod peers;
+mod recall;
 mod refusal;
+mod replicas;
 mod rpc;
 mod sessions;
 pub mod stdio;

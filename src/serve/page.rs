@@ -127,10 +127,36 @@ struct Given {
 
 impl Page {
     /// Whose jobs are shown to the sender of these headers.
-    fn viewer(&self, headers: &HeaderMap) -> Option<Viewer> {
-        let session = cookie(headers).and_then(|id| self.sessions.viewer(id, Instant::now()));
+    async fn viewer(&self, headers: &HeaderMap) -> Option<Viewer> {
+        let session = match cookie(headers) {
+            Some(id) => self.signed_in(id).await,
+            None => None,
+        };
         // Without a token this machine's users may use the server's key at `/mcp` too.
         session.or_else(|| (!self.parts.tokens.is_required()).then(|| self.server()).flatten())
+    }
+
+    /// Whose jobs the session of this id shows.
+    async fn signed_in(&self, id: &str) -> Option<Viewer> {
+        let (ledger, here) = (self.parts.app.jobs().ledger(), self.sessions.viewer(id, Instant::now()));
+        if !ledger.is_replicated() {
+            return here;
+        }
+        // A session that was ended at another replica is still known here.
+        self.sessions.kept_viewer(ledger, id).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a session of the page could not be looked up");
+            here
+        })
+    }
+
+    async fn end(&self, id: &str) {
+        self.sessions.end(id);
+        let ledger = self.parts.app.jobs().ledger();
+        if ledger.is_replicated()
+            && let Err(error) = ledger.end_session(id).await
+        {
+            tracing::warn!(%error, "a session of the page that was ended is still known to other replicas");
+        }
     }
 
     /// The server's own key as a viewer, where callers may use it.
@@ -211,7 +237,7 @@ pub fn report(overview: &Overview, about: &str, made_at: &str) -> String {
 }
 
 async fn home(State(page): State<Arc<Page>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    let Some(viewer) = page.viewer(&headers) else { return page.form(None).into_response() };
+    let Some(viewer) = page.viewer(&headers).await else { return page.form(None).into_response() };
     match page.overview(&viewer, &asked).await {
         Ok(html) => Html(html).into_response(),
         Err(error) => refused(&error, view::AT_ROOT),
@@ -219,7 +245,7 @@ async fn home(State(page): State<Arc<Page>>, Query(asked): Query<Asked>, headers
 }
 
 async fn one(State(page): State<Arc<Page>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let Some(viewer) = page.viewer(&headers) else { return to_root(view::AT_JOB) };
+    let Some(viewer) = page.viewer(&headers).await else { return to_root(view::AT_JOB) };
     match page.job(&viewer, &id).await {
         Ok(Some(html)) => Html(html).into_response(),
         Ok(None) => {
@@ -233,7 +259,7 @@ async fn one(State(page): State<Arc<Page>>, Path(id): Path<String>, headers: Hea
 /// A file of a result, from the storage through this server to its owner's browser.
 async fn file(State(page): State<Arc<Page>>, Path((id, index)): Path<(String, usize)>, headers: HeaderMap) -> Response {
     let up = "../../../";
-    let Some(viewer) = page.viewer(&headers) else { return to_root(up) };
+    let Some(viewer) = page.viewer(&headers).await else { return to_root(up) };
     let busy = || {
         let words = view::trouble("Too many files are being fetched.", "Try again when one of them is there.", up);
         (StatusCode::TOO_MANY_REQUESTS, Html(words)).into_response()
@@ -299,9 +325,10 @@ async fn enter(
         Ok(viewer) => {
             // A browser has one session: the earlier one is not left behind.
             if let Some(earlier) = cookie(&headers) {
-                page.sessions.end(earlier);
+                page.end(earlier).await;
             }
-            let id = page.sessions.open(viewer, Instant::now());
+            let id = page.sessions.open(viewer.clone(), Instant::now());
+            page.sessions.keep(page.parts.app.jobs().ledger(), &id, &viewer).await;
             show_jobs(&headers, "./", &id, "")
         }
     }
@@ -309,7 +336,7 @@ async fn enter(
 
 async fn leave(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     if let Some(id) = cookie(&headers) {
-        page.sessions.end(id);
+        page.end(id).await;
     }
     show_jobs(&headers, "../", "", "; Max-Age=0")
 }

@@ -68,7 +68,7 @@ pub async fn handle(State(messages): State<Arc<Messages>>, mut request: Request,
     let (headers, extensions) = (request.headers(), request.extensions());
     let requester = Requester::of_request(headers, extensions, &messages.app.config, messages.may_use_server_key);
     let expires = extensions.get::<Arc<Principal>>().map(|person| person.expires);
-    if let Some(refusal) = messages.check_session(request.headers(), &requester) {
+    if let Some(refusal) = messages.check_session(request.headers(), &requester, expires).await {
         return refusal;
     }
     let settings = match messages.settings(&request) {
@@ -162,11 +162,25 @@ impl Messages {
     }
 
     /// Refuses a session of another tenant and one that does not exist in the same words.
-    fn check_session(&self, headers: &HeaderMap, requester: &Requester) -> Option<Response> {
+    async fn check_session(
+        &self,
+        headers: &HeaderMap,
+        requester: &Requester,
+        expires: Option<Instant>,
+    ) -> Option<Response> {
         let id = headers.get(SESSION_HEADER)?;
-        let is_own = id.to_str().is_ok_and(|id| self.sessions.is_of(id, requester));
         // The newest revision has no sessions, and ignores what names one.
-        (!is_own && revision(headers) != Some(ProtocolVersion::V_2026_07_28.as_str()))
+        if revision(headers) == Some(ProtocolVersion::V_2026_07_28.as_str()) {
+            return None;
+        }
+        let id = id.to_str().unwrap_or_default();
+        if let Err(error) = self.sessions.recall(id, requester, expires).await {
+            tracing::warn!(%error, "a session could not be looked up");
+            let what = "The session cannot be looked up at the moment.";
+            let refusal = refused(StatusCode::SERVICE_UNAVAILABLE, -32603, what, Value::Null);
+            return Some(([(header::RETRY_AFTER, "2")], refusal).into_response());
+        }
+        (!self.sessions.is_of(id, requester))
             .then(|| refused(StatusCode::NOT_FOUND, -32001, "There is no such session.", Value::Null))
     }
 
@@ -260,6 +274,7 @@ impl Messages {
             return refusal;
         }
         if let Some(insufficient) = oauth::scopes::insufficient(&head.extensions, &envelope) {
+            insufficient.write_down(self.app.jobs().ledger());
             let refusal = refused(StatusCode::FORBIDDEN, -32600, &insufficient.what, id);
             return ([(header::WWW_AUTHENTICATE, insufficient.challenge)], refusal).into_response();
         }

@@ -14,16 +14,19 @@ use rmcp::model::{
 };
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
-use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId};
+use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionState};
 use tokio::time::Instant;
 
+use super::notices::Notices;
+use super::replicas::Replicas;
 use super::streams::{Kept, Streams};
 use super::tenants::{Requester, Scope};
+use crate::jobs::ledger::session_digest;
 use crate::mcp::connection::ConnectionSettings;
 use crate::mcp::observed;
 
 /// A session without a message for this long is over: longer than the longest call.
-const IDLE: Duration = Duration::from_secs(1_800);
+pub(super) const IDLE: Duration = Duration::from_secs(1_800);
 /// Sessions at once; each costs some 50 KiB.
 const SESSIONS_MAX: usize = 1_000;
 /// Sessions of one tenant before an idle one gives way.
@@ -34,15 +37,28 @@ const PER_TENANT_MAX: usize = 200;
 const PER_SERVER_KEY: usize = 500;
 /// How long a request goes on after its client has left the stream and not come back.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15);
+/// How often it is noted for other replicas that a session is in use.
+const NOTED_EVERY: Duration = Duration::from_secs(300);
 /// How soon a client that lost its stream is asked to come back.
 const RETRY: Duration = Duration::from_secs(3);
 
 /// All sessions.
 pub struct Sessions {
-    local: LocalSessionManager,
+    pub(super) local: LocalSessionManager,
     open: Mutex<HashMap<SessionId, Session>>,
     kept: Arc<Kept>,
-    this: Weak<Sessions>,
+    pub(super) this: Weak<Sessions>,
+    /// Where there are any.
+    pub(super) replicas: Option<Replicas>,
+}
+
+/// A session that another replica began.
+pub(super) struct Recalled {
+    pub(super) owner: Requester,
+    pub(super) settings: ConnectionSettings,
+    pub(super) revision: ProtocolVersion,
+    /// Its `initialize`, which the SDK repeats here.
+    pub(super) begun: SessionState,
 }
 
 struct Session {
@@ -54,16 +70,45 @@ struct Session {
     used: Instant,
     revision: Option<ProtocolVersion>,
     streams: Arc<Streams>,
+    notices: Arc<Notices>,
+    /// Of another replica: how it began there.
+    begun: Option<SessionState>,
+    digest: String,
+    noted: Instant,
+}
+
+impl Session {
+    fn new(id: &str, owner: Requester, settings: ConnectionSettings, kept: &Arc<Kept>) -> Session {
+        Session {
+            owner,
+            settings,
+            expires: None,
+            began: Instant::now(),
+            used: Instant::now(),
+            revision: None,
+            streams: Arc::new(Streams::new(Arc::clone(kept))),
+            notices: Arc::default(),
+            begun: None,
+            digest: session_digest(id),
+            noted: Instant::now(),
+        }
+    }
 }
 
 impl Sessions {
-    /// No session yet.
-    pub fn new() -> Arc<Sessions> {
+    /// No session yet. Those of `replicas` are taken up.
+    pub fn new(replicas: Option<Replicas>) -> Arc<Sessions> {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE);
         // The first event of a stream is sent here, to the revisions that know it.
         local.session_config.sse_retry = None;
-        Arc::new_cyclic(|this| Sessions { local, open: Mutex::default(), kept: Arc::default(), this: this.clone() })
+        Arc::new_cyclic(|this| Sessions {
+            local,
+            open: Mutex::default(),
+            kept: Arc::default(),
+            this: this.clone(),
+            replicas,
+        })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -73,6 +118,50 @@ impl Sessions {
     /// Whether `id` is a session of `requester`.
     pub fn is_of(&self, id: &str, requester: &Requester) -> bool {
         self.open().get(id).is_some_and(|session| session.owner == *requester)
+    }
+
+    /// Whether `id` is a session here, whosever it is.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.open().contains_key(id)
+    }
+
+    /// The session of this digest.
+    pub(super) fn find_by_digest(&self, digest: &str) -> Option<SessionId> {
+        self.open().iter().find(|(_, session)| session.digest == digest).map(|(id, _)| Arc::clone(id))
+    }
+
+    /// What the server of a session sends without being asked.
+    pub(super) fn notices(&self, id: &str) -> Option<Arc<Notices>> {
+        Some(Arc::clone(&self.open().get(id)?.notices))
+    }
+
+    /// How a session of another replica began.
+    pub(super) fn begun(&self, id: &str) -> Option<SessionState> {
+        self.open().get(id)?.begun.clone()
+    }
+
+    /// Adds a session of another replica, unless another request has done so already.
+    pub(super) fn admit(&self, id: SessionId, recalled: Recalled, expires: Option<std::time::Instant>) {
+        let mut session = Session::new(&id, recalled.owner, recalled.settings, &self.kept);
+        session.expires = expires.map(Instant::from_std);
+        session.revision = Some(recalled.revision);
+        session.begun = Some(recalled.begun);
+        let expires = session.expires;
+        let mut open = self.open();
+        if open.contains_key(&id) {
+            return;
+        }
+        open.insert(Arc::clone(&id), session);
+        drop(open);
+        self.watch(&id, expires);
+    }
+
+    /// Ends a session with the sign-in of its owner, and receives what other replicas have for it.
+    fn watch(&self, id: &SessionId, expires: Option<Instant>) {
+        if let Some(expires) = expires {
+            tokio::spawn(end_when_expired(self.this.clone(), Arc::clone(id), expires));
+        }
+        self.receive();
     }
 
     /// Lets a session last until `expires`, if it does not anyway.
@@ -136,6 +225,12 @@ impl Sessions {
         let mut open = self.open();
         let session = open.get_mut(id)?;
         session.used = Instant::now();
+        if let Some(replicas) = &self.replicas
+            && session.noted.elapsed() >= NOTED_EVERY
+        {
+            session.noted = session.used;
+            replicas.note_use(id);
+        }
         let is_primed = session.revision.as_ref().is_some_and(|revision| *revision >= ProtocolVersion::V_2025_11_25);
         Some((Arc::clone(&session.streams), is_primed))
     }
@@ -182,14 +277,10 @@ impl SessionManager for Sessions {
         let Scope { requester: owner, settings, expires, .. } = Scope::current();
         let expires = expires.map(Instant::from_std);
         let (id, transport) = self.local.create_session().await?;
-        let streams = Arc::new(Streams::new(Arc::clone(&self.kept)));
-        self.open().insert(
-            Arc::clone(&id),
-            Session { owner, settings, expires, began: Instant::now(), used: Instant::now(), revision: None, streams },
-        );
-        if let Some(expires) = expires {
-            tokio::spawn(end_when_expired(self.this.clone(), Arc::clone(&id), expires));
-        }
+        let mut session = Session::new(&id, owner, settings, &self.kept);
+        session.expires = expires;
+        self.open().insert(Arc::clone(&id), session);
+        self.watch(&id, expires);
         Ok((id, transport))
     }
 
@@ -205,7 +296,12 @@ impl SessionManager for Sessions {
         {
             session.revision = Some(result.protocol_version.clone());
         }
+        self.read_notices(id).await;
         Ok(answer)
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
+        self.local.restore_session(id).await
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
@@ -230,7 +326,12 @@ impl SessionManager for Sessions {
             JsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
+        let message = match &self.replicas {
+            Some(replicas) => replicas.route(id, message).await.ok_or_else(unknown)?,
+            None => message,
+        };
         let events = self.local.create_stream(id, message).await?;
+        let this = self.this.clone();
         let replay = streams.open();
         if is_primed {
             replay.push(priming(""));
@@ -242,7 +343,12 @@ impl SessionManager for Sessions {
             let pump = async {
                 let mut events = std::pin::pin!(events);
                 while let Some(event) = events.next().await {
-                    replay.push(event);
+                    let sessions = this.upgrade();
+                    let replicas = sessions.as_ref().and_then(|sessions| sessions.replicas.as_ref());
+                    replay.push(match replicas {
+                        Some(replicas) => replicas.outgoing(event),
+                        None => event,
+                    });
                 }
             };
             let mut pump = std::pin::pin!(pump);
@@ -262,7 +368,14 @@ impl SessionManager for Sessions {
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
         self.touch(id);
-        self.local.accept_message(id, message).await
+        let message = match &self.replicas {
+            Some(replicas) => replicas.route(id, message).await,
+            None => Some(message),
+        };
+        match message {
+            Some(message) => self.local.accept_message(id, message).await,
+            None => Ok(()),
+        }
     }
 
     async fn create_standalone_stream(
@@ -270,7 +383,11 @@ impl SessionManager for Sessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let is_primed = self.touch(id).is_some_and(|(_, is_primed)| is_primed);
-        let events = self.local.create_standalone_stream(id).await?;
+        let notices = self.notices(id).filter(|_| self.replicas.is_some());
+        let events = match notices {
+            Some(notices) => notices.read().left_stream(),
+            None => self.local.create_standalone_stream(id).await?.right_stream(),
+        };
         Ok(stream::iter(is_primed.then(|| priming("0"))).chain(events))
     }
 
@@ -280,9 +397,11 @@ impl SessionManager for Sessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let found = self.touch(id).and_then(|(streams, _)| streams.find(&last_event_id));
-        match found {
-            Some((replay, seen)) => Ok(replay.read(seen + 1).left_stream()),
-            None => Ok(self.local.resume(id, last_event_id).await?.right_stream()),
+        let notices = self.notices(id).filter(|_| self.replicas.is_some());
+        match (found, notices) {
+            (Some((replay, seen)), _) => Ok(replay.read(seen + 1).left_stream()),
+            (None, Some(notices)) => Ok(notices.read().left_stream().right_stream()),
+            (None, None) => Ok(self.local.resume(id, last_event_id).await?.right_stream().right_stream()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs against the simulator: waiting, recovery, several processes, the ledger.
 
 mod checks_refused;
+mod company;
 mod contract;
 mod ledger;
 mod logs;

@@ -223,13 +223,12 @@ on_both! {
         assert!(left.iter().filter(|outcome| outcome.is_err()).count() >= 2);
         assert!(stayed.into_iter().all(|answer| answer.unwrap().status == "success"));
     }
-}
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_killed_at_any_moment_lose_and_repeat_nothing() {
-    let report = crate::support::crowd::kill_rounds(5, 0x9e37_79b9).await;
-    println!("{report:?}");
-    report.assert_sound();
+    async fn processes_killed_at_any_moment_lose_and_repeat_nothing(ledger: &Place) {
+        let report = crate::support::crowd::kill_rounds(5, 0x9e37_79b9, &ledger.value()).await;
+        println!("{report:?}");
+        report.assert_sound();
+    }
 }
 
 #[test]

@@ -81,6 +81,43 @@ async fn postgres_that_cannot_be_used_is_named_and_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_trusted_by_its_certificate() {
+    let Some(mut cluster) = tokio::task::spawn_blocking(Cluster::start).await.unwrap() else { return };
+    let Some(authorities) = cluster.with_tls() else { return };
+    let database = cluster.database().await;
+    let by = |host: &str, mode: &str, root: Option<&std::path::Path>| {
+        let named = with(&database.url, |url| url.set_host(Some(host)).unwrap());
+        let root = root.map(|path| format!("&sslrootcert={}", path.display())).unwrap_or_default();
+        format!("{named}?sslmode={mode}{root}")
+    };
+    for (host, mode, root) in [
+        ("localhost", "verify-full", Some(authorities.ours.as_path())),
+        ("127.0.0.1", "verify-ca", Some(authorities.ours.as_path())),
+        ("127.0.0.1", "require", None),
+    ] {
+        let ledger = at(&by(host, mode, root));
+        accepted(&ledger, &format!("A-{mode}")).await;
+        let mut beside = database.beside().await;
+        let secured = "SELECT COUNT(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND datname = current_database() AND application_name = 'pdfco'";
+        let secured: i64 = sqlx::query_scalar(secured).fetch_one(&mut beside).await.unwrap();
+        assert!(secured > 0, "{host} {mode}");
+        ledger.close().await;
+    }
+    // Another authority, another name, no authority, and a file that is none.
+    for (host, mode, root) in [
+        ("localhost", "verify-full", Some(authorities.other.as_path())),
+        ("127.0.0.1", "verify-full", Some(authorities.ours.as_path())),
+        ("localhost", "verify-full", None),
+        ("localhost", "verify-full", Some(std::path::Path::new("/nowhere/ca.crt"))),
+    ] {
+        refuses(&by(host, mode, root), ProblemKind::Insecure).await;
+    }
+    let mut beside = database.beside().await;
+    let jobs: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs").fetch_one(&mut beside).await.unwrap();
+    assert_eq!(jobs, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_of_another_program_is_not_written() {
     let Some(Place::Postgres(database)) = Place::postgres().await else { return };
     let mut beside = database.beside().await;
@@ -107,6 +144,33 @@ async fn postgres_of_a_newer_version_is_left_alone() {
     refuses(&database.url, ProblemKind::Newer).await;
     let jobs: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs").fetch_one(&mut beside).await.unwrap();
     assert_eq!(jobs, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_of_an_older_version_is_brought_up_to_date() {
+    let Some(Place::Postgres(database)) = Place::postgres().await else { return };
+    let ledger = at(&database.url);
+    let job = accepted(&ledger, "A").await;
+    ledger.close().await;
+    // As the first version left it.
+    let mut beside = database.beside().await;
+    let older = "DROP TABLE sessions; DROP TABLE audit; DELETE FROM pdfco_schema WHERE version > 1";
+    beside.execute(sqlx::raw_sql(older)).await.unwrap();
+    let again: Vec<Ledger> = (0..3).map(|_| at(&database.url)).collect();
+    let kept = futures_util::future::join_all(again.iter().map(|ledger| ledger.keep_session("s", None, "state"))).await;
+    assert!(kept.iter().all(Result::is_ok), "{kept:?}");
+    assert_eq!(known(&again[0], "A").await.intent_id, job.intent_id);
+
+    // Where the step cannot be taken, nothing is sent and the reason is said.
+    if database.url.contains(PASSWORD) {
+        beside.execute(sqlx::raw_sql(older)).await.unwrap();
+        let sql = format!(
+            "ALTER TABLE pdfco_schema OWNER TO postgres; GRANT SELECT ON pdfco_schema TO {USER}; REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER DATABASE {} OWNER TO postgres",
+            database.name()
+        );
+        beside.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
+        refuses(&database.url, ProblemKind::NotAllowed).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
 //! Disasters while money is on the way: a server is killed, its ledger locked, stalled, full, broken or removed, or its
-//! clock jumps, in the middle of submits, a batch, a wait and a task. Then all is well again, everything is asked for once
+//! clock jumps, or its PostgreSQL cuts connections, goes away or becomes a standby, in the middle of submits, a batch, a wait and a task. Then all is well again, everything is asked for once
 //! more under the same ids, and the service's own journal says what arrived.
 //!
 //! Short here; `ROUNDS=300 cargo test --test faults disasters -- --nocapture` gives the figures of SECURITY.md.
@@ -9,15 +9,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use pdfco::config::LedgerLocation;
+use pdfco::config::{DatabaseUrl, LedgerLocation};
 use pdfco::jobs::{Job, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Handle, Options};
 use pdfco::tenant::Tenant;
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use super::clocks::Place;
+use crate::support::postgres::{self, Database};
 use crate::support::wire::Wire;
 
 const DAY: i64 = 86_400;
@@ -35,12 +36,21 @@ enum Disaster {
     BrokenDisk,
     RemovedFile,
     Clock(i64),
+    /// Every connection is cut.
+    Cut,
+    /// No connection is let in, as while the server restarts.
+    Away,
+    /// The server takes no writes, as one that has become a standby.
+    Standby,
 }
 
-use Disaster::{BrokenDisk, Clock, FullDisk, Kill, Lock, RemovedFile, Stall};
+use Disaster::{Away, BrokenDisk, Clock, Cut, FullDisk, Kill, Lock, RemovedFile, Stall, Standby};
 
 const DISASTERS: [Disaster; 10] =
     [Kill, Lock, Stall, FullDisk, BrokenDisk, RemovedFile, Clock(-40 * DAY), Kill, Clock(40 * DAY), Clock(-3_600)];
+
+const ON_POSTGRES: [Disaster; 10] =
+    [Kill, Lock, Cut, Away, Standby, Clock(-40 * DAY), Kill, Cut, Clock(40 * DAY), Clock(-3_600)];
 
 /// What an answer to a submit claims.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +121,8 @@ struct Round<'a> {
     disaster: Disaster,
     service: &'a Handle,
     place: Place,
+    /// Where the ledger is not a file.
+    database: Option<Database>,
     runtime: tokio::runtime::Handle,
     random: u64,
 }
@@ -156,10 +168,20 @@ impl Round<'_> {
         arrived
     }
 
+    fn server(&self) -> Wire {
+        match &self.database {
+            Some(database) => self.place.server(self.service, &[("PDFCO_LEDGER", &database.url)]),
+            None => self.place.server(self.service, &[]),
+        }
+    }
+
     fn rows(&self) -> Vec<Job> {
-        let path = self.place.folder.path().join("ledger.sqlite");
+        let location = match &self.database {
+            Some(database) => LedgerLocation::Postgres(DatabaseUrl::parse(&database.url).unwrap()),
+            None => LedgerLocation::File(self.place.folder.path().join("ledger.sqlite")),
+        };
         self.runtime.block_on(async {
-            let ledger = Ledger::new(LedgerLocation::File(path), Duration::from_secs(86_400 * 36_500));
+            let ledger = Ledger::new(location, Duration::from_secs(86_400 * 36_500));
             let tenant = Tenant::of_account(ApiKey::new("sim_wire").unwrap().fingerprint());
             let page = ledger.list(&tenant, None, 1_000, None).await.unwrap();
             ledger.close().await;
@@ -172,6 +194,8 @@ impl Round<'_> {
         let lasting = Duration::from_millis(300 + self.below(1_500));
         match self.disaster {
             Kill => server.kill(),
+            Lock | Cut | Away | Standby if self.database.is_some() => self.strike_postgres(lasting),
+            Cut | Away | Standby => unreachable!("disasters of a server"),
             Lock => {
                 // Now and then longer than a paid call is patient.
                 let lasting = if self.below(4) == 0 { Duration::from_secs(17) } else { lasting };
@@ -204,8 +228,37 @@ impl Round<'_> {
         }
     }
 
+    fn strike_postgres(&mut self, lasting: Duration) {
+        let lasting = if self.below(4) == 0 { Duration::from_secs(17) } else { lasting };
+        let (database, disaster) = (self.database.as_ref().unwrap(), self.disaster);
+        let name = database.name();
+        let cut = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        );
+        let (begin, end) = match disaster {
+            Lock => ("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE".to_owned(), "ROLLBACK".to_owned()),
+            Away => (
+                format!("ALTER DATABASE {name} CONNECTION LIMIT 0; {cut}"),
+                format!("ALTER DATABASE {name} CONNECTION LIMIT -1"),
+            ),
+            Standby => (
+                format!("ALTER DATABASE {name} SET default_transaction_read_only = on; {cut}"),
+                format!("ALTER DATABASE {name} RESET default_transaction_read_only; {cut}"),
+            ),
+            _ => (cut, String::new()),
+        };
+        self.runtime.block_on(async {
+            let mut beside = database.beside().await;
+            beside.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.unwrap();
+            if disaster != Cut {
+                tokio::time::sleep(lasting).await;
+                beside.execute(sqlx::raw_sql(AssertSqlSafe(end))).await.unwrap();
+            }
+        });
+    }
+
     fn run(mut self, tally: &Mutex<Tally>) {
-        let (mut server, mut other) = (self.place.server(self.service, &[]), self.place.server(self.service, &[]));
+        let (mut server, mut other) = (self.server(), self.server());
         let earlier = json!({"operation": "html_to_pdf", "options": {"html": "earlier", "profiles": {"Simulate": {"seconds": 2}}}, "wait": 0});
         let earlier = call_tool(&mut server, "submit_job", earlier)["job"]["job_id"].as_str().unwrap().to_owned();
         // All at once.
@@ -264,7 +317,7 @@ impl Round<'_> {
             found.refused += usize::from(*claim == Claim::NotSent);
         }
         if disaster == Kill {
-            server = self.place.server(self.service, &[]);
+            server = self.server();
         }
 
         // All is well again, by itself.
@@ -372,6 +425,17 @@ impl Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn disasters_lose_nothing_and_make_no_answer_false() {
+    disasters(&DISASTERS, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn disasters_on_postgres_lose_nothing_and_keep_answers_true() {
+    if postgres::database().await.is_some() {
+        disasters(&ON_POSTGRES, true).await;
+    }
+}
+
+async fn disasters(disasters: &[Disaster], is_on_postgres: bool) {
     let rounds = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_u32);
     let options = Options { credits: i64::MAX / 4, ..Options::default() };
     let service = simulator::spawn(options).await.unwrap();
@@ -384,9 +448,11 @@ async fn disasters_lose_nothing_and_make_no_answer_false() {
                     if number >= rounds {
                         return;
                     }
+                    let database = is_on_postgres.then(|| runtime.block_on(postgres::database()).unwrap());
                     let round = Round {
                         name: format!("round-{number:05}"),
-                        disaster: DISASTERS[number as usize % DISASTERS.len()],
+                        disaster: disasters[number as usize % disasters.len()],
+                        database,
                         service: &service,
                         place: Place::new(),
                         runtime: runtime.clone(),

@@ -37,12 +37,16 @@ impl Asking {
     }
 
     fn wire(service: &Handle, files: &tempfile::TempDir) -> Wire {
+        Asking::wire_on(service, files, &ledger_in(files.path()))
+    }
+
+    fn wire_on(service: &Handle, files: &tempfile::TempDir, ledger: &str) -> Wire {
         Wire::start(&[
             ("PDFCO_BASE_URL", service.url()),
             ("PDFCO_API_KEY", "sim_wire"),
             ("PDFCO_RATE_LIMIT", "off"),
             ("PDFCO_CHECK_WORTH_SECONDS", "0.05"),
-            ("PDFCO_LEDGER", &ledger_in(files.path())),
+            ("PDFCO_LEDGER", ledger),
             ("PDFCO_FILES", files.path().to_str().unwrap()),
             ("PDFCO_CONFIRM_CREDITS", "20"),
         ])
@@ -122,6 +126,28 @@ async fn consent_of_2026_07_28_holds_for_one_call() {
     let spent = it.spent();
     asks(&mut it.wire, &arguments, agreed(&state));
     assert_eq!(it.spent(), spent);
+    it.wire.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_holds_for_one_call_at_all_replicas_on_postgres() {
+    let Some(database) = crate::support::postgres::database().await else { return };
+    let it = Asking::new().await;
+    let mut replicas = [0, 1].map(|_| Asking::wire_on(&it.service, &it.files, &database.url));
+    let arguments = json!({"operation": "pdf_to_text", "url": it.path("report.pdf")});
+    let asked = replicas[0].ask("tools/call", modern(&arguments, true, json!({})));
+    let state = asked["result"]["requestState"].clone();
+    let answer = replicas[1].ask("tools/call", modern(&arguments, true, agreed(&state)));
+    assert_eq!(answer["result"]["structuredContent"]["status"], "success", "{answer}");
+    let spent = it.spent();
+    for replica in &mut replicas {
+        let answer = replica.ask("tools/call", modern(&arguments, true, agreed(&state)));
+        assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
+    }
+    assert_eq!(it.spent(), spent);
+    for replica in replicas {
+        assert_eq!(replica.finish(), "");
+    }
     it.wire.finish();
 }
 

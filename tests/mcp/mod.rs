@@ -10,5 +10,6 @@ mod oauth;
 mod orders;
 mod page;
 mod reading;
+mod replicas;
 mod stdio;
 mod tasks;

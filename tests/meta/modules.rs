@@ -12,7 +12,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("sqlx::", &["jobs/ledger.rs", "jobs/ledger/"]),
     ("rmcp::", &["mcp/", "serve/"]),
     ("jsonwebtoken::", &["serve/oauth/"]),
-    ("ring::", &["serve/oauth/", "api/"]),
+    ("ring::", &["serve/oauth/", "serve/page/sessions.rs", "api/"]),
     ("axum::", &["simulator/", "serve/"]),
     ("maud::", &["serve/page/"]),
     ("lopdf::", &["simulator/", "files/pdf_pages.rs"]),
@@ -60,7 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulator", &["catalog"]),
     ("app", &["catalog", "api", "config", "jobs", "files", "answer"]),
     ("mcp", &["catalog", "config", "jobs", "files", "answer", "app"]),
-    ("serve", &["signals", "telemetry", "config", "api", "app", "mcp"]),
+    ("serve", &["signals", "telemetry", "config", "api", "jobs", "app", "mcp"]),
     ("cli", &["*"]),
     ("main", &["*"]),
     ("lib", &["*"]),
@@ -304,6 +304,7 @@ const ABOUT_NO_JOB: &[&str] = &[
     "the ledger could not be written to the end",
     "changes by other processes could not be read",
     "failed to reserve a slot",
+    "messages of other replicas are lost",
     "{}",
 ];
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use pdfco::app::{Caller, ResponseMode};
-use pdfco::config::LedgerLocation;
+use pdfco::config::{DatabaseUrl, LedgerLocation};
 use pdfco::jobs::{JobStatus, Ledger};
 use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Handle};
@@ -186,15 +186,13 @@ impl Killed {
 
 /// Three processes on one ledger submit and wait; each round one of them is killed at a random moment, and another
 /// takes its place and asks for the same again.
-pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
+/// `ledger` is the value of `PDFCO_LEDGER`: a path or an address.
+pub async fn kill_rounds(rounds: u32, seed: u64, ledger: &str) -> Killed {
     let options =
         simulator::Options { requests_per_second: Some(40), credits: 10_000_000, ..simulator::Options::default() };
     let service = simulator::spawn(options).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = ledger_in(folder.path());
     let start = || {
-        let variables =
-            [("PDFCO_LEDGER", ledger.as_str()), ("PDFCO_RATE_LIMIT", "40"), ("PDFCO_CHECK_WORTH_SECONDS", "0.05")];
+        let variables = [("PDFCO_LEDGER", ledger), ("PDFCO_RATE_LIMIT", "40"), ("PDFCO_CHECK_WORTH_SECONDS", "0.05")];
         Wire::ready(service.url(), &variables)
     };
     let mut processes = [start(), start(), start()];
@@ -230,7 +228,7 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
         processes[victim] = start();
         open[victim] = (0..2).map(|number| processes[victim].request("tools/call", submit(victim, number))).collect();
         // The others wait for the victim's jobs too, as soon as they know them.
-        let jobs = jobs_of(&ledger).await;
+        let jobs = jobs_of(ledger).await;
         for (index, process) in processes.iter_mut().enumerate().filter(|(index, _)| *index != victim) {
             for number in 0..2 {
                 if let Some((id, _)) = jobs.get(&name(victim, number)) {
@@ -266,7 +264,7 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
     for process in processes {
         process.finish();
     }
-    let jobs = jobs_of(&ledger).await;
+    let jobs = jobs_of(ledger).await;
     report.arrived = arrived.values().sum();
     report.repeated = arrived.iter().filter(|(_, times)| **times > 1).map(|(name, _)| name.clone()).collect();
     report.lost = arrived.keys().filter(|name| !jobs.contains_key(*name)).cloned().collect();
@@ -282,8 +280,12 @@ pub async fn kill_rounds(rounds: u32, seed: u64) -> Killed {
 }
 
 /// The ledger's jobs by `client_request_id`: id and state.
-async fn jobs_of(path: &str) -> HashMap<String, (String, JobStatus)> {
-    let ledger = Ledger::new(LedgerLocation::File(path.into()), LEASE * 2_880);
+async fn jobs_of(ledger: &str) -> HashMap<String, (String, JobStatus)> {
+    let location = match DatabaseUrl::parse(ledger) {
+        Ok(url) => LedgerLocation::Postgres(url),
+        Err(_) => LedgerLocation::File(ledger.into()),
+    };
+    let ledger = Ledger::new(location, LEASE * 2_880);
     let key = ApiKey::new("sim_wire").unwrap();
     let page = ledger.list(&pdfco::tenant::Tenant::of_account(key.fingerprint()), None, 10_000, None).await.unwrap();
     ledger.close().await;

@@ -27,6 +27,12 @@ pub struct Cluster {
     server: Option<Child>,
 }
 
+/// Certificates of two authorities: the one that signed the server's certificate, and another.
+pub struct Authorities {
+    pub ours: PathBuf,
+    pub other: PathBuf,
+}
+
 /// One database for one test.
 pub struct Database {
     /// Its address, password included: the value of `PDFCO_LEDGER`.
@@ -183,6 +189,58 @@ impl Cluster {
     fn is_ready(&self) -> bool {
         let mut asked = Command::new(binaries().unwrap().join("pg_isready"));
         asked.args(["--quiet", "--host=127.0.0.1", "--port", &self.port.to_string()]).status().unwrap().success()
+    }
+
+    /// Starts the server again with TLS, under a certificate for `localhost` of an authority of its own. None, which is
+    /// said aloud, where there is no `openssl`.
+    pub fn with_tls(&mut self) -> Option<Authorities> {
+        let folder = self.folder.path().to_owned();
+        let openssl = |words: &[&str]| Command::new("openssl").args(words).current_dir(&folder).output();
+        if !openssl(&["version"]).is_ok_and(|output| output.status.success()) {
+            let _ = std::io::stderr().write_all(b"openssl is not installed: the test of TLS is left out\n");
+            return None;
+        }
+        let key = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+        let made = |words: &[&str]| {
+            let output = openssl(words).unwrap();
+            assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        for name in ["ours", "other"] {
+            let (subject, secret, certificate) = (format!("/CN={name}"), format!("{name}.key"), format!("{name}.crt"));
+            made(&[&key[..], &["-x509", "-subj", &subject, "-keyout", &secret, "-out", &certificate]].concat());
+        }
+        made(&[&key[..], &["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"]].concat());
+        std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
+        made(&[
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            "ours.crt",
+            "-CAkey",
+            "ours.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "names",
+            "-out",
+            "server.crt",
+        ]);
+        self.stop();
+        for name in ["server.key", "server.crt"] {
+            std::fs::copy(folder.join(name), self.data().join(name)).unwrap();
+        }
+        run(Command::new("chmod").arg("0600").arg(self.data().join("server.key")));
+        if is_root() {
+            run(Command::new("chown").arg("postgres:postgres").arg(self.data().join("server.key")));
+        }
+        let settings = self.data().join("postgresql.conf");
+        let text = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, format!("{text}\nssl = on\n")).unwrap();
+        self.resume();
+        Some(Authorities { ours: folder.join("ours.crt"), other: folder.join("other.crt") })
     }
 
     /// Stops the server and cuts all connections.

@@ -1,15 +1,16 @@
-//! `pdfco ledger`: moves the ledger between a file and a database.
+//! `pdfco ledger`: moves the ledger between a file and a database, and deletes what it keeps of a tenant.
 
 use std::path::Path;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 
 use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::error::{Error, Result};
+use crate::cli::tenant_args::TenantArgs;
+use crate::error::{Error, Kind, Result};
 
 /// Examples of `ledger --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco ledger export jobs.ndjson\n  PDFCO_LEDGER=postgres://pdfco@db/pdfco pdfco ledger import jobs.ndjson\n\nStop the servers that use the ledger first. The file holds what the ledger holds, its secret included: keep it as safe.";
@@ -31,6 +32,25 @@ pub enum LedgerCommand {
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: String,
     },
+    /// Delete everything that is kept of one tenant: jobs, tasks, spending, sessions, audit and files
+    #[command(after_help = FORGET_EXAMPLES)]
+    ForgetTenant(ForgetArgs),
+}
+
+/// Examples of `ledger forget-tenant --help`.
+const FORGET_EXAMPLES: &str = "Examples:\n  pdfco ledger forget-tenant --subject 00u1x2 --yes\n  pdfco ledger forget-tenant --tenant 5e1f…\n\nTake the person's access away first: a server that still works for them writes anew. Results at PDF.co are not deleted; their links end by themselves.";
+
+/// Flags of `ledger forget-tenant`.
+#[derive(Clone, Debug, Args)]
+pub struct ForgetArgs {
+    #[command(flatten)]
+    who: TenantArgs,
+    /// Delete; without it the command says what there is
+    #[arg(long)]
+    yes: bool,
+    /// Also while jobs of the tenant are under way: they are paid for and cannot be found afterwards
+    #[arg(long)]
+    running: bool,
 }
 
 impl LedgerCommand {
@@ -39,6 +59,7 @@ impl LedgerCommand {
         match self {
             LedgerCommand::Export { .. } => "export",
             LedgerCommand::Import { .. } => "import",
+            LedgerCommand::ForgetTenant(_) => "forget-tenant",
         }
     }
 }
@@ -82,7 +103,43 @@ pub async fn run(session: &CliSession, command: LedgerCommand) -> Result<Report>
             let rows = ledger.import(BufReader::new(source)).await?;
             Ok(moved(rows, "imported", &file))
         }
+        LedgerCommand::ForgetTenant(args) => forget(session, &args).await,
     }
+}
+
+async fn forget(session: &CliSession, args: &ForgetArgs) -> Result<Report> {
+    let ledger = session.app.jobs().ledger();
+    let meant = args.who.meant(session).await?.ok_or_else(|| {
+        Error::invalid("Whose data is not said.", "Name a tenant with --subject, --own-key or --tenant.")
+    })?;
+    let running = ledger.running_of(&meant.stored).await?;
+    let files = meant.folder(&session.app.config);
+    let files = files.filter(|folder| folder.is_dir());
+    let shown = files.as_ref().map(|folder| folder.display().to_string());
+    let facts = |status: &str, rows: Option<u64>| json!({"status": status, "tenant": meant.stored, "rows": rows, "running": running, "folder": shown});
+    if running > 0 && !args.running {
+        return Err(Error::invalid(
+            format!("{} of tenant {} are under way.", counted(running, "job"), meant.stored),
+            "Wait for them or cancel them, or add --running: they are paid for and cannot be found afterwards.",
+        ));
+    }
+    if !args.yes {
+        let line = format!("tenant {}: add --yes to delete what is kept of it", meant.stored);
+        return Ok(Report::line(line, facts("unchanged", None)));
+    }
+    let rows = ledger.forget_tenant(&meant.stored).await?;
+    if let Some(folder) = files {
+        tokio::fs::remove_dir_all(&folder).await.map_err(|error| {
+            Error::new(
+                Kind::FileAccess,
+                format!("The ledger forgot the tenant, and the folder `{}` could not be deleted.", folder.display()),
+                "Delete it by hand.",
+            )
+            .with_source(error.to_string())
+        })?;
+    }
+    let count = counted(i64::try_from(rows).unwrap_or(i64::MAX), "row");
+    Ok(Report::line(format!("tenant {}: {count} deleted", meant.stored), facts("success", Some(rows))))
 }
 
 fn moved(rows: u64, how: &str, file: &str) -> Report {

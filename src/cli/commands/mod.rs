@@ -1,5 +1,6 @@
 //! One file a command: its flags and its run.
 
+pub mod audit;
 pub mod batch;
 pub mod call;
 pub mod cancel;

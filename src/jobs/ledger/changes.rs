@@ -6,20 +6,17 @@
 use serde_json::Value;
 
 use super::Millis;
+use super::audit::AuditEntry;
 use super::connection::Connection;
-use super::intent::Intent;
-use super::keyed::keyed;
+pub(super) use super::learned::{Accepted, Owners, Seen};
 use super::rows::JobRow;
 use super::statement::statement;
 use super::task_end::end;
 use crate::charge::Charge;
 use crate::clock::{day, start_of_day};
-use crate::jobs::job::{Job, Observation, links_expire_at, without_links};
+use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
-use crate::jobs::status::JobStatus;
 use crate::jobs::task::TaskStatus;
-use crate::secret::Fingerprint;
-use crate::tenant::Tenant;
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -51,80 +48,8 @@ pub(super) enum Change {
     Withdrawn { intent_id: IntentId },
     /// What was set aside for a request that was not sent is free again.
     Unreserved { reservation: String },
-}
-
-/// Whose a charge is.
-#[derive(Clone, Debug)]
-pub(super) struct Owners {
-    pub(super) tenant: Tenant,
-    /// None where only the job's row knows it.
-    pub(super) account: Option<Fingerprint>,
-}
-
-impl Owners {
-    fn tenant(&self, secret: &[u8]) -> String {
-        keyed(secret, self.tenant.as_str())
-    }
-
-    fn account(&self, secret: &[u8]) -> String {
-        self.account.as_ref().map_or_else(String::new, |account| keyed(secret, account.as_str()))
-    }
-}
-
-/// An answer to a submit.
-#[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) intent: Intent,
-    pub(super) owner: Owners,
-    /// None when the answer is the result.
-    pub(super) job_id: Option<JobId>,
-    pub(super) content: Value,
-    pub(super) charge: Charge,
-    pub(super) at: Millis,
-}
-
-/// An answer about a job.
-#[derive(Debug)]
-pub(super) struct Seen {
-    /// The job as it was known when it was asked about; a job from elsewhere gets its row with this.
-    pub(super) job: Job,
-    pub(super) owner: Owners,
-    pub(super) seen: Observation,
-    /// How many checks this stands for: answers that learned nothing are written together.
-    pub(super) checks: i64,
-    /// What was set aside for the check.
-    pub(super) reservation: Option<String>,
-}
-
-impl Accepted {
-    /// The job as the ledger will have it.
-    pub(super) fn job(&self) -> Job {
-        let job = self.intent.job();
-        let Charge { credits, remaining, .. } = self.charge;
-        let job = Job {
-            job_id: self.job_id.clone(),
-            submitted_at: Some(self.at),
-            submit_credits: credits,
-            credits_remaining: remaining,
-            content: Some(self.kept_content()),
-            ..job
-        };
-        if self.job_id.is_some() {
-            return job;
-        }
-        Job {
-            status: JobStatus::Success,
-            started_at: Some(self.at),
-            completed_at: Some(self.at),
-            links_expire_at: Some(links_expire_at(&self.content, self.at)),
-            ..job
-        }
-    }
-
-    /// The links of a submit answer are dead until the job is done: they are not kept.
-    fn kept_content(&self) -> Value {
-        if self.job_id.is_some() { without_links(&self.content, "not ready") } else { self.content.clone() }
-    }
+    /// A call is written down.
+    Audited(Box<AuditEntry>),
 }
 
 impl Change {
@@ -138,7 +63,7 @@ impl Change {
             | Change::Saved { intent_id, .. }
             | Change::Released { intent_id, .. }
             | Change::Withdrawn { intent_id } => Some(intent_id),
-            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Unreserved { .. } => None,
+            Change::Charged { .. } | Change::TaskEnded { .. } | Change::Unreserved { .. } | Change::Audited(_) => None,
         }
     }
 
@@ -153,6 +78,7 @@ impl Change {
             | Change::TaskEnded { .. }
             | Change::Released { .. }
             | Change::Unreserved { .. }
+            | Change::Audited(_)
             | Change::Withdrawn { .. } => None,
         }
     }
@@ -229,6 +155,7 @@ impl Change {
                 );
                 connection.execute(query.bind(intent_id).bind(holder)).await.map(|_| None)
             }
+            Change::Audited(entry) => entry.write(connection, secret).await.map(|()| None),
             Change::Unreserved { reservation } => {
                 let query = statement("DELETE FROM reservations WHERE id = $1");
                 connection.execute(query.bind(reservation)).await.map(|_| None)

@@ -12,6 +12,8 @@
 //! Two databases keep it: SQLite for the processes of one machine, PostgreSQL for the replicas of a deployment. There is
 //! one copy of the operations and of their SQL; what only one of the two needs is in [`sqlite`] and in [`postgres`].
 
+mod audit;
+mod audits;
 mod backend;
 mod batcher;
 mod budget;
@@ -24,6 +26,7 @@ mod health;
 mod intent;
 mod intents;
 mod keyed;
+mod learned;
 mod leases;
 mod lookups;
 mod others;
@@ -33,6 +36,7 @@ mod postgres;
 mod prune;
 mod queries;
 mod rows;
+mod sessions;
 mod spending;
 mod sqlite;
 mod statement;
@@ -64,12 +68,15 @@ use crate::config::LedgerLocation;
 use crate::error::Result;
 use crate::tenant::Tenant;
 
+pub use audit::AuditEntry;
+pub use audits::{AuditFilter, AuditRow};
 pub use budget::{Admission, Reservation};
 pub use health::{Health, Problem, ProblemKind};
 pub use intent::Intent;
 pub use others::OtherChanges;
 pub(in crate::jobs) use queries::nothing_sent;
 pub use queries::{Filter, Page, RUNNING, is_unavailable};
+pub use sessions::{KeptSession, Relayed, session_digest};
 pub use spending::{PriceObservation, Spending};
 
 /// A server that runs for days prunes this often.

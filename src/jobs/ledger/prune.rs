@@ -26,6 +26,10 @@ const SPENDING_KEPT: Millis = 730 * DAY;
 const RESERVATIONS_KEPT: Millis = 3 * DAY;
 /// Prices older than this are forgotten.
 const PRICES_KEPT: Millis = 180 * DAY;
+/// Rows of the audit that are kept at most.
+const AUDIT_MAX: i64 = 1_000_000;
+/// No session lasts this long without being used.
+const SESSIONS_KEPT: Millis = DAY;
 /// A clock that is further ahead of the last time than this has jumped, or the ledger was not used for so long.
 const JUMP: Millis = 2 * DAY;
 /// So long nothing is pruned after a jump.
@@ -53,10 +57,19 @@ pub(super) async fn prune(database: &Backend, now: Millis, keep: Duration) -> Re
     let open = "DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE created_at < $1
              AND (intent_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.intent_id = tasks.intent_id)) LIMIT $2)";
     delete(database, open, oldest).await?;
+    let audit = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)";
+    while delete(database, audit, oldest).await? >= BATCH as usize {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let surplus = "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY at DESC LIMIT $2 OFFSET $1)";
+    while delete(database, surplus, AUDIT_MAX).await? >= BATCH as usize {
+        tokio::time::sleep(PAUSE).await;
+    }
     for (sql, before) in [
         ("DELETE FROM pace WHERE at < $1", now.saturating_sub(PACE_KEPT)),
         ("DELETE FROM reservations WHERE at < $1", now.saturating_sub(RESERVATIONS_KEPT)),
         ("DELETE FROM prices WHERE at < $1", now.saturating_sub(PRICES_KEPT)),
+        ("DELETE FROM sessions WHERE used < $1", now.saturating_sub(SESSIONS_KEPT)),
     ] {
         write(database, statement(sql).bind(before)).await?;
     }

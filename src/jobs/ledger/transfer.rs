@@ -1,7 +1,7 @@
 //! A whole ledger as lines of JSON, from one database to another: every row, and the secret under which tenants and
 //! accounts are kept, so that their jobs are found again.
 //!
-//! The first line says what it is, the last how many rows there were. The pace of the last moments stays behind.
+//! The first line says what it is, the last how many rows there were. The pace of the last moments and sessions stay behind.
 
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -116,6 +116,23 @@ const TABLES: &[Table] = &[
             ("requests", Integer),
             ("credits", Integer),
             ("counted", Integer),
+        ],
+        condition: "",
+    },
+    Table {
+        name: "audit",
+        key: 1,
+        columns: &[
+            ("id", Text),
+            ("at", Integer),
+            ("tenant", Text),
+            ("account", Text),
+            ("client", Text),
+            ("tool", Text),
+            ("operation", Text),
+            ("job_id", Text),
+            ("outcome", Text),
+            ("credits", Integer),
         ],
         condition: "",
     },

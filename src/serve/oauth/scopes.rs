@@ -5,6 +5,9 @@ use std::sync::Arc;
 use axum::http::{Extensions, HeaderValue};
 
 use super::resource::Challenge;
+use crate::clock::now;
+use crate::jobs::Ledger;
+use crate::jobs::ledger::AuditEntry;
 use crate::mcp::principal::{Principal, READ, RUN};
 use crate::mcp::scope;
 use crate::serve::envelope::Envelope;
@@ -15,6 +18,27 @@ pub struct Insufficient {
     pub challenge: HeaderValue,
     /// For the person.
     pub what: String,
+    /// Who that is.
+    person: Arc<Principal>,
+    /// The tool that was called, or the method.
+    tool: String,
+}
+
+impl Insufficient {
+    /// Writes the refusal down.
+    pub fn write_down(&self, ledger: &Ledger) {
+        ledger.audit(AuditEntry {
+            at: now(),
+            tenant: self.person.tenant.clone(),
+            account: None,
+            client: String::new(),
+            tool: self.tool.clone(),
+            operation: None,
+            job_id: None,
+            outcome: "insufficient_scope".to_owned(),
+            credits: None,
+        });
+    }
 }
 
 /// Refuses a message that spends or writes to a person who may only read. `None` where it may be answered, and where
@@ -24,9 +48,11 @@ pub fn insufficient(extensions: &Extensions, envelope: &Envelope<'_>) -> Option<
     if principal.may_run {
         return None;
     }
-    let what = scope::spends_or_writes(envelope.method()?, envelope.params_as())?;
+    let called = scope::spends_or_writes(envelope.method()?, envelope.params_as())?;
     let error = ("insufficient_scope", "The token does not allow spending and writing.");
     let challenge = extensions.get::<Challenge>()?.header(&format!("{READ} {RUN}"), Some(error));
-    let what = format!("{what} spends or writes, and the token allows reading only ({RUN} is needed).");
-    Some(Insufficient { challenge, what })
+    // The name of the tool is quoted last.
+    let tool = called.rsplit('`').nth(1).or(envelope.method()).unwrap_or_default().to_owned();
+    let what = format!("{called} spends or writes, and the token allows reading only ({RUN} is needed).");
+    Some(Insufficient { challenge, what, person: Arc::clone(principal), tool })
 }

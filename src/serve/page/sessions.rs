@@ -1,13 +1,19 @@
-//! Who is signed in at the page, and for how long: in memory only, bounded in number and in time.
+//! Who is signed in at the page, and for how long: in memory, bounded in number and in time.
 //!
-//! A session knows whose jobs it shows; the key itself is not kept. Times are passed in.
+//! A session knows whose jobs it shows; the key itself is not kept. Times are passed in. Where replicas share a ledger, it
+//! has the sessions as well: each with its viewer sealed under the session's id, which the browser alone has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::clock::{Millis, now};
+use crate::error::Result;
+use crate::jobs::Ledger;
 use crate::tenant::Tenant;
 
 /// How much of everything.
@@ -35,6 +41,16 @@ pub struct Viewer {
     /// Whether that is the server's own key.
     pub is_server: bool,
 }
+
+/// A viewer as the ledger keeps it, sealed.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    tenant: String,
+    is_server: bool,
+}
+
+/// How often it is noted in the ledger that a session is in use.
+const NOTED_EVERY: Millis = 300_000;
 
 /// Everybody who has been let in.
 pub struct Sessions {
@@ -102,6 +118,64 @@ impl Sessions {
     }
 }
 
+// Sessions of other replicas
+
+impl Sessions {
+    /// Keeps a new session for the other replicas.
+    pub async fn keep(&self, ledger: &Ledger, id: &str, viewer: &Viewer) {
+        if !ledger.is_replicated() {
+            return;
+        }
+        let Some(sealed) = seal(id, viewer) else { return };
+        if let Err(error) = ledger.keep_session(id, None, &sealed).await {
+            tracing::warn!(%error, "a session of the page is known to this replica alone");
+        }
+    }
+
+    /// Whose jobs this session shows, whichever replica began it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn kept_viewer(&self, ledger: &Ledger, id: &str) -> Result<Option<Viewer>> {
+        let Some(kept) = ledger.kept_session(id, None, self.limits.idle).await? else { return Ok(None) };
+        let lifetime = Millis::try_from(self.limits.lifetime.as_millis()).unwrap_or(Millis::MAX);
+        let at = now();
+        if at.saturating_sub(kept.began) >= lifetime {
+            return Ok(None);
+        }
+        let viewer = unseal(id, &kept.state);
+        if viewer.is_some()
+            && at.saturating_sub(kept.used) >= NOTED_EVERY
+            && let Err(error) = ledger.session_used(id).await
+        {
+            tracing::debug!(%error, "it could not be noted that a session is in use");
+        }
+        Ok(viewer)
+    }
+}
+
+/// A key that is used for one text: its nonce may be constant.
+fn key_of(id: &str) -> Option<(LessSafeKey, Nonce)> {
+    let digest = Sha256::new().chain_update(b"pdfco page session v1\0").chain_update(id).finalize();
+    let key = UnboundKey::new(&AES_256_GCM, &digest).ok()?;
+    Some((LessSafeKey::new(key), Nonce::assume_unique_for_key([0; NONCE_LEN])))
+}
+
+fn seal(id: &str, viewer: &Viewer) -> Option<String> {
+    let (key, nonce) = key_of(id)?;
+    let sealed = Sealed { tenant: viewer.tenant.as_str().to_owned(), is_server: viewer.is_server };
+    let mut text = serde_json::to_vec(&sealed).ok()?;
+    key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text).ok()?;
+    Some(hex::encode(text))
+}
+
+fn unseal(id: &str, text: &str) -> Option<Viewer> {
+    let (key, nonce) = key_of(id)?;
+    let mut text = hex::decode(text).ok()?;
+    let sealed: Sealed = serde_json::from_slice(key.open_in_place(nonce, Aad::empty(), &mut text).ok()?).ok()?;
+    Some(Viewer { tenant: Tenant::stored(sealed.tenant), is_server: sealed.is_server })
+}
+
 fn digest(id: &str) -> [u8; 32] {
     Sha256::digest(id.as_bytes()).into()
 }
@@ -146,6 +220,16 @@ mod tests {
         let third = sessions.open(viewer("c"), after(start, 3));
         let left = [first, second, third].map(|id| sessions.viewer(&id, after(start, 4)).is_some());
         assert_eq!(left, [true, false, true]);
+    }
+
+    #[test]
+    fn a_viewer_is_read_with_the_id_of_its_session_alone() {
+        let sealed = seal("an id", &viewer("a")).unwrap();
+        assert_eq!(unseal("an id", &sealed), Some(viewer("a")));
+        assert!(!sealed.contains(&hex::encode(viewer("a").tenant.as_str())), "{sealed}");
+        for (id, text) in [("another id", sealed.as_str()), ("an id", "00"), ("an id", "not hex"), ("an id", "")] {
+            assert_eq!(unseal(id, text), None, "{id} {text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,17 @@ async fn without_the_token_only_health_answers() {
     assert_eq!(status(server.client.get(server.url("/metrics")).bearer_auth(TOKEN)).await, 200);
     assert_eq!(status(server.client.get(server.url("/healthz"))).await, 200);
     assert_eq!(status(server.client.get(server.url("/readyz"))).await, 200);
+    // A collector finds a replica by its address; a name that is not ours is refused, and so is an address elsewhere.
+    let scrape = |host: &str| server.client.get(server.url("/metrics")).header("host", host);
+    for (host, expected) in
+        [("10.0.0.7:8911", 200), ("[fd00::7]:8911", 200), ("evil.test", 403), ("10.0.0.7.evil.test", 403)]
+    {
+        assert_eq!(status(scrape(host).bearer_auth(TOKEN)).await, expected, "{host}");
+    }
+    assert_eq!(status(scrape("10.0.0.7:8911").bearer_auth(&TOKEN[1..])).await, 401);
+    assert_eq!(status(scrape("10.0.0.7:8911")).await, 403);
+    assert_eq!(status(scrape("10.0.0.7:8911").bearer_auth(TOKEN).header("origin", "http://10.0.0.7:8911")).await, 403);
+    assert_eq!(status(asked().bearer_auth(TOKEN).header("host", "10.0.0.7:8911")).await, 403);
     server.running.stop().await;
 }
 

@@ -159,6 +159,8 @@ pub(super) async fn connect(
     let until = deadline.min(Instant::now() + CONNECT_PATIENCE);
     let connected = tokio::time::timeout_at(until, async {
         let mut connection = options.connect().await.map_err(|error| match error {
+            // A handshake of TLS that failed: the certificate is not one to be trusted.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => found(ProblemKind::Insecure),
             sqlx::Error::Io(_) => found(ProblemKind::Unreachable),
             error => error,
         })?;

@@ -1,5 +1,5 @@
-//! What other processes changed, as the server reports it: one connection listens for the whole process, for as long as
-//! there is a wait.
+//! What other processes changed and what they pass on, as the server reports it: one connection listens for the whole
+//! process, for as long as there is a wait or a session.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 /// The channel of the triggers.
 const CHANNEL: &str = "pdfco_changes";
+/// The channel of messages that processes pass on to each other.
+pub(super) const RELAY: &str = "pdfco_relay";
+/// Messages of other processes that wait to be read; older ones are lost.
+const RELAYED_MAX: usize = 1_024;
 /// Changes that come together are read together.
 const TOGETHER: Duration = Duration::from_millis(30);
 /// How often the ledger is read all the same while the server reports: a report may be lost with a connection.
@@ -27,6 +31,7 @@ struct Shared {
     process: String,
     tenants: Mutex<Tenants>,
     is_listening: AtomicBool,
+    relayed: broadcast::Sender<Arc<str>>,
 }
 
 /// See the head of this file.
@@ -45,7 +50,12 @@ pub(in super::super) struct Subscription {
 impl Listener {
     /// Nothing is opened yet.
     pub(super) fn new(options: Option<PgConnectOptions>, process: String) -> Listener {
-        let shared = Shared { process, tenants: Mutex::default(), is_listening: AtomicBool::new(false) };
+        let shared = Shared {
+            process,
+            tenants: Mutex::default(),
+            is_listening: AtomicBool::new(false),
+            relayed: broadcast::channel(RELAYED_MAX).0,
+        };
         Listener { options, shared: Arc::new(shared), task: Mutex::default() }
     }
 
@@ -55,13 +65,24 @@ impl Listener {
         tenants.retain(|_, changes| changes.receiver_count() > 0);
         let changes = tenants.entry(tenant.to_owned()).or_insert_with(|| watch::channel(0).0).subscribe();
         drop(tenants);
+        self.begin();
+        Subscription { changes, shared: Arc::clone(&self.shared) }
+    }
+
+    /// The messages that other processes pass on from now on.
+    pub(super) fn relayed(&self) -> broadcast::Receiver<Arc<str>> {
+        let relayed = self.shared.relayed.subscribe();
+        self.begin();
+        relayed
+    }
+
+    fn begin(&self) {
         let mut task = lock(&self.task);
         if task.as_ref().is_none_or(AbortHandle::is_finished)
             && let Some(options) = &self.options
         {
             *task = Some(tokio::spawn(listen(options.clone(), Arc::clone(&self.shared))).abort_handle());
         }
-        Subscription { changes, shared: Arc::clone(&self.shared) }
     }
 
     /// Ends listening; the next subscription begins it again.
@@ -96,6 +117,15 @@ impl Shared {
         }
     }
 
+    /// `message`: which process passes it on, and what.
+    fn passed_on(&self, message: &str) {
+        if let Some((process, message)) = message.split_once(' ')
+            && process != self.process
+        {
+            let _ = self.relayed.send(message.into());
+        }
+    }
+
     /// Reports may have been lost.
     fn all_may_have_changed(&self) {
         for changes in lock(&self.tenants).values() {
@@ -111,11 +141,12 @@ async fn listen(options: PgConnectOptions, shared: Arc<Shared>) {
         let listening = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
-            listener.listen(CHANNEL).await?;
+            listener.listen_all([CHANNEL, RELAY]).await?;
             shared.is_listening.store(true, Ordering::Release);
             shared.all_may_have_changed();
             loop {
                 match tokio::time::timeout(SELDOM, listener.try_recv()).await {
+                    Ok(Ok(Some(report))) if report.channel() == RELAY => shared.passed_on(report.payload()),
                     Ok(Ok(Some(report))) => shared.reported(report.payload()),
                     Ok(Ok(None)) => break,
                     Ok(Err(error)) => return Err(error),
@@ -137,7 +168,7 @@ async fn listen(options: PgConnectOptions, shared: Arc<Shared>) {
 }
 
 fn has_subscriptions(shared: &Shared) -> bool {
-    lock(&shared.tenants).values().any(|changes| changes.receiver_count() > 0)
+    shared.relayed.receiver_count() > 0 || lock(&shared.tenants).values().any(|changes| changes.receiver_count() > 0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

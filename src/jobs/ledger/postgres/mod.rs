@@ -10,12 +10,13 @@ mod migrate;
 mod problem;
 mod transaction;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tokio::time::Instant;
 
 use connections::{CONNECT_RETRY, Connections, connect};
@@ -25,7 +26,7 @@ use transaction::Failure;
 
 use super::connection::Stored;
 use super::health::{Problem, ProblemKind};
-use super::statement::Statement;
+use super::statement::{Statement, statement};
 use super::work::{Durability, Patience, READ_PATIENCE, RETRY_EVERY, TransactionId, USUAL_PATIENCE, Work};
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
@@ -38,6 +39,8 @@ pub(super) struct Database {
     /// None when the address cannot be used; what is wrong with it is the problem then.
     options: Option<PgConnectOptions>,
     name: String,
+    /// What the address names besides: certificates and keys.
+    files: Vec<PathBuf>,
     /// The name of this process, which its changes carry.
     process: String,
     open: Mutex<Option<Arc<Connections>>>,
@@ -59,6 +62,7 @@ impl Database {
             listener: Listener::new(options.clone(), process.clone()),
             options,
             name: url.to_string(),
+            files: url.files(),
             process,
             open: Mutex::default(),
             opening: AsyncMutex::default(),
@@ -86,6 +90,16 @@ impl Database {
     /// Changes that other processes make to this tenant's jobs and tasks, from now on.
     pub(super) fn subscribe(&self, tenant: &str) -> Subscription {
         self.listener.subscribe(tenant)
+    }
+
+    /// The messages that other processes pass on from now on.
+    pub(super) fn relayed(&self) -> broadcast::Receiver<Arc<str>> {
+        self.listener.relayed()
+    }
+
+    /// The statement that passes `message` on to the other processes. A server takes less than 8000 bytes.
+    pub(super) fn relay(&self, message: &str) -> Statement {
+        statement("SELECT pg_notify($1, $2)").bind(listener::RELAY).bind(format!("{} {message}", self.process))
     }
 
     /// Rows of a statement that changes nothing. A connection that is lost is replaced, and a server that restarts is
@@ -188,6 +202,11 @@ impl Database {
         };
         if !is_paid && lock(&self.failed).is_some_and(|at| at.elapsed() < RETRY_EVERY) {
             return Err(self.problem_or(ProblemKind::Unreachable));
+        }
+        // What is missing here would look like a server that is missing.
+        if self.files.iter().any(|file| std::fs::File::open(file).is_err()) {
+            *lock(&self.failed) = Some(Instant::now());
+            return Err(self.note_problem(Problem::new(ProblemKind::Insecure)));
         }
         match open(options, self.process.clone(), deadline).await {
             Ok(connections) => {

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "engine", include_str!("migrations/002_engine.sql")),
     (3, "tasks", include_str!("migrations/003_tasks.sql")),
     (4, "tenants", include_str!("migrations/004_tenants.sql")),
+    (5, "company", include_str!("migrations/005_company.sql")),
 ];
 
 /// How often the schema steps are tried while other processes take them too.
