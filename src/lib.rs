@@ -8,6 +8,7 @@
 //! | [`config`] | every setting, and the one rank of their sources |
 //! | [`catalog`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only module that imports reqwest |
+//! | [`otlp`] | traces and metrics for a collector, where one is named |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
 //! | [`files`] | which files may be used, and how they travel |
 //! | [`answer`] | the structured answer of every call, the same for both interfaces |
@@ -39,6 +40,7 @@ pub mod jobs;
 pub mod json_ext;
 pub mod mcp;
 pub mod next_step;
+pub mod otlp;
 pub mod secret;
 pub mod serve;
 pub mod signals;

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(invocation) => invocation,
         Err(code) => return ExitCode::from(code),
     };
-    telemetry::init(invocation.log_filter(), invocation.log_format());
+    telemetry::init(invocation.log_filter(), invocation.log_format(), invocation.traced());
     if invocation.is_server() {
         signals::force_end(end_now);
     }

@@ -27,9 +27,13 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 ///
 /// The protocol library logs arguments below `warn`, and at `warn` whole addresses of requests that it refuses: it is
 /// silent unless it is named, and never says more than warnings.
-pub fn init(filter: &str, format: LogFormat) {
+///
+/// `spans` gets our own spans, whatever is logged.
+pub fn init(filter: &str, format: LogFormat, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
     let (lines, is_broken) = lines(filter, format, Stderr);
-    let started = tracing_subscriber::registry().with(lines).try_init();
+    let spans = spans.map(|spans| spans.with_filter(filter_fn(is_own_span)).boxed());
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = std::iter::once(lines).chain(spans).collect();
+    let started = tracing_subscriber::registry().with(layers).try_init();
     if is_broken && started.is_ok() {
         tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
     }

@@ -8,6 +8,7 @@
 
 pub mod body;
 mod certificates;
+mod collector;
 pub mod documents;
 mod fair_queue;
 pub mod rate_limiter;
@@ -38,6 +39,7 @@ use crate::next_step::NextStep;
 use crate::secret::{ApiKey, Fingerprint};
 use crate::tenant::Owner;
 
+pub use collector::Collector;
 use rate_limiter::Outcome;
 pub use rate_limiter::{Permit, RateLimiter};
 pub use redact::Redactor;

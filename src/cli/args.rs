@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing_subscriber::{Layer, Registry};
 
 use super::commands::{
     audit, call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, serve,
@@ -17,8 +18,9 @@ use super::names::flag_name;
 use super::output::{Format, Printer};
 use super::setting_flags;
 use crate::catalog;
-use crate::config::{self, AllowedFolders, Config, Folders, LogFormat, Origin};
+use crate::config::{self, AllowedFolders, Config, Folders, LogFormat, Origin, Otlp};
 use crate::error::{Error, Result};
+use crate::otlp::Spans;
 
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf --simulate    try it: no key, no network
@@ -187,6 +189,12 @@ impl Invocation {
     pub fn log_filter(&self) -> &str {
         let is_default = self.config.origin("PDFCO_LOG") == Origin::Default;
         if self.printer.verbose && is_default { "info" } else { &self.config.log }
+    }
+
+    /// What collects traces: for servers, where the environment names a collector.
+    pub fn traced(&self) -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+        let is_named = self.is_server() && Otlp::from_env().is_ok_and(|collector| collector.is_some());
+        is_named.then(|| Spans::shared().boxed())
     }
 
     /// The format of log lines.

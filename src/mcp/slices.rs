@@ -236,7 +236,7 @@ mod tests {
         let mut served = Vec::new();
         while !queued.is_empty() {
             let ready = queued.iter_mut().position(|(_, claim)| claim.poll_slice(&context()).is_ready());
-            served.push(queued.remove(ready.expect("nobody has a slice")).0);
+            served.push(queued.remove(ready.expect("none has a slice")).0);
         }
         assert!(slices.state.lock().free == 1 && slices.state.lock().lanes.is_empty());
         served

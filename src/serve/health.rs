@@ -61,6 +61,11 @@ impl Readiness {
     }
 }
 
+/// The metrics in the text format of Prometheus; they are kept from the first call on.
+pub fn metrics_text() -> Option<String> {
+    recorder().map(|handle| handle.render())
+}
+
 async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Response {
     match handle {
         Some(handle) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response(),

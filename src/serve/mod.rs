@@ -45,3 +45,5 @@ mod streams;
 pub mod task_compat;
 mod tenants;
 mod tokens;
+
+pub use health::metrics_text;

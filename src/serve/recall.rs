@@ -22,12 +22,21 @@ use crate::mcp::connection::ConnectionSettings;
 
 /// How long a session may take to accept a message of another replica.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether the server still runs, where no message comes.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Longest name of a session that is looked up.
 const ID_BYTES_MAX: usize = 128;
 
 async fn receive(sessions: Weak<Sessions>, mut relayed: Relayed) {
-    while let Some(message) = relayed.next().await {
+    loop {
+        let message = tokio::time::timeout(LOOK_EVERY, relayed.next()).await;
+        // A server that has ended needs no messages any more.
         let Some(sessions) = sessions.upgrade() else { return };
+        let message = match message {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(_) => continue,
+        };
         let Ok(passed) = serde_json::from_str::<Passed>(&message) else { continue };
         if tokio::time::timeout(PATIENCE, sessions.take(passed)).await.is_err() {
             tracing::warn!("a session does not accept the message of another replica");

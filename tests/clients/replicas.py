@@ -83,9 +83,15 @@ def check(holds: object, title: str, seen: object = None) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return chosen.getsockname()[1]
+    """Below those that the system gives to connections: a replica that is started anew finds it free again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as chosen:
+            try:
+                chosen.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def asked(request: urllib.request.Request | str, timeout: float = 20) -> tuple[int, dict, str]:

@@ -27,7 +27,11 @@ bin=$(pg_config --bindir 2>/dev/null || true)
 [ -x "$bin/initdb" ] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
 cd "$room"
 as "$bin/initdb" --no-sync --auth=trust --username=pdfco --encoding=UTF8 --locale=C --pgdata "$room/data" >"$room/initdb.log"
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=
+while [ -z "$port" ]; do # below those that the system gives to connections
+  port=$((20000 + RANDOM % 12000))
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || port=
+done
 # The server itself, so that it can be ended by its own id.
 if [ "$(id -u)" -eq 0 ]; then
   setpriv --reuid postgres --regid postgres --clear-groups -- "$bin/postgres" -D "$room/data" -k "$room" -p "$port" \

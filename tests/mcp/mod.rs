@@ -8,6 +8,7 @@ mod http;
 mod malformed;
 mod oauth;
 mod orders;
+mod otlp;
 mod page;
 mod reading;
 mod replicas;

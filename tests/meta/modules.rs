@@ -54,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["catalog"]),
     ("telemetry", &["config"]),
     ("api", &["catalog", "config"]),
+    ("otlp", &["telemetry", "config", "api"]),
     ("jobs", &["catalog", "api", "config"]),
     ("files", &["catalog", "config", "api", "jobs"]),
     ("answer", &["catalog", "jobs"]),

@@ -9,9 +9,10 @@ use crate::cli::exit_code::SUCCESS;
 use crate::cli::output::Printer;
 use crate::cli::session::signalled;
 use crate::cli::simulators::with_simulator;
-use crate::config::Config;
+use crate::config::{Config, Otlp};
 use crate::error::Result;
-use crate::serve::{http, stdio};
+use crate::otlp::{Exporter, Spans};
+use crate::serve::{http, metrics_text, stdio};
 
 /// Examples of `serve --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco serve\n  pdfco serve ~/Documents ~/Desktop\n  pdfco serve --simulate\n  claude mcp add pdfco -- pdfco serve";
@@ -29,6 +30,14 @@ pub struct ServeArgs {
 /// # Errors
 /// When the transport cannot be opened.
 pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
+    let exporter = match Otlp::from_env()? {
+        Some(collector) => {
+            // They are kept from now on.
+            let _ = metrics_text();
+            Some(Exporter::start(&collector, Spans::shared(), metrics_text)?)
+        }
+        None => None,
+    };
     let (config, simulator) = with_simulator(config, printer).await?;
     let app = Arc::new(App::new(config)?);
     match app.config.http {
@@ -53,6 +62,9 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
     }
     if let Some(simulator) = simulator {
         simulator.stop().await;
+    }
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
     }
     Ok(SUCCESS)
 }
