@@ -142,6 +142,7 @@ fn no_file_names_another_file() {
 fn bad_values_are_refused_by_name() {
     for (name, value) in [
         ("PDFCO_BASE_URL", "api.pdf.co"),
+        ("PDFCO_CALLBACK_URL", "http://jobs.example.test"),
         ("PDFCO_RATE_LIMIT", "0"),
         ("PDFCO_RATE_LIMIT", "fast"),
         ("PDFCO_MAX_WAIT_SECONDS", "NaN"),

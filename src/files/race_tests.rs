@@ -68,10 +68,12 @@ impl Race {
         Instant::now() < self.until
     }
 
-    fn end(&mut self) {
+    /// Ends the race; returns how often the adversary made its exchange.
+    fn end(&mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         let exchanges = self.adversary.take().unwrap().join().unwrap();
         assert!(exchanges > 1_000, "the adversary was too slow to show anything: {exchanges}");
+        exchanges
     }
 }
 
@@ -94,7 +96,7 @@ fn swapped_folders_lead_no_reader_outside() {
             Err(_) => refused += 1,
         }
     }
-    race.end();
+    println!("{read} reads and {refused} refusals during {} exchanges", race.end());
     assert!(read > 0 && refused > 0, "{read} reads, {refused} refusals: no race");
 }
 
@@ -115,7 +117,7 @@ fn swapped_folders_lead_no_writer_outside() {
             Err(_) => refused += 1,
         }
     }
-    race.end();
+    println!("{written} files written and {refused} refusals during {} exchanges", race.end());
     let base = &race.base;
     let names =
         |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();

@@ -421,6 +421,8 @@ fn only_a_pushed_tag_publishes() {
             .any(|may| text.contains(may))
         {
             assert!(text.contains("\n    if: github.event_name == 'push'\n"), "{name} publishes when started by hand");
+            // The environment has reviewers.
+            assert!(text.contains("\n    environment: release\n"), "{name} publishes without a reviewer");
             for tool in ["cargo install", "cargo build", "pipx", "pip install", "npx", "npm install", "docker build "] {
                 assert!(!text.contains(tool), "{name} may publish and runs {tool}");
             }
