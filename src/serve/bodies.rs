@@ -151,6 +151,7 @@ mod tests {
     async fn a_body_has_a_size_and_a_time_limit() {
         let bodies = Bodies::new(CancellationToken::new());
         assert_eq!(read(&bodies, chunks(&[10, 20])).await, Ok(30));
+        assert_eq!(read(&bodies, chunks(&[100_000, 100_000])).await, Ok(200_000));
         assert_eq!(read(&bodies, chunks(&[100_000, 100_001])).await, Err(BodyError::TooLarge(200_000)));
         let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
         assert_eq!(read(&bodies, endless).await, Err(BodyError::TooSlow));
@@ -160,6 +161,44 @@ mod tests {
         let limit = Limit { bytes: 200_000, timeout: Duration::from_secs(10) };
         let untouched = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
         assert_eq!(bodies.read(&announced, untouched, limit).await, Err(BodyError::TooLarge(200_000)));
+        let announced = HeaderMap::from_iter([(header::CONTENT_LENGTH, "200000".parse().unwrap())]);
+        assert_eq!(bodies.read(&announced, chunks(&[200_000]), limit).await.map(|body| body.len()), Ok(200_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_body_is_read_to_its_end_or_to_a_limit() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        const CHUNK: usize = 100_000;
+        let bodies = Bodies::new(CancellationToken::new());
+        let taken_of = |count: usize| {
+            let taken = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&taken);
+            let chunks = (0..count).map(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, std::io::Error>(vec![b'a'; CHUNK])
+            });
+            (taken, Body::from_stream(stream::iter(chunks)))
+        };
+        for (sent, expected) in [(10, 10), (1_000, 3 + DISCARD_BYTES_MAX.div_ceil(CHUNK))] {
+            let (taken, body) = taken_of(sent);
+            assert_eq!(read(&bodies, body).await, Err(BodyError::TooLarge(200_000)));
+            assert_eq!(taken.load(Ordering::SeqCst), expected, "of {sent}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_says_why() {
+        for (error, status, word) in [
+            (BodyError::TooLarge(7), 413, "7 bytes"),
+            (BodyError::TooSlow, 408, "too long"),
+            (BodyError::CutOff, 400, "cut off"),
+            (BodyError::Busy, 503, "Too many"),
+            (BodyError::Stopping, 503, "shutting down"),
+        ] {
+            let (answered, text) = error.answer();
+            assert!(answered.as_u16() == status && text.contains(word), "{error:?}: {answered} {text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -306,17 +306,56 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_are_not_read_give_way() {
         let peers = Peers::new(Limits { total: 2, per_peer: 2 });
-        let (deaf, busy) = (peers.admit(peer(1)).await, peers.admit(peer(2)).await);
+        let (busy, deaf) = (peers.admit(peer(1)).await, peers.admit(peer(2)).await);
         let answers = [&deaf, &busy].map(|admitted| {
             admitted.connection().trust();
             admitted.connection().answering()
         });
         answers.iter().for_each(Answering::handed_over);
         tokio::time::sleep(UNREAD).await;
+        // The older one is read.
         answers[1].asked();
         let third = tokio::time::timeout(Duration::from_secs(1), peers.admit(peer(3))).await;
         assert!(third.is_ok(), "there is no room");
         assert!(deaf.connection().closing().is_cancelled() && !busy.connection().closing().is_cancelled());
+        drop(answers);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_strangers_of_an_address_count_against_it() {
+        let peers = Peers::new(Limits { total: 8, per_peer: 2 });
+        let mut admitted = Vec::new();
+        for number in [1, 1, 2, 2] {
+            admitted.push(peers.admit(peer(number)).await);
+        }
+        admitted[0].connection().trust();
+        let_grace_pass().await;
+        // One stranger of the first address so far: this is its second. Those of another address are not its own.
+        admitted.push(peers.admit(peer(1)).await);
+        let is_open = |admitted: &Admitted| !admitted.connection().closing().is_cancelled();
+        assert!(admitted.iter().all(is_open));
+        // The third takes the room of the first stranger, not that of the trusted one or of others.
+        admitted.push(peers.admit(peer(1)).await);
+        let open: Vec<bool> = admitted.iter().map(is_open).collect();
+        assert_eq!(open, [true, false, true, true, true, true]);
+    }
+
+    #[tokio::test]
+    async fn all_connections_are_closed_at_once() {
+        let peers = Peers::new(Limits { total: 8, per_peer: 2 });
+        let admitted = [peers.admit(peer(1)).await, peers.admit(peer(2)).await];
+        peers.close_all();
+        assert!(admitted.iter().all(|admitted| admitted.connection().closing().is_cancelled()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_limit_of_this_process_is_that_of_the_system() {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let soft = line.split_whitespace().next().unwrap().parse().ok();
+        assert_eq!(descriptors(), soft);
+        assert_eq!(Limits::of_this_process(), Limits::within(soft));
     }
 
     #[tokio::test(start_paused = true)]

@@ -161,6 +161,7 @@ fn network(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     const TOKEN: &str = "a-token-of-enough-characters-to-start";
 
@@ -194,12 +195,41 @@ mod tests {
         let verdicts: Vec<Verdict> =
             (0..WRONG_MAX + 1).map(|_| tokens.judge_word("wrong", peer("2001:db8::1"), now)).collect();
         assert_eq!(verdicts[0], Verdict::Wrong(Duration::ZERO));
-        assert_eq!(verdicts[FREE as usize], Verdict::Wrong(DELAY));
+        assert_eq!(
+            verdicts[FREE as usize - 1..=FREE as usize],
+            [Verdict::Wrong(Duration::ZERO), Verdict::Wrong(DELAY)]
+        );
+        assert_eq!(verdicts[WRONG_MAX as usize - 1], Verdict::Wrong(DELAY));
         assert_eq!(verdicts[WRONG_MAX as usize], Verdict::Refused(WINDOW));
         // The same network counts together, another address by itself.
         assert!(matches!(tokens.judge_word("wrong", peer("2001:db8::2"), now), Verdict::Refused(_)));
-        assert_eq!(tokens.judge_word("wrong", peer("10.0.0.2"), now), Verdict::Wrong(Duration::ZERO));
+        for other in ["10.0.0.2", "2001:db8:0:1::1", "2001:db9::1"] {
+            assert_eq!(tokens.judge_word("wrong", peer(other), now), Verdict::Wrong(Duration::ZERO), "{other}");
+        }
         assert_eq!(tokens.judge_word("wrong", peer("2001:db8::1"), now + WINDOW), Verdict::Wrong(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_answers_are_held_back_and_no_more() {
+        let (tokens, began) = (Arc::new(tokens()), tokio::time::Instant::now());
+        assert!(tokens.is_required());
+        tokens.delay(Duration::ZERO).await;
+        assert!(began.elapsed().is_zero());
+        let held: Vec<_> = (0..DELAYED_MAX)
+            .map(|_| {
+                let tokens = Arc::clone(&tokens);
+                tokio::spawn(async move { tokens.delay(DELAY).await })
+            })
+            .collect();
+        while tokens.delayed.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        tokens.delay(DELAY).await;
+        assert!(began.elapsed().is_zero(), "one more is answered at once");
+        for held in held {
+            held.await.unwrap();
+        }
+        assert!(began.elapsed() >= DELAY);
     }
 
     #[test]
