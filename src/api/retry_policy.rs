@@ -166,6 +166,11 @@ mod tests {
         let base = attempt(Repeat::Paid, Delivery::Refused);
         let wish = Duration::from_secs(7);
         assert_eq!(Attempt { retry_after: Some(wish), ..base }.decide(), Decision::Again { after: wish });
+        let longest = REPEAT_BUDGET - wish;
+        let waited = Attempt { elapsed: wish, retry_after: Some(longest), ..base };
+        assert_eq!(waited.decide(), Decision::Again { after: longest });
+        let waited_longer = Attempt { elapsed: wish + Duration::from_millis(1), ..waited };
+        assert_eq!(waited_longer.decide(), Decision::Stop);
         assert_eq!(Attempt { retry_after: Some(Duration::from_secs(60)), ..base }.decide(), Decision::Stop);
     }
 

@@ -49,6 +49,54 @@ fn home() -> Home {
     Home { _dir: dir, base, sandbox }
 }
 
+#[test]
+fn a_folder_with_a_hidden_name_may_be_allowed_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = resolved(folder.path()).unwrap();
+    fs::create_dir_all(root.join(".notes")).unwrap();
+    fs::write(root.join(".notes/a.txt"), "content").unwrap();
+    let file = root.join(".notes/a.txt").display().to_string();
+    let (outer, inner) = (root.clone(), root.join(".notes"));
+    for (roots, is_allowed) in [
+        (vec![outer.clone()], false),
+        (vec![inner.clone()], true),
+        (vec![outer.clone(), inner.clone()], true),
+        (vec![inner, outer], true),
+    ] {
+        let sandbox = Sandbox::folders(roots.clone(), root.join("out"));
+        assert_eq!(sandbox.readable_blocking(&file).is_ok(), is_allowed, "{roots:?}");
+    }
+}
+
+#[test]
+fn every_kind_of_access_says_what_it_allows() {
+    let home = home();
+    let tenant = Sandbox::tenant(&home.base, "tenant-0001", 1_000);
+    let folders = vec![home.base.join("docs"), home.base.join("downloads")];
+    for (sandbox, is_nothing, allowed) in [
+        (Sandbox::nothing(), true, Some(vec![])),
+        (tenant, false, Some(vec![])),
+        (Sandbox::person(home.base.clone()), false, None),
+        (home.sandbox.clone(), false, Some(folders)),
+    ] {
+        assert_eq!((sandbox.is_nothing(), sandbox.allowed_folders()), (is_nothing, allowed));
+    }
+    let refused = Sandbox::nothing().readable_blocking("docs/a.pdf").unwrap_err();
+    assert!(refused.message().contains("uses no files of its own machine"), "{refused:?}");
+    assert!(Sandbox::nothing().target_blocking(Some("a.pdf"), "a.pdf", false).is_err());
+}
+
+#[test]
+fn a_folder_that_does_not_exist_yet_is_a_folder() {
+    let home = home();
+    let sandbox = Sandbox::folders(vec![home.base.join("later")], home.base.join("downloads"));
+    for folder in ["later", "downloads"] {
+        let path = home.base.join(folder);
+        let target = sandbox.target_blocking(Some(path.to_str().unwrap()), "a.pdf", false).unwrap();
+        assert_eq!(target.path(), path.join("a.pdf"), "{folder}");
+    }
+}
+
 fn kind(result: Result<impl std::fmt::Debug>) -> Kind {
     result.unwrap_err().kind()
 }
