@@ -3,7 +3,8 @@
 //! A connection that showed the token, or where none is asked for, sent a whole message, is *trusted*. When there is no
 //! room, the oldest connection that is not trusted gives way, then the oldest trusted one on which nothing is being
 //! answered, then one whose answer is not read. So neither a flood of strangers nor forgotten connections nor clients that
-//! read nothing keep others out.
+//! read nothing keep others out. Answers that are not read are bounded in number also while there is room, because each
+//! of them is in memory.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,10 +23,12 @@ const DESCRIPTORS_RESERVED: u64 = 128;
 /// Fewest connections, however few descriptors there are.
 const CONNECTIONS_MIN: usize = 16;
 /// How old a connection must be before it gives way: time enough to show a token.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(300);
 
 /// An answer that was not taken on for this long is not read.
 const UNREAD: Duration = Duration::from_secs(5);
+/// Answers that wait longer than [`GRACE`] to be taken on, of all connections: each is in memory until then.
+const UNREAD_MAX: usize = 128;
 
 /// How many connections at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +107,10 @@ impl Connection {
         self.is_trusted.load(Ordering::Relaxed)
     }
 
-    fn is_unread(&self, now: Instant) -> bool {
+    /// Whether a part of an answer has waited for so long.
+    fn is_unread(&self, now: Instant, lasting: Duration) -> bool {
         let since = *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| now.saturating_duration_since(since) >= UNREAD)
+        since.is_some_and(|since| now.saturating_duration_since(since) >= lasting)
     }
 
     fn set_unread(&self, since: Option<Instant>) {
@@ -208,10 +212,13 @@ impl Peers {
         if strangers >= self.limits.per_peer {
             open.close_one(now, |known| known.peer == peer && !known.is_trusted());
         }
+        if open.connections.values().filter(|known| known.is_unread(now, GRACE)).count() > UNREAD_MAX {
+            open.close_one(now, |known| known.is_unread(now, GRACE));
+        }
         if open.connections.len() >= self.limits.total {
             let made_room = open.close_one(now, |known| !known.is_trusted())
                 || open.close_one(now, |known| !known.is_answering())
-                || open.close_one(now, |known| known.is_unread(now));
+                || open.close_one(now, |known| known.is_unread(now, UNREAD));
             if !made_room {
                 return None;
             }
@@ -319,6 +326,33 @@ mod tests {
         assert!(third.is_ok(), "there is no room");
         assert!(deaf.connection().closing().is_cancelled() && !busy.connection().closing().is_cancelled());
         drop(answers);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_are_not_read_are_bounded_in_number() {
+        let total = UNREAD_MAX * 4;
+        let peers = Peers::new(Limits { total, per_peer: total });
+        let admit = async |number: usize| {
+            let admitted = peers.admit(peer(u8::try_from(number % 256).unwrap())).await;
+            admitted.connection().trust();
+            let answering = admitted.connection().answering();
+            answering.handed_over();
+            (admitted, answering)
+        };
+        let mut deaf = Vec::new();
+        for number in 0..UNREAD_MAX * 2 {
+            deaf.push(admit(number).await);
+        }
+        let open = |deaf: &[(Admitted, Answering)]| {
+            deaf.iter().filter(|(admitted, _)| !admitted.connection().closing().is_cancelled()).count()
+        };
+        assert_eq!(open(&deaf), UNREAD_MAX * 2, "they may still be read");
+        let_grace_pass().await;
+        for number in 0..UNREAD_MAX {
+            deaf.push(admit(number).await);
+        }
+        assert_eq!(open(&deaf), UNREAD_MAX * 2, "each newcomer takes the room of one");
+        assert!(deaf[..UNREAD_MAX].iter().all(|(admitted, _)| admitted.connection().closing().is_cancelled()));
     }
 
     #[tokio::test(start_paused = true)]
