@@ -39,6 +39,26 @@ pub fn measure(table: &mut Table) {
         table.add(format!("{name}, before the first, beside the best fixed"), unlearned, fixed, "", Rule::AtMost(1.0));
         table.add(format!("{name}, after 3 jobs, beside the best fixed"), soon, fixed, "", Rule::AtMost(1.0));
     }
+    from_elsewhere(table);
+}
+
+/// Ids that were submitted elsewhere, beside a check every second: both check once at the beginning, to see whether there
+/// is such a job.
+fn from_elsewhere(table: &mut Table) {
+    for seconds in [0.5, 2.0, 10.0] {
+        // A job that ends at the very moment of a check is seen by it or not.
+        let job = [seconds + 0.02];
+        let every_second = 2.0 + cost(&job, 2.0, |t| t + 1.0).j;
+        let schedule = Schedule::from_elsewhere(DurationEstimate::PRIOR, 2.0);
+        let ours = 2.0 + cost(&job, 2.0, |t| schedule.next_check(t)).j;
+        let name = format!("J, an id from elsewhere, {seconds} s, nothing known, beside a check every second");
+        table.add(name, ours, every_second, "", Rule::AtMost(1.0));
+        let learned = (0..5).fold(DurationStats::default(), |stats, _| stats.with(seconds)).estimate();
+        let schedule = Schedule::from_elsewhere(learned, 2.0);
+        let ours = 2.0 + cost(&job, 2.0, |t| schedule.next_check(t)).j;
+        let name = format!("J, an id from elsewhere, {seconds} s, after 5 such jobs, beside a check every second");
+        table.add(name, ours, every_second, "", Rule::AtMost(1.0));
+    }
 }
 
 /// Every schedule, every distribution, every patience.

@@ -76,7 +76,23 @@ fn beside_text(answer: &Answer) -> usize {
 
 /// Characters of `value` as JSON.
 fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
-    serde_json::to_string(value).map_or(0, |text| text.chars().count())
+    let mut count = CharCount(0);
+    serde_json::to_writer(&mut count, value).map_or(0, |()| count.0)
+}
+
+/// Counts the characters of UTF-8 that is written to it.
+struct CharCount(usize);
+
+impl std::io::Write for CharCount {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Each character has one byte that does not go on with another.
+        self.0 += bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Shortens a text that JSON's escapes make too long. Reading on starts where it ends.
