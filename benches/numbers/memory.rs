@@ -80,7 +80,13 @@ pub fn waits(stage: &Stage, table: &mut Table) {
     let [ours, floor] = samples.map(median);
     table.add(format!("memory of one wait, of {WAITS}, against its limit"), ours, WAIT_MAX, "KiB", Rule::Shown);
     table.add("memory of one wait, beside a call that sleeps", ours, floor, "KiB", Rule::Shown);
-    table.add("memory of one wait beyond the bare server's own", ours - floor, WAIT_BEYOND_MAX, "KiB", Rule::AtMost(1.0));
+    table.add(
+        "memory of one wait beyond the bare server's own",
+        ours - floor,
+        WAIT_BEYOND_MAX,
+        "KiB",
+        Rule::AtMost(1.0),
+    );
 }
 
 /// Peaks of a download and an upload in processes of their own.
@@ -107,7 +113,13 @@ pub fn transfers(runtime: &Handle, home: &Path, table: &mut Table) {
     table.add("peak memory, 2 GB up, beside a 32nd of it", up / mib, small_up / mib, "MiB", constant);
     table.add("peak memory, 2 GB down, beside a reqwest loop", down / mib, floor_down / mib, "MiB", Rule::Shown);
     table.add("peak memory, 2 GB up, beside a reqwest stream", up / mib, floor_up / mib, "MiB", Rule::Shown);
-    table.add("2 GB down, with its hash, beside a reqwest loop", down_rate, floor_down_rate, "MB/s", Rule::AtLeast(0.8));
+    table.add(
+        "2 GB down, with its hash, beside a reqwest loop",
+        down_rate,
+        floor_down_rate,
+        "MB/s",
+        Rule::AtLeast(0.8),
+    );
     table.add("2 GB up, beside a reqwest stream", up_rate, floor_up_rate, "MB/s", Rule::Shown);
 }
 

@@ -8,7 +8,7 @@ use crate::api::response_errors::document_hint;
 use crate::catalog::Output;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 use crate::json_ext::{field, whole_number};
 use crate::next_step::Audience;
 
@@ -76,9 +76,11 @@ impl App {
         }
         let mut cards = Vec::with_capacity(job_ids.len());
         for id in job_ids {
-            match self.jobs().get(&caller.owner, id).await {
+            // An id that cannot be one is an id that the ledger does not know.
+            let Ok(id) = JobId::parse(id) else { continue };
+            match self.jobs().get(&caller.owner, &id).await {
                 Ok(job) => cards.push(self.card(&job).await),
-                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => {}
+                Err(error) if error.kind() == Kind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }

@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::jobs::ledger::{Filter, RUNNING};
-use crate::jobs::{Job, JobStatus, Source};
+use crate::jobs::{Job, JobId, JobStatus, Source};
 use crate::next_step::NextStep;
 
 /// Jobs of one page of a list when a call says nothing.
@@ -145,7 +145,8 @@ impl App {
     /// # Errors
     /// As `Jobs::check`.
     pub async fn check(&self, caller: &Caller, job_id: &str, force: bool) -> Result<Answer> {
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, force)).await?;
+        let job_id = JobId::parse(job_id)?;
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, &job_id, force)).await?;
         let mut answer = self.job_answer(&checked.job, checked.source, checked.charge);
         let retry_after = checked.retry_after.map(round_seconds);
         if let Some(view) = &mut answer.job {
@@ -191,7 +192,7 @@ impl App {
             let hint = crate::jobs::unknown_job(job_id).hint().clone();
             Ok(Answer::new(JobStatus::Unknown, json!({"outcome": "not_found"}), Charge::NONE).with_tips(hint))
         };
-        let (job, changed) = match self.jobs.cancel(&caller.owner, job_id).await {
+        let (job, changed) = match self.jobs.cancel(&caller.owner, &JobId::parse(job_id)?).await {
             Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
             Ok(outcome) => outcome,
             Err(error) if error.kind() == Kind::NotFound => return not_found(),

@@ -25,7 +25,7 @@ use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::files::safe_file_name;
 use crate::hint;
-use crate::jobs::{Job, JobStatus, WaitOptions};
+use crate::jobs::{Job, JobId, JobStatus, WaitOptions};
 use crate::next_step::NextStep;
 
 /// Most documents or jobs of one call.
@@ -257,16 +257,21 @@ impl App {
             let (over, fetches, names, follow_up) = (&over, &fetches, &names, &follow_up);
             async move {
                 let options = WaitOptions { deadline, interval: request.interval, cancel: over.clone() };
-                let waiting = self.jobs.wait(&caller.owner, &wanted.job_id, &options, |job| self.emit_job(caller, job));
-                let (job, charge, failure) = match waiting.await {
+                let id = JobId::parse(&wanted.job_id);
+                let waited = match &id {
+                    Ok(id) => self.jobs.wait(&caller.owner, id, &options, |job| self.emit_job(caller, job)).await,
+                    Err(error) => Err(error.share()),
+                };
+                let (job, charge, failure) = match waited {
                     Ok(waited) => {
                         let failure = waited.last_error.map(|error| error.message().to_owned());
                         (Ok(waited.job), waited.charge, failure)
                     }
                     // Another job ended first: what is known of this one is enough.
-                    Err(error) if error.kind() == Kind::Cancelled && !caller.cancel.is_cancelled() => {
-                        (self.jobs.get(&caller.owner, &wanted.job_id).await, Charge::NONE, None)
-                    }
+                    Err(error) if error.kind() == Kind::Cancelled && !caller.cancel.is_cancelled() => match &id {
+                        Ok(id) => (self.jobs.get(&caller.owner, id).await, Charge::NONE, None),
+                        Err(_) => (Err(error), Charge::NONE, None),
+                    },
                     Err(error) => {
                         let charge = error.charge();
                         (Err(error), charge, None)

@@ -10,7 +10,7 @@ use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::{LocalFile, is_local, is_private, private_link_in};
 use crate::hint;
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::NextStep;
 use crate::text::shorten;
 
@@ -98,7 +98,11 @@ impl App {
         charge: &mut Charge,
     ) -> Result<Option<String>> {
         let Some(wanted) = job_ref(item) else { return Ok(None) };
-        let job = match self.jobs.get(&caller.owner, wanted.id).await {
+        let found = match JobId::parse(wanted.id) {
+            Ok(id) => self.jobs.get(&caller.owner, &id).await,
+            Err(error) => Err(error),
+        };
+        let job = match found {
             Ok(job) => job,
             Err(error) if wanted.is_certain => return Err(error),
             Err(_) => return Ok(None),

@@ -276,7 +276,7 @@ impl App {
             let waited = match left {
                 // The upload took all the time there was. A check a moment after the submit would only cost.
                 Some(Duration::ZERO) => Ok((self.not_waited_for(&job), job.clone())),
-                _ => self.wait_for_one(caller, job.id(), wait, left, None).await,
+                _ => self.wait_for_one(caller, &job.known_id(), wait, left, None).await,
             };
             match waited {
                 Ok((answer, job)) => {

@@ -19,7 +19,7 @@ use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
-use crate::jobs::{Job, Source, Task, TaskStatus, WaitOptions};
+use crate::jobs::{Job, JobId, Source, Task, TaskStatus, WaitOptions};
 use crate::next_step::{NextStep, WAIT_TOOL};
 
 /// A task's job is polled for this long after a client asked for the task.
@@ -257,12 +257,12 @@ impl App {
         let stop = CancellationToken::new();
         pollers.open.insert(task.task_id.clone(), (until, stop.clone()));
         drop(pollers);
-        let (app, task, job_id) = (Arc::clone(self), task.clone(), job_id.to_owned());
+        let (app, task, job_id) = (Arc::clone(self), task.clone(), JobId::from_stored(job_id));
         let caller = caller.in_background(stop);
         tokio::spawn(async move { app.poll_until(&caller, &task, &job_id, until).await });
     }
 
-    async fn poll_until(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str, mut until: Instant) {
+    async fn poll_until(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &JobId, mut until: Instant) {
         let interval = FollowUp::of(task).interval;
         let options =
             WaitOptions { deadline: Instant::now() + POLLER_LIFE_MAX, interval, cancel: caller.cancel.clone() };
@@ -290,7 +290,7 @@ impl App {
                 self.outcome(caller, task, &waited.job).await;
             }
             Some(Err(error)) if error.kind() != Kind::Cancelled => {
-                tracing::info!(%error, job_id, "failed to poll the job of a task");
+                tracing::info!(%error, %job_id, "failed to poll the job of a task");
             }
             _ => {}
         }
@@ -332,7 +332,7 @@ impl App {
             return Ok((self.task(caller, task_id).await?, false));
         }
         if let Some(intent_id) = view.task.intent_id.as_ref().filter(|_| view.task.tool != WAIT_TOOL) {
-            self.jobs.cancel(&caller.owner, intent_id).await?;
+            self.jobs.cancel(&caller.owner, &intent_id.into()).await?;
         }
         if let Some((_, stop)) = lock(&self.pollers).open.get(task_id) {
             stop.cancel();

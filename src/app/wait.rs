@@ -11,7 +11,7 @@ use super::{Answer, App, Caller, ResponseMode, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::hint;
-use crate::jobs::{Job, WaitEnd, WaitOptions};
+use crate::jobs::{Job, JobId, WaitEnd, WaitOptions};
 use crate::next_step::{Audience, NextStep, WAIT_TOOL};
 
 /// How long a job is waited for when a call says nothing.
@@ -106,6 +106,7 @@ impl App {
         if let Some(save_to) = &request.save_to {
             caller.sandbox.target(Some(save_to), "result", true).await?;
         }
+        let job_id = &JobId::parse(job_id)?;
         let wait = match caller.response_mode {
             ResponseMode::Inline => asked,
             ResponseMode::TaskOnly { .. } | ResponseMode::PreferTask if asked.is_zero() => asked,
@@ -131,7 +132,7 @@ impl App {
     async fn wait_as_task(
         &self,
         caller: &Caller,
-        job_id: &str,
+        job_id: &JobId,
         wanted: &FollowUp,
         mode: ResponseMode,
     ) -> Result<Option<Answer>> {
@@ -162,7 +163,7 @@ impl App {
     pub(super) async fn wait_for_one(
         &self,
         caller: &Caller,
-        job_id: &str,
+        job_id: &JobId,
         asked: Duration,
         max: Option<Duration>,
         interval: Option<Duration>,

@@ -13,7 +13,7 @@ use crate::answer::{Answer, JobView, rfc3339};
 use crate::app::Caller;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::Audience;
 
 /// What an absent value is shown as.
@@ -25,7 +25,7 @@ const NONE: &str = "(none)";
 /// When the ledger cannot be read.
 pub async fn job_of(session: &CliSession, caller: &Caller, answer: &Answer) -> Result<Job> {
     let view = answer.job.as_ref().ok_or_else(|| Error::internal("An answer about a job came without one."))?;
-    session.app.jobs().get(&caller.owner, &view.job_id).await
+    session.app.jobs().get(&caller.owner, &JobId::parse(&view.job_id)?).await
 }
 
 /// The outcome of a job that was waited for; one that still runs ran out of `timeout`.

@@ -1,6 +1,6 @@
 //! Cancelling: tracking of a job stops, whatever the service goes on doing.
 
-use super::{Job, Jobs};
+use super::{Job, JobId, Jobs};
 use crate::clock::now;
 use crate::error::Result;
 use crate::tenant::Owner;
@@ -10,7 +10,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `not_found` when the ledger does not know it.
-    pub async fn cancel(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
+    pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Result<(Job, bool)> {
         let job = self.get(owner, id).await?;
         let (job, changed) = self.core.ledger.cancel(&job, now()).await?;
         self.poller.publish(&job);

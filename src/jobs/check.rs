@@ -64,7 +64,7 @@ impl Jobs {
     ///
     /// # Errors
     /// As `Client::send`; `not_found` for one of our own ids that is not in the ledger.
-    pub async fn check(&self, owner: &Owner, id: &str, force: bool) -> Result<Checked> {
+    pub async fn check(&self, owner: &Owner, id: &JobId, force: bool) -> Result<Checked> {
         let asked = Instant::now();
         let (mut job, is_first_sight) = self.find(owner, id).await?;
         if let Some(answer) = self.recorded(&job, force, is_first_sight) {
@@ -130,8 +130,7 @@ impl Jobs {
 
     /// The job with this id, and whether this ledger sees it for the first time. An id from elsewhere gets a job that is
     /// not recorded yet.
-    pub(super) async fn find(&self, owner: &Owner, id: &str) -> Result<(Job, bool)> {
-        let id = JobId::parse(id)?;
+    pub(super) async fn find(&self, owner: &Owner, id: &JobId) -> Result<(Job, bool)> {
         let known = match self.core.ledger.get(&owner.tenant, id.as_str()).await {
             // A ledger that cannot be read does not stop a check of a job whose id is known.
             Err(error) if super::ledger::is_unavailable(&error) && !id.is_intent() => None,
@@ -142,7 +141,7 @@ impl Jobs {
             None if id.is_intent() => Err(super::unknown_job(id.as_str())),
             None => match self.core.client.refusal(&owner.key) {
                 Some(error) => Err(error),
-                None => Ok((Job::from_elsewhere(owner.tenant.clone(), &id, now()), true)),
+                None => Ok((Job::from_elsewhere(owner.tenant.clone(), id, now()), true)),
             },
         }
     }

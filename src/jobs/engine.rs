@@ -65,8 +65,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `not_found` when the ledger does not know it.
-    pub async fn get(&self, owner: &Owner, id: &str) -> Result<Job> {
-        let id = JobId::parse(id)?;
+    pub async fn get(&self, owner: &Owner, id: &JobId) -> Result<Job> {
         self.core.ledger.get(&owner.tenant, id.as_str()).await?.ok_or_else(|| unknown_job(id.as_str()))
     }
 

@@ -82,6 +82,11 @@ impl Job {
         self.job_id.as_deref().unwrap_or(&self.intent_id)
     }
 
+    /// [`Job::id`], to ask for the job with.
+    pub fn known_id(&self) -> JobId {
+        self.job_id.clone().unwrap_or_else(|| JobId::from(&self.intent_id))
+    }
+
     /// The catalog row, when the operation is known.
     pub fn operation(&self) -> Option<&'static Operation> {
         catalog::all().find(|operation| operation.name == self.operation)

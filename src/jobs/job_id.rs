@@ -62,6 +62,12 @@ impl JobId {
     }
 }
 
+impl From<&IntentId> for JobId {
+    fn from(id: &IntentId) -> JobId {
+        JobId(id.0.clone())
+    }
+}
+
 impl Deref for JobId {
     type Target = str;
 

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::poller::{JobUpdate, Subscription};
 use super::polling::last_check::{AtDeadline, is_worth_it};
-use super::{Checked, Job, Jobs, Schedule, Source};
+use super::{Checked, Job, JobId, Jobs, Schedule, Source};
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -80,12 +80,12 @@ impl Jobs {
     pub async fn wait(
         &self,
         owner: &Owner,
-        id: &str,
+        id: &JobId,
         options: &WaitOptions,
         mut on_change: impl FnMut(&Job) + Send,
     ) -> Result<Waited> {
         let operation = tracing::field::Empty;
-        let span = tracing::info_span!("wait", job_id = id, operation, tenant = %owner.tenant);
+        let span = tracing::info_span!("wait", job_id = %id, operation, tenant = %owner.tenant);
         let began = Instant::now();
         let waiting = async move {
             match self.begin(owner, id, options, &mut on_change).await? {
@@ -191,7 +191,7 @@ impl Jobs {
     async fn begin(
         &self,
         owner: &Owner,
-        id: &str,
+        id: &JobId,
         options: &WaitOptions,
         on_change: &mut (impl FnMut(&Job) + Send),
     ) -> Result<Begun> {
@@ -224,7 +224,7 @@ impl Jobs {
     async fn find_for_wait(
         &self,
         owner: &Owner,
-        id: &str,
+        id: &JobId,
         options: &WaitOptions,
     ) -> Result<(Job, bool, Option<Arc<Schedule>>)> {
         let (job, is_first_sight) = self.find(owner, id).await?;

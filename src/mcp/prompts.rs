@@ -9,6 +9,7 @@ use super::present::untrusted;
 use crate::app::{App, Caller};
 use crate::catalog;
 use crate::error::{Error, Kind, Result};
+use crate::jobs::JobId;
 
 /// Name of the prompt about one job.
 const POSTMORTEM: &str = "jobs_postmortem";
@@ -57,7 +58,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
     let messages = match name {
         POSTMORTEM => {
             let (job_id, caller) = (argument("job_id")?, caller?);
-            let job = app.jobs().get(&caller.owner, job_id).await?;
+            let job = app.jobs().get(&caller.owner, &JobId::parse(job_id)?).await?;
             let record = json!({
                 "status": job.status.as_str(),
                 "arguments": job.arguments,

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::present::untrusted;
 use crate::app::{App, Caller, ReadRequest};
 use crate::error::{Error, Kind, Result};
+use crate::jobs::JobId;
 
 /// Longest time that reading a result may take: several clients give a request up after a minute.
 const READ_TIMEOUT: Duration = Duration::from_secs(45);
@@ -61,9 +62,10 @@ pub fn templates() -> ListResourceTemplatesResult {
 /// When the ledger cannot be read.
 pub async fn exists(app: &App, caller: &Caller, uri: &str) -> Result<bool> {
     let Some(id) = uri.strip_prefix("job://") else { return Ok(false) };
-    match app.jobs().get(&caller.owner, id.strip_suffix("/result").unwrap_or(id)).await {
+    let Ok(id) = JobId::parse(id.strip_suffix("/result").unwrap_or(id)) else { return Ok(false) };
+    match app.jobs().get(&caller.owner, &id).await {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), Kind::NotFound | Kind::InvalidArgument) => Ok(false),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -88,7 +90,7 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
         let text = answer.output.map(|output| output.text).unwrap_or_default();
         return Ok(one(ResourceContents::text(text, uri).with_mime_type("text/plain")));
     }
-    let job = app.jobs().get(&caller.owner, id).await?;
+    let job = app.jobs().get(&caller.owner, &JobId::parse(id)?).await?;
     let view = app.job_view(&job);
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
     Ok(one(ResourceContents::text(record.to_string(), uri).with_mime_type("application/json")))

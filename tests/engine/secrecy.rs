@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pdfco::app::{ListRequest, SubmitRequest};
 use pdfco::error::Kind;
+use pdfco::jobs::JobId;
 use pdfco::simulator::FaultKind;
 use serde_json::json;
 
@@ -47,7 +48,7 @@ async fn quoted_secrets_of_a_job_are_neither_shown_nor_kept() {
     let answer = product.app.wait(&product.caller, &id, seconds(20.0), HALF_A_SECOND).await.unwrap();
     assert_eq!(answer.status, "failed");
     assert_clean("the answer", &serde_json::to_string(&answer).unwrap());
-    let kept = product.app.jobs().get(&product.caller.owner, &id).await.unwrap();
+    let kept = product.app.jobs().get(&product.caller.owner, &JobId::parse(&id).unwrap()).await.unwrap();
     assert_clean("the ledger", &format!("{kept:?}"));
 }
 

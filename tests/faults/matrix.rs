@@ -11,7 +11,7 @@ use pdfco::api::Timeouts;
 use pdfco::app::{App, Caller, ListRequest, ReadRequest, ResponseMode, SubmitRequest};
 use pdfco::error::{Kind, Result};
 use pdfco::files::Sandbox;
-use pdfco::jobs::JobStatus;
+use pdfco::jobs::{JobId, JobStatus};
 use pdfco::simulator::{self, FaultKind, Handle, Options};
 use serde_json::json;
 use tempfile::TempDir;
@@ -292,13 +292,19 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
             Ends(_) => assert!(jobs.is_empty(), "a refusal leaves no job: {jobs:?}"),
             Unclear(kind) => {
                 assert_eq!((jobs.len(), &jobs[0].status), (1, &JobStatus::Queued), "{jobs:?}");
-                let trace = cell.app.jobs().get(&cell.caller.owner, &jobs[0].job_id).await.unwrap();
+                let trace =
+                    cell.app.jobs().get(&cell.caller.owner, &JobId::parse(&jobs[0].job_id).unwrap()).await.unwrap();
                 assert_eq!(trace.problem.as_ref().map(|problem| &problem["kind"]), Some(&json!(kind.as_str())));
             }
             Fine | Waits(_) => assert_eq!(jobs.len(), 1),
         },
         Op::Check | Op::Wait | Op::Download | Op::Read => {
-            let job = cell.app.jobs().get(&cell.caller.owner, cell.job.as_ref().unwrap()).await.unwrap();
+            let job = cell
+                .app
+                .jobs()
+                .get(&cell.caller.owner, &JobId::parse(cell.job.as_ref().unwrap()).unwrap())
+                .await
+                .unwrap();
             let is_finished = matches!(op, Op::Download | Op::Read);
             assert!(!is_finished || job.status.as_str() == "success", "{job:?}");
             assert!(expected == Fine || is_finished || !job.status.is_terminal(), "{job:?}");
@@ -389,7 +395,7 @@ async fn a_planted_leak_is_found_in_the_answer_the_ledger_and_the_log() {
     ] {
         let outcome = cell.app.submit(&cell.caller, request("html_to_pdf", arguments, Duration::ZERO)).await;
         let job = outcome.as_ref().unwrap().job.as_ref().unwrap().job_id.clone();
-        let kept = cell.app.jobs().get(&cell.caller.owner, &job).await.unwrap();
+        let kept = cell.app.jobs().get(&cell.caller.owner, &JobId::parse(&job).unwrap()).await.unwrap();
         assert!(kept.arguments.to_string().contains(canary), "{kept:?}");
         assert!(contains(&cell.ledger_bytes(), canary), "the ledger's files are read wholly");
         assert!(leak(&cell.ledger_bytes(), true).is_some());
@@ -434,7 +440,16 @@ async fn exhausted_credits_end_a_batch_with_jobs_accounted_for() {
             Err(error) => {
                 assert_eq!(error.kind(), InsufficientCredits, "{error:?}");
                 assert!(began.elapsed() < Duration::from_secs(2));
-                assert!(!product.app.jobs().get(&product.caller.owner, id).await.unwrap().status.is_terminal());
+                assert!(
+                    !product
+                        .app
+                        .jobs()
+                        .get(&product.caller.owner, &JobId::parse(id).unwrap())
+                        .await
+                        .unwrap()
+                        .status
+                        .is_terminal()
+                );
             }
         }
     }

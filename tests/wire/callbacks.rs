@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::product::{Product, request};
 use pdfco::app::{ServiceFindings, SubmitRequest};
+use pdfco::jobs::JobId;
 use pdfco::simulator::{self, Callbacks, Life, Options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,7 +59,7 @@ async fn a_callback_is_repeated_until_it_is_taken_and_counts_once() {
     let jobs = product.app.jobs();
     for (secret, body) in &came {
         jobs.called_back(secret, body).await.unwrap();
-        let job = jobs.get(&product.caller.owner, &id).await.unwrap();
+        let job = jobs.get(&product.caller.owner, &JobId::parse(&id).unwrap()).await.unwrap();
         assert_eq!(job.credits_total(), Some(10_000 - 7 - service.credits("sim_called")), "{job:?}");
         assert_eq!((job.status.as_str(), job.checks_made, job.is_from_callback), ("success", 0, true));
     }
@@ -121,7 +122,12 @@ async fn a_callback_that_never_comes_is_not_asked_for() {
     let (server, product) = accepting(Duration::ZERO).await;
     let asks = async |request: SubmitRequest| {
         let answer = product.app.submit(&product.caller, request).await.unwrap();
-        let job = product.app.jobs().get(&product.caller.owner, &answer.job.unwrap().job_id).await.unwrap();
+        let job = product
+            .app
+            .jobs()
+            .get(&product.caller.owner, &JobId::parse(&answer.job.unwrap().job_id).unwrap())
+            .await
+            .unwrap();
         assert_eq!(job.has_callback, secret_in(&server).await.is_some(), "{job:?}");
         job.has_callback
     };

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::support::product::{Product, request};
 use pdfco::app::ListRequest;
+use pdfco::jobs::JobId;
 use pdfco::json_ext::{field, whole_number};
 use serde_json::{Value, json};
 use wiremock::matchers::path;
@@ -153,11 +154,11 @@ async fn as_callback(body: &Body) -> String {
     // A callback may come twice.
     for _ in 0..2 {
         jobs.called_back(&secret, &body.bytes).await.unwrap();
-        let job = jobs.get(&product.caller.owner, &id).await.unwrap();
+        let job = jobs.get(&product.caller.owner, &JobId::parse(&id).unwrap()).await.unwrap();
         assert!(credits.is_none() || credits == Some(job.credits_total()), "{}: charged twice", body.name);
         credits = Some(job.credits_total());
     }
-    let job = jobs.get(&product.caller.owner, &id).await.unwrap();
+    let job = jobs.get(&product.caller.owner, &JobId::parse(&id).unwrap()).await.unwrap();
     let is_success = job.status.as_str() == "success";
     assert!(
         !is_success || body.says("success") || body.is_synchronous(),

@@ -697,7 +697,7 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         if past.is_called {
             jobs.called_back(&secret, end.to_string().as_bytes()).await.unwrap();
         } else {
-            assert!(jobs.check(key, JOB, false).await.unwrap().job.status.is_terminal());
+            assert!(jobs.check(key, &JobId::parse(JOB).unwrap(), false).await.unwrap().job.status.is_terminal());
         }
         let learned = ledger.duration_stats("pdf_to_text", 0).await.unwrap();
         let seconds = (learned.weight > 0.0).then(|| learned.mean.exp());

@@ -32,7 +32,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{Text, fetch_links, numbered, safe_file_name};
 use crate::hint;
 use crate::jobs::polling::new_results::next_try;
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::NextStep;
 use crate::secret::PresignedUrl;
 
@@ -216,7 +216,8 @@ impl App {
 
     /// A job that can be read or saved; if it is not known to be finished, it is checked once.
     pub(super) async fn finished_job(&self, caller: &Caller, job_id: &str) -> Result<(Job, Charge)> {
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, false)).await?;
+        let checked =
+            or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, &JobId::parse(job_id)?, false)).await?;
         let job = checked.job;
         let (kind, hint) = match &job.status {
             JobStatus::Success => return Ok((job, checked.charge)),
@@ -245,11 +246,9 @@ impl App {
         charge: &mut Charge,
         error: Error,
     ) -> Result<Job> {
-        if job.job_id.is_none() {
-            return Err(error);
-        }
+        let Some(job_id) = &job.job_id else { return Err(error) };
         self.results.forget_listing(&job.intent_id);
-        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job.id(), true)).await?;
+        let checked = or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, job_id, true)).await?;
         charge.add(checked.charge);
         if checked.job.status == JobStatus::Success && !checked.job.results().links.is_empty() {
             Ok(checked.job)

@@ -9,6 +9,7 @@ use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::targets::Target;
 use crate::error::Result;
+use crate::jobs::JobId;
 
 /// Examples of `jobs download --help`.
 pub const EXAMPLES: &str =
@@ -37,7 +38,7 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &DownloadArgs) -> 
     let target = args.save_to.as_deref().map(|path| Target::parse(session, path)).transpose()?;
     let answer = match &target {
         Some(Target::Stdout) => {
-            let job = session.app.jobs().get(&caller.owner, found.id()).await?;
+            let job = session.app.jobs().get(&caller.owner, &JobId::parse(found.id())?).await?;
             Target::Stdout.save(session, caller, &job, false).await?
         }
         _ => session.app.download(caller, found.id(), args.save_to.as_deref(), args.overwrite).await?,

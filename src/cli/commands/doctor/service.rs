@@ -19,7 +19,7 @@ use crate::cli::session::CliSession;
 use crate::cli::targets::scratch_folder;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::{Job, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 
 /// Most calls to the service.
 const CALLS_MAX: u32 = 10;
@@ -206,7 +206,7 @@ impl Run<'_> {
         }
         let checked = app.check(&self.caller, id, false).await?;
         self.budget.charge.add(checked.charge);
-        app.jobs().get(&self.caller.owner, id).await
+        app.jobs().get(&self.caller.owner, &JobId::parse(id)?).await
     }
 
     async fn uploaded(&mut self, document: Document) -> Result<String> {
