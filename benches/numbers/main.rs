@@ -10,6 +10,7 @@
 //! | `tokens` | the size of `tools/list` |
 //! | `memory` | memory of waits |
 //! | `transfer` | memory and speed of large files |
+//! | `replicas` | three servers on one PostgreSQL beside one on a file; only when it is named: it takes minutes |
 //!
 //! A slow number does not fail the run: it stands in the table. A number that could not be measured does.
 #![allow(
@@ -28,8 +29,12 @@ mod crowd;
 mod home;
 mod memory;
 mod peer;
+#[allow(dead_code, reason = "the part that is needed here")]
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 #[path = "../../tests/support/product.rs"]
 mod product;
+mod replicas;
 mod start;
 mod table;
 mod waiting;
@@ -59,6 +64,11 @@ fn main() {
         return one.block_on(memory::transfer(side, way, base, bytes.parse().unwrap(), folder.as_ref()));
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if words.iter().any(|word| word == "replicas") {
+        let (home, mut table) = (tempfile::tempdir().unwrap(), Table::default());
+        replicas::measure(&installed(env!("CARGO_BIN_EXE_pdfco").as_ref(), home.path()), &runtime, &mut table);
+        return table.print();
+    }
     let wanted = |group: &str| words.is_empty() || words.iter().any(|word| word == group);
     let home = tempfile::tempdir().unwrap();
     let options = simulator::Options { credits: i64::MAX / 4, life: Life::Checks(1), ..simulator::Options::default() };

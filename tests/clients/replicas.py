@@ -121,6 +121,15 @@ class Deployment:
                     "PDFCO_BASE_URL": service, "PDFCO_RATE_LIMIT": "50", "PDFCO_CHECK_WORTH_SECONDS": "0.2",
                     "PDFCO_CALLBACK_URL": self.root, "PDFCO_CONFIRM_CREDITS": "10"}
         self.running: list[subprocess.Popen | None] = [None] * REPLICAS
+        self.balancer: subprocess.Popen | None = None
+        try:
+            self.begin(port)
+        except BaseException:
+            self.stop()
+            raise
+
+    def begin(self, port: int) -> None:
+        home = self.home
         for number in range(REPLICAS):
             self.start(number)
         servers = " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in self.ports)
@@ -162,7 +171,7 @@ class Deployment:
         for child in [self.balancer, *self.running]:
             if child is not None and child.poll() is None:
                 child.terminate()
-        for child in [self.balancer, *self.running]:
+        for child in filter(None, [self.balancer, *self.running]):
             try:
                 child.wait(timeout=15)
             except subprocess.TimeoutExpired:
