@@ -38,3 +38,29 @@ impl Quota {
         self.bytes.saturating_sub(used)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_counts_every_file_and_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(outside.path(), [0; 500]).unwrap();
+        let quota = Quota { folder: folder.path().join("own"), bytes: 1_000 };
+        assert_eq!(quota.left(), 1_000, "there is no folder yet");
+        std::fs::create_dir_all(quota.folder.join("a/b")).unwrap();
+        for (name, bytes) in [("one", 100), ("a/.two.part", 30), ("a/b/three", 7)] {
+            std::fs::write(quota.folder.join(name), vec![0; bytes]).unwrap();
+        }
+        assert_eq!(quota.left(), 863);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(outside.path(), quota.folder.join("link")).unwrap();
+            assert!(quota.left() > 700, "what a link leads to is counted");
+        }
+        std::fs::write(quota.folder.join("four"), [0; 2_000]).unwrap();
+        assert_eq!(quota.left(), 0);
+    }
+}

@@ -127,6 +127,25 @@ fn swapped_folders_lead_no_writer_outside() {
 }
 
 #[test]
+fn a_folder_that_many_make_at_once_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    for round in 0..50 {
+        let start = std::sync::Barrier::new(8);
+        let make = || {
+            let root = super::root::Root::new(base.clone());
+            start.wait();
+            root.created_folder(&Path::new(&format!("{round}")).join("a/b/c")).map(drop)
+        };
+        let made: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(Result::is_ok), "round {round}: {made:?}");
+    }
+}
+
+#[test]
 fn a_root_that_becomes_a_link_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().canonicalize().unwrap();

@@ -122,6 +122,29 @@ on_both! {
         assert_eq!(beyond.kind(), Kind::InsufficientCredits);
     }
 
+    async fn what_is_set_aside_is_settled_or_given_back(place: &Place) {
+        let ledger = place.open();
+        let used = async || ledger.budget_used(&owner(), now()).await.unwrap();
+        let of = |price| Admission::of(100, price);
+        let settled = ledger.admit(&owner(), Some(of(20))).await.unwrap();
+        let silent = ledger.admit(&owner(), Some(of(10))).await.unwrap();
+        let kept = ledger.admit(&owner(), Some(of(40))).await.unwrap();
+        assert_eq!(used().await, 70);
+        ledger.settle(&owner(), settled, "pdf_info", Charge::new(Some(7), None)).await;
+        assert_eq!(used().await, 57, "thirteen of twenty are free again");
+        ledger.settle(&owner(), silent, "pdf_info", Charge::NONE).await;
+        assert_eq!(used().await, 57, "what the service said nothing about goes on to count");
+        ledger.refuse_beyond(&owner(), of(43)).await.unwrap();
+        let beyond = ledger.refuse_beyond(&owner(), of(44)).await.unwrap_err();
+        assert_eq!(beyond.kind(), Kind::InsufficientCredits);
+        assert_eq!(used().await, 57, "asking sets nothing aside");
+        ledger.give_back(kept);
+        // Written behind, before what follows.
+        let last = ledger.admit(&owner(), None).await.unwrap();
+        ledger.settle(&owner(), last, "pdf_info", Charge::new(Some(0), None)).await;
+        assert_eq!(used().await, 17);
+    }
+
     async fn only_old_ended_jobs_go_and_links_go_when_they_expire(place: &Place) {
         let ledger = place.open();
         let at = now();
