@@ -36,6 +36,50 @@ const CUT_CHARS: usize = 200;
 
 /// The answer as an assistant sees it: at most [`ANSWER_CHARS_MAX`] characters, and as much text as the call asked for.
 pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
+    match lightened(answer) {
+        Some(light) => Cow::Owned(within_bounds(&light).into_owned()),
+        None => within_bounds(answer),
+    }
+}
+
+/// Fields of the service's answer that say nothing more once its links were used.
+const SPENT_FIELDS: &[&str] = &["outputlinkvalidtill", "jobduration", "duration"];
+
+/// The answer to a call that ran an operation to its success, without what an assistant does not need then: digests,
+/// which a download shows, the part of the credits that checks cost, a timeout that was applied as it was asked for, and
+/// how long links live that were used. None for every other answer.
+fn lightened(answer: &Answer) -> Option<Answer> {
+    let is_download = answer.content.get("saved").is_some();
+    let is_run = |view: &JobView| view.is_terminal && view.submitted_at.is_none();
+    if answer.status != "success" || is_download || !answer.job.as_ref().is_some_and(is_run) {
+        return None;
+    }
+    let mut answer = answer.clone();
+    if let Some(view) = &mut answer.job {
+        view.check_credits = None;
+        view.timeout_applied = view.timeout_applied.filter(|_| view.wait_capped == Some(true));
+        view.outputs.iter_mut().for_each(|output| output.sha256 = None);
+    }
+    if let Some(content) = answer.content.as_object_mut()
+        && !content.values().any(holds_link)
+    {
+        content.retain(|name, value| {
+            let says_success = name.eq_ignore_ascii_case("message") && value == "Success";
+            !says_success && !SPENT_FIELDS.contains(&name.to_ascii_lowercase().as_str())
+        });
+    }
+    Some(answer)
+}
+
+fn holds_link(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with("http"),
+        Value::Array(list) => list.iter().any(holds_link),
+        _ => false,
+    }
+}
+
+fn within_bounds(answer: &Answer) -> Cow<'_, Answer> {
     let limit = match (&answer.job, &answer.output) {
         (Some(_), Some(_)) => BESIDE_TEXT_CHARS_MAX,
         (Some(_), None) => WITHOUT_TEXT_CHARS_MAX,
@@ -66,6 +110,24 @@ pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
         answer.add_tip(files);
     }
     Cow::Owned(answer)
+}
+
+/// A job's record as a resource or a prompt holds it: what is too long for an assistant is left out, and the record says
+/// so and how to get it.
+pub fn bounded_record(record: Value, job_id: &str) -> Value {
+    if chars(&record) <= WITHOUT_TEXT_CHARS_MAX {
+        return record;
+    }
+    let (mut left, mut dropped) = (WITHOUT_TEXT_CHARS_MAX, 0);
+    let mut kept = cut(&record, &mut left, &mut dropped);
+    let save = NextStep::Download { job_id: job_id.to_owned(), save_to: None };
+    let hint =
+        hint![NextStep::Read { job_id: job_id.to_owned(), offset: None }, " reads the result, ", save, " saves it."];
+    if let Some(kept) = kept.as_object_mut() {
+        kept.insert("left_out".to_owned(), json!(dropped));
+        kept.insert("hint".to_owned(), json!(hint.text(Audience::Agent)));
+    }
+    kept
 }
 
 /// Characters of the answer's JSON without the text of a result.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::job_view::OutputView;
-use super::{App, Caller, JobSummary, tips};
+use super::{ANSWER_CHARS_MAX, App, Caller, JobSummary, tips};
 use crate::api::response_errors::document_hint;
 use crate::catalog::Output;
 use crate::clock::now;
@@ -14,6 +14,8 @@ use crate::next_step::Audience;
 
 /// Most jobs on one card.
 pub const CARD_JOBS_MAX: usize = 100;
+/// Longest list of cards in one answer, in characters of JSON.
+const CARDS_CHARS_MAX: usize = ANSWER_CHARS_MAX * 4 / 5;
 /// Most files of one job on a card.
 const FILES_MAX: usize = 6;
 
@@ -61,12 +63,26 @@ pub struct JobCard {
     pub outputs_total: Option<usize>,
 }
 
+/// Some jobs, as many as one answer holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cards {
+    /// The first of the jobs that were asked for.
+    pub jobs: Vec<JobCard>,
+    /// How many ids at the end were not looked at: they are to be asked for in a call of their own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl App {
-    /// What the ledger knows of these jobs. Makes no request and costs nothing. Ids that it does not know are left out.
+    /// What the ledger knows of these jobs. Makes no request and costs nothing. Ids that it does not know have no card.
     ///
     /// # Errors
     /// `too_large` for more than [`CARD_JOBS_MAX`] ids; when the ledger cannot be read.
-    pub async fn cards(&self, caller: &Caller, job_ids: &[String]) -> Result<Vec<JobCard>> {
+    pub async fn cards(&self, caller: &Caller, job_ids: &[String]) -> Result<Cards> {
         if job_ids.len() > CARD_JOBS_MAX {
             return Err(Error::new(
                 Kind::TooLarge,
@@ -74,17 +90,22 @@ impl App {
                 format!("Name at most {CARD_JOBS_MAX}."),
             ));
         }
-        let mut cards = Vec::with_capacity(job_ids.len());
-        for id in job_ids {
+        let (mut cards, mut chars) = (Vec::with_capacity(job_ids.len()), 0);
+        for (looked_at, id) in job_ids.iter().enumerate() {
             // An id that cannot be one is an id that the ledger does not know.
             let Ok(id) = JobId::parse(id) else { continue };
-            match self.jobs().get(&caller.owner, &id).await {
-                Ok(job) => cards.push(self.card(&job).await),
-                Err(error) if error.kind() == Kind::NotFound => {}
+            let card = match self.jobs().get(&caller.owner, &id).await {
+                Ok(job) => self.card(&job).await,
+                Err(error) if error.kind() == Kind::NotFound => continue,
                 Err(error) => return Err(error),
+            };
+            chars += serde_json::to_string(&card).map_or(0, |text| text.chars().count() + 1);
+            if chars > CARDS_CHARS_MAX && !cards.is_empty() {
+                return Ok(Cards { jobs: cards, left_out: job_ids.len() - looked_at });
             }
+            cards.push(card);
         }
-        Ok(cards)
+        Ok(Cards { jobs: cards, left_out: 0 })
     }
 
     async fn card(&self, job: &Job) -> JobCard {

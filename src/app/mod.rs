@@ -36,9 +36,9 @@ mod wait;
 
 pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
 pub use batch::{Input, Prior};
-pub use bounded::{ANSWER_CHARS_MAX, bounded};
+pub use bounded::{ANSWER_CHARS_MAX, bounded, bounded_record};
 pub use caller::{Caller, Consent, Event, ResponseMode};
-pub use card::{CARD_JOBS_MAX, JobCard};
+pub use card::{CARD_JOBS_MAX, Cards, JobCard};
 pub use catalog::{OperationDetails, OperationList, OperationSummary};
 pub use findings::{Charging, DataLocation, ServiceFindings};
 pub use job_view::{JobView, OutputView};

@@ -29,7 +29,13 @@ impl App {
     /// As [`upload_ticket`].
     pub async fn upload_ticket(&self, caller: &Caller, name: Option<&str>) -> Result<Answer> {
         let name = name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(NAME_DEFAULT);
-        self.jobs.refuse_beyond_budget(&caller.owner, crate::catalog::find("file_upload_url")?).await?;
+        let operation = crate::catalog::find("file_upload_url")?;
+        let estimate = self.estimate_of_upload(caller).await;
+        let hash = json!(["upload ticket", name]).to_string();
+        if let Some(answer) = self.without_consent(caller, operation, &estimate, &hash, Some(name.to_owned())) {
+            return Ok(answer);
+        }
+        self.jobs.refuse_beyond_budget(&caller.owner, operation).await?;
         let asking = upload_ticket(&self.jobs, &self.hosts, &caller.owner, name);
         let ticket = or_cancelled(&caller.cancel, asking).await?;
         let ends = now().saturating_add(i64::try_from(ticket.lifetime.as_millis()).unwrap_or(i64::MAX));

@@ -24,6 +24,7 @@ use super::context::ServerContext;
 use super::tools::Found;
 use crate::answer::Answer;
 use crate::app::{Consent, Quote, ResponseMode};
+use crate::clock::{Millis, now};
 use crate::error::{Error, Kind};
 
 /// The name of the question among those that a result asks.
@@ -49,6 +50,20 @@ struct Sealed {
     quote: String,
     /// Makes each consent one of its own.
     nonce: String,
+    /// Until when it counts, in milliseconds.
+    until: Millis,
+}
+
+impl Sealed {
+    fn new(quote: String, now: Millis) -> Sealed {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        Sealed { quote, nonce, until: now.saturating_add(PATIENCE.as_millis() as Millis) }
+    }
+
+    /// Whether a consent to it still counts, also where a clock has jumped since.
+    fn is_valid(&self, now: Millis) -> bool {
+        (self.until.saturating_sub(PATIENCE.as_millis() as Millis)..=self.until).contains(&now)
+    }
 }
 
 /// The consents that were used: each is good for one call.
@@ -110,7 +125,7 @@ pub async fn question(
     if is_session(request) || !can_ask(request) {
         return None;
     }
-    let sealed = Sealed { quote: quote.id.clone(), nonce: uuid::Uuid::new_v4().simple().to_string() };
+    let sealed = Sealed::new(quote.id.clone(), now());
     let bound_to = bound_to(context, tool, given, request);
     let options = SealOptions::new().associated_data(&bound_to).ttl(PATIENCE);
     let state = codec(context).await?.seal_with(serde_json::to_vec(&sealed).ok()?.as_slice(), &options);
@@ -134,7 +149,7 @@ pub async fn brought(
     };
     let Ok(sealed) = serde_json::from_slice::<Sealed>(&opened) else { return Brought::Nothing };
     match action(responses) {
-        Some(ElicitationAction::Accept) if used.use_once(sealed.nonce.clone()) => {
+        Some(ElicitationAction::Accept) if sealed.is_valid(now()) && used.use_once(sealed.nonce.clone()) => {
             match is_first(context, &sealed.nonce).await {
                 true => Brought::Agreed(sealed.quote),
                 false => Brought::Nothing,
@@ -268,6 +283,21 @@ mod tests {
         tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
         used.use_once("c".into());
         assert_eq!(used.0.lock().unwrap().len(), 1, "what has expired by itself is forgotten");
+    }
+
+    #[test]
+    fn a_consent_expires_and_survives_no_jump_of_the_clock() {
+        let sealed = Sealed::new("quote".into(), 1_000_000);
+        for (now, expected) in [
+            (1_000_000, true),
+            (1_600_000, true),
+            (1_600_001, false),
+            (999_999, false),
+            (i64::MAX, false),
+            (i64::MIN, false),
+        ] {
+            assert_eq!(sealed.is_valid(now), expected, "{now}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rmcp::model::{GetPromptResult, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::{Map, Value, json};
 
 use super::present::untrusted;
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, bounded_record};
 use crate::catalog;
 use crate::error::{Error, Kind, Result};
 use crate::jobs::JobId;
@@ -65,6 +65,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
                 "content": job.content,
                 "job": app.job_view(&job),
             });
+            let record = bounded_record(record, job.id());
             vec![
                 PromptMessage::new_text(Role::User, POSTMORTEM_TEXT.replace("{job_id}", job.id())),
                 // Apart and marked: names, messages and texts in it come from a document or from the service.

@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde_json::json;
 
 use super::present::untrusted;
-use crate::app::{App, Caller, ReadRequest};
+use crate::app::{App, Caller, ReadRequest, bounded_record};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::JobId;
 
@@ -93,6 +93,7 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
     let job = app.jobs().get(&caller.owner, &JobId::parse(id)?).await?;
     let view = app.job_view(&job);
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
+    let record = bounded_record(record, job.id());
     Ok(one(ResourceContents::text(record.to_string(), uri).with_mime_type("application/json")))
 }
 

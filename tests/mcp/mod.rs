@@ -1,5 +1,6 @@
 //! The MCP server over its transports.
 
+mod bounds;
 mod consent;
 #[cfg(target_os = "linux")]
 mod flood;

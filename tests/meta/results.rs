@@ -297,3 +297,45 @@ pub(super) fn request_with(bench: &Bench, key: &str, operation: &Operation) -> R
     let mut with_key = requests.into_iter().filter(|request| request.key.as_ref() == Some(&fingerprint));
     with_key.find(|request| request.path.starts_with(stem)).unwrap_or_else(|| panic!("{key}: nothing came"))
 }
+
+/// Tokens of an answer to a submit beside the text and the data of the result.
+const BESIDE_TEXT_TOKENS_MAX: usize = 250;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_a_submit_are_light_in_every_shape() {
+    let tokenizer = tiktoken_rs::o200k_base().unwrap();
+    for shape in [Shape::AsAsked, Shape::Inline, Shape::Body, Shape::Link] {
+        let life = Life::Time { median: Duration::ZERO, sigma: 0.0 };
+        let bench = Bench::with(&[], Options { shape, life, ..Options::default() }).await;
+        for (operation, more, save_to) in [
+            ("pdf_to_text_simple", json!({}), None),
+            ("pdf_to_text_simple", json!({}), Some("text.txt")),
+            ("pdf_split", json!({"pages": "1-2,3-5"}), Some("parts/")),
+            ("pdf_merge", json!({"url": "report.pdf,invoice.pdf"}), Some("merged.pdf")),
+            ("pdf_info_reader", json!({}), None),
+            ("barcode_read", json!({}), None),
+            ("pdf_info_reader", json!({}), Some("facts/")),
+        ] {
+            let mut arguments = json!({"url": "report.pdf"}).as_object().unwrap().clone();
+            arguments.extend(more.as_object().unwrap().clone());
+            let request = SubmitRequest {
+                operation: operation.to_owned(),
+                arguments,
+                save_to: save_to.map(|name: &str| format!("{}/{name}", bench.home.path().display())),
+                ..SubmitRequest::default()
+            };
+            let answer = bench.app.submit(&bench.caller, request).await.unwrap();
+            let mut answer = pdfco::app::bounded(&answer).into_owned();
+            if let Some(output) = &mut answer.output {
+                output.text.clear();
+            }
+            let mut shown = serde_json::to_value(&answer).unwrap();
+            if let Some(content) = shown["content"].as_object_mut() {
+                content.retain(|name, _| !["info", "barcodes"].contains(&name.as_str()));
+            }
+            let tokens = tokenizer.encode_ordinary(&shown.to_string()).len();
+            println!("{shape:?} {operation} {save_to:?}: {tokens}");
+            assert!(tokens <= BESIDE_TEXT_TOKENS_MAX, "{shape:?} {operation} {save_to:?}: {tokens} {shown}");
+        }
+    }
+}

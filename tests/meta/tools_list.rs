@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use pdfco::app::App;
 use pdfco::catalog::{self, Operation};
 use pdfco::mcp::client::Assistant;
-use pdfco::mcp::tools;
+use pdfco::mcp::connection::ConnectionSettings;
+use pdfco::mcp::{operation_tools, tools};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -19,6 +20,9 @@ const CORE_TOKENS_MAX: usize = 4_000;
 
 /// Tokens of names, descriptions and input schemas in it.
 const CORE_INPUT_TOKENS_MAX: usize = 2_600;
+
+/// Tokens that an operation of a toolset adds, on the average of the toolset.
+const OPERATION_TOKENS_MAX: usize = 600;
 
 /// Tools shown by default.
 const CORE_TOOLS_MAX: usize = 12;
@@ -271,6 +275,44 @@ async fn the_lists_of_tools_stay_within_their_budgets() {
         serde_json::from_str(&std::fs::read_to_string(fixture("official-server/size.json")).unwrap()).unwrap();
     let theirs = usize::try_from(size["characters"].as_u64().unwrap()).unwrap() / 4;
     assert!(quarter * 100 <= theirs * OFFICIAL_PART_MAX, "{quarter} of {theirs}");
+}
+
+/// The lists of callers over HTTP, with and without files, a key argument and writing, are no longer than the one here; each
+/// toolset adds little more than its share of all operations.
+#[test]
+fn every_form_of_the_list_stays_within_its_budget() {
+    let tokenizer = tiktoken_rs::o200k_base().unwrap();
+    let tokens = |tools: &Value| tokenizer.encode_ordinary(&tools.to_string()).len();
+    let inputs = |tools: &Value| -> usize {
+        let input = |tool: &Value| json!({"name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"]});
+        tokens(&json!({"tools": tools.as_array().unwrap().iter().map(input).collect::<Vec<_>>()}))
+    };
+    let mut core = 0;
+    for toolset in std::iter::once("core").chain(catalog::Toolset::ALL.iter().map(|toolset| toolset.as_str())) {
+        for read_only in ["false", "true"] {
+            let config = config(&[("PDFCO_TOOLSETS", toolset), ("PDFCO_READ_ONLY", read_only)]);
+            for (takes_key, remote) in [(true, None), (false, None), (true, Some(false)), (true, Some(true))] {
+                let mut tools = operation_tools::list_for(&config, &ConnectionSettings::default(), takes_key).unwrap();
+                let own = tools.len();
+                if let Some(has_files) = remote {
+                    operation_tools::for_remote_callers(&mut tools, has_files);
+                }
+                tools.iter_mut().for_each(operation_tools::name_job_in_header);
+                let list = serde_json::to_value(&tools).unwrap();
+                let (whole, input) = (tokens(&json!({"tools": list})), inputs(&list));
+                let form = format!("{toolset}, read only {read_only}, key {takes_key}, over HTTP {remote:?}");
+                println!("{form}: {own} tools, {whole} tokens, {input} of inputs");
+                if toolset == "core" {
+                    core = core.max(input);
+                    assert!(whole <= CORE_TOKENS_MAX && input <= CORE_INPUT_TOKENS_MAX, "{form}: {whole} {input}");
+                } else {
+                    let operations = own.saturating_sub(11).max(1);
+                    let each = input.saturating_sub(core) / operations;
+                    assert!(each <= OPERATION_TOKENS_MAX, "{form}: {each} tokens an operation");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -156,3 +156,14 @@ async fn the_newest_balance_is_the_accounts_in_every_process() {
     assert_eq!(cached.charge.credits, None, "a finished job costs nothing to ask about");
     assert_eq!(cached.charge.remaining, Some(service.credits("sim_shared")), "not the balance of the day it ended");
 }
+
+#[tokio::test]
+async fn an_upload_ticket_is_asked_about_like_an_upload() {
+    let service = simulator::spawn(Options::default()).await.unwrap();
+    for (threshold, asks) in [("6", true), ("7", false)] {
+        let product = Product::with(service.url(), "sim_ticket", &[("PDFCO_CONFIRM_CREDITS", threshold)]);
+        let answer = product.app.upload_ticket(&product.caller, Some("a.pdf")).await.unwrap();
+        assert_eq!((answer.is_error, answer.consent.is_some()), (asks, asks), "{answer:?}");
+        assert_eq!(service.credits("sim_ticket"), if asks { 10_000 } else { 9_993 }, "{threshold}");
+    }
+}

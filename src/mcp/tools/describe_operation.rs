@@ -20,7 +20,7 @@ pub static TOOL: JobTool = JobTool {
     description: "Show what an operation does, what it costs and the schema of its arguments. Use it before submit_job \
         when you do not know the arguments; list_operations finds the name. In submit_job `url` stands \
         beside `options`, and all other arguments go into `options`. content has description, cost, what it \
-        returns and arguments. An unknown name is an error that names similar ones. Free, and needs no key.",
+        returns and arguments; an unknown name is an error with similar ones. Free, and needs no key.",
     params: &[OPERATION],
     not_read_only: &[],
     hints: LOCAL,

@@ -24,7 +24,7 @@ pub static TOOL: JobTool = JobTool {
     title: "Save a result to disk",
     description: "Save the files of a finished job to disk; job.outputs has path, size and SHA-256 of each. Wait with \
         wait_job_completion first; to look at a text use read_result instead. It writes only below the \
-        server's allowed folders and creates missing ones. A file that exists is an error unless `overwrite` \
+        allowed folders and creates missing ones. A file that exists is an error unless `overwrite` \
         is true, which replaces it for good. Interrupted downloads are resumed; expired links, usually after \
         an hour, are the error link_expired. Free for a job known to have succeeded; otherwise one check \
         costs 2 credits.",

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
-use crate::answer::{Answer, Status};
+use crate::answer::Answer;
 use crate::app::{App, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
@@ -22,7 +22,8 @@ pub static TOOL: JobTool = JobTool {
     name: "job_card",
     aliases: &[],
     title: "Show jobs on the card",
-    description: "Return what is recorded of some jobs, for the job card in the chat. Makes no check and costs nothing.",
+    description: "Return what is recorded of some jobs, for the job card in the chat. Makes no check and costs nothing. \
+        content.left_out counts the last ids, which are to be asked for in a call of their own.",
     params: &[JOB_IDS],
     not_read_only: &[],
     hints: LOCAL,
@@ -42,7 +43,7 @@ fn run<'a>(app: &'a Arc<App>, caller: &'a Caller, given: Map<String, Value>) -> 
     async move {
         let Arguments { job_ids } = parse(TOOL.name, TOOL.params.iter(), given)?;
         let cards = app.cards(caller, &job_ids).await?;
-        Ok(Answer::new(Status::SUCCESS, json!({"jobs": cards}), Charge::NONE))
+        Ok(Answer::success(cards, Charge::NONE))
     }
     .boxed()
 }

@@ -15,20 +15,23 @@ use crate::catalog::{Param, ParamKind};
 use crate::error::Result;
 
 const OFFSET: Param =
-    Param::new("offset", ParamKind::Integer { min: 0, max: i64::MAX }, "First character, from 0.").default("0");
+    Param::new("offset", ParamKind::Integer { min: 0, max: i64::MAX }, "First character, counted from 0.").default("0");
 const LIMIT: Param = Param::new(
     "limit",
     ParamKind::Integer { min: 1, max: PAGE_MAX as i64 },
     formatcp!("Most characters to return; by default what {ANSWER_CHARS_MAX} hold."),
 );
-const TAIL_LINES: Param =
-    Param::new("tail_lines", ParamKind::Integer { min: 1, max: 10_000 }, "Return so many last lines instead.")
-        .aliases(&["lines"]);
+const TAIL_LINES: Param = Param::new(
+    "tail_lines",
+    ParamKind::Integer { min: 1, max: 10_000 },
+    "Return this many lines from the end instead.",
+)
+.aliases(&["lines"]);
 const FIND: Param =
     Param::new("find", ParamKind::Text, "Return the places where this phrase occurs instead, with page and context.")
         .aliases(&["query", "search"]);
 const INDEX: Param =
-    Param::new("index", ParamKind::Integer { min: 0, max: 10_000 }, "Which file, from 0.").default("0");
+    Param::new("index", ParamKind::Integer { min: 0, max: 10_000 }, "Which file, counted from 0.").default("0");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {

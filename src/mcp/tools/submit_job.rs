@@ -22,7 +22,7 @@ const OPERATION: Param =
 const URL: Param = Param::new(
     "url",
     ParamKind::JsonText,
-    "Document: https link, local path, `filetoken://…`, or job_id of an earlier job to use its result. Several: a JSON list, or with commas. Omit where none is taken.",
+    "Document: https link, local path, or job_id of an earlier job to use its result. Several: a JSON list.",
 )
 .aliases(&["urls", "file_path", "input"]);
 const OPTIONS: Param = Param::new(
@@ -50,11 +50,12 @@ const READ: Param = Param::new(
 .default(concatcp!(READ_DEFAULT));
 const SAVE_TO: Param =
     Param::new("save_to", ParamKind::Text, "File or folder to save the result to, if it succeeds within `wait`.");
-const OVERWRITE: Param = Param::new("overwrite", ParamKind::Boolean, "Replace existing files.").default("false");
+const OVERWRITE: Param =
+    Param::new("overwrite", ParamKind::Boolean, "Replace existing files instead of refusing.").default("false");
 const CLIENT_REQUEST_ID: Param = Param::new(
     "client_request_id",
     ParamKind::Text,
-    "Own id, without spaces: a repeated call with it returns the same job and charges nothing again.",
+    "Own id, without spaces: repeating it returns the same job and charges nothing again.",
 );
 
 const ESTIMATE: Param = Param::new("estimate", ParamKind::Boolean, "Only return what it would cost.").default("false");

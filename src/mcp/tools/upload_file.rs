@@ -29,7 +29,7 @@ pub static TOOL: JobTool = JobTool {
     description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a \
         file that several jobs need, or for arguments in `options` that take only links; submit_job uploads \
         a local path in its `url` by itself. Costs 7 credits. The file, up to 2 GB, and its link exist for \
-        an hour. A missing, empty or forbidden file is refused and costs nothing.",
+        an hour. A missing or forbidden file costs nothing.",
     params: &[FILE_PATH, NAME],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
@@ -42,7 +42,7 @@ pub static TOOL: JobTool = JobTool {
 
 /// The tool over HTTP.
 pub static REMOTE: RemoteForm = RemoteForm {
-    description: "Get an upload ticket for a file on your side: content.upload has a PUT link that needs no key, its \
+    description: "Get an upload ticket for a file on your side that has no public link: content.upload has a PUT link that needs no key, its \
         Content-Type and a ready curl command; afterwards use content.url as `url` of submit_job. Pass `name` with \
         the right extension, because the type is signed. Costs 7 credits; the file, up to 2 GB, is kept for an hour.",
     paths: &["file_path"],
