@@ -22,9 +22,9 @@ const TENANTS: usize = 20;
 /// Of each tenant, as many jobs as waits.
 const JOBS: u32 = 50;
 /// Requests a second of each tenant.
-const PER_SECOND: u32 = 5;
+const PER_SECOND: u32 = 2;
 /// Checks that each job takes, the last one included.
-const CHECKS: u32 = 5;
+const CHECKS: u32 = 2;
 const KILL_EVERY: Duration = Duration::from_secs(20);
 /// Between two calls beside the waits.
 const PROBE_EVERY: Duration = Duration::from_millis(25);
