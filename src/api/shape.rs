@@ -27,8 +27,7 @@ pub fn is_error(body: &Value) -> bool {
     match field(body, "error") {
         Some(Value::String(text)) => !is_one_of(text, NO_ERROR),
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-        Some(Value::Object(error)) => !error.is_empty(),
-        Some(Value::Array(errors)) => !errors.is_empty(),
+        Some(error @ (Value::Object(_) | Value::Array(_))) => says_something(error, 0),
         Some(Value::Bool(error)) => *error,
         None | Some(Value::Null) => {
             let failed = || field(body, "success").and_then(truth) == Some(false);
@@ -36,6 +35,19 @@ pub fn is_error(body: &Value) -> bool {
             (failed() || listed()) && !has_link(body) && !says_success(body)
         }
     }
+}
+
+/// Whether there is a text or a code of an error in what stands in `error`. Truth values alone, of whatever name, are no
+/// shape that is known.
+fn says_something(error: &Value, depth: usize) -> bool {
+    let mut inside: Box<dyn Iterator<Item = &Value>> = match error {
+        Value::String(text) => return !is_one_of(text, NO_ERROR),
+        Value::Number(_) => return whole_number(error).is_some_and(|code| (400..600).contains(&code)),
+        Value::Array(list) => Box::new(list.iter()),
+        Value::Object(map) => Box::new(map.values()),
+        Value::Null | Value::Bool(_) => return false,
+    };
+    depth < DEPTH_MAX && inside.any(|value| says_something(value, depth + 1))
 }
 
 /// The code of the error that a body states: `errorCode`, a numeric status, or the code of the object in `error`.
@@ -259,6 +271,8 @@ mod tests {
             (json!({"error": 0}), false),
             (json!({"error": "none"}), false),
             (json!({"error": {}}), false),
+            (json!({"error": {"is": false}}), false),
+            (json!({"error": {"details": [{"reason": "bad"}]}}), true),
             (json!({"errors": []}), false),
             (json!({}), false),
         ] {

@@ -215,7 +215,7 @@ impl Jobs {
         let job_id = reply.job_id();
         let error = match job_id.as_deref().map(|id| JobId::parse_as(id, "jobId")).transpose() {
             Ok(Some(job_id)) => return Ok(ledger.accepted(intent, job_id, &reply.body, charge, now()).await),
-            Ok(None) if tells_a_result(operation, &reply.body) => {
+            Ok(None) if tells_a_result(operation, &reply.body) && !names_unreadable_job(&reply.body) => {
                 return Ok(ledger.finished_at_once(intent, &reply.body, charge, now()).await);
             }
             Ok(None) => neither_job_nor_result(operation, reply),
@@ -296,6 +296,12 @@ fn tells_a_result(operation: &Operation, body: &Value) -> bool {
         || !results.links.is_empty()
         || results.inline.is_some()
         || (operation.output == Output::Nothing && is_done())
+}
+
+/// Whether an answer names a job in a way that is not known: whatever else stands in it is not the result yet.
+fn names_unreadable_job(body: &Value) -> bool {
+    let id = json_ext::field(body, "jobId").or_else(|| json_ext::field(body, "job_id"));
+    id.is_some_and(|id| matches!(id, Value::Bool(_) | Value::Array(_) | Value::Object(_)))
 }
 
 fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error {
