@@ -394,7 +394,7 @@ fn links_and_rights_stay_as_they_are() {
 /// A project may be somebody else's: its links write nothing elsewhere, and what its entry has of its own is named.
 #[cfg(unix)]
 #[test]
-fn a_project_leads_no_write_elsewhere_and_its_own_arguments_are_named() {
+fn a_project_leads_no_write_elsewhere_and_arguments_are_named() {
     use std::os::unix::fs::symlink;
     let home = Home::new();
     home.write(".claude.json", "{}\n");
