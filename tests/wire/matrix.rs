@@ -12,7 +12,7 @@ use pdfco::app::App;
 use pdfco::catalog::{self, Operation, Output, ParamKind, Run};
 use pdfco::config::{self, Folders, Values};
 use pdfco::serve::http::{self, Running};
-use pdfco::simulator::{self, Callbacks, Charging, Handle, Life, Options, Shape};
+use pdfco::simulator::{self, Charging, Handle, Life, Options, Shape};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -191,19 +191,22 @@ impl Setup {
         if answer["job"]["credits_total"] != charged {
             return wrong(&format!("{charged} credits were charged for the job"));
         }
-        // What a callback costs is charged to the job, and is no request of this call. Operations without one are checked.
-        let mut used = vec![charged];
-        if self.notice == Notice::Callback {
-            used.push(charged - Callbacks::default().credits);
-        }
-        if !used.iter().any(|used| answer["credits_used"] == *used) {
+        // What a callback reports is no request of this call: its own price, and the pages where they are charged. An
+        // answer to an assistant does not say how much that was.
+        let least = self.price(operation, 1);
+        let used = answer["credits_used"].as_i64().unwrap_or(-1);
+        let is_accounted_for = match (self.notice, answer["job"]["check_credits"].as_i64()) {
+            (Notice::Check, _) => used == charged,
+            (Notice::Callback, Some(by_callback)) => used == charged - by_callback || used == charged,
+            (Notice::Callback, None) => (least..=charged).contains(&used),
+        };
+        if !is_accounted_for {
             return wrong(&format!("{charged} credits were charged"));
         }
         if answer["credits_remaining"] != CREDITS - charged {
             return wrong(&format!("{} credits are left", CREDITS - charged));
         }
         let pages = content["pageCount"].as_i64().unwrap_or(1);
-        let least = self.price(operation, 1);
         if charged < least || (pages > 1 && self.charging == Charging::Flat && charged > least + 2 * 10) {
             return wrong(&format!("{charged} credits do not fit a price of {least}"));
         }
