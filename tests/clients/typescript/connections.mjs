@@ -108,7 +108,7 @@ export async function connect(target, { key = 'sim_typescript', token, capabilit
   connection.sessionId = () => transport.sessionId;
   connection.call = (name, args, options = {}) =>
     isV1 ? client.callTool({ name, arguments: args }, undefined, options) : client.callTool({ name, arguments: args }, options);
-  connection.hears = (method, holds) =>
+  connection.receives = (method, holds) =>
     within(10, () => connection.received.some((note) => note.method === method && holds(note.params)));
   connection.close = async () => {
     // A session is ended, not left behind.
