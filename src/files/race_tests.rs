@@ -145,6 +145,52 @@ fn a_folder_that_many_make_at_once_is_made() {
     }
 }
 
+/// Several documents of one list are tried, and saved, in a folder that is not there yet.
+#[test]
+fn trials_of_a_folder_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    for round in 0..50 {
+        let start = std::sync::Barrier::new(8);
+        let save = |number: usize| {
+            let sandbox = Sandbox::folders(vec![base.clone()], base.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            start.wait();
+            let target = sandbox.target_blocking(Some(&format!("{round}/tables/{number}.txt")), "", false)?;
+            target.refuse_unwritable_blocking()?;
+            runtime.block_on(save_text(&Text::inline("text/plain", "written"), &target, false)).map(drop)
+        };
+        let saved: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || save(number))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(saved.iter().all(Result::is_ok), "round {round}: {saved:?}");
+    }
+}
+
+#[test]
+fn a_trial_leaves_no_folder_and_says_what_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    fs::write(base.join("file"), "no folder").unwrap();
+    let sandbox = Sandbox::folders(vec![base.join("root")], base.join("root"));
+    sandbox.target_blocking(Some("a/b/c.txt"), "", false).unwrap().refuse_unwritable_blocking().unwrap();
+    assert_eq!(fs::read_dir(&base).unwrap().count(), 1, "only the file that was there");
+    let long = "x".repeat(300);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (path, can_be) in
+        [(format!("{long}/c.txt"), false), (format!("a/{long}/c.txt"), false), (format!("a/{long}.txt"), true)]
+    {
+        let target = sandbox.target_blocking(Some(&path), "", false).unwrap();
+        assert_eq!(target.refuse_unwritable_blocking().is_ok(), can_be, "{path}");
+        let saved = runtime.block_on(save_text(&Text::inline("text/plain", "written"), &target, false));
+        assert_eq!(saved.is_ok(), can_be, "{path}");
+    }
+    let sandbox = Sandbox::folders(vec![base.clone()], base.clone());
+    let tried = sandbox.target_blocking(Some("file/c.txt"), "", false).and_then(|to| to.refuse_unwritable_blocking());
+    assert!(tried.is_err(), "a file stands where the folder would be");
+}
+
 #[test]
 fn a_root_that_becomes_a_link_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 //! A path that was judged by its text may lead elsewhere a moment later. So whatever is opened is opened relative to a
 //! handle of its root, one component after the other, and a component that has become a link ends the walk.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -87,6 +87,30 @@ fn moved() -> io::Error {
     io::Error::other("the folder is no longer where it was")
 }
 
+/// The part of a folder's path that is there.
+#[derive(Debug)]
+pub(super) struct Deepest {
+    pub dir: Dir,
+    /// Names below it that are not there yet, outermost first.
+    pub missing: Vec<OsString>,
+}
+
+/// The deepest folder of an absolute path that is there, and the names below it.
+fn deepest_ambient(path: &Path) -> io::Result<(Dir, Vec<OsString>)> {
+    let mut missing = Vec::new();
+    for folder in path.ancestors() {
+        match Dir::open_ambient_dir(folder, ambient_authority()) {
+            Ok(dir) => {
+                missing.reverse();
+                return Ok((dir, missing));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => missing.extend(folder.file_name().map(OsString::from)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
 impl Root {
     pub fn new(path: PathBuf) -> Root {
         Root { path, held: Mutex::new(None) }
@@ -127,6 +151,32 @@ impl Root {
             dir = dir.open_dir_nofollow(name?)?;
         }
         Ok(dir)
+    }
+
+    /// As much of the folder at `relative` as there is. Creates nothing.
+    ///
+    /// # Errors
+    /// When a component is there and no folder of its own, a folder cannot be opened, or nothing of the root's path is
+    /// there.
+    pub fn deepest_folder(&self, relative: &Path) -> io::Result<Deepest> {
+        let (mut dir, mut missing) = match self.held() {
+            Ok(held) => (held.dir.try_clone()?, Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => deepest_ambient(&self.path)?,
+            Err(error) => return Err(error),
+        };
+        for name in components(relative) {
+            let name = name?;
+            if missing.is_empty() {
+                match dir.open_dir_nofollow(name) {
+                    Ok(folder) => dir = folder,
+                    Err(error) if error.kind() == ErrorKind::NotFound => missing.push(name.to_owned()),
+                    Err(error) => return Err(error),
+                }
+            } else {
+                missing.push(name.to_owned());
+            }
+        }
+        Ok(Deepest { dir, missing })
     }
 
     /// The folder at `relative`; what is missing of it, and of the root, is created.
@@ -197,10 +247,9 @@ pub(super) fn settled(path: &Path) -> io::Result<PathBuf> {
     loop {
         match fs::canonicalize(existing) {
             Ok(base) => return Ok(missing.iter().rev().fold(base, |path, name| path.join(name))),
-            // A link that leads nowhere exists: its target would be created through it.
-            Err(error) if error.kind() != ErrorKind::NotFound || fs::symlink_metadata(existing).is_ok() => {
-                return Err(error);
-            }
+            // A link that leads nowhere exists: its target would be created through it. A folder that others made a
+            // moment ago is no link.
+            Err(error) if error.kind() != ErrorKind::NotFound || existing.is_symlink() => return Err(error),
             Err(error) => {
                 let (Some(name), Some(parent)) = (existing.file_name(), existing.parent()) else { return Err(error) };
                 missing.push(name);

@@ -92,18 +92,24 @@ impl Target {
         self.quota.as_ref().map(|quota| quota.left())
     }
 
-    /// Refuses a target that cannot be written, by trying: what is made for that is taken away again. Touches the disk.
+    /// Refuses a target that cannot be written, by writing a temporary file in the deepest of its folders that is there.
+    /// No folder is created for that, so that none has to be taken away from others that write below it by then.
+    /// Touches the disk.
     ///
     /// # Errors
-    /// `file_access` when the disk refuses.
+    /// `file_access` when the disk refuses, or something that is no folder stands in the path.
     pub fn refuse_unwritable_blocking(&self) -> Result<()> {
-        let missing: Vec<&Path> = self.path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
-        let tried = self.create_part().map(drop);
-        for folder in missing {
-            // One that holds something by now stays.
-            let _ = std::fs::remove_dir(folder);
-        }
-        tried
+        let tried = self.location.root.deepest_folder(&self.location.folder).and_then(|deepest| {
+            // A name that the disk does not take says so here.
+            for name in deepest.missing.iter().chain([&self.location.name]) {
+                match deepest.dir.symlink_metadata(name) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            self.part_in(deepest.dir)
+        });
+        tried.map(drop).map_err(|error| self.unwritable(&error))
     }
 
     /// The same off the runtime.
@@ -158,8 +164,15 @@ impl Target {
     /// # Errors
     /// `file_access` when the disk refuses, or a link has come into the path since it was judged.
     pub(super) fn create_part(&self) -> Result<(File, Part)> {
-        let dir = self.location.root.created_folder(&self.location.folder).map_err(|error| self.unwritable(&error))?;
-        remove_leftovers(&dir);
+        let part = self.location.root.created_folder(&self.location.folder).and_then(|dir| {
+            remove_leftovers(&dir);
+            self.part_in(dir)
+        });
+        part.map_err(|error| self.unwritable(&error))
+    }
+
+    /// A temporary file in `dir`, named after the target, for this user alone.
+    fn part_in(&self, dir: Dir) -> io::Result<(File, Part)> {
         let name = self.location.name.to_string_lossy();
         let stem = name.get(..name.floor_char_boundary(PART_STEM_BYTES_MAX)).unwrap_or_default();
         let name = OsString::from(format!(".{stem}.{}.part", uuid::Uuid::new_v4().simple()));
@@ -167,7 +180,7 @@ impl Target {
         options.write(true).create_new(true);
         #[cfg(unix)]
         cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = dir.open_with(&name, &options).map_err(|error| self.unwritable(&error))?.into_std();
+        let file = dir.open_with(&name, &options)?.into_std();
         // Held as long as the file is open: so that no other process takes it for a leftover. Not every system can.
         let _ = file.try_lock();
         Ok((file, Part { dir, name }))

@@ -308,6 +308,28 @@ async fn a_lock_is_waited_for_and_then_refuses() {
 }
 
 #[tokio::test]
+async fn a_lock_that_many_wait_for_is_named_as_a_lock() {
+    let (_folder, path) = new_place();
+    let ledger = open(&path);
+    accepted(&ledger, "A").await;
+    let mut other = beside(&path).await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    // The last of them never come to try the lock themselves.
+    let submits = (0..40).map(|number| {
+        let ledger = &ledger;
+        async move { ledger.insert_intent(&intent(&format!("J{number}")), None).await.map(drop) }
+    });
+    for refused in futures_util::future::join_all(submits).await {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), Kind::LedgerUnavailable, "{refused}");
+        assert_eq!(refused.message(), "The ledger is locked by another program.");
+    }
+    assert_eq!(ledger.problem().unwrap().kind, ProblemKind::Locked);
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(ledger.insert_intent(&intent("B"), None).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn answers_under_a_lock_are_written_in_order_afterwards() {
     let (_folder, path) = new_place();
     let ledger = open(&path);

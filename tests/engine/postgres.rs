@@ -214,6 +214,30 @@ async fn postgres_that_takes_no_writes_is_read() {
     assert_eq!(ledger.spending(&caller(), 10).await.unwrap().iter().map(|row| row.credits).sum::<i64>(), 23);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_rows_that_others_lock_are_waited_for_and_named() {
+    let Some(Place::Postgres(database)) = Place::postgres().await else { return };
+    let ledger = at(&database.url);
+    let job = accepted(&ledger, "A").await;
+    let mut beside = database.beside().await;
+    beside.execute("BEGIN; LOCK TABLE jobs, meta IN SHARE MODE").await.unwrap();
+    // More at once than there are connections: those that wait for one wait for the lock too.
+    let submits = (0..15).map(|number| {
+        let ledger = &ledger;
+        async move { ledger.insert_intent(&intent(&format!("J{number}")), None).await.map(drop) }
+    });
+    for refused in futures_util::future::join_all(submits).await {
+        assert_eq!(refused.unwrap_err().kind(), Kind::LedgerUnavailable);
+    }
+    assert_eq!(ledger.problem().unwrap().kind, ProblemKind::Busy);
+    checked(&ledger, &job, &seen(JobStatus::Success, now())).await;
+    assert_eq!(known(&ledger, "A").await.status, JobStatus::Success, "read, with what waits to be written");
+    beside.execute("ROLLBACK").await.unwrap();
+    assert_eq!(ledger.flush(Duration::from_secs(15)).await, 0, "{:?}", ledger.report().await);
+    assert_eq!(known(&at(&database.url), "A").await.status, JobStatus::Success);
+    assert!(ledger.insert_intent(&intent("B"), None).await.unwrap().is_none());
+}
+
 // Connections that are cut
 
 /// A way to a server that can be cut in the middle of a message, and led to another server.

@@ -256,6 +256,10 @@ impl Database {
         let mut known = lock(&self.problem);
         match &mut *known {
             Some(known) if known.kind == problem.kind => {}
+            // Waiting for a connection while those that have one wait for a lock says no more than that it is held.
+            Some(known) if known.kind == ProblemKind::Busy && problem.kind == ProblemKind::NoAnswer => {
+                return known.error();
+            }
             known => {
                 let error = problem.error();
                 tracing::warn!(database = %self.name, problem = %problem.kind, "{}", error.message());

@@ -16,6 +16,9 @@ const LOOKUP_GRACE: Duration = Duration::from_secs(2);
 /// Between two looks at a transaction that is still running.
 const LOOKUP_RETRY: Duration = Duration::from_millis(50);
 
+/// The part of a transaction's time that it waits for one lock: four fifths.
+const LOCK_SHARE: (u128, u128) = (4, 5);
+
 /// Why a transaction failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -86,10 +89,12 @@ async fn begin(
         attempts += 1;
         let began = async {
             let mut taken = connections.take(deadline).await?;
-            let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+            let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(LOCK_SHARE.1);
+            // Less than there is time, so that the server names the lock before the client gives the answer up.
+            let lock = left * LOCK_SHARE.0 / LOCK_SHARE.1;
             let relaxed = if durability == Durability::Relaxed { "SET LOCAL synchronous_commit = off;" } else { "" };
             let begin = format!(
-                "BEGIN; SET LOCAL lock_timeout = {left}; SET LOCAL statement_timeout = {left}; {relaxed}
+                "BEGIN; SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {left}; {relaxed}
                  SELECT pg_current_xact_id()::text"
             );
             let rows = taken.get().fetch_all(sqlx::raw_sql(AssertSqlSafe(begin))).await?;

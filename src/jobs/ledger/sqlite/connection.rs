@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
@@ -41,6 +42,8 @@ pub(super) struct Connections {
     pub(super) secret: Arc<[u8]>,
     /// Whether it was opened for writing.
     pub(super) is_writable: bool,
+    /// Whether another process held the lock at the last attempt to begin a transaction.
+    is_locked: AtomicBool,
 }
 
 impl Connections {
@@ -64,6 +67,7 @@ impl Connections {
             journal: None,
             secret,
             is_writable: true,
+            is_locked: AtomicBool::new(false),
         })
     }
 
@@ -94,6 +98,7 @@ impl Connections {
             journal,
             secret,
             is_writable: true,
+            is_locked: AtomicBool::new(false),
         })
     }
 
@@ -123,6 +128,7 @@ impl Connections {
             journal: None,
             secret,
             is_writable: false,
+            is_locked: AtomicBool::new(false),
         })
     }
 
@@ -155,7 +161,7 @@ impl Connections {
         let connection = &mut writer.connection;
         let outcome = match work(connection::Connection::Sqlite(&mut *connection)).await {
             Ok(value) if Instant::now() < deadline => connection.execute("COMMIT").await.map(|_| value),
-            Ok(_) => Err(late()),
+            Ok(_) => Err(self.late()),
             Err(error) => Err(error),
         };
         if outcome.is_err() {
@@ -168,18 +174,37 @@ impl Connections {
     /// The writer, inside a transaction.
     async fn begin(&self, durability: Durability, deadline: Instant) -> sqlx::Result<MutexGuard<'_, Option<Writer>>> {
         loop {
-            let Ok(mut guard) = tokio::time::timeout_at(deadline, self.writer.lock()).await else { return Err(late()) };
+            let Ok(mut guard) = tokio::time::timeout_at(deadline, self.writer.lock()).await else {
+                return Err(self.late());
+            };
             let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
             let began = writer.begin(durability).await;
+            let is_locked = matches!(&began, Err(error) if ProblemKind::of(error) == Some(ProblemKind::Locked));
+            self.is_locked.store(is_locked, Ordering::Release);
             match began {
                 Ok(()) => return Ok(guard),
-                Err(error) if ProblemKind::of(&error) != Some(ProblemKind::Locked) => return Err(error),
+                Err(error) if !is_locked => return Err(error),
                 Err(error) if Instant::now() >= deadline => return Err(error),
                 Err(_) => {}
             }
             drop(guard);
             tokio::time::sleep(LOCK_RETRY).await;
         }
+    }
+
+    /// Why a transaction had no time left. One that waited for others of this process, while they waited for the lock,
+    /// waited for the lock too.
+    pub(super) fn late_because(&self) -> ProblemKind {
+        if self.is_locked.load(Ordering::Acquire) { ProblemKind::Locked } else { ProblemKind::Stalled }
+    }
+
+    /// The error of a transaction that had no time left.
+    fn late(&self) -> sqlx::Error {
+        let kind = match self.late_because() {
+            ProblemKind::Locked => std::io::ErrorKind::ResourceBusy,
+            _ => std::io::ErrorKind::TimedOut,
+        };
+        sqlx::Error::Io(kind.into())
     }
 
     /// Writes all of it to `path`, where there is nothing.
@@ -228,11 +253,6 @@ impl Writer {
         }
         self.connection.execute("BEGIN IMMEDIATE").await.map(drop)
     }
-}
-
-/// The error of a statement for which there was no time left.
-fn late() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 fn problem_of(error: &sqlx::Error) -> Problem {

@@ -111,6 +111,7 @@ impl Database {
     ) -> Result<T> {
         let deadline = Instant::now() + patience.timeout;
         let connections = self.for_writing(deadline, patience.is_paid).await?;
+        let used = Arc::clone(&connections);
         // On its own: a caller that leaves must not leave half of it.
         let running = tokio::spawn(async move { connections.transact(durability, deadline, work).await });
         match tokio::time::timeout_at(deadline + GRACE, running).await {
@@ -120,7 +121,7 @@ impl Database {
             }
             Ok(Ok(Err(error))) => Err(self.note(&error, true)),
             Ok(Err(_)) => Err(self.note(&sqlx::Error::WorkerCrashed, true)),
-            Err(_) => Err(self.note_problem(Problem::new(ProblemKind::Stalled))),
+            Err(_) => Err(self.note_problem(Problem::new(used.late_because()))),
         }
     }
 

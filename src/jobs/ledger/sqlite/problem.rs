@@ -10,6 +10,7 @@ impl ProblemKind {
             sqlx::Error::Io(error) => Some(match error.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ProblemKind::ReadOnly,
                 std::io::ErrorKind::TimedOut => ProblemKind::Stalled,
+                std::io::ErrorKind::ResourceBusy => ProblemKind::Locked,
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ProblemKind::Full,
                 _ => ProblemKind::Io,
             }),
