@@ -46,7 +46,7 @@ struct Version {
 struct Kept {
     began: Instant,
     upload: Upload,
-    /// Whether an answer said what it cost.
+    /// Whether an answer or an error said what it cost.
     is_reported: Arc<AtomicBool>,
 }
 
@@ -95,7 +95,8 @@ impl App {
     /// goes on without the call. With `is_new` an upload that an earlier call answered with is not used again.
     ///
     /// # Errors
-    /// As [`upload`]; `file_access` when the file changed meanwhile, `cancelled` when the caller gave up.
+    /// As [`upload`]; `file_access` when the file changed meanwhile, `cancelled` when the caller gave up. The first call
+    /// that gets the error is charged.
     pub(super) async fn upload_once(
         &self,
         caller: &Caller,
@@ -136,13 +137,11 @@ impl App {
                 ));
             }
         };
+        let was_reported = is_reported.swap(true, Ordering::Relaxed);
+        let of_first = |charge: Charge| if was_reported { Charge::NONE } else { charge };
         match &*outcome {
-            Ok(uploaded) => {
-                let was_reported = is_reported.swap(true, Ordering::Relaxed);
-                let charge = if was_reported { Charge::NONE } else { uploaded.charge };
-                Ok(Uploading::Done(Box::new(uploaded.clone()), charge))
-            }
-            Err(error) => Err(error.share()),
+            Ok(uploaded) => Ok(Uploading::Done(Box::new(uploaded.clone()), of_first(uploaded.charge))),
+            Err(error) => Err(error.share().with_charge(of_first(error.charge()))),
         }
     }
 

@@ -79,7 +79,7 @@ pub async fn upload_ticket(jobs: &Jobs, hosts: &Hosts, owner: &Owner, name: &str
 ///
 /// # Errors
 /// `invalid_argument` when the file is empty, `too_large` beyond `max_bytes` or 2 GB, `file_access` when the file changed
-/// since it was judged; else as `Client::send` and `Client::put_file`.
+/// since it was judged; else as `Client::send` and `Client::put_file`. Each says what the link cost, once there is one.
 pub async fn upload(
     jobs: &Jobs,
     client: &Client,
@@ -111,7 +111,7 @@ pub async fn upload(
     loop {
         let body = match opened.take() {
             Some(body) => body,
-            None => open(file).await?,
+            None => open(file).await.map_err(|error| error.with_charge(charge))?,
         };
         sends += 1;
         // A file that grows meanwhile is sent as it was announced.
@@ -121,7 +121,7 @@ pub async fn upload(
         stood += silent + pause;
         let is_too_late = stood > STANDSTILL_MAX || started.elapsed() + pause > LINK_LIFE;
         if !error.is_retryable() || sends >= SENDS_MAX || is_too_late {
-            return Err(error);
+            return Err(error.with_charge(charge));
         }
         tracing::debug!(sends, ?pause, kind = %error.kind(), "upload repeated");
         tokio::time::sleep(pause).await;
@@ -156,7 +156,8 @@ async fn ask_for_link(
         field(&content, name).and_then(Value::as_str).filter(|link| !link.is_empty()).map(PresignedUrl::new)
     };
     let (Some(upload), Some(link)) = (link_in("presignedUrl"), link_in("url")) else {
-        return Err(Error::new(Kind::Upstream, "The service gave no link for uploading.", "Try again later."));
+        let error = Error::new(Kind::Upstream, "The service gave no link for uploading.", "Try again later.");
+        return Err(error.with_charge(charge));
     };
     let name = field(&content, "name").and_then(Value::as_str).map_or_else(|| name.to_owned(), str::to_owned);
     if let Some(content) = content.as_object_mut() {

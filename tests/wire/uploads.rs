@@ -12,12 +12,19 @@ const TEXT: &str = "/v1/pdf/convert/to/text-simple";
 /// How long the storage takes for a file: longer than two calls of a second.
 const SLOW: Duration = Duration::from_millis(2_500);
 
+fn json(body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+/// A link that costs 7 credits.
+fn link(base: &str) -> Value {
+    json!({"presignedUrl": format!("{base}/put"), "url": format!("{base}/file/a.pdf"), "credits": 7, "remainingCredits": 93})
+}
+
 async fn service() -> MockServer {
     let server = MockServer::start().await;
     let base = server.uri();
-    let json = |body: Value| ResponseTemplate::new(200).set_body_json(body);
-    let link = json!({"presignedUrl": format!("{base}/put"), "url": format!("{base}/file/a.pdf"), "credits": 7, "remainingCredits": 93});
-    Mock::given(path(PRESIGNED)).respond_with(json(link)).mount(&server).await;
+    Mock::given(path(PRESIGNED)).respond_with(json(link(&base))).mount(&server).await;
     Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200).set_delay(SLOW)).mount(&server).await;
     let accepted = json!({"jobId": "SLOWUPLOAD1", "credits": 4, "remainingCredits": 89});
     Mock::given(path(TEXT)).respond_with(json(accepted)).mount(&server).await;
@@ -90,5 +97,25 @@ async fn an_upload_by_itself_is_taken_up_too_and_a_later_one_is_new() {
             assert_eq!(answer.content, json!({"upload": "in progress"}));
         }
         assert_eq!((used, count(&server, PRESIGNED).await), (7, links));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_upload_says_what_its_link_cost() {
+    for has_link in [true, false] {
+        let server = MockServer::start().await;
+        let answer = if has_link { link(&server.uri()) } else { json!({"credits": 7, "remainingCredits": 93}) };
+        // Long enough for the second call to take the upload of the first up.
+        let slow = json(answer).set_delay(Duration::from_millis(500));
+        Mock::given(path(PRESIGNED)).respond_with(slow).mount(&server).await;
+        Mock::given(method("PUT")).respond_with(ResponseTemplate::new(403)).mount(&server).await;
+        let product = Product::new(&server.uri(), "k-0123456789");
+        let upload = || product.app.upload(&product.caller, "invoice.pdf", None);
+        let (first, second) = tokio::join!(upload(), upload());
+        let charges = [first.unwrap_err().charge(), second.unwrap_err().charge()];
+        let used: i64 = charges.iter().filter_map(|charge| charge.credits).sum();
+        assert_eq!((used, count(&server, PRESIGNED).await), (7, 1), "{has_link} {charges:?}");
+        let booked = product.app.spending(&product.caller, 10).await.unwrap();
+        assert_eq!(booked.iter().map(|row| row.credits).sum::<i64>(), 7, "it is booked once");
     }
 }
