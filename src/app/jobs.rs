@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds};
+use crate::catalog::arguments::documents;
 use crate::catalog::{Operation, Param, ParamKind};
 use crate::charge::Charge;
 use crate::clock::Millis;
@@ -114,13 +115,16 @@ pub(super) fn document_of(job: &Job) -> Option<String> {
 pub(super) fn source_name(operation: &Operation, arguments: &Value) -> Option<String> {
     let is_source = |param: &&Param| matches!(param.kind, ParamKind::Source | ParamKind::Sources);
     let source = operation.params().find(is_source)?;
-    let named = arguments.get(source.wire)?.as_str()?;
-    let first = named.split(", ").next().unwrap_or(named);
+    // A comma is a part of the link where an operation takes one document.
+    let named = documents(arguments.get(source.wire)?, source.kind == ParamKind::Sources)?;
+    let first = named.first()?;
     let path = first.split(['?', '#']).next().unwrap_or(first).trim_end_matches('/');
     let last = path.rsplit(['/', '\\']).next().filter(|last| !last.is_empty())?;
     let name = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
-    let more = if source.kind == ParamKind::Sources { named.split(", ").count().saturating_sub(1) } else { 0 };
-    Some(if more > 0 { format!("{name} +{more}") } else { name.into_owned() })
+    Some(match named.len() {
+        1 => name.into_owned(),
+        count => format!("{name} +{}", count.saturating_sub(1)),
+    })
 }
 
 impl From<JobList> for Answer {
@@ -208,4 +212,28 @@ impl App {
 /// Says of a job of unknown origin that `working` proves nothing.
 pub(super) fn doubt_the_id(answer: &mut Answer) {
     answer.add_tip("This id was not submitted from here; the service also says `working` for ids that do not exist.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::find;
+
+    #[test]
+    fn commas_separate_documents_only_where_several_are_taken() {
+        for (operation, url, expected) in [
+            ("pdf_to_text", json!("https://h.test/a.pdf"), Some("a.pdf")),
+            ("pdf_to_text", json!("https://h.test/a, b.pdf?sig=1"), Some("a, b.pdf")),
+            ("pdf_to_text", json!("https://h.test/x,https://h.test/y.pdf"), Some("y.pdf")),
+            ("pdf_to_text", json!("/srv/in/a.pdf, b.pdf"), Some("a.pdf, b.pdf")),
+            ("pdf_merge", json!("https://h.test/a.pdf"), Some("a.pdf")),
+            ("pdf_merge", json!("https://h.test/a.pdf, https://h.test/b.pdf"), Some("a.pdf +1")),
+            ("pdf_merge", json!(["https://h.test/a%20b.pdf", "/srv/c.pdf", "d.pdf"]), Some("a b.pdf +2")),
+            ("pdf_merge", json!([]), None),
+            ("account_balance", json!("a.pdf"), None),
+        ] {
+            let named = source_name(find(operation).unwrap(), &json!({"url": url}));
+            assert_eq!(named.as_deref(), expected, "{operation} {url}");
+        }
+    }
 }
