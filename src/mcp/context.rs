@@ -252,7 +252,7 @@ impl ServerContext {
             self.call(found, given, request, response_mode, consent, &mut call).instrument(span.clone()).await;
         let _entered = span.enter();
         count(found, &outcome, request, started.elapsed());
-        call.write_down(self.shared.app.jobs().ledger(), request, &outcome);
+        call.write_down(&self.shared.app, request, &outcome);
         match outcome {
             Ok(answer) => answer,
             Err(error) => {
