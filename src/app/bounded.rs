@@ -36,10 +36,7 @@ const CUT_CHARS: usize = 200;
 
 /// The answer as an assistant sees it: at most [`ANSWER_CHARS_MAX`] characters, and as much text as the call asked for.
 pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
-    match lightened(answer) {
-        Some(light) => Cow::Owned(within_bounds(&light).into_owned()),
-        None => within_bounds(answer),
-    }
+    within_bounds(lightened(answer).map_or(Cow::Borrowed(answer), Cow::Owned))
 }
 
 /// Fields of the service's answer that say nothing more once its links were used.
@@ -75,11 +72,12 @@ fn holds_link(value: &Value) -> bool {
     match value {
         Value::String(text) => text.starts_with("http"),
         Value::Array(list) => list.iter().any(holds_link),
-        _ => false,
+        Value::Object(map) => map.values().any(holds_link),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
-fn within_bounds(answer: &Answer) -> Cow<'_, Answer> {
+fn within_bounds(answer: Cow<'_, Answer>) -> Cow<'_, Answer> {
     let limit = match (&answer.job, &answer.output) {
         (Some(_), Some(_)) => BESIDE_TEXT_CHARS_MAX,
         (Some(_), None) => WITHOUT_TEXT_CHARS_MAX,
@@ -90,10 +88,10 @@ fn within_bounds(answer: &Answer) -> Cow<'_, Answer> {
             output.text.chars().count() as u64 <= READ_DEFAULT && chars(&output.text) > ESCAPED_TEXT_CHARS_MAX
         })
     };
-    if beside_text(answer) <= limit && !is_long_text(answer) {
-        return Cow::Borrowed(answer);
+    if beside_text(&answer) <= limit && !is_long_text(&answer) {
+        return answer;
     }
-    let mut answer = answer.clone();
+    let mut answer = answer.into_owned();
     if is_long_text(&answer) {
         cut_text(&mut answer);
     }
@@ -137,7 +135,7 @@ fn beside_text(answer: &Answer) -> usize {
 }
 
 /// Characters of `value` as JSON.
-fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
+pub(super) fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
     let mut count = CharCount(0);
     serde_json::to_writer(&mut count, value).map_or(0, |()| count.0)
 }
@@ -160,10 +158,10 @@ impl std::io::Write for CharCount {
 /// Shortens a text that JSON's escapes make too long. Reading on starts where it ends.
 fn cut_text(answer: &mut Answer) {
     let Some(output) = &mut answer.output else { return };
-    let kept = crate::text::json_start(&output.text, ESCAPED_TEXT_CHARS_MAX).to_owned();
+    let kept = crate::text::json_start(&output.text, ESCAPED_TEXT_CHARS_MAX);
     output.next_offset = Some(output.offset.saturating_add(kept.chars().count() as u64));
     output.truncated = true;
-    output.text = kept;
+    output.text.truncate(kept.len());
     let next = output.next_offset;
     if let Some(job_id) = answer.job.as_ref().map(|view| view.job_id.clone()) {
         answer.tips = Some(hint![NextStep::Read { job_id, offset: next }, " reads on."]);
@@ -400,6 +398,23 @@ mod tests {
                 assert!(chars(&*shown) < ANSWER_CHARS_MAX, "{}", chars(&*shown));
                 assert!(tips(&shown).contains("left out"), "{}", tips(&shown));
             }
+        }
+    }
+
+    #[test]
+    fn fields_about_links_go_only_with_the_last_link() {
+        let about = |place: Value| json!({"body": place, "outputLinkValidTill": "2030-01-01", "pageCount": 3});
+        for (place, keeps) in [
+            (json!("https://h.test/a"), true),
+            (json!(["https://h.test/a"]), true),
+            (json!({"files": [{"url": "https://h.test/a"}]}), true),
+            (json!({"files": [{"name": "a"}], "count": 1, "more": null}), false),
+        ] {
+            let mut answer = about_a_job(about(place));
+            let view = answer.job.as_mut().unwrap();
+            (view.is_terminal, view.submitted_at) = (true, None);
+            let shown = bounded(&answer);
+            assert_eq!(shown.content.get("outputLinkValidTill").is_some(), keeps, "{}", shown.content);
         }
     }
 

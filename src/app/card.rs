@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::job_view::OutputView;
-use super::{ANSWER_CHARS_MAX, App, Caller, JobSummary, tips};
+use super::{ANSWER_CHARS_MAX, App, Caller, JobSummary, bounded, tips};
 use crate::api::response_errors::document_hint;
 use crate::catalog::Output;
 use crate::clock::now;
@@ -99,7 +99,7 @@ impl App {
                 Err(error) if error.kind() == Kind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            chars += serde_json::to_string(&card).map_or(0, |text| text.chars().count() + 1);
+            chars += bounded::chars(&card) + 1;
             if chars > CARDS_CHARS_MAX && !cards.is_empty() {
                 return Ok(Cards { jobs: cards, left_out: job_ids.len() - looked_at });
             }
