@@ -68,13 +68,6 @@ pub async fn handle(State(messages): State<Arc<Messages>>, mut request: Request,
     let (headers, extensions) = (request.headers(), request.extensions());
     let requester = Requester::of_request(headers, extensions, &messages.app.config, messages.may_use_server_key);
     let expires = extensions.get::<Arc<Principal>>().map(|person| person.expires);
-    if let Some(refusal) = messages.check_session(request.headers(), &requester, expires).await {
-        return refusal;
-    }
-    let settings = match messages.settings(&request) {
-        Ok(settings) => settings,
-        Err(what) => return refused(StatusCode::BAD_REQUEST, -32602, &what, Value::Null),
-    };
     let claimant = messages.claimant(&requester, request.extensions());
     let Some(permit) = messages.in_flight.enter(&claimant) else {
         let what = match claimant {
@@ -83,6 +76,14 @@ pub async fn handle(State(messages): State<Arc<Messages>>, mut request: Request,
         };
         let refusal = refused(StatusCode::TOO_MANY_REQUESTS, -32000, what, Value::Null);
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
+    };
+    // Looked up with a permit, because the ledger may be asked; and before the settings, which a session keeps.
+    if let Some(refusal) = messages.check_session(request.headers(), &requester, expires).await {
+        return refusal;
+    }
+    let settings = match messages.settings(&request) {
+        Ok(settings) => settings,
+        Err(what) => return refused(StatusCode::BAD_REQUEST, -32602, &what, Value::Null),
     };
     messages.extend_session(request.headers(), expires);
     let share = messages.slices.share(claimant);
