@@ -21,7 +21,7 @@ pub struct Insufficient {
     /// Who that is.
     person: Arc<Principal>,
     /// The tool that was called, or the method.
-    tool: String,
+    tool: &'static str,
 }
 
 impl Insufficient {
@@ -32,7 +32,7 @@ impl Insufficient {
             tenant: self.person.tenant.clone(),
             account: None,
             client: String::new(),
-            tool: self.tool.clone(),
+            tool: self.tool.to_owned(),
             operation: None,
             job_id: None,
             outcome: "insufficient_scope".to_owned(),
@@ -48,11 +48,9 @@ pub fn insufficient(extensions: &Extensions, envelope: &Envelope<'_>) -> Option<
     if principal.may_run {
         return None;
     }
-    let called = scope::spends_or_writes(envelope.method()?, envelope.params_as())?;
+    let effect = scope::effect(envelope.method()?, envelope.params_as())?;
     let error = ("insufficient_scope", "The token does not allow spending and writing.");
     let challenge = extensions.get::<Challenge>()?.header(&format!("{READ} {RUN}"), Some(error));
-    // The name of the tool is quoted last.
-    let tool = called.rsplit('`').nth(1).or(envelope.method()).unwrap_or_default().to_owned();
-    let what = format!("{called} spends or writes, and the token allows reading only ({RUN} is needed).");
-    Some(Insufficient { challenge, what, person: Arc::clone(principal), tool })
+    let what = format!("{} spends or writes, and the token allows reading only ({RUN} is needed).", effect.what);
+    Some(Insufficient { challenge, what, person: Arc::clone(principal), tool: effect.of })
 }
