@@ -19,8 +19,8 @@ pub const UNTRUSTED: &str = "pdfco/untrusted";
 /// With [`Shape::Text`] the text stands in `content` alone, so that no client pays for it twice.
 pub fn result(answer: &Answer, shape: Shape) -> CallToolResult {
     let answer = &*bounded(answer);
-    let whole = serde_json::to_value(answer).unwrap_or(Value::Null);
-    let (head, text) = head_and_text(&whole);
+    let mut whole = serde_json::to_value(answer).unwrap_or(Value::Null);
+    let (head, text) = head_and_text(&mut whole);
     let has_text = text.is_some();
     let mut content = vec![ContentBlock::text(head)];
     content.extend(text.map(ContentBlock::text));
@@ -43,19 +43,23 @@ pub fn untrusted() -> MetaObject {
     meta
 }
 
-/// The answer as JSON without the text of its `output`, and that text; the whole answer where it holds no text.
-fn head_and_text(whole: &Value) -> (String, Option<String>) {
-    match whole.pointer("/output/text").and_then(Value::as_str) {
-        None | Some("") => (whole.to_string(), None),
-        Some(text) => {
-            let text = text.to_owned();
-            let mut head = whole.clone();
-            if let Some(output) = head.get_mut("output").and_then(Value::as_object_mut) {
-                output.shift_remove("text");
-            }
-            (head.to_string(), Some(text))
-        }
+/// The answer as JSON without the text of its `output`, and that text; the whole answer where it holds no text. The text
+/// may be long: it is taken out while the rest is written.
+fn head_and_text(whole: &mut Value) -> (String, Option<String>) {
+    const TEXT: &str = "text";
+    let take = |whole: &mut Value| {
+        let output = whole.get_mut("output")?.as_object_mut()?;
+        let at = output.keys().position(|name| name == TEXT)?;
+        output.get(TEXT)?.as_str().filter(|text| !text.is_empty())?;
+        Some((at, output.shift_remove(TEXT)?))
+    };
+    let Some((at, taken)) = take(whole) else { return (whole.to_string(), None) };
+    let head = whole.to_string();
+    let text = taken.as_str().map(str::to_owned);
+    if let Some(output) = whole.get_mut("output").and_then(Value::as_object_mut) {
+        output.shift_insert(at, TEXT.to_owned(), taken);
     }
+    (head, text)
 }
 
 #[cfg(test)]
