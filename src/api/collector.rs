@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::transfer::is_loopback;
+use super::transport::client_builder;
 use crate::config::Otlp;
 use crate::error::{Error, Kind, Result};
 
@@ -36,9 +37,7 @@ impl Collector {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        // Fails only when a provider is installed already, which is what is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let builder = client_builder().timeout(TIMEOUT);
         let builder = if is_loopback(&settings.endpoint) { builder.no_proxy() } else { builder };
         // Plain http needs no roots, and a bare image has none.
         let builder = if settings.endpoint.scheme() == "http" { builder.tls_certs_only([]) } else { builder };

@@ -9,6 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::transfer::is_loopback;
+use super::transport::client_builder;
 use crate::error::{Error, Kind, Result};
 
 /// How long one document may take, the connection included.
@@ -69,14 +70,7 @@ impl Documents {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // Fails only when a provider is installed already, which is what is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false);
+        let builder = client_builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT);
         // A machine without roots can still ask itself.
         let builder = if is_plain { builder.no_proxy().tls_certs_only(Vec::new()) } else { builder };
         let client = builder.build().map_err(|error| {

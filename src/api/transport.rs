@@ -134,15 +134,8 @@ impl Transport {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // Fails only when a provider is installed already, which is what is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(self.timeouts.connect)
-                .redirect(reqwest::redirect::Policy::none())
-                .tcp_nodelay(true)
-                .referer(false);
+            let builder = client_builder().connect_timeout(self.timeouts.connect);
             // A proxy has no business between this machine and itself.
             pool(if self.is_local() { builder.no_proxy() } else { builder })
         };
@@ -268,6 +261,18 @@ impl Transport {
         let (error, not_sent) = network_error(error, self.host());
         Failure::new(error, if not_sent { Delivery::NotSent } else { Delivery::Lost })
     }
+}
+
+/// What every HTTP client here has in common. It follows no redirect: neither a key nor a token must travel to another
+/// host.
+pub(super) fn client_builder() -> reqwest::ClientBuilder {
+    // Fails only when a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(concat!("pdfco/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
+        .referer(false)
 }
 
 /// Makes a connection's failure readable, without its URL. Also says whether the request surely never arrived.
