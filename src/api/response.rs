@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::body::Body;
 use super::redact::Redactor;
 use super::response_errors::{ResponseContext, failure};
-use super::shape::unwrapped;
+use super::shape::{job_id_field, unwrapped};
 use crate::charge::Charge;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
@@ -73,7 +73,7 @@ pub fn charge_in(body: &Value) -> Charge {
 
 /// The id of the job that `body` speaks of, as the service wrote it.
 pub fn job_id_in(body: &Value) -> Option<String> {
-    let id = match field(body, "jobId").or_else(|| field(body, "job_id"))? {
+    let id = match job_id_field(body)? {
         Value::String(id) => id.trim().to_owned(),
         number @ Value::Number(_) => number.to_string(),
         _ => return None,
@@ -177,6 +177,7 @@ mod tests {
     fn fields_are_found_in_any_case_and_the_exact_one_wins() {
         let reply = Response::of(json!({"jobid": "a", "RemainingCredits": "7", "credits": null}));
         assert_eq!(reply.job_id().as_deref(), Some("a"));
+        assert_eq!(job_id_in(&json!({"jobId": null, "job_id": 7})).as_deref(), Some("7"));
         assert_eq!(reply.credits_remaining(), Some(7));
         assert_eq!(reply.credits(), None);
         assert_eq!(field(&json!({"jobid": 1, "jobId": 2}), "jobId"), Some(&json!(2)));

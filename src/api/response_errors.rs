@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::shape::{code_in_words, error_code, nested_error, says_success};
+use super::shape::{code_in_words, error_code, job_id_field, nested_error, says_success};
 pub use super::shape::{is_error, message_in, message_of};
 use crate::error::{Error, Kind};
 use crate::hint;
@@ -130,7 +130,7 @@ fn is_job_word(word: &str) -> bool {
 }
 
 fn names_job(body: &Value) -> bool {
-    field(body, "jobId").is_some_and(|id| !id.is_null())
+    job_id_field(body).is_some()
 }
 
 /// The code of the error that a body states, itself or in an object inside of it.

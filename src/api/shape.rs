@@ -4,6 +4,8 @@
 //! these inside of another object, of a list or of a text, where something between the service and us passed the answer
 //! on. [`unwrapped`] takes such covers off, [`nested_error`] finds an error under an answer that says nothing else.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::json_ext::{field, truth, whole_number};
@@ -59,7 +61,8 @@ pub fn error_code(body: &Value) -> Option<i64> {
     let inside = || field(body, "error").and_then(|error| of(error, &["errorCode", "code", "status", "statusCode"]));
     let code = of(body, &["errorCode", "status", "statusCode"]).or_else(inside);
     // Some servers answer another code, or none, for what their words say.
-    let says_nothing_else = || !has_any(body, &["status", "error", "jobId", "url", "urls", "body"]);
+    let says_nothing_else =
+        || job_id_field(body).is_none() && !has_any(body, &["status", "error", "url", "urls", "body"]);
     let by_words = || message_in(body).filter(|_| is_error(body) || says_nothing_else()).and_then(code_in_words);
     match code {
         None | Some(400..=403) => by_words().or(code),
@@ -123,18 +126,20 @@ pub fn nested_error(body: &Value) -> Option<Value> {
         return None;
     }
     let says_well = says_success(body) || field(body, "error").and_then(truth) == Some(false);
-    let mut level = covered(body);
-    for _ in 0..DEPTH_MAX {
-        let found = level.iter().find(|inner| match says_well {
-            true => is_error(inner) && error_code(inner).is_some() && message_in(inner).is_some(),
-            false => states_error(inner),
-        });
-        if let Some(found) = found {
-            return Some(found.clone());
-        }
-        level = level.iter().flat_map(covered).collect();
+    error_among(covered(body), says_well, DEPTH_MAX)
+}
+
+/// The first of these objects that states an error, else the first of those inside of them.
+fn error_among(mut level: Vec<Cow<'_, Value>>, says_well: bool, depth: usize) -> Option<Value> {
+    let states = |inner: &Value| match says_well {
+        true => is_error(inner) && error_code(inner).is_some() && message_in(inner).is_some(),
+        false => states_error(inner),
+    };
+    if let Some(at) = level.iter().position(|inner| states(inner)) {
+        return Some(level.swap_remove(at).into_owned());
     }
-    None
+    let depth = depth.checked_sub(1).filter(|depth| *depth > 0 && !level.is_empty())?;
+    error_among(level.iter().flat_map(|inner| covered(inner)).collect(), says_well, depth)
 }
 
 /// The answer that a body passes on: the object inside of one that says nothing itself, the only one of a list, or one
@@ -155,16 +160,17 @@ fn opened(body: &Value) -> Option<Value> {
             [only @ Value::Object(_)] if is_answer(only) || opened(only).is_some() => Some(only.clone()),
             _ => None,
         },
-        Value::String(_) => object_in(body),
+        Value::String(_) => object_in(body).map(Cow::into_owned),
         Value::Object(outer) => {
             let (name, inner) = COVERS.iter().find_map(|name| Some((*name, object_in(field(body, name)?)?)))?;
             let says_nothing = !has_any(body, STATEMENTS);
             // A cover may say that it arrived; the job in it must not be lost.
-            let is_cover = !has_any(body, JOB_IDS) && !has_link(body) && !has_word(body) && has_any(&inner, JOB_IDS);
+            let is_cover =
+                job_id_field(body).is_none() && !has_link(body) && !has_word(body) && job_id_field(&inner).is_some();
             if !(is_cover || says_nothing && (is_answer(&inner) || opened(&inner).is_some())) {
                 return None;
             }
-            let Value::Object(mut answer) = inner else { return None };
+            let Value::Object(mut answer) = inner.into_owned() else { return None };
             add_missing(&mut answer, outer, name, is_cover);
             Some(Value::Object(answer))
         }
@@ -184,11 +190,16 @@ fn add_missing(answer: &mut Map<String, Value>, outer: &Map<String, Value>, cove
 
 /// Whether an object is an answer of the service, rather than the data of one.
 fn is_answer(body: &Value) -> bool {
-    has_any(body, JOB_IDS)
+    job_id_field(body).is_some()
         || states_error(body)
         || (has_any(body, &["status"])
             && has_any(body, &["url", "urls", "error", "message", "credits", "remainingCredits"]))
         || (has_any(body, &["url"]) && has_any(body, &["error", "credits", "remainingCredits", "presignedUrl"]))
+}
+
+/// The id of the job that `body` speaks of, of whatever type it is.
+pub fn job_id_field(body: &Value) -> Option<&Value> {
+    JOB_IDS.iter().filter_map(|name| field(body, name)).find(|id| !id.is_null())
 }
 
 fn has_any(body: &Value, names: &[&str]) -> bool {
@@ -222,21 +233,21 @@ fn has_link(body: &Value) -> bool {
     })
 }
 
-fn covered(body: &Value) -> Vec<Value> {
+fn covered(body: &Value) -> Vec<Cow<'_, Value>> {
     COVERS.iter().filter_map(|name| object_in(field(body, name)?)).collect()
 }
 
 /// An object, also where it was written as a text or as the only one of a list.
-fn object_in(value: &Value) -> Option<Value> {
+fn object_in(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
-        Value::Object(_) => Some(value.clone()),
+        Value::Object(_) => Some(Cow::Borrowed(value)),
         Value::Array(list) => match list.as_slice() {
-            [only @ Value::Object(_)] => Some(only.clone()),
+            [only @ Value::Object(_)] => Some(Cow::Borrowed(only)),
             _ => None,
         },
         Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
             let value: Value = serde_json::from_str(text).ok()?;
-            if value.is_string() { None } else { object_in(&value) }
+            if value.is_string() { None } else { Some(Cow::Owned(object_in(&value)?.into_owned())) }
         }
         _ => None,
     }

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::job_id::{ID_BYTES_MAX, IntentId, JobId, valid_id};
 use super::ledger::{Admission, Intent, nothing_sent};
 use super::{Job, Jobs, Millis, Results};
+use crate::api::shape::job_id_field;
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
 use crate::catalog::{Effect, Operation, Output, Run};
 use crate::charge::Charge;
@@ -300,8 +301,7 @@ fn tells_a_result(operation: &Operation, body: &Value) -> bool {
 
 /// Whether an answer names a job in a way that is not known: whatever else stands in it is not the result yet.
 fn names_unreadable_job(body: &Value) -> bool {
-    let id = json_ext::field(body, "jobId").or_else(|| json_ext::field(body, "job_id"));
-    id.is_some_and(|id| matches!(id, Value::Bool(_) | Value::Array(_) | Value::Object(_)))
+    job_id_field(body).is_some_and(|id| matches!(id, Value::Bool(_) | Value::Array(_) | Value::Object(_)))
 }
 
 fn neither_job_nor_result(operation: &Operation, reply: &api::Response) -> Error {
