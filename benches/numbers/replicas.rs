@@ -199,7 +199,7 @@ impl Deployment {
         }))
         .await;
         let (over, deployment) = (Arc::new(AtomicBool::new(false)), Arc::new(self));
-        let beside = [tokio::spawn(probe(Arc::clone(&deployment), Arc::clone(&over)))];
+        let probing = tokio::spawn(probe(Arc::clone(&deployment), Arc::clone(&over)));
         let killer = kills.then(|| tokio::spawn(kill(Arc::clone(&deployment), Arc::clone(&over))));
         let began = Instant::now();
         let seen = join_all(jobs.iter().map(async |(tenant, id)| {
@@ -211,8 +211,7 @@ impl Deployment {
         }))
         .await;
         over.store(true, Ordering::Relaxed);
-        let [probed] = beside;
-        let mut latencies = probed.await.unwrap();
+        let mut latencies = probing.await.unwrap();
         latencies.sort_by(f64::total_cmp);
         let kills = match killer {
             Some(killer) => killer.await.unwrap(),

@@ -66,7 +66,7 @@ impl Otlp {
             headers.push((name.trim().to_owned(), SecretString::from(value)));
         }
         if headers.len() > HEADERS_MAX {
-            return Err(wrong(HEADERS, "It takes 20 headers at most."));
+            return Err(wrong(HEADERS, &format!("It takes {HEADERS_MAX} headers at most.")));
         }
         let every = match get(INTERVAL).map(|text| text.parse::<u64>()) {
             None => Duration::from_secs(60),

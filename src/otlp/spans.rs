@@ -50,6 +50,10 @@ impl Spans {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_full(&self) -> bool {
+        self.waiting().len() >= WAITING_MAX
+    }
+
     /// At most `most` of the spans that have ended, oldest first.
     pub(super) fn take(&self, most: usize) -> Vec<Value> {
         let mut waiting = self.waiting();
@@ -87,6 +91,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
         let Some(open) = span.extensions_mut().remove::<Open>() else { return };
+        // It is made outside of the lock, and only where there is room for it.
+        if self.is_full() {
+            return;
+        }
         let ended = open.ended(span.name());
         let mut waiting = self.waiting();
         if waiting.len() < WAITING_MAX {
