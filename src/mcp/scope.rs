@@ -49,7 +49,11 @@ mod tests {
         for (method, params, expected) in [
             ("tools/call", json!({"name": "submit_job", "arguments": {}}), Some(("submit_job", "`submit_job`"))),
             ("tools/call", json!({"name": "pdf_to_text"}), Some(("pdf_to_text", "`pdf_to_text`"))),
-            ("tools/call", json!({"name": "cancel_job", "arguments": {"job_id": "a"}}), Some(("cancel_job", "`cancel_job`"))),
+            (
+                "tools/call",
+                json!({"name": "cancel_job", "arguments": {"job_id": "a"}}),
+                Some(("cancel_job", "`cancel_job`")),
+            ),
             ("tools/call", json!({"name": "wait_job_completion", "arguments": {"job_id": "a"}}), None),
             (
                 "tools/call",
