@@ -8,9 +8,9 @@
 //! | `tokens`, `hosts`, `cors` | who is let in |
 //! | `oauth` | people who sign in |
 //! | `bodies`, `envelope` | what is measured before it is parsed |
-//! | `rpc`, `negotiation`, `answers` | messages over HTTP and the form of their answers |
+//! | `rpc`, `negotiation`, `answers`, `sliced` | messages over HTTP and the form of their answers |
 //! | `sessions`, `streams`, `tenants` | whose session it is, and what a client that was away missed |
-//! | `replicas`, `recall`, `notices` | sessions that any replica can take up |
+//! | `replicas`, `recall`, `relay`, `notices` | sessions that any replica can take up |
 //! | `callbacks`, `health`, `page` | the other routes |
 //! | `operations` | what operators count |
 //! | `handshake`, `task_compat` | what the SDK cannot read |
@@ -37,9 +37,11 @@ pub mod page;
 mod peers;
 mod recall;
 mod refusal;
+mod relay;
 mod replicas;
 mod rpc;
 mod sessions;
+mod sliced;
 pub mod stdio;
 mod streams;
 pub mod task_compat;

@@ -59,12 +59,14 @@ pub(super) enum What {
 
 impl Replicas {
     /// None where no other machine uses the same ledger.
-    pub fn of(app: &Arc<App>) -> Option<Replicas> {
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        app.jobs().ledger().is_replicated().then(|| Replicas {
-            app: Arc::clone(app),
-            name: name.get(..12).unwrap_or_default().to_owned(),
-            is_receiving: AtomicBool::new(false),
+    pub fn of(app: &Arc<App>) -> Option<Arc<Replicas>> {
+        app.jobs().ledger().is_replicated().then(|| {
+            let name = uuid::Uuid::new_v4().simple().to_string();
+            Arc::new(Replicas {
+                app: Arc::clone(app),
+                name: name.get(..12).unwrap_or_default().to_owned(),
+                is_receiving: AtomicBool::new(false),
+            })
         })
     }
 
@@ -130,19 +132,24 @@ impl Replicas {
 
     /// Passes on what the client sent, where another replica needs it. Gives what is left for this one.
     pub async fn route(&self, session: &SessionId, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
-        let concerns_all = match &message {
+        if self.concerns_others(&message)
+            && let Ok(value) = serde_json::to_value(&message)
+        {
+            self.pass(session, What::FromClient(value)).await;
+        }
+        self.incoming(message)
+    }
+
+    /// Whether another replica needs what the client sent: the answer to its question, or an end that it may not know of.
+    fn concerns_others(&self, message: &ClientJsonRpcMessage) -> bool {
+        match message {
             JsonRpcMessage::Notification(notification) => {
                 matches!(notification.notification, ClientNotification::CancelledNotification(_))
             }
             JsonRpcMessage::Request(request) => matches!(request.request, ClientRequest::UnsubscribeRequest(_)),
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => false,
-        };
-        let value = serde_json::to_value(&message).ok()?;
-        let own = self.incoming(message);
-        if own.is_none() || concerns_all {
-            self.pass(session, What::FromClient(value)).await;
+            JsonRpcMessage::Response(response) => self.own(&response.id).is_none(),
+            JsonRpcMessage::Error(error) => error.id.as_ref().is_none_or(|id| self.own(id).is_none()),
         }
-        own
     }
 
     /// Passes on to the client's stream what it has none for here.
@@ -188,12 +195,17 @@ mod tests {
         assert_eq!(sent["id"], "a1-7");
         for (id, expected) in [(json!("a1-7"), Some(json!(7))), (json!("b2-7"), None), (json!(7), None)] {
             let answer = json!({"jsonrpc": "2.0", "id": id, "result": {}});
-            let own = replicas.incoming(serde_json::from_value(answer).unwrap());
+            let answer: ClientJsonRpcMessage = serde_json::from_value(answer).unwrap();
+            assert_eq!(replicas.concerns_others(&answer), expected.is_none(), "{id}");
+            let own = replicas.incoming(answer);
             assert_eq!(own.map(|own| serde_json::to_value(own).unwrap()["id"].clone()), expected, "{id}");
         }
         let withdrawn = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+        assert!(replicas.concerns_others(&serde_json::from_value(withdrawn.clone()).unwrap()));
         let withdrawn = ServerSseMessage::from_message(serde_json::from_value(withdrawn).unwrap());
         let sent = serde_json::to_value(replicas.outgoing(withdrawn).message.unwrap().as_ref()).unwrap();
         assert_eq!(sent["params"]["requestId"], "a1-7");
+        let call = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"});
+        assert!(!replicas.concerns_others(&serde_json::from_value(call).unwrap()));
     }
 }

@@ -1,9 +1,7 @@
 //! Messages of the protocol over HTTP: measured before they are parsed, renamed where the SDK could not read them, and
 //! answered in the protocol's own words and in the form that the client takes.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
@@ -12,10 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,12 +23,13 @@ use super::negotiation::{self, EVENT_STREAM, Form, JSON};
 use super::peers::Connection;
 use super::refusal::refused;
 use super::sessions::Sessions;
-use super::tenants::{InFlight, Permit, Requester, Scope};
+use super::sliced::{Begun, Sliced};
+use super::tenants::{InFlight, Requester, Scope};
 use super::{handshake, oauth, operations, task_compat};
 use crate::app::App;
 use crate::mcp::connection::ConnectionSettings;
 use crate::mcp::principal::Principal;
-use crate::mcp::slices::{Claim, Slices};
+use crate::mcp::slices::Slices;
 use crate::tenant::Tenant;
 
 /// Where a client of 2026-07-28 repeats which job a call is about (`mcp/operation_tools.rs`).
@@ -99,58 +95,7 @@ pub async fn handle(State(messages): State<Arc<Messages>>, mut request: Request,
     };
     let (response, begun) = share.clone().run(response).await;
     // The permit lasts as long as the answer.
-    response.map(|body| Body::new(Sliced { begun, body, claim: share.claim(), _permit: permit }))
-}
-
-/// What of an answer's body is ready at once: it is sent with the head.
-struct Begun {
-    frame: Option<Result<Frame<Bytes>, axum::Error>>,
-    /// Of the whole body.
-    size: SizeHint,
-}
-
-impl Begun {
-    async fn of(response: Response) -> (Response, Begun) {
-        let (head, mut body) = response.into_parts();
-        let size = body.size_hint();
-        let frame = if body.is_end_stream() { None } else { body.frame().now_or_never().flatten() };
-        (Response::from_parts(head, body), Begun { frame, size })
-    }
-}
-
-/// The body of an answer, made in slices of its tenant.
-struct Sliced {
-    begun: Begun,
-    body: Body,
-    claim: Claim,
-    _permit: Arc<Permit>,
-}
-
-impl HttpBody for Sliced {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Some(frame) = self.begun.frame.take() {
-            return Poll::Ready(Some(frame));
-        }
-        if self.body.is_end_stream() {
-            return Poll::Ready(None);
-        }
-        let _slice = ready!(self.claim.poll_slice(context));
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.begun.frame.is_none() && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.begun.frame.is_some() { self.begun.size } else { self.body.size_hint() }
-    }
+    response.map(|body| Body::new(Sliced::new(begun, body, share.claim(), permit)))
 }
 
 impl Messages {
@@ -385,4 +330,35 @@ fn check_job_header(headers: &HeaderMap, envelope: &Envelope<'_>, id: &Value) ->
 fn unreadable_answer(unreadable: Unreadable) -> Response {
     let Unreadable { error, id, .. } = unreadable;
     refused(StatusCode::BAD_REQUEST, error.code.0, &error.message, json!(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::post;
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::config::{Folders, Values, merge};
+
+    #[tokio::test]
+    async fn a_session_is_looked_up_with_a_permit() {
+        for (permits, expected) in [(0, StatusCode::TOO_MANY_REQUESTS), (10, StatusCode::NOT_FOUND)] {
+            let config = merge(&Values::new(), &Values::new(), &Values::new(), &Folders::default()).unwrap();
+            let messages = Arc::new(Messages {
+                app: Arc::new(App::new(config).unwrap()),
+                sessions: Sessions::new(None),
+                bodies: Arc::new(Bodies::new(CancellationToken::new())),
+                in_flight: InFlight::new(permits),
+                slices: Slices::new(1),
+                may_use_server_key: false,
+            });
+            let router = Router::new().route("/mcp", post(async || ()));
+            let router = router.route_layer(from_fn_with_state(messages, handle));
+            let request = Request::post("/mcp").header(SESSION_HEADER, "none").body(Body::empty()).unwrap();
+            assert_eq!(router.oneshot(request).await.unwrap().status(), expected, "{permits}");
+        }
+    }
 }

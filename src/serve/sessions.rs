@@ -49,7 +49,7 @@ pub struct Sessions {
     kept: Arc<Kept>,
     pub(super) this: Weak<Sessions>,
     /// Where there are any.
-    pub(super) replicas: Option<Replicas>,
+    pub(super) replicas: Option<Arc<Replicas>>,
 }
 
 /// A session that another replica began.
@@ -97,7 +97,7 @@ impl Session {
 
 impl Sessions {
     /// No session yet. Those of `replicas` are taken up.
-    pub fn new(replicas: Option<Replicas>) -> Arc<Sessions> {
+    pub fn new(replicas: Option<Arc<Replicas>>) -> Arc<Sessions> {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE);
         // The first event of a stream is sent here, to the revisions that know it.
@@ -130,8 +130,9 @@ impl Sessions {
         self.open().iter().find(|(_, session)| session.digest == digest).map(|(id, _)| Arc::clone(id))
     }
 
-    /// What the server of a session sends without being asked.
+    /// What the server of a session sends without being asked; none where there are no other replicas.
     pub(super) fn notices(&self, id: &str) -> Option<Arc<Notices>> {
+        self.replicas.as_ref()?;
         Some(Arc::clone(&self.open().get(id)?.notices))
     }
 
@@ -331,7 +332,7 @@ impl SessionManager for Sessions {
             None => message,
         };
         let events = self.local.create_stream(id, message).await?;
-        let this = self.this.clone();
+        let replicas = self.replicas.clone();
         let replay = streams.open();
         if is_primed {
             replay.push(priming(""));
@@ -343,9 +344,7 @@ impl SessionManager for Sessions {
             let pump = async {
                 let mut events = std::pin::pin!(events);
                 while let Some(event) = events.next().await {
-                    let sessions = this.upgrade();
-                    let replicas = sessions.as_ref().and_then(|sessions| sessions.replicas.as_ref());
-                    replay.push(match replicas {
+                    replay.push(match &replicas {
                         Some(replicas) => replicas.outgoing(event),
                         None => event,
                     });
@@ -383,8 +382,7 @@ impl SessionManager for Sessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let is_primed = self.touch(id).is_some_and(|(_, is_primed)| is_primed);
-        let notices = self.notices(id).filter(|_| self.replicas.is_some());
-        let events = match notices {
+        let events = match self.notices(id) {
             Some(notices) => notices.read().left_stream(),
             None => self.local.create_standalone_stream(id).await?.right_stream(),
         };
@@ -397,8 +395,7 @@ impl SessionManager for Sessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let found = self.touch(id).and_then(|(streams, _)| streams.find(&last_event_id));
-        let notices = self.notices(id).filter(|_| self.replicas.is_some());
-        match (found, notices) {
+        match (found, self.notices(id)) {
             (Some((replay, seen)), _) => Ok(replay.read(seen + 1).left_stream()),
             (None, Some(notices)) => Ok(notices.read().left_stream().right_stream()),
             (None, None) => Ok(self.local.resume(id, last_event_id).await?.right_stream().right_stream()),
