@@ -79,7 +79,7 @@ impl TenantArgs {
             }
             None => return Ok(None),
         };
-        let stored = session.app.jobs().ledger().name_of(&tenant).await?;
+        let stored = session.app.jobs().ledger().stored_name_of(&tenant).await?;
         Ok(Some(Meant { stored, tenant: Some(tenant) }))
     }
 }

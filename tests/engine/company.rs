@@ -75,7 +75,7 @@ on_both! {
         assert!(rows[0].client.starts_with("wire "), "{rows:?}");
         assert_eq!(rows[0].tenant, rows[1].tenant);
         let key = Owner::from(ApiKey::new("sim_wire").unwrap());
-        assert_eq!(rows[0].tenant, ledger.name_of(&key.tenant).await.unwrap());
+        assert_eq!(rows[0].tenant, ledger.stored_name_of(&key.tenant).await.unwrap());
         assert!(!format!("{rows:?}").contains(key.tenant.as_str()));
         let texts = place.beside().await.texts("SELECT client || tool || outcome || COALESCE(operation, '') FROM audit").await;
         assert!(!texts.concat().contains("canary"), "{texts:?}");
@@ -152,7 +152,7 @@ on_both! {
         let shown = command(&["--running"]).code(0).envelope();
         assert_eq!(shown["data"]["status"], "unchanged", "{shown}");
         let (before, stored) = (count(place, "").await, shown["data"]["tenant"].as_str().unwrap().to_owned());
-        assert_eq!(stored, ledger.name_of(&person).await.unwrap());
+        assert_eq!(stored, ledger.stored_name_of(&person).await.unwrap());
         let done = command(&["--running", "--yes"]).code(0).envelope();
         assert_eq!(done["data"]["rows"], json!(4), "a job, a task, a session, a call: {done}");
         assert!(!own.exists() && files.join("another-tenant").exists());

@@ -13,7 +13,6 @@
 //! one copy of the operations and of their SQL; what only one of the two needs is in [`sqlite`] and in [`postgres`].
 
 mod audit;
-mod audits;
 mod backend;
 mod batcher;
 mod budget;
@@ -22,6 +21,7 @@ mod checks;
 mod connection;
 mod durations;
 mod findings;
+mod forget;
 mod health;
 mod intent;
 mod intents;
@@ -57,6 +57,7 @@ use changes::Change;
 use keyed::{Names, keyed};
 use lookups::Lookups;
 use pending::Pending;
+use queries::HAS_NOT_ENDED;
 use rows::JobRow;
 use statement::statement;
 use work::{Durability, Patience, work};
@@ -68,8 +69,7 @@ use crate::config::LedgerLocation;
 use crate::error::Result;
 use crate::tenant::Tenant;
 
-pub use audit::AuditEntry;
-pub use audits::{AuditFilter, AuditRow};
+pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use budget::{Admission, Reservation};
 pub use health::{Health, Problem, ProblemKind};
 pub use intent::Intent;
@@ -166,8 +166,10 @@ impl Ledger {
     pub async fn cancel(&self, job: &Job, at: Millis) -> Result<(Job, bool)> {
         let query = statement(
             "UPDATE jobs SET status = 'cancelled', unrecognized_status = NULL, completed_at = $2, changed_at = $2
-             WHERE intent_id = $1 AND status IN ('queued', 'working') RETURNING *",
+             WHERE intent_id = $1 AND ",
         )
+        .push(HAS_NOT_ENDED)
+        .push(" RETURNING *")
         .bind(job.intent_id.as_str())
         .bind(at);
         let work = work(move |mut connection| Box::pin(async move { connection.row::<JobRow>(query).await }));

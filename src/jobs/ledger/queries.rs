@@ -32,6 +32,9 @@ impl Filter {
 /// The word for jobs that have not ended.
 pub const RUNNING: &str = "running";
 
+/// The same as a condition on `jobs`.
+pub(super) const HAS_NOT_ENDED: &str = "status IN ('queued', 'working')";
+
 /// One page of jobs.
 #[derive(Debug)]
 pub struct Page {
@@ -178,7 +181,7 @@ fn matching(select: &'static str, tenant: &str, filter: &Filter) -> Statement {
     let query = statement(select).push(" WHERE tenant = ").push_bind(tenant);
     let query = match filter.status.as_deref() {
         None => query.push(" AND NOT (status = 'unknown' AND operation = '')"),
-        Some(RUNNING) => query.push(" AND status IN ('queued', 'working')"),
+        Some(RUNNING) => query.push(" AND ").push(HAS_NOT_ENDED),
         Some(status) => query.push(" AND status = ").push_bind(status),
     };
     let query = match filter.since {
