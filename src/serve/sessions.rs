@@ -21,7 +21,7 @@ use super::notices::Notices;
 use super::replicas::Replicas;
 use super::streams::{Kept, Streams};
 use super::tenants::{Requester, Scope};
-use crate::jobs::ledger::session_digest;
+use crate::jobs::ledger::{SESSION_NOTED_EVERY, session_digest};
 use crate::mcp::connection::ConnectionSettings;
 use crate::mcp::observed;
 
@@ -37,8 +37,6 @@ const PER_TENANT_MAX: usize = 200;
 const PER_SERVER_KEY: usize = 500;
 /// How long a request goes on after its client has left the stream and not come back.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15);
-/// How often it is noted for other replicas that a session is in use.
-const NOTED_EVERY: Duration = Duration::from_secs(300);
 /// How soon a client that lost its stream is asked to come back.
 const RETRY: Duration = Duration::from_secs(3);
 
@@ -227,7 +225,7 @@ impl Sessions {
         let session = open.get_mut(id)?;
         session.used = Instant::now();
         if let Some(replicas) = &self.replicas
-            && session.noted.elapsed() >= NOTED_EVERY
+            && session.noted.elapsed() >= SESSION_NOTED_EVERY
         {
             session.noted = session.used;
             replicas.note_use(id);

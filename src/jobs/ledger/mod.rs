@@ -76,7 +76,7 @@ pub use intent::Intent;
 pub use others::OtherChanges;
 pub(in crate::jobs) use queries::nothing_sent;
 pub use queries::{Filter, Page, RUNNING, is_unavailable};
-pub use sessions::{KeptSession, Relayed, session_digest};
+pub use sessions::{KeptSession, Relayed, SESSION_NOTED_EVERY, session_digest};
 pub use spending::{PriceObservation, Spending};
 
 /// A server that runs for days prunes this often.

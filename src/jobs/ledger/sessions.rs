@@ -25,6 +25,8 @@ const STATE_BYTES_MAX: usize = 64 * 1024;
 
 /// Sessions of one tenant that are kept; those that were used longest ago give way.
 const PER_TENANT_MAX: i64 = 2_000;
+/// How often it is noted that a session is in use.
+pub const SESSION_NOTED_EVERY: Duration = Duration::from_secs(300);
 /// Stands for the owner of names that are used once.
 const USED_NAMES: &str = "-";
 
@@ -94,7 +96,7 @@ impl Ledger {
         Ok(row.map(|(state, began, used)| KeptSession { state, began, used }))
     }
 
-    /// Notes that a session is in use.
+    /// Notes that a session is in use; every [`SESSION_NOTED_EVERY`] is enough.
     ///
     /// # Errors
     /// `ledger_unavailable` when it cannot be written.

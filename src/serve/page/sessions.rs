@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::{Millis, now};
 use crate::error::Result;
 use crate::jobs::Ledger;
+use crate::jobs::ledger::SESSION_NOTED_EVERY;
 use crate::tenant::Tenant;
 
 /// How much of everything.
@@ -49,10 +50,7 @@ struct Sealed {
     is_server: bool,
 }
 
-/// How often it is noted in the ledger that a session is in use.
-const NOTED_EVERY: Millis = 300_000;
-
-/// Everybody who has been let in.
+/// All who have been let in.
 pub struct Sessions {
     limits: Limits,
     state: Mutex<State>,
@@ -145,7 +143,7 @@ impl Sessions {
         }
         let viewer = unseal(id, &kept.state);
         if viewer.is_some()
-            && at.saturating_sub(kept.used) >= NOTED_EVERY
+            && at.saturating_sub(kept.used) >= SESSION_NOTED_EVERY.as_millis() as Millis
             && let Err(error) = ledger.session_used(id).await
         {
             tracing::debug!(%error, "it could not be noted that a session is in use");
