@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::message_in;
+
 const STATIC_TOKEN: &str = "open-sesame-open-sesame-open-sesame";
 /// Made for these tests, and of no use elsewhere.
 const TEST_ONLY_RSA: &[u8] = include_bytes!("../support/test-only-rsa.pk8");
@@ -214,13 +216,6 @@ impl Company {
         let options = json!({"html": "<p>a</p>"});
         self.call(token, "submit_job", json!({"operation": "html_to_pdf", "options": options, "wait": 0})).await
     }
-}
-
-fn message_in(text: &str) -> Value {
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok())
-        .rfind(|message| message.get("id").is_some())
-        .unwrap_or_else(|| panic!("no answer in {text}"))
 }
 
 /// Status, challenge and body of an answer.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer_in;
 use crate::support::postgres::{self, Cluster, Database};
 use futures_util::StreamExt;
 use pdfco::app::App;
@@ -70,9 +71,7 @@ impl Replicas {
             json!({"jsonrpc": "2.0", "id": uuid::Uuid::new_v4().to_string(), "method": method, "params": params});
         let response = self.post(server, session, message).await;
         let (status, text) = (response.status(), response.text().await.unwrap());
-        let mut answers =
-            text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data:").unwrap_or(line)).ok());
-        answers.rfind(|message: &Value| message.get("id").is_some()).unwrap_or(json!({"status": status.as_u16()}))
+        answer_in(&text).unwrap_or(json!({"status": status.as_u16()}))
     }
 
     async fn call(&self, server: usize, session: &str, tool: &str, arguments: Value) -> Value {
@@ -153,18 +152,18 @@ async fn what_concerns_a_session_reaches_it_anywhere_on_postgres() {
     let Some(it) = Replicas::two(&[]).await else { return };
     let session = it.session(0, "").await;
     let mut stream = it.request(Method::GET, 1, KEY, &session).send().await.unwrap().bytes_stream();
-    let mut heard = String::new();
-    let mut hears = async |what: &str| {
+    let mut received = String::new();
+    let mut receives = async |what: &str| {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
-        while !heard.contains(what) {
+        while !received.contains(what) {
             let piece =
-                tokio::time::timeout_at(deadline, stream.next()).await.unwrap_or_else(|_| panic!("{what}: {heard}"));
-            heard.push_str(&String::from_utf8_lossy(&piece.unwrap().unwrap()));
+                tokio::time::timeout_at(deadline, stream.next()).await.unwrap_or_else(|_| panic!("{what}: {received}"));
+            received.push_str(&String::from_utf8_lossy(&piece.unwrap().unwrap()));
         }
     };
-    // Submitted at the one, heard of at the other.
+    // Submitted at the one, received at the other.
     let job = it.call(0, &session, "submit_job", html(1.0, 0)).await;
-    hears("notifications/resources/list_changed").await;
+    receives("notifications/resources/list_changed").await;
     let id = job["job"]["job_id"].as_str().unwrap();
     let uri = format!("job://{id}");
     let subscribed = it.ask(0, &session, "resources/subscribe", json!({"uri": uri})).await;
@@ -173,7 +172,7 @@ async fn what_concerns_a_session_reaches_it_anywhere_on_postgres() {
         it.call(1, &session, "wait_job_completion", json!({"job_id": id, "timeout": 20})).await["status"],
         "success"
     );
-    hears("notifications/resources/updated").await;
+    receives("notifications/resources/updated").await;
 
     // A request that runs at the one is withdrawn at the other.
     let job = it.call(0, &session, "submit_job", html(600.0, 0)).await;

@@ -21,6 +21,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::message_in;
+
 /// Long enough to be one.
 const TOKEN: &str = "open-sesame-open-sesame-open-sesame";
 
@@ -174,14 +176,6 @@ impl<'a> Session<'a> {
         let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         message_in(&self.post(&message).send().await.unwrap().text().await.unwrap())
     }
-}
-
-/// The answer in a body: one JSON object, or the last event of a stream.
-fn message_in(text: &str) -> Value {
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok())
-        .rfind(|message| message.get("id").is_some())
-        .unwrap_or_else(|| panic!("no answer in {text}"))
 }
 
 /// An answer's status, and its body as JSON.
