@@ -149,12 +149,12 @@ fn replay(target: &str) {
 }
 
 #[test]
-fn answers_of_the_service_upset_nobody() {
+fn no_answer_of_the_service_causes_a_panic() {
     replay("job_bodies");
 }
 
 #[test]
-fn arguments_of_assistants_upset_nobody() {
+fn no_argument_of_an_assistant_causes_a_panic() {
     replay("tool_arguments");
 }
 

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_gives_up_keeps_nobody_out() {
+    async fn one_that_gives_up_blocks_no_other() {
         let queue = FairQueue::default();
         let (b, c) = (tenant("b"), tenant("c"));
         let held = queue.lock(&tenant("a")).await;
@@ -140,7 +140,7 @@ mod tests {
         drop(given_up);
         drop(held);
         let held = patient.as_mut().now_or_never().expect("the next one has it");
-        // Granted, and dropped before it was looked at.
+        // Granted, and dropped before it was polled.
         let mut never_polled = Box::pin(queue.lock(&c));
         assert!(never_polled.as_mut().now_or_never().is_none());
         drop(held);

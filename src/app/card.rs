@@ -68,7 +68,7 @@ pub struct JobCard {
 pub struct Cards {
     /// The first of the jobs that were asked for.
     pub jobs: Vec<JobCard>,
-    /// How many ids at the end were not looked at: they are to be asked for in a call of their own.
+    /// How many ids at the end were not read: they are to be asked for in a call of their own.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_out: usize,
 }
@@ -91,7 +91,7 @@ impl App {
             ));
         }
         let (mut cards, mut chars) = (Vec::with_capacity(job_ids.len()), 0);
-        for (looked_at, id) in job_ids.iter().enumerate() {
+        for (read, id) in job_ids.iter().enumerate() {
             // An id that cannot be one is an id that the ledger does not know.
             let Ok(id) = JobId::parse(id) else { continue };
             let card = match self.jobs().get(&caller.owner, &id).await {
@@ -101,7 +101,7 @@ impl App {
             };
             chars += bounded::chars(&card) + 1;
             if chars > CARDS_CHARS_MAX && !cards.is_empty() {
-                return Ok(Cards { jobs: cards, left_out: job_ids.len() - looked_at });
+                return Ok(Cards { jobs: cards, left_out: job_ids.len() - read });
             }
             cards.push(card);
         }

@@ -150,7 +150,7 @@ impl Job {
         if price == Some(page) {
             return Some((Charging::PerPage, page));
         }
-        // A job of other pages tells the two apart.
+        // A job of other pages distinguishes the two.
         let other = all.iter().find(|other| other.pages != self.pages)?;
         match (other.submit == self.submit, other.submit == page.saturating_mul(other.pages)) {
             (true, false) => Some((Charging::Once, self.submit)),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn once_and_per_page_are_told_apart_by_jobs_of_several_pages() {
+    fn once_and_per_page_differ_for_jobs_of_several_pages() {
         use Charging::{Once, PerPage};
         type Case = (&'static [(i64, i64, i64, i64)], Option<i64>, Option<(usize, i64, i64, Option<Charging>)>);
         // Pages, credits at the submit, credits of its checks, and how many those were.

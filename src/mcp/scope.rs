@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::tools;
 
-/// As much of the parameters of a message as tells what it does.
+/// As much of the parameters of a message as says what it does.
 #[derive(Debug, Deserialize)]
 pub struct Call {
     name: Option<String>,

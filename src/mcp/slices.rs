@@ -267,7 +267,7 @@ mod tests {
         }
         drop(queued);
         drop(running);
-        // It was granted to the second, which never looks at it.
+        // It was granted to the second, which never polls it.
         assert!(last.poll_slice(&context()).is_pending());
         drop(granted);
         assert!(last.poll_slice(&context()).is_ready());

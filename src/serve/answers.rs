@@ -127,7 +127,7 @@ fn has_kind(response: &Response, kind: &str) -> bool {
     named.is_some_and(|named| named.as_bytes().starts_with(kind.as_bytes()))
 }
 
-/// The data of the last event that answers the request. Lines are looked at as they come, so what goes before the answer
+/// The data of the last event that answers the request. Lines are read as they come, so what goes before the answer
 /// is not kept.
 async fn last_answer(body: Body) -> Option<Vec<u8>> {
     let (mut body, mut line, mut answer) = (body, Vec::new(), None);

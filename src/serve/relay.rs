@@ -16,12 +16,12 @@ use crate::jobs::ledger::Relayed;
 
 /// How long a session may take to accept a message of another replica.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked whether the server still runs, where no message comes.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often it is checked whether the server still runs, where no message comes.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
 
 async fn receive(sessions: Weak<Sessions>, mut relayed: Relayed) {
     loop {
-        let message = tokio::time::timeout(LOOK_EVERY, relayed.next()).await;
+        let message = tokio::time::timeout(CHECK_EVERY, relayed.next()).await;
         // A server that has ended needs no messages any more.
         let Some(sessions) = sessions.upgrade() else { return };
         let message = match message {

@@ -177,7 +177,7 @@ async fn a_sign_in_is_believed_with_its_own_state_alone() {
         let request = browser.get(format!("{}?{query}", sent["redirect_uri"]));
         async move { request.send().await.unwrap() }
     };
-    // Somebody else's answer, no answer at all, and what browsers ask for besides.
+    // The answer of another program, no answer at all, and what browsers ask for besides.
     assert_eq!(back("code=stolen&state=guessed".into()).await.status(), 400);
     assert_eq!(back(String::new()).await.status(), 400);
     let icon = browser.get(sent["redirect_uri"].replace("/callback", "/favicon.ico")).send().await.unwrap();

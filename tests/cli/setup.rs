@@ -391,7 +391,7 @@ fn links_and_rights_stay_as_they_are() {
     assert_eq!(home.read("dotfiles/mcp.json"), "{}\n");
 }
 
-/// A project may be somebody else's: its links write nothing elsewhere, and what its entry has of its own is named.
+/// A project may be another person's: its links write nothing elsewhere, and what its entry has of its own is named.
 #[cfg(unix)]
 #[test]
 fn a_project_leads_no_write_elsewhere_and_arguments_are_named() {

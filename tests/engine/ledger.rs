@@ -45,7 +45,7 @@ fn new_place() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A connection of somebody else to the same file.
+/// A connection of another program to the same file.
 async fn beside(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     SqliteConnection::connect_with(&options).await.unwrap()

@@ -54,7 +54,7 @@ impl Place {
         Ledger::new(self.location(), keep)
     }
 
-    /// A connection of somebody else to the same ledger.
+    /// A connection of another program to the same ledger.
     pub async fn beside(&self) -> Beside {
         match self {
             Place::File(_) => {

@@ -112,7 +112,7 @@ const fn refusal(name: &'static str, kind: Kind, fault: fn() -> FaultKind) -> Ro
     Row { submit: Ends(kind), direct: Ends(kind), wait: Ends(kind), ..all(name, kind, fault) }
 }
 
-/// Nobody notices.
+/// No one notices.
 const fn harmless(name: &'static str, fault: fn() -> FaultKind) -> Row {
     Row {
         name,
@@ -224,7 +224,7 @@ fn elsewhere() -> &'static (TcpListener, String) {
     })
 }
 
-fn nobody_went_elsewhere() {
+fn no_connection_went_elsewhere() {
     let came = elsewhere().0.accept().map(|(_, from)| from);
     assert_eq!(came.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "a redirect was followed");
 }
@@ -296,7 +296,7 @@ async fn tools_and_commands_tell_the_kind_in_time_and_serve_on() {
         tokio::join!(tools::conversations(false), tools::conversations(true), commands::in_a_shell());
     let failures = [stdio, http, shell].concat();
     assert!(failures.is_empty(), "{} rows failed:\n{}", failures.len(), failures.join("\n"));
-    nobody_went_elsewhere();
+    no_connection_went_elsewhere();
 }
 
 // The search for leaks sees what leaks

@@ -196,7 +196,7 @@ async fn cell(row: &Row, op: Op) {
     let is_refused = row.is_refused();
     let address = cell.service.url().trim_start_matches("http://").parse().unwrap();
     if is_refused {
-        // Nobody listens; what the service knew is gone with it.
+        // The port is closed; what the service knew is gone with it.
         let fresh = simulator::spawn(Options::default()).await.unwrap();
         std::mem::replace(&mut cell.service, fresh).stop().await;
     } else {
@@ -376,7 +376,7 @@ async fn every_fault_meets_every_kind_of_operation() {
     assert!(failures.is_empty(), "{} cells failed:\n{}", failures.len(), failures.join("\n"));
     let leaks = leaks.0.lock().unwrap().clone();
     assert!(leaks.is_empty(), "logged:\n{}", leaks.concat());
-    super::nobody_went_elsewhere();
+    super::no_connection_went_elsewhere();
     let took = began.elapsed();
     println!("{} cells in {took:?}", MATRIX.len() * Op::ALL.len());
     assert!(took < MATRIX_TIME, "{took:?}");

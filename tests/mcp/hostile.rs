@@ -297,7 +297,7 @@ proptest! {
                 given.insert((*name).to_owned(), value);
             }
         }
-        // Nobody waits here.
+        // No one waits here.
         if tools::find(tool).is_some_and(Found::submits) {
             given.insert("wait".to_owned(), json!(0));
         }

@@ -189,7 +189,7 @@ fn whatever_a_client_writes_the_next_ping_is_answered() {
 }
 
 #[test]
-fn an_unknown_tool_is_told_who_nearly_has_that_name() {
+fn an_unknown_tool_is_answered_with_the_nearest_name() {
     let mut wire = Wire::start(&[]);
     wire.initialize("2025-11-25");
     let answer = wire.ask("tools/call", json!({"name": "wait_job_completoin"}));
@@ -371,7 +371,7 @@ fn a_byte_order_mark_before_the_first_message_is_no_part_of_it() {
 }
 
 #[test]
-fn a_wrong_handshake_is_told_which_field_is_wrong() {
+fn a_wrong_handshake_is_answered_with_the_field_at_fault() {
     let mut wire = Wire::start(&[]);
     let params = json!({"protocolVersion": "2025-06-18", "capabilities": {"roots": true}, "clientInfo": {"name": "a", "version": "1"}});
     let answer = wire.ask("initialize", params);

@@ -215,7 +215,7 @@ async fn task_is_forgotten_with_its_job_for_every_caller() {
 
     let mut wire = newer(&service, Some(&folder));
     let listening = wire.request("subscriptions/listen", modern(json!({"notifications": {"taskIds": [id]}}), true));
-    assert_eq!(wire.next()["params"]["notifications"]["taskIds"], json!([]), "there is nothing to hear of it");
+    assert_eq!(wire.next()["params"]["notifications"]["taskIds"], json!([]), "nothing is sent about it");
     wire.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": listening}}));
     for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
         let refused = wire.ask(method, modern(json!({"taskId": id, "inputResponses": {}}), true));
@@ -266,7 +266,7 @@ async fn cancelling_a_task_that_only_waits_leaves_its_job_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_listens_hears_of_a_task_until_its_end() {
+async fn a_subscriber_receives_a_task_until_its_end() {
     let service = service().await;
     let mut wire = newer(&service, None);
     let created = wire.ask("tools/call", modern(call("submit_job", page(LONG)), true));
@@ -473,7 +473,7 @@ async fn a_long_list_comes_in_pages_and_an_old_end_is_forgotten() {
 // Resources that are subscribed to.
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscribed_job_is_told_about_and_never_paid_for() {
+async fn a_subscribed_job_is_reported_and_never_paid_for() {
     let service = service().await;
     let mut wire = older(&service);
     let mut at_once = page(1);

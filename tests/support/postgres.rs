@@ -334,7 +334,7 @@ impl Drop for Database {
         if !self.is_ours {
             return;
         }
-        // On somebody's server nothing is left behind.
+        // On a server that was there before, nothing is left behind.
         let (admin, name) = (std::env::var("PDFCO_TEST_POSTGRES").unwrap_or_default(), self.name.clone());
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -451,7 +451,7 @@ async fn a_folder_that_became_a_symlink_is_not_followed() {
 }
 
 #[tokio::test]
-async fn text_and_lists_of_links_are_told_from_everything_else() {
+async fn text_and_lists_of_links_are_distinguished_from_the_rest() {
     let typed = |mime: &str, body: &[u8]| {
         answer("200 OK", &[&format!("Content-Length: {}", body.len()), &format!("Content-Type: {mime}")], body)
     };

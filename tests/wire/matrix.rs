@@ -136,11 +136,11 @@ impl Setup {
         let name = operation.name.replace('_', "-");
         command.args(["call", &name, "--args-file", file.to_str().unwrap(), "--json"]);
         let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        let (told, said) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        let (printed, logged) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
         if !ended.status.success() {
-            return Err(format!("{}: {told}{said}", ended.status));
+            return Err(format!("{}: {printed}{logged}", ended.status));
         }
-        let envelope: Value = serde_json::from_str(&told).map_err(|error| format!("{error}: {told}{said}"))?;
+        let envelope: Value = serde_json::from_str(&printed).map_err(|error| format!("{error}: {printed}{logged}"))?;
         self.is_right(operation, &envelope["data"], &key)
     }
 

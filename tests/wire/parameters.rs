@@ -87,7 +87,7 @@ async fn parameters_that_others_send_are_taken_and_sent() {
 }
 
 #[tokio::test]
-async fn every_job_can_be_told_where_to_call_back() {
+async fn every_job_takes_an_address_to_call_back() {
     for operation in catalog::all().filter(|operation| operation.run != Run::Direct) {
         assert!(operation.param("callback").is_some(), "{}", operation.name);
         assert!(operation.param("profiles").is_some(), "{}", operation.name);

@@ -63,7 +63,7 @@ fn text_of_a_link(wait: Duration) -> SubmitRequest {
     request("pdf_to_text", json!({"url": "https://files.example.test/a.pdf"}), wait)
 }
 
-/// A reply to a check, and what it tells.
+/// A reply to a check, and what it says.
 struct Row {
     file: &'static str,
     status: &'static str,
@@ -206,7 +206,7 @@ async fn a_wait_outlives_checks_without_a_state() {
 }
 
 #[tokio::test]
-async fn every_shape_of_a_refusal_is_told_as_one_kind() {
+async fn every_shape_of_a_refusal_is_reported_as_one_kind() {
     let table: &[(u16, &str, Kind)] = &[
         (400, "400.json", Kind::InvalidArgument),
         (400, "400_error_code_only.json", Kind::InvalidArgument),
@@ -294,7 +294,7 @@ async fn submit_after_500_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_submit_that_nobody_received_is_repeated() {
+async fn a_submit_that_was_not_received_is_repeated() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let product = Product::new(&format!("http://{port}"), "sim_late");
     let submit =
@@ -473,7 +473,7 @@ async fn same_client_request_id_is_paid_for_once() {
 }
 
 #[tokio::test]
-async fn the_same_request_again_is_told_about_and_not_refused() {
+async fn the_same_request_again_is_reported_and_not_refused() {
     let server = MockServer::start().await;
     at(&server, TEXT, reply(200, "submit/accepted.json")).await;
     let product = Product::new(&server.uri(), KEY);
@@ -636,11 +636,11 @@ async fn credits_beyond_any_account_do_not_spoil_the_ledger() {
     assert_eq!(product.app.spending(&product.caller, 10).await.unwrap(), []);
 }
 
-/// A job of long ago, what this machine saw of it then, how it hears of the end now, and what that teaches.
+/// A job of long ago, what this machine saw of it then, how it learns of the end now, and what that teaches.
 struct Past {
     /// Seconds since the submit.
     ago: i64,
-    /// Of these, those until it was looked at.
+    /// Of these, those until it was checked.
     checked_at: Option<i64>,
     /// Whether the service calls, instead of being asked.
     is_called: bool,

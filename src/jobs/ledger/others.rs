@@ -28,7 +28,7 @@ impl OtherChanges {
 
 impl Ledger {
     /// The changes that other processes make to this tenant's jobs and tasks from now on. A ledger that cannot be read
-    /// is looked at from time to time.
+    /// is read from time to time.
     pub async fn others(&self, tenant: &Tenant) -> OtherChanges {
         let Backend::Postgres(database) = &*self.database else { return OtherChanges::default() };
         let stored = self.stored(tenant).await;

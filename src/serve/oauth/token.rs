@@ -1,6 +1,6 @@
 //! Access tokens: JWTs by RFC 9068, judged against the issuer's keys.
 //!
-//! What is cheap and certain is looked at first (form, algorithm, issuer, audience), so that made-up tokens cause no
+//! What is cheap and certain is checked first (form, algorithm, issuer, audience), so that made-up tokens cause no
 //! request to the issuer; nothing of it is believed before the signature holds.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_tokens_are_told_apart() {
+    fn kinds_of_tokens_are_distinguished() {
         for (typ, expected) in [
             ("at+jwt", true),
             ("application/at+jwt", true),

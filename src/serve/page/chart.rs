@@ -1,4 +1,4 @@
-//! What was spent, by day and operation: bars for the eye, the same numbers as a table for everybody else.
+//! What was spent, by day and operation: bars for the eye, the same numbers as a table for everyone else.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the page looks like: markup, made here once. The script puts pieces of newer copies of it in place.
+//! The markup of the page, made here once. The script puts pieces of newer copies of it in place.
 //!
 //! Pure functions of what is to be shown. Links of results, keys and markup from a job never get here; everything is
 //! escaped, because names and reasons come from the service and from documents.

@@ -1,4 +1,4 @@
-//! What a message may look like, and what is answered to one that cannot be read.
+//! Which forms a message may have, and what is answered to one that cannot be read.
 
 use super::*;
 

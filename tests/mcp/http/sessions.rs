@@ -60,7 +60,7 @@ async fn a_server_that_stops_lets_waits_answer() {
     // One that would have gone on says so.
     let answer = long.await.unwrap();
     assert_eq!(answer["result"]["structuredContent"]["content"]["kind"], "cancelled", "{answer}");
-    assert!(server.client.get(url).send().await.is_err(), "and nobody new gets in");
+    assert!(server.client.get(url).send().await.is_err(), "and no new client gets in");
 }
 
 #[tokio::test]

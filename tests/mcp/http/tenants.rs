@@ -33,7 +33,7 @@ async fn two_keys_never_see_each_other() {
         own.sort_unstable();
         assert_eq!(listed, own);
     }
-    // Another's id and an id that nobody has get the same answer.
+    // Another's id and an id that no one has get the same answer.
     let (_, theirs) = jobs.iter().find(|(owner, _)| *owner == "sim_b").unwrap();
     for tool in ["read_result", "download_result", "cancel_job"] {
         let shape = |answer: Value, id: &str| answer.to_string().replace(id, "ID");
@@ -88,8 +88,8 @@ async fn holders_of_the_token_use_no_file_of_the_server() {
     ] {
         let answer = server.call_as("sim_a", tool, arguments.clone()).await;
         assert_eq!(answer["content"]["kind"], "file_access", "{tool} {arguments}: {answer}");
-        let told = answer.to_string().replace(&arguments.to_string(), "");
-        assert!(!told.contains(&format!("{home}/ledger")) && !told.contains("Allowed:"), "{answer}");
+        let shown = answer.to_string().replace(&arguments.to_string(), "");
+        assert!(!shown.contains(&format!("{home}/ledger")) && !shown.contains("Allowed:"), "{answer}");
     }
     assert_eq!(std::fs::read(server._home.path().join("report.pdf")).unwrap(), b"%PDF-1.4 a report");
     server.running.stop().await;

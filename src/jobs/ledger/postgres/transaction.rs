@@ -13,7 +13,7 @@ use super::problem::{is_lost, is_passing};
 
 /// How much later than its deadline the end of a transaction may still be looked up.
 const LOOKUP_GRACE: Duration = Duration::from_secs(2);
-/// Between two looks at a transaction that is still running.
+/// Between two queries for a transaction that is still running.
 const LOOKUP_RETRY: Duration = Duration::from_millis(50);
 
 /// The part of a transaction's time that it waits for one lock: four fifths.
