@@ -7,7 +7,6 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::changes::Change;
 use super::connection::Connection;
 use super::keyed::keyed;
 use super::statement::statement;
@@ -105,11 +104,6 @@ pub struct AuditFilter {
 }
 
 impl Ledger {
-    /// Writes a call down, a moment later and together with others.
-    pub fn audit(&self, entry: AuditEntry) {
-        self.pending.behind(Change::Audited(Box::new(entry)));
-    }
-
     /// The newest calls that match, at most `limit`.
     ///
     /// # Errors

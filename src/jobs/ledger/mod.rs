@@ -198,6 +198,11 @@ impl Ledger {
         prune::prune(&self.database, now(), self.keep).await
     }
 
+    /// Writes a call down, a moment later and together with others.
+    pub fn audit(&self, entry: AuditEntry) {
+        self.pending.behind(Change::Audited(Box::new(entry)));
+    }
+
     /// Waits until everything is written, at most for `timeout`. How many changes are not.
     pub async fn flush(&self, timeout: Duration) -> usize {
         self.pending.flush(timeout).await
