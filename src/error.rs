@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::charge::Charge;
@@ -108,6 +109,20 @@ impl Kind {
             | Kind::Cancelled
             | Kind::Internal => false,
         }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    /// The kind of a word; [`Kind::Internal`] for one of a later version.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ok(Kind::ALL.into_iter().find(|kind| kind.as_str() == word).unwrap_or(Kind::Internal))
     }
 }
 
@@ -282,19 +297,21 @@ impl Error {
         self.0.upstream.as_ref()
     }
 
+    /// What of it is kept and shown.
+    pub fn view(&self) -> ErrorView {
+        ErrorView {
+            kind: self.kind(),
+            message: self.message().to_owned(),
+            hint: self.hint().clone(),
+            retryable: self.is_retryable(),
+            retry_after_seconds: self.retry_after().map(|delay| delay.as_secs_f64().ceil() as u64),
+        }
+    }
+
     /// The public form, with the hint in the words of `audience`:
     /// `{kind, message, hint, retryable, retry_after_seconds?}`.
     pub fn to_json(&self, audience: Audience) -> Value {
-        let mut body = json!({
-            "kind": self.kind().as_str(),
-            "message": self.message(),
-            "hint": self.hint().text(audience),
-            "retryable": self.is_retryable(),
-        });
-        if let (Some(delay), Some(map)) = (self.retry_after(), body.as_object_mut()) {
-            map.insert("retry_after_seconds".into(), json!(delay.as_secs_f64().ceil() as u64));
-        }
-        body
+        self.view().to_json(audience)
     }
 
     /// A copy that can be given to several waiters; the cause stays with the original, and so does what it cost: of
@@ -312,6 +329,43 @@ impl Error {
             fate_is_unknown: self.0.fate_is_unknown,
             source: None,
         }))
+    }
+}
+
+/// An error as it is kept with a job, before it is known who will read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// See [`Error::kind`].
+    pub kind: Kind,
+    /// See [`Error::message`].
+    pub message: String,
+    /// See [`Error::hint`].
+    pub hint: Hint,
+    /// See [`Error::is_retryable`].
+    pub retryable: bool,
+    /// When the service wants to be asked again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl ErrorView {
+    /// See [`Error::to_json`].
+    pub fn to_json(&self, audience: Audience) -> Value {
+        let mut body = json!({
+            "kind": self.kind,
+            "message": self.message,
+            "hint": self.hint.text(audience),
+            "retryable": self.retryable,
+        });
+        if let (Some(seconds), Some(map)) = (self.retry_after_seconds, body.as_object_mut()) {
+            map.insert("retry_after_seconds".into(), json!(seconds));
+        }
+        body
+    }
+
+    /// What the ledger kept. A text that is no such view, of another version, is kept as the message.
+    pub fn from_stored(text: &str) -> ErrorView {
+        serde_json::from_str(text).unwrap_or_else(|_| Error::internal(text).view())
     }
 }
 
@@ -355,6 +409,28 @@ mod tests {
             json!({"kind": "rate_limited", "message": "too fast", "hint": "wait", "retryable": true, "retry_after_seconds": 2})
         );
         assert!(!format!("{error}").contains("secret cause"));
+    }
+
+    #[test]
+    fn an_error_that_was_stored_speaks_to_each_reader() {
+        let error = Error::new(
+            Kind::Network,
+            "m",
+            crate::hint!["Give ", crate::next_step::NextStep::Switch("force".into()), "."],
+        );
+        let stored = serde_json::to_string(&error.view()).unwrap();
+        let again = ErrorView::from_stored(&stored);
+        assert_eq!(again, error.view());
+        assert_eq!(again.to_json(Audience::Agent)["hint"], "Give `force: true`.");
+        assert_eq!(again.to_json(Audience::Shell)["hint"], "Give --force.");
+        // Earlier versions stored a hint in the words of one reader.
+        let old = r#"{"kind": "network", "message": "m", "hint": "Give force.", "retryable": false}"#;
+        let old = ErrorView::from_stored(old);
+        assert_eq!((old.kind, old.retryable), (Kind::Network, false));
+        assert_eq!(old.hint.text(Audience::Shell), "Give force.");
+        for odd in ["", "text", r#"{"kind": "later", "message": "m", "hint": "", "retryable": true}"#] {
+            assert_eq!(ErrorView::from_stored(odd).kind, Kind::Internal, "{odd}");
+        }
     }
 
     #[test]

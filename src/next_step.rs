@@ -1,7 +1,7 @@
 //! What to do next: a typed hint that each interface renders in its own words.
 //!
-//! An error or an answer says what to do without knowing who reads it. An assistant has tools, a person has commands, a
-//! reader of the page of jobs has links; [`Hint::text`] gives each theirs.
+//! An error or an answer says what to do without knowing who reads it. An assistant has tools, a person at a shell has
+//! commands, a reader of the page of jobs has what stands on it; [`Hint::text`] gives each theirs.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,8 @@ pub enum Audience {
     Agent,
     /// A person or a script, who run commands.
     Shell,
+    /// A reader of the page of jobs, who may have no command line.
+    Page,
 }
 
 /// Something the reader can do or set, named by each interface in its own way.
@@ -100,6 +102,7 @@ impl NextStep {
         match audience {
             Audience::Agent => self.for_agent(),
             Audience::Shell => self.for_shell(),
+            Audience::Page => self.for_page(),
         }
     }
 
@@ -152,17 +155,55 @@ impl NextStep {
             NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", name.replace('_', "-")),
         }
     }
+
+    fn for_page(&self) -> String {
+        match self {
+            NextStep::Submit => "a new request".to_owned(),
+            NextStep::WaitFor(id) | NextStep::Check(id) | NextStep::CheckAgain(id) => format!("a check of job {id}"),
+            NextStep::Show(id) | NextStep::Read { job_id: id, .. } => format!("the page of job {id}"),
+            NextStep::Download { job_id, .. } => format!("a link on the page of job {job_id}"),
+            NextStep::DownloadAny => "a link on the job's page".to_owned(),
+            NextStep::Cancel(id) => format!("cancelling job {id}"),
+            NextStep::ListJobs => "the list of jobs".to_owned(),
+            NextStep::Balance => "the balance of the account".to_owned(),
+            NextStep::Upload => "an upload".to_owned(),
+            NextStep::ListOperations => "the list of operations".to_owned(),
+            NextStep::Describe(operation) => format!("the description of {operation}"),
+            NextStep::DescribeAny => "the operation's description".to_owned(),
+            NextStep::Field { meaning, .. } => meaning.to_string(),
+            NextStep::Argument(name) | NextStep::Switch(name) => format!("`{name}`"),
+        }
+    }
 }
 
 /// Sentences with steps in them. Made with [`hint!`](crate::hint), or from plain text that names no step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Hint(Vec<Part>);
+
+/// A hint as it was stored; earlier versions stored the text for one reader.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+impl From<Stored> for Hint {
+    fn from(stored: Stored) -> Hint {
+        match stored {
+            Stored::Text(text) => text.into(),
+            Stored::Parts(parts) => Hint(parts),
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Part {
     Text(Cow<'static, str>),
-    Step(NextStep),
+    // Named, because a step without a value would be stored as a text.
+    Step { step: NextStep },
 }
 
 impl Hint {
@@ -189,7 +230,7 @@ impl Hint {
             .iter()
             .map(|part| match part {
                 Part::Text(text) => text.to_string(),
-                Part::Step(step) => step.text(audience),
+                Part::Step { step } => step.text(audience),
             })
             .collect()
     }
@@ -209,7 +250,7 @@ impl From<String> for Hint {
 
 impl From<NextStep> for Hint {
     fn from(step: NextStep) -> Hint {
-        Hint(vec![Part::Step(step)])
+        Hint(vec![Part::Step { step }])
     }
 }
 
@@ -237,12 +278,15 @@ mod tests {
         let hint = hint!["Call ", NextStep::WaitFor("job-1".into()), " with ", NextStep::Switch("force".into()), "."];
         assert_eq!(hint.text(Audience::Agent), "Call wait_job_completion job-1 with `force: true`.");
         assert_eq!(hint.text(Audience::Shell), "Call `pdfco jobs wait job-1` with --force.");
+        assert_eq!(hint.text(Audience::Page), "Call a check of job job-1 with `force`.");
     }
 
     #[test]
     fn hints_survive_being_stored() {
-        let hint = hint!["See ", NextStep::Read { job_id: "j".into(), offset: Some(4) }, "."];
-        let stored = serde_json::to_string(&hint).unwrap();
-        assert_eq!(serde_json::from_str::<Hint>(&stored).unwrap(), hint);
+        for step in [NextStep::Read { job_id: "j".into(), offset: Some(4) }, NextStep::ListJobs] {
+            let hint = hint!["See ", step, "."];
+            let stored = serde_json::to_string(&hint).unwrap();
+            assert_eq!(serde_json::from_str::<Hint>(&stored).unwrap(), hint);
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub use super::job_view::JobView;
 use super::quote::Quote;
 use crate::charge::Charge;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorView, Kind};
 use crate::jobs::{JobStatus, Task, TaskStatus};
 use crate::next_step::{Audience, Hint};
 
@@ -43,6 +43,9 @@ pub struct Answer {
     /// The kind behind `status: error`.
     #[serde(skip)]
     pub kind: Option<Kind>,
+    /// The error that `content` holds, if it holds one of ours.
+    #[serde(skip)]
+    pub error: Option<Box<ErrorView>>,
     /// The task that stands for the rest of the call, for a caller who takes tasks.
     #[serde(skip)]
     pub task: Option<Box<TaskView>>,
@@ -116,6 +119,7 @@ impl Answer {
             untrusted: false,
             is_error: false,
             kind: None,
+            error: None,
             task: None,
             consent: None,
         }
@@ -133,8 +137,28 @@ impl Answer {
             untrusted: error.upstream().is_some(),
             is_error: true,
             kind: Some(error.kind()),
+            error: Some(Box::new(error.view())),
             ..Answer::new(Status::Error, error.to_json(Audience::Agent), error.charge())
         }
+    }
+
+    /// Its fields, with hints in the words of `audience`.
+    pub fn to_json(&self, audience: Audience) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            if let Some(tips) = &self.tips {
+                fields.insert("tips".to_owned(), json!(tips.text(audience)));
+            }
+            if let Some(job) = &self.job {
+                fields.insert("job".to_owned(), job.to_json(audience));
+            }
+            if let (Some(error), Some(content)) =
+                (&self.error, fields.get_mut("content").and_then(Value::as_object_mut))
+            {
+                content.insert("hint".to_owned(), json!(error.hint.text(audience)));
+            }
+        }
+        fields
     }
 
     /// Adds the next step.

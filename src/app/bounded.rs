@@ -179,8 +179,10 @@ fn bounded_tips(tips: Hint) -> Hint {
 /// Bounds what a record holds. Returns what to say of files that are not listed.
 fn bound_record(view: &mut JobView) -> Option<Hint> {
     for detail in [&mut view.problem, &mut view.last_check_error].into_iter().flatten() {
-        if chars(detail) > DETAIL_CHARS_MAX {
-            *detail = cut(detail, &mut DETAIL_CHARS_MAX.clone(), &mut 0);
+        let hint = detail.hint.text(Audience::Agent);
+        if detail.message.chars().count() + hint.chars().count() > DETAIL_CHARS_MAX {
+            detail.message = crate::text::shorten(&detail.message, DETAIL_CHARS_MAX / 2);
+            detail.hint = crate::text::shorten(&hint, DETAIL_CHARS_MAX / 2).into();
         }
     }
     for name in [&mut view.unrecognized_status, &mut view.client_request_id, &mut view.pages].into_iter().flatten() {

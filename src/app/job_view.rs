@@ -1,13 +1,15 @@
 //! A job as an answer shows it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::pages::selection;
 use crate::catalog::Output;
 use crate::clock::rfc3339;
+use crate::error::ErrorView;
 use crate::files::safe_file_name;
 use crate::jobs::{Job, JobStatus, Source};
+use crate::next_step::Audience;
 
 /// Most files of a result that one answer lists.
 pub(super) const OUTPUTS_SHOWN_MAX: usize = 25;
@@ -61,14 +63,14 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_capped: Option<bool>,
     /// Why the last check failed, when no later one succeeded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_check_error: Option<Value>,
+    #[serde(serialize_with = "error_for_agents", skip_serializing_if = "Option::is_none")]
+    pub last_check_error: Option<ErrorView>,
     /// The caller's own id for the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_request_id: Option<String>,
     /// An error that left the job's fate uncertain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Value>,
+    #[serde(serialize_with = "error_for_agents", skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ErrorView>,
     /// Files of the result, the first [`OUTPUTS_SHOWN_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputView>,
@@ -128,6 +130,19 @@ impl JobView {
         }
     }
 
+    /// Its fields, with hints in the words of `audience`.
+    pub fn to_json(&self, audience: Audience) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            for (name, error) in [("last_check_error", &self.last_check_error), ("problem", &self.problem)] {
+                if let Some(error) = error {
+                    fields.insert(name.to_owned(), error.to_json(audience));
+                }
+            }
+        }
+        fields
+    }
+
     /// The view beside a text or another page of something: who and what, without times, credits and files.
     pub(super) fn brief(&self) -> JobView {
         JobView {
@@ -155,6 +170,10 @@ impl JobView {
             self.outputs.truncate(OUTPUTS_SHOWN_MAX);
         }
     }
+}
+
+fn error_for_agents<S: Serializer>(error: &Option<ErrorView>, serializer: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().map(|error| error.to_json(Audience::Agent)).serialize(serializer)
 }
 
 /// Whether the service ever said anything about this job: it answered its submit or a check.

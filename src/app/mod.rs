@@ -69,7 +69,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Hosts;
 use crate::hint;
 use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Source};
-use crate::next_step::{Hint, NextStep};
+use crate::next_step::{Audience, Hint, NextStep};
 use crate::secret::Fingerprint;
 use crate::tenant::Tenant;
 
@@ -140,8 +140,11 @@ impl App {
 
     /// The answer about `job`, known from `source`, after a call that cost `charge`.
     fn job_answer(&self, job: &Job, source: Source, charge: Charge) -> Answer {
-        let content = job.content.clone().or_else(|| job.problem.clone()).unwrap_or_else(|| serde_json::json!({}));
+        let problem = job.problem.as_ref().filter(|_| job.content.is_none());
+        let shown = problem.map(|problem| problem.to_json(Audience::Agent));
+        let content = job.content.clone().or(shown).unwrap_or_else(|| serde_json::json!({}));
         let mut answer = Answer::new(job.status.clone(), content, charge);
+        answer.error = problem.cloned().map(Box::new);
         answer.untrusted = true;
         let mut view = JobView::new(job, source, self.jobs.progress(job), now());
         view.bound_outputs();

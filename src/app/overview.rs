@@ -181,7 +181,7 @@ impl App {
             spending,
             problem: ledger
                 .problem()
-                .map(|problem| (problem.message().to_owned(), problem.hint().text(Audience::Shell))),
+                .map(|problem| (problem.message().to_owned(), problem.hint().text(Audience::Page))),
         })
     }
 

@@ -21,7 +21,7 @@ use crate::charge::Charge;
 use crate::error::{Kind, Result};
 use crate::hint;
 use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, hash_of_request};
-use crate::next_step::{Audience, Hint, NextStep};
+use crate::next_step::{Hint, NextStep};
 
 /// How long a submit waits when it says nothing.
 pub const SUBMIT_WAIT_DEFAULT: Duration = Duration::from_secs(20);
@@ -289,7 +289,7 @@ impl App {
                     let mut answer = self.job_answer(&job, Source::Live, charge);
                     answer.tips = Some(super::tips::not_asked(&job, &error));
                     if let Some(view) = &mut answer.job {
-                        view.last_check_error = Some(error.to_json(Audience::Agent));
+                        view.last_check_error = Some(error.view());
                     }
                     (answer, job)
                 }

@@ -18,16 +18,13 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
     Some(match &job.status {
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => {
             let when = retry_after_seconds.map_or(String::new(), |seconds| format!(" in about {} s", seconds.ceil()));
-            hint![NextStep::WaitFor(id()), format!("{when} takes the wait up again; single checks cost credits each.")]
+            hint![NextStep::WaitFor(id()), format!("{when} continues the wait; each single check costs credits.")]
         }
         JobStatus::Success => return after_success(job),
-        JobStatus::Failed => job.content.as_ref().and_then(document_hint).unwrap_or_else(|| {
-            hint![
-                "Change the arguments before submitting it again; the reason is in ",
-                NextStep::Field { name: "content".into(), meaning: "its message".into() },
-                "."
-            ]
-        }),
+        JobStatus::Failed => {
+            let by_reason = job.content.as_ref().and_then(document_hint);
+            by_reason.unwrap_or_else(|| "Change the arguments before submitting it again.".into())
+        }
         JobStatus::Aborted => {
             "The service gave the job up, mostly under load or for its size. Submit it again, with fewer pages if it \
              was large."
@@ -49,7 +46,7 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
 /// About a job whose last check failed: why it could not be asked about, and since when its state is known.
 pub(super) fn not_asked(job: &Job, error: &Error) -> Hint {
     let since = match job.last_checked_at.or(job.submitted_at) {
-        Some(at) => format!(" Its state `{}` is the one of {}. ", job.status.as_str(), rfc3339(at)),
+        Some(at) => format!(" Its last known state is `{}`, as of {}. ", job.status.as_str(), rfc3339(at)),
         None => " ".to_owned(),
     };
     hint![
@@ -58,7 +55,7 @@ pub(super) fn not_asked(job: &Job, error: &Error) -> Hint {
         error.hint().clone(),
         " ",
         NextStep::WaitFor(job.id().to_owned()),
-        " asks again."
+        " tries again."
     ]
 }
 
@@ -68,19 +65,19 @@ fn without_id(job: &Job) -> Hint {
     let what = match (&job.problem, job.submitted_at) {
         (None, None) => {
             return hint![
-                "The request was written down and has not been sent: it waits for a permit right now, or a crash cut it off, and then nothing was charged. ",
+                "The request was recorded and has not been sent: it is waiting for its turn, or a crash interrupted it; nothing was charged. ",
                 NextStep::Cancel(id),
-                " puts it aside."
+                " discards it."
             ];
         }
         (None, Some(_)) => {
-            "The request was sent and never answered here: it is being submitted right now, or a crash cut it off and it may have been charged. Check "
+            "The request was sent and no answer was recorded: it is being submitted right now, or a crash interrupted it and it may have been charged. Check "
         }
         (Some(_), _) => {
             "The service never confirmed this request, so it cannot be checked and may or may not have been charged. Check "
         }
     };
-    hint![what, NextStep::Balance, " before submitting it again; ", NextStep::Cancel(id), " puts it aside."]
+    hint![what, NextStep::Balance, " before submitting it again; ", NextStep::Cancel(id), " discards this record."]
 }
 
 fn after_success(job: &Job) -> Option<Hint> {

@@ -12,7 +12,7 @@ use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::hint;
 use crate::jobs::{Job, JobId, WaitEnd, WaitOptions};
-use crate::next_step::{Audience, NextStep, WAIT_TOOL};
+use crate::next_step::{NextStep, WAIT_TOOL};
 
 /// How long a job is waited for when a call says nothing.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
@@ -181,11 +181,13 @@ impl App {
         if waited.is_first_sight && !waited.job.status.is_terminal() {
             super::jobs::doubt_the_id(&mut answer);
         }
-        if let Some(view) = &mut answer.job {
+        // A request that the service never gave an id cannot be asked about, so nothing was waited for.
+        let can_be_asked = waited.job.job_id.is_some() || waited.job.status.is_terminal();
+        if let Some(view) = answer.job.as_mut().filter(|_| can_be_asked) {
             view.retry_after_seconds = retry_after;
             view.timeout_applied = Some(timeout.as_secs_f64());
             view.wait_capped = (timeout < asked).then_some(true);
-            view.last_check_error = waited.last_error.as_ref().map(|error| error.to_json(Audience::Agent));
+            view.last_check_error = waited.last_error.as_ref().map(|error| error.view());
         }
         if let Some(error) = &waited.last_error {
             answer.tips = Some(tips::not_asked(&waited.job, error));

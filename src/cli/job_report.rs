@@ -9,10 +9,10 @@ use super::exit_code::{of_error, of_outcome};
 use super::names::counted;
 use super::report::{Problem, Report};
 use super::session::CliSession;
-use crate::answer::{Answer, JobView, rfc3339};
+use crate::answer::{Answer, rfc3339};
 use crate::app::Caller;
 use crate::clock::now;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorView, Result};
 use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::Audience;
 
@@ -41,29 +41,30 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
         JobStatus::Unknown => Some(format!("job '{id}' was not found")),
         JobStatus::Cancelled => Some(format!("job {id} was cancelled: it is not tracked any more")),
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(match broken_by(answer) {
-            Some((_, error)) => format!("job {id} is {}, but it cannot be followed: {error}", status_word(job)),
+            _ if job.job_id.is_none() => format!("request {id} has no id of the service and cannot be waited for"),
+            Some(error) => {
+                format!("job {id} is {}, but it cannot be followed: {}", status_word(job), error.message)
+            }
             None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
         }),
     };
     let tips = answer.tips.as_ref().map(|tips| tips.text(Audience::Shell)).unwrap_or_default();
     let hint = match &job.status {
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
-            match answer.job.as_ref().and_then(last_check_error) {
-                Some((_, error)) if broken_by(answer).is_none() => {
-                    format!("The last check failed: {error} {}", session.how(&format!("pdfco jobs wait {id}")))
+            let how = session.how(&format!("pdfco jobs wait {id}"));
+            match answer.job.as_ref().and_then(|view| view.last_check_error.as_ref()) {
+                Some(error) if broken_by(answer).is_some() => {
+                    format!("{} {how}", error.hint.text(Audience::Shell))
                 }
-                _ => session.how(&format!("pdfco jobs wait {id}")),
+                Some(error) => format!("The last check failed: {} {how}", error.message),
+                None => how,
             }
-        }
-        // The reason stands in the message.
-        JobStatus::Failed if tips.is_empty() || tips.starts_with("Change the arguments") => {
-            "Change the arguments before submitting it again.".to_owned()
         }
         _ => tips,
     };
     let summary = summary(answer, job);
     let code = match broken_by(answer) {
-        Some((kind, _)) if !job.status.is_terminal() => of_error(kind),
+        Some(error) if !job.status.is_terminal() => of_error(error.kind),
         _ => of_outcome(&job.status),
     };
     Report {
@@ -77,17 +78,9 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
     }
 }
 
-/// Kind and message of the error of the last check, when no later check succeeded.
-pub fn last_check_error(view: &JobView) -> Option<(Kind, &str)> {
-    let error = view.last_check_error.as_ref()?;
-    let word = error.get("kind")?.as_str()?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
-    Some((kind, error.get("message")?.as_str()?))
-}
-
-/// Kind and message of an error that ended the wait early; no timeout was applied then.
-fn broken_by(answer: &Answer) -> Option<(Kind, &str)> {
-    last_check_error(answer.job.as_ref().filter(|view| view.timeout_applied.is_none())?)
+/// The error that ended the wait early; no timeout was applied then.
+fn broken_by(answer: &Answer) -> Option<&ErrorView> {
+    answer.job.as_ref().filter(|view| view.timeout_applied.is_none())?.last_check_error.as_ref()
 }
 
 fn summary(answer: &Answer, job: &Job) -> String {
@@ -164,13 +157,9 @@ fn result_words(job: &Job) -> String {
     }
 }
 
-/// The fields of an answer, with hints in a person's words.
+/// The fields of an answer, with hints in the words of a shell.
 pub fn fields_of(answer: &Answer) -> Value {
-    let mut fields = serde_json::to_value(answer).unwrap_or_default();
-    if let (Some(fields), Some(tips)) = (fields.as_object_mut(), &answer.tips) {
-        fields.insert("tips".to_owned(), json!(tips.text(Audience::Shell)));
-    }
-    fields
+    answer.to_json(Audience::Shell)
 }
 
 /// The `data` of one job: the answer's fields, and the job's own as other job systems name them.

@@ -8,6 +8,7 @@ use super::status::JobStatus;
 use crate::api::{Response, response_errors};
 use crate::catalog::{self, Operation};
 pub use crate::clock::Millis;
+use crate::error::ErrorView;
 use crate::json_ext::{field, whole_number};
 use crate::secret::without_link_secrets;
 use crate::tenant::{Owner, Tenant};
@@ -62,7 +63,7 @@ pub struct Job {
     /// When the links in `content` stop working; 0 once they have been taken out.
     pub links_expire_at: Option<Millis>,
     /// An error that left it uncertain.
-    pub problem: Option<Value>,
+    pub problem: Option<ErrorView>,
     /// Files that results were saved to.
     pub saved_to: Vec<String>,
     /// Whether the service was asked to call back when it ends.
@@ -171,14 +172,13 @@ impl Job {
 
     /// Why it did not succeed, as far as the service said; links in it lose their secrets.
     pub fn reason(&self) -> Option<String> {
-        let said = |value: &Option<Value>| {
-            let text = response_errors::message_of(value.as_ref()?)?;
-            Some(shorten(&without_link_secrets(text.trim()), REASON_CHARS_MAX))
+        let by_service = || response_errors::message_of(self.content.as_ref()?);
+        let by_us = || self.problem.as_ref().map(|problem| problem.message.clone());
+        let said = match self.status {
+            JobStatus::Failed | JobStatus::Aborted => by_service().or_else(by_us),
+            _ => by_us(),
         };
-        match self.status {
-            JobStatus::Failed | JobStatus::Aborted => said(&self.content).or_else(|| said(&self.problem)),
-            _ => said(&self.problem),
-        }
+        said.map(|text| shorten(&without_link_secrets(text.trim()), REASON_CHARS_MAX))
     }
 
     /// This job after an observation, as the ledger would have it: for when the ledger cannot say.

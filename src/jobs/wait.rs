@@ -133,7 +133,7 @@ impl Jobs {
 
     fn never_answered(&self, owner: &Owner, update: &JobUpdate, is_in_flight: bool, waited: Duration) -> Error {
         let id = update.job.id();
-        let hint = hint!["Nothing is known about this job yet. ", NextStep::WaitFor(id.to_owned()), " asks again."];
+        let hint = hint!["Nothing is known about this job yet. ", NextStep::WaitFor(id.to_owned()), " tries again."];
         let seconds = waited.as_secs_f64();
         let pause = self.core.client.pause(&owner.key);
         match &update.last_error {

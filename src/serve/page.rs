@@ -185,7 +185,7 @@ impl Page {
             return self.server().ok_or_else(|| (StatusCode::FORBIDDEN, words.to_owned()));
         }
         let key = ApiKey::new(&given.key).map_err(|error| {
-            (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint().text(Audience::Shell)))
+            (StatusCode::FORBIDDEN, format!("{} {}", error.message(), error.hint().text(Audience::Page)))
         })?;
         let is_server = self.parts.app.config.key().is_ok_and(|own| own.fingerprint() == key.fingerprint());
         Ok(Viewer { tenant: Tenant::of_account(key.fingerprint()), is_server })
@@ -307,7 +307,7 @@ fn refused(error: &Error, up: &str) -> Response {
     if status.is_server_error() {
         tracing::warn!(%error, "a page could not be put together");
     }
-    (status, Html(view::trouble(error.message(), &error.hint().text(Audience::Shell), up))).into_response()
+    (status, Html(view::trouble(error.message(), &error.hint().text(Audience::Page), up))).into_response()
 }
 
 async fn show_form(State(page): State<Arc<Page>>) -> Html<String> {

@@ -328,6 +328,48 @@ async fn lost_answer_is_paid_again_only_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_kept_with_a_job_name_commands_on_a_terminal() {
+    let place = Place::new(None, Life::Checks(3)).await;
+    place.documents(&["a.pdf"]);
+    let no_tools = |ended: &Ended| {
+        for tool in ["list_jobs", "get_credit_balance", "get_job_check", "wait_job_completion", "submit_job"] {
+            assert!(!ended.stdout.contains(tool) && !ended.stderr.contains(tool), "{tool}: {ended:#?}");
+        }
+    };
+    // A request without an answer: its error is kept with the job.
+    place.service.fault(Fault { path_prefix: SUBMIT.into(), times: 1, kind: FaultKind::LoseAnswer });
+    let lost = place.to_text(&["a.pdf", "--json"]).run();
+    no_tools(&lost);
+    let listed = place.pdfco(&["jobs", "list", "--json"]).run().code(0);
+    no_tools(&listed);
+    let id = listed.envelope()["data"]["items"][0]["job_id"].as_str().unwrap().to_owned();
+    for command in [["jobs", "show", &id], ["jobs", "wait", &id]] {
+        for json in [&[][..], &["--json"]] {
+            let ended = place.pdfco(&[&command[..], json].concat()).run();
+            no_tools(&ended);
+            assert!(!ended.stderr.contains("timed out"), "nothing was waited for: {ended:#?}");
+        }
+    }
+    let shown = place.pdfco(&["jobs", "wait", &id, "--json"]).run().envelope()["data"].clone();
+    for hint in [&shown["content"]["hint"], &shown["job"]["problem"]["hint"], &shown["tips"]] {
+        assert!(hint.as_str().unwrap().contains("`pdfco credits`"), "{shown}");
+    }
+    assert_eq!(shown["job"].get("timeout_applied"), None, "{shown}");
+    // A check that was refused: its error is the last one.
+    for (code, words) in [(402, "Buy credits"), (404, "pdfco jobs list")] {
+        let place = Place::new(None, Life::Checks(3)).await;
+        place.documents(&["a.pdf"]);
+        let kind = FaultKind::Status { code, retry_after: None, body: None };
+        place.service.fault(Fault { path_prefix: CHECK.into(), times: 1_000, kind });
+        let ended = place.to_text(&["a.pdf", "--json"]).run();
+        no_tools(&ended);
+        let said = ended.envelope()["data"]["job"]["last_check_error"].clone();
+        assert!(said["hint"].as_str().is_some_and(|hint| hint.contains(words)), "{code}: {ended:#?}");
+        assert!(ended.stderr.contains(words) || ended.stdout.contains(words), "{ended:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_batch_name_their_input_and_come_once() {
     let place = Place::new(None, Life::Checks(1)).await;
     place.documents(&["a.pdf", "b.pdf"]);

@@ -38,7 +38,7 @@ async fn a_wait_whose_checks_all_failed_says_why() {
     let answer = product.app.wait(&product.caller, &id, seconds(1.5), HALF_A_SECOND).await.unwrap();
     assert_eq!((answer.status.as_str(), answer.is_error), ("queued", false));
     let job = answer.job.unwrap();
-    assert_eq!(job.last_check_error.unwrap()["kind"], "upstream");
+    assert_eq!(job.last_check_error.unwrap().kind, Kind::Upstream);
     assert!(job.retry_after_seconds.is_some());
 }
 
@@ -132,7 +132,7 @@ async fn a_job_of_our_own_keeps_its_state_and_says_why() {
         tips.contains("could not be asked") && tips.contains("`working`") && !tips.contains("keeps running"),
         "{tips}"
     );
-    assert_eq!(answer.job.unwrap().last_check_error.unwrap()["kind"], "upstream");
+    assert_eq!(answer.job.unwrap().last_check_error.unwrap().kind, Kind::Upstream);
     let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
     let hint = error.hint().text(pdfco::next_step::Audience::Agent);
     assert!(error.kind() == Kind::Upstream && hint.contains("`working`"), "{error}: {hint}");

@@ -263,7 +263,7 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
         (Waits(kind), Ok(answer)) => {
             assert!(matches!(answer.status.as_str(), "queued" | "working"), "{answer:?}");
             let error = last_error(answer).unwrap_or_else(|| panic!("no last error: {answer:?}"));
-            assert_eq!(error["kind"], kind.as_str(), "{answer:?}");
+            assert_eq!(error.kind, kind, "{answer:?}");
             assert!(
                 answer.tips.as_ref().is_some_and(|tips| tips
                     .text(pdfco::next_step::Audience::Agent)
@@ -294,7 +294,7 @@ async fn met(cell: &Cell, op: Op, expected: Meets, outcome: &Result<Answer>) {
                 assert_eq!((jobs.len(), &jobs[0].status), (1, &JobStatus::Queued), "{jobs:?}");
                 let trace =
                     cell.app.jobs().get(&cell.caller.owner, &JobId::parse(&jobs[0].job_id).unwrap()).await.unwrap();
-                assert_eq!(trace.problem.as_ref().map(|problem| &problem["kind"]), Some(&json!(kind.as_str())));
+                assert_eq!(trace.problem.as_ref().map(|problem| problem.kind), Some(kind));
             }
             Fine | Waits(_) => assert_eq!(jobs.len(), 1),
         },

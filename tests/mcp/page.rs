@@ -528,12 +528,15 @@ async fn a_job_has_a_page_and_its_files_for_its_owner_alone() {
         let others = Page::of(server.get(&path).header("cookie", &bert)).await;
         assert_eq!(others.status, 404, "{}", others.text);
         assert!(!others.shows(&job) && !others.shows("hello.pdf"));
+        assert!(!others.shows("pdfco jobs"), "a reader of the page may have no command line: {}", others.text);
         let stranger = Page::of(server.get(&path)).await;
         assert_eq!(stranger.status, 303);
         assert!(stranger.header("location").ends_with("../") && stranger.text.is_empty());
     }
     for path in [format!("/{link}/files/1"), "/jobs/no%20such".into(), "/jobs/%2e%2e%2fpage".into()] {
-        assert_eq!(Page::of(server.get(&path).header("cookie", &anna)).await.status, 404, "{path}");
+        let missing = Page::of(server.get(&path).header("cookie", &anna)).await;
+        assert_eq!(missing.status, 404, "{path}");
+        assert!(!missing.shows("pdfco jobs"), "{path}: {}", missing.text);
     }
     assert_eq!(Page::of(server.get(&format!("/{link}/files/x")).header("cookie", &anna)).await.status, 400);
     server.running.stop().await;

@@ -14,6 +14,7 @@ use super::statement::statement;
 use super::task_end::end;
 use crate::charge::Charge;
 use crate::clock::{day, start_of_day};
+use crate::error::ErrorView;
 use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::task::TaskStatus;
@@ -26,7 +27,7 @@ pub(super) enum Change {
     /// A submit was refused (no problem), or its fate is unknown.
     NotAccepted {
         intent_id: IntentId,
-        problem: Option<Value>,
+        problem: Option<ErrorView>,
         charge: Charge,
         owner: Owners,
         operation: String,
@@ -119,7 +120,7 @@ impl Change {
                 let query = match problem {
                     Some(problem) => statement("UPDATE jobs SET problem = $2 WHERE intent_id = $1 AND job_id IS NULL")
                         .bind(intent_id)
-                        .bind(problem.to_string()),
+                        .bind(serde_json::to_string(problem).unwrap_or_default()),
                     None => statement(
                         "DELETE FROM jobs WHERE intent_id = $1 AND job_id IS NULL AND status = 'queued';
                          DELETE FROM reservations WHERE id = $1",

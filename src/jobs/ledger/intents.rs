@@ -14,7 +14,6 @@ use crate::charge::Charge;
 use crate::error::{Error, Result};
 use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
-use crate::next_step::Audience;
 use crate::tenant::Tenant;
 
 /// Most generations of one input that are read.
@@ -154,7 +153,7 @@ impl Ledger {
         let is_unknown = problem.is_fate_unknown();
         let change = Change::NotAccepted {
             intent_id: intent.intent_id.clone(),
-            problem: is_unknown.then(|| problem.to_json(Audience::Agent)),
+            problem: is_unknown.then(|| problem.view()),
             charge,
             owner: intent.owner(),
             operation: intent.operation.clone(),

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::Millis;
+use crate::error::ErrorView;
 use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::status::JobStatus;
@@ -67,7 +68,7 @@ impl JobRow {
             credits_remaining: self.credits_remaining,
             content: json(self.content),
             links_expire_at: self.links_expire_at,
-            problem: json(self.problem),
+            problem: self.problem.as_deref().map(ErrorView::from_stored),
             saved_to: json(self.saved_to).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default(),
             has_callback: self.callback_hash.is_some(),
             is_from_callback: self.told_by.as_deref() == Some("callback"),

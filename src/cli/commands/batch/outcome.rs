@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, JobView};
 use crate::charge::Charge;
-use crate::cli::job_report::last_check_error;
 use crate::clock::now;
 use crate::error::{Error, Kind};
 use crate::jobs::{Job, JobStatus};
@@ -162,7 +161,7 @@ impl Outcome {
             "saved": self.saved,
             "reason": self.reason(),
             "error": self.error.as_ref().map(|error| error.to_json(Audience::Shell)),
-            "job": self.view,
+            "job": self.view.as_ref().map(|view| view.to_json(Audience::Shell)),
             "content": self.content,
         })
     }
@@ -173,8 +172,8 @@ impl Outcome {
         if let Some(error) = self.error.as_ref().filter(|error| stops(error.kind())) {
             return Some(format!("{} {}", error.message(), error.hint().text(Audience::Shell)));
         }
-        let (kind, message) = last_check_error(self.view.as_ref()?)?;
-        stops(kind).then(|| message.to_owned())
+        let error = self.view.as_ref()?.last_check_error.as_ref()?;
+        stops(error.kind).then(|| format!("{} {}", error.message, error.hint.text(Audience::Shell)))
     }
 
     /// Takes over what a call returned.
