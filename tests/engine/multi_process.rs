@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::place::{Place, on_both};
-use crate::support::crowd::{Crowd, Rounds};
+use crate::support::crowd::Crowd;
 use crate::support::product::{Product, request};
 use crate::support::wire::Wire;
 use futures_util::future::join_all;
@@ -34,10 +34,10 @@ async fn five_hundred_waits_under_a_limit_are_served_fairly() {
     // A request that a busy machine delays may fall among those that are on time, and be refused.
     assert!(crowd.refused <= 5, "{} of a thousand were refused for pace", crowd.refused);
     assert_eq!(crowd.checks, 1_000 + crowd.refused, "two checks at each, and no more");
-    let ideal = Rounds { jobs: 500, per_second: 75, checks: 2 };
-    assert!(crowd.mean <= ideal.mean() * 1.2, "mean {:.1} s, ideal {:.1} s", crowd.mean, ideal.mean());
-    assert!(crowd.last <= ideal.last() * 1.2, "last {:.1} s, ideal {:.1} s", crowd.last, ideal.last());
-    assert!(crowd.longest_gap <= ideal.round() * 1.2 + 1.0, "{:.1} s between two checks at one job", crowd.longest_gap);
+    // Two rounds: no job is checked twice before all were checked once. Measured by the whole, which takes as long as the
+    // machine needs.
+    assert!(crowd.mean <= crowd.last * 0.85, "mean {:.1} s of {:.1} s", crowd.mean, crowd.last);
+    assert!(crowd.longest_gap <= crowd.last * 0.6 + 1.0, "{:.1} s between two checks of one job", crowd.longest_gap);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
-use super::super::connection;
 use super::super::health::{Problem, ProblemKind};
 use super::super::statement::Statement;
 use super::super::work::{Durability, Work};
 use super::file::{self, FileIdentity};
+use super::group::{Outcome, Queue, returned};
 use super::{LOCK_RETRY, Place, migrate};
 
 /// What a connection keeps of the file in memory, in SQLite's words: 256 KiB. The system keeps the rest anyway.
@@ -44,6 +45,8 @@ pub(super) struct Connections {
     pub(super) is_writable: bool,
     /// Whether another process held the lock at the last attempt to begin a transaction.
     is_locked: AtomicBool,
+    /// What waits for the connection that writes.
+    queue: Queue,
 }
 
 impl Connections {
@@ -68,6 +71,7 @@ impl Connections {
             secret,
             is_writable: true,
             is_locked: AtomicBool::new(false),
+            queue: Queue::default(),
         })
     }
 
@@ -99,6 +103,7 @@ impl Connections {
             secret,
             is_writable: true,
             is_locked: AtomicBool::new(false),
+            queue: Queue::default(),
         })
     }
 
@@ -129,6 +134,7 @@ impl Connections {
             secret,
             is_writable: false,
             is_locked: AtomicBool::new(false),
+            queue: Queue::default(),
         })
     }
 
@@ -148,48 +154,60 @@ impl Connections {
         }
     }
 
-    /// Runs `work` in a transaction. A lock that another process holds is tried again until the deadline, and nothing is
-    /// begun or kept after it.
-    pub(super) async fn transact<T>(
+    /// Runs `work` in a transaction, together with what others wait for meanwhile. A lock that another process holds is
+    /// tried again until the deadline, and nothing is begun or kept after it.
+    pub(super) async fn transact<T: Send + 'static>(
         &self,
         durability: Durability,
         deadline: Instant,
         work: Work<T>,
     ) -> sqlx::Result<T> {
-        let mut guard = self.begin(durability, deadline).await?;
-        let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
-        let connection = &mut writer.connection;
-        let outcome = match work(connection::Connection::Sqlite(&mut *connection)).await {
-            Ok(value) if Instant::now() < deadline => connection.execute("COMMIT").await.map(|_| value),
-            Ok(_) => Err(self.late()),
-            Err(error) => Err(error),
-        };
-        if outcome.is_err() {
-            // Most failures of the file have rolled back by themselves; then there is nothing left to do.
-            let _ = connection.execute("ROLLBACK").await;
-        }
-        outcome
-    }
-
-    /// The writer, inside a transaction.
-    async fn begin(&self, durability: Durability, deadline: Instant) -> sqlx::Result<MutexGuard<'_, Option<Writer>>> {
+        let (number, mut outcome) = self.queue.push(durability, deadline, work);
         loop {
             let Ok(mut guard) = tokio::time::timeout_at(deadline, self.writer.lock()).await else {
-                return Err(self.late());
+                return self.give_up(number, outcome).await;
             };
-            let Some(writer) = guard.as_mut() else { return Err(sqlx::Error::PoolClosed) };
-            let began = writer.begin(durability).await;
-            let is_locked = matches!(&began, Err(error) if ProblemKind::of(error) == Some(ProblemKind::Locked));
-            self.is_locked.store(is_locked, Ordering::Release);
-            match began {
-                Ok(()) => return Ok(guard),
-                Err(error) if !is_locked => return Err(error),
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(_) => {}
+            match outcome.try_recv() {
+                Ok(outcome) => return returned(outcome),
+                Err(TryRecvError::Closed) => return Err(sqlx::Error::WorkerCrashed),
+                Err(TryRecvError::Empty) => {}
             }
-            drop(guard);
-            tokio::time::sleep(LOCK_RETRY).await;
+            let Some(writer) = guard.as_mut() else {
+                self.queue.withdraw(number);
+                return Err(sqlx::Error::PoolClosed);
+            };
+            let durability = self.queue.durability();
+            match self.begin(writer, durability).await {
+                Ok(()) => {
+                    self.queue.take(durability).run(&mut writer.connection, &self.queue, || self.late()).await;
+                }
+                Err(error) if !self.is_locked.load(Ordering::Acquire) || Instant::now() >= deadline => {
+                    self.queue.withdraw(number);
+                    return Err(error);
+                }
+                Err(_) => {
+                    drop(guard);
+                    tokio::time::sleep(LOCK_RETRY).await;
+                }
+            }
         }
+    }
+
+    /// The outcome of work whose time is over: that others are doing it right now is waited for.
+    async fn give_up<T: 'static>(&self, number: u64, mut outcome: Outcome) -> sqlx::Result<T> {
+        while !self.queue.withdraw(number) {
+            if let Ok(outcome) = tokio::time::timeout(LOCK_RETRY, &mut outcome).await {
+                return returned(outcome.unwrap_or(Err(sqlx::Error::WorkerCrashed)));
+            }
+        }
+        Err(self.late())
+    }
+
+    async fn begin(&self, writer: &mut Writer, durability: Durability) -> sqlx::Result<()> {
+        let began = writer.begin(durability).await;
+        let is_locked = matches!(&began, Err(error) if ProblemKind::of(error) == Some(ProblemKind::Locked));
+        self.is_locked.store(is_locked, Ordering::Release);
+        began
     }
 
     /// Why a transaction had no time left. One that waited for others of this process, while they waited for the lock,

@@ -6,6 +6,7 @@
 
 mod connection;
 mod file;
+mod group;
 mod migrate;
 mod problem;
 
