@@ -96,12 +96,13 @@ impl Jobs {
             ..Observation::of(end.status, &response, now())
         };
         let (core, poller) = (Arc::clone(&self.core), self.poller.clone());
+        let previous = job.last_checked_at.map(|_| job.last_check_seconds());
         let recorded = tokio::spawn(async move {
             let job = core.ledger.observe(None, &job, &seen, None).await;
             if job.completed_at == Some(seen.at) {
                 Charge::new(seen.credits, None).counted();
                 if seen.status == JobStatus::Success {
-                    core.learn(&job, EndSeen::ByCallback).await;
+                    core.learn(&job, EndSeen::ByCallback { previous }).await;
                 }
             }
             poller.publish(&job);

@@ -61,7 +61,10 @@ pub(super) enum EndSeen {
         previous: Option<f64>,
     },
     /// The service called back as it ended.
-    ByCallback,
+    ByCallback {
+        /// The last check before it, in seconds since the submit, if there was one.
+        previous: Option<f64>,
+    },
 }
 
 /// Whose check of a job is next.
@@ -192,7 +195,10 @@ impl CheckService {
             EndSeen::ByCheck { previous } => {
                 duration_model::duration(job.job_duration_ms, at, Some(previous.unwrap_or_default()))
             }
-            EndSeen::ByCallback => duration_model::duration(job.job_duration_ms, at, None),
+            EndSeen::ByCallback { previous } => {
+                let running_at = previous.filter(|previous| *previous <= at).unwrap_or_default();
+                duration_model::duration(job.job_duration_ms, at, None).map(|seconds| seconds.max(running_at))
+            }
         };
         let Some(seconds) = seconds else { return };
         let mut buckets = vec![0, duration_model::page_bucket(job.page_count)];

@@ -78,6 +78,16 @@ async fn a_wait_of_no_time_is_one_check() {
     assert_eq!(service.count(CHECK), 1);
 }
 
+/// The work of the simulator takes milliseconds; the job's life is what a wait for the next one has to know.
+#[tokio::test]
+async fn what_is_learned_of_a_job_is_its_whole_life() {
+    let (_service, product, id) = running(json!({"seconds": 1})).await;
+    let answer = product.app.wait(&product.caller, &id, seconds(20.0), seconds(2.0)).await.unwrap();
+    assert_eq!(answer.status, "success");
+    let learned = product.app.jobs().ledger().duration_stats("pdf_to_text", 0).await.unwrap();
+    assert!((0.9..1.9).contains(&learned.mean.exp()), "{learned:?}");
+}
+
 #[tokio::test]
 async fn every_end_of_a_job_ends_the_wait_at_once() {
     for (outcome, is_error) in [("aborted", true), ("failed", true)] {

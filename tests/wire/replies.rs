@@ -663,7 +663,11 @@ async fn only_an_end_that_was_seen_in_time_teaches_how_long_jobs_take() {
         past(600, Some(20), false, None, None),
         past(-600, None, false, None, None),
         past(-600, None, false, Some(4_000), Some(4.0)),
-        past(NIGHT, Some(5), false, Some(4_000), Some(4.0)),
+        past(NIGHT, Some(3), false, Some(4_000), Some(4.0)),
+        // A check saw it running for longer than it reports: it waited, too.
+        past(NIGHT, Some(5), false, Some(4_000), Some(5.0)),
+        past(20, Some(10), false, Some(4_000), Some(15.0)),
+        past(60, Some(10), true, Some(4_000), Some(10.0)),
         // Whoever calls says when it ended: now.
         past(60, None, true, None, Some(60.0)),
         past(60, Some(10), true, None, Some(60.0)),

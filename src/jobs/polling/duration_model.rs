@@ -95,20 +95,26 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
-/// How long a job took, in seconds since its submit: as reported; else as the service said, which is when there is no check
-/// `before`; else the time `at` which a check saw its end less half the gap since the check before. Nothing when that gap
-/// says more of us than of the job: the machine slept, its clock jumped, or the job was not checked for long.
+/// How long a job took, in seconds since its submit: as reported, between the check `before`, which saw it running, and the
+/// time `at` which a check saw its end. The service may report its work without the wait for it: a time that the check
+/// `before` contradicts counts as none. Without one it is `at` less half the gap between the two checks; without a check
+/// `before` the service said when it ended, which is `at`. Nothing when that gap says more of us than of the job: the
+/// machine slept, its clock jumped, or the job was not checked for long.
 pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Option<f64> {
+    let reported = reported_ms.filter(|ms| *ms > 0).map(|ms| ms as f64 / 1000.0);
+    let running_at = before.filter(|before| *before <= at);
+    let is_contradicted = reported.is_some_and(|seconds| running_at.is_some_and(|running| seconds < running));
     let before = before.unwrap_or(at);
     let is_sound = 0.0 < at && at <= SECONDS_RANGE.1 && before <= at;
-    let reported = reported_ms.filter(|ms| *ms > 0).map(|ms| ms as f64 / 1000.0);
-    match reported {
+    match reported.filter(|_| !is_contradicted) {
         // Never longer than until it was seen, by a clock that can be believed.
         Some(seconds) if is_sound => Some(seconds.min(at)),
         Some(seconds) => Some(seconds).filter(|seconds| *seconds <= SECONDS_RANGE.1),
         None => {
             let gap = at - before;
-            (is_sound && gap <= GAP_MAX.max(before)).then(|| at - gap / 2.0)
+            let is_close = is_sound && gap <= GAP_MAX.max(before);
+            // The check before is a bound that no sleep and no jump can spoil.
+            if is_close { Some(at - gap / 2.0) } else { running_at.filter(|_| is_contradicted) }
         }
     }
 }
@@ -189,7 +195,10 @@ mod tests {
             // Not checked for hours, or the clock jumped.
             (None, 86_400.0, Some(5.0), None),
             (None, 600.0, Some(0.0), None),
-            (Some(1_500), 86_400.0, Some(5.0), Some(1.5)),
+            (Some(6_500), 86_400.0, Some(5.0), Some(6.5)),
+            // A check saw it running for longer than it reports to have worked.
+            (Some(7), 6.5, Some(5.5), Some(6.0)),
+            (Some(1_500), 86_400.0, Some(5.0), Some(5.0)),
             // Late in a long life.
             (None, 1_000.0, Some(600.0), Some(800.0)),
             // By a callback.
@@ -208,6 +217,25 @@ mod tests {
             assert_eq!(duration(reported, at, before), expected, "{reported:?} {at} {before:?}");
         }
         assert_eq!([None, Some(1), Some(5), Some(6), Some(100), Some(101)].map(page_bucket), [0, 1, 2, 3, 4, 5]);
+    }
+
+    /// The service may report milliseconds of work for jobs that waited for seconds.
+    #[test]
+    fn reports_of_work_alone_cost_few_checks() {
+        for life in [1.5, 6.0, 20.0, 90.0] {
+            let mut stats = DurationStats::default();
+            let mut checks = Vec::new();
+            for _ in 0..10 {
+                let schedule = Schedule::new(stats.estimate(), 2.0);
+                let (mut before, mut at, mut count) = (0.0, 0.0, 0);
+                while at < life {
+                    (before, at, count) = (at, schedule.next_check(at), count + 1);
+                }
+                stats = stats.with(duration(Some(7), at, Some(before)).unwrap());
+                checks.push(count);
+            }
+            assert!(checks.last().is_some_and(|count| *count <= 4), "{life} s: {checks:?}");
+        }
     }
 
     #[test]

@@ -119,10 +119,10 @@ fn start(world: &Arc<World>, operation: &'static Operation, call: Call, place: P
     world.jobs.lock().enter(id.clone(), job);
     let world = Arc::clone(world);
     tokio::spawn(async move {
-        let began = Instant::now();
         let shape = shape_of(&world, operation, &call);
         let finished = work::run(&world, operation, &call.input, &place, shape).await.map(|mut finished| {
-            finished.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let ended = until.map_or_else(Instant::now, |until| until.max(Instant::now()));
+            finished.milliseconds = u64::try_from((ended - call.started).as_millis()).unwrap_or(u64::MAX);
             finished
         });
         let _ = done.send(Some(Arc::new(finished)));

@@ -18,7 +18,7 @@ pub(in crate::simulator) struct Finished {
     pub(in crate::simulator) many: bool,
     /// The ending of their names.
     pub(in crate::simulator) ending: &'static str,
-    /// How long it took.
+    /// How long it took from the submit to the end of the job's life, or of the work if that came later.
     pub(in crate::simulator) milliseconds: u64,
     /// Ids of the files that it made.
     pub(in crate::simulator) files: Vec<String>,
