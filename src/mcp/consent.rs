@@ -4,8 +4,6 @@
 //! result of the call, with a sealed state that the client sends back: bound to the method, the tenant, the very
 //! arguments and the price, good for one call and a short time.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,7 +16,6 @@ use rmcp::service::{PeerRequestOptions, RequestContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::context::ServerContext;
 use super::tools::Found;
@@ -33,8 +30,6 @@ const QUESTION: &str = "consent";
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Questions of one call: each further one is about another price.
 const QUESTIONS_MAX: usize = 3;
-/// Consents that are remembered as used.
-const USED_MAX: usize = 10_000;
 
 /// What a person said.
 enum Decision {
@@ -63,19 +58,6 @@ impl Sealed {
     /// Whether a consent to it still counts, also where a clock has jumped since.
     fn is_valid(&self, now: Millis) -> bool {
         (self.until.saturating_sub(PATIENCE.as_millis() as Millis)..=self.until).contains(&now)
-    }
-}
-
-/// The consents that were used: each is good for one call.
-#[derive(Default)]
-pub struct UsedConsents(Mutex<HashMap<String, Instant>>);
-
-impl UsedConsents {
-    /// Returns false if it was used before.
-    fn use_once(&self, nonce: String) -> bool {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.retain(|_, at| at.elapsed() <= PATIENCE);
-        used.len() < USED_MAX && used.insert(nonce, Instant::now()).is_none()
     }
 }
 
@@ -137,7 +119,6 @@ pub async fn question(
 /// expired counts as none: the person is asked again.
 pub async fn brought(
     context: &ServerContext,
-    used: &Arc<UsedConsents>,
     call: &CallToolRequestParams,
     given: &Map<String, Value>,
     request: &RequestContext<RoleServer>,
@@ -149,13 +130,14 @@ pub async fn brought(
     };
     let Ok(sealed) = serde_json::from_slice::<Sealed>(&opened) else { return Brought::Nothing };
     match action(responses) {
-        Some(ElicitationAction::Accept) if sealed.is_valid(now()) && used.use_once(sealed.nonce.clone()) => {
-            match is_first(context, &sealed.nonce).await {
-                true => Brought::Agreed(sealed.quote),
-                false => Brought::Nothing,
-            }
+        Some(ElicitationAction::Accept) if sealed.is_valid(now()) && is_first_use(context, &sealed.nonce).await => {
+            Brought::Agreed(sealed.quote)
         }
-        Some(ElicitationAction::Decline | ElicitationAction::Cancel) => Brought::Declined,
+        Some(ElicitationAction::Decline | ElicitationAction::Cancel) => {
+            // So that it cannot be accepted afterwards.
+            is_first_use(context, &sealed.nonce).await;
+            Brought::Declined
+        }
         _ => Brought::Nothing,
     }
 }
@@ -218,13 +200,10 @@ fn can_ask(request: &RequestContext<RoleServer>) -> bool {
     capability.is_some_and(|capability| capability.form.is_some() || capability.url.is_none())
 }
 
-/// Whether no other replica has used this consent. One of which that cannot be known counts as used.
-async fn is_first(context: &ServerContext, nonce: &str) -> bool {
-    let ledger = context.app().jobs().ledger();
-    if !ledger.is_replicated() {
-        return true;
-    }
-    ledger.use_once(&format!("consent {nonce}")).await.unwrap_or_else(|error| {
+/// Whether this question was not answered before, in any process on the ledger. One of which that cannot be known counts
+/// as answered.
+async fn is_first_use(context: &ServerContext, nonce: &str) -> bool {
+    context.app().jobs().ledger().use_once(&format!("consent {nonce}")).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "a consent does not count: it cannot be noted that it was used");
         false
     })
@@ -274,15 +253,6 @@ mod tests {
         let other = json!({"a": null, "b": [1, {"c": 2, "d": 1}]});
         assert_eq!(in_order(&one).to_string(), in_order(&other).to_string());
         assert_ne!(in_order(&json!([1, 2])).to_string(), in_order(&json!([2, 1])).to_string());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_consent_is_used_once() {
-        let used = UsedConsents::default();
-        assert!(used.use_once("a".into()) && !used.use_once("a".into()) && used.use_once("b".into()));
-        tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
-        used.use_once("c".into());
-        assert_eq!(used.0.lock().unwrap().len(), 1, "what has expired by itself is forgotten");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::connection::ConnectionSettings;
-use super::consent::{self, Brought, UsedConsents};
+use super::consent::{self, Brought};
 use super::context::{ServerContext, protocol_error};
 use super::operation_tools::name_job_in_header;
 use super::slices::Share;
@@ -34,7 +34,6 @@ const LIST_TTL_MS: u64 = 3_600_000;
 #[derive(Clone)]
 pub struct Server {
     context: ServerContext,
-    used_consents: Arc<UsedConsents>,
     /// What this connection's client subscribed to, in the revisions with sessions.
     session: Arc<subscriptions::Session>,
 }
@@ -47,7 +46,7 @@ impl Server {
 
     /// A server over `app`, whose callers may use what `access` says.
     pub fn with(app: Arc<App>, access: Access) -> Server {
-        Server { context: ServerContext::new(app, access), used_consents: Arc::default(), session: Arc::default() }
+        Server { context: ServerContext::new(app, access), session: Arc::default() }
     }
 
     /// The same server for another connection.
@@ -140,12 +139,11 @@ impl ServerHandler for Server {
             let response_mode =
                 if tasks::are_declared(&context) { ResponseMode::PreferTask } else { ResponseMode::Inline };
             let given = request.arguments.clone().unwrap_or_default();
-            let consent =
-                match consent::brought(&self.context, &self.used_consents, &request, &given, &context).boxed().await {
-                    Brought::Agreed(quote) => Consent::To(quote),
-                    Brought::Nothing => Consent::Needed,
-                    Brought::Declined => return Ok(present::result(&consent::declined(), found.shape()).into()),
-                };
+            let consent = match consent::brought(&self.context, &request, &given, &context).boxed().await {
+                Brought::Agreed(quote) => Consent::To(quote),
+                Brought::Nothing => Consent::Needed,
+                Brought::Declined => return Ok(present::result(&consent::declined(), found.shape()).into()),
+            };
             let answer =
                 consent::call_tool(&self.context, found, given.clone(), &context, response_mode, consent).boxed().await;
             if let Some(quote) = &answer.consent

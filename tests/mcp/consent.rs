@@ -130,25 +130,41 @@ async fn consent_of_2026_07_28_holds_for_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consent_holds_for_one_call_at_all_replicas_on_postgres() {
+async fn a_consent_holds_once_in_all_processes_on_one_file() {
+    let it = Asking::new().await;
+    let ledger = ledger_in(it.files.path());
+    holds_for_one_call(&it, &ledger);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consent_holds_once_at_all_replicas_on_postgres() {
     let Some(database) = crate::support::postgres::database().await else { return };
     let it = Asking::new().await;
-    let mut replicas = [0, 1].map(|_| Asking::wire_on(&it.service, &it.files, &database.url));
+    holds_for_one_call(&it, &database.url);
+}
+
+/// A consent that one of two processes used counts for neither of them, nor after a restart.
+fn holds_for_one_call(it: &Asking, ledger: &str) {
+    let start = || Asking::wire_on(&it.service, &it.files, ledger);
+    let mut processes = [start(), start()];
     let arguments = json!({"operation": "pdf_to_text", "url": it.path("report.pdf")});
-    let asked = replicas[0].ask("tools/call", modern(&arguments, true, json!({})));
+    let asked = processes[0].ask("tools/call", modern(&arguments, true, json!({})));
     let state = asked["result"]["requestState"].clone();
-    let answer = replicas[1].ask("tools/call", modern(&arguments, true, agreed(&state)));
+    let answer = processes[1].ask("tools/call", modern(&arguments, true, agreed(&state)));
     assert_eq!(answer["result"]["structuredContent"]["status"], "success", "{answer}");
     let spent = it.spent();
-    for replica in &mut replicas {
-        let answer = replica.ask("tools/call", modern(&arguments, true, agreed(&state)));
+    let is_asked_again = |process: &mut Wire| {
+        let answer = process.ask("tools/call", modern(&arguments, true, agreed(&state)));
         assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
+    };
+    processes.iter_mut().for_each(is_asked_again);
+    for process in processes {
+        assert_eq!(process.finish(), "");
     }
+    let mut restarted = start();
+    is_asked_again(&mut restarted);
+    assert_eq!(restarted.finish(), "");
     assert_eq!(it.spent(), spent);
-    for replica in replicas {
-        assert_eq!(replica.finish(), "");
-    }
-    it.wire.finish();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,6 +195,9 @@ async fn a_person_who_declines_pays_nothing() {
         let answer = it.wire.ask("tools/call", modern(&arguments, true, no));
         let content = &answer["result"]["structuredContent"]["content"];
         assert_eq!((&answer["result"]["isError"], &content["kind"]), (&json!(true), &json!("cancelled")), "{answer}");
+        // Nor can the same question be agreed to afterwards.
+        let answer = it.wire.ask("tools/call", modern(&arguments, true, agreed(&asked["result"]["requestState"])));
+        assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
     }
     assert!(it.nothing_happened());
     it.wire.finish();
