@@ -13,6 +13,11 @@ pub fn shorten(text: &str, chars: usize) -> String {
     clean
 }
 
+/// `1 check`, `2 checks`.
+pub fn counted(count: i64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The longest start of `text` that takes at most `limit` characters between the quotes of JSON.
 pub fn json_start(text: &str, limit: usize) -> &str {
     let mut left = limit;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::{App, Caller, Charging};
 use crate::catalog::{Basis, Operation, Run};
 use crate::jobs::ledger::PriceObservation;
+use crate::text::counted;
 
 /// What a check costs, by the service's price table.
 const CHECK_CREDITS: i64 = 2;
@@ -12,6 +13,8 @@ const CHECK_CREDITS: i64 = 2;
 const CALLBACK_CREDITS: i64 = 2;
 /// So many of the newest jobs count.
 pub(super) const OBSERVATIONS: u32 = 20;
+/// And so many of the newest jobs of several pages, of any operation.
+const OBSERVATIONS_OF_ALL: u32 = 100;
 
 /// What the jobs of one operation were charged on one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub(super) struct LearnedPrice {
     pub unit: RangeInclusive<i64>,
     /// How the pages are charged; none while no job of several pages has shown it, or they differ.
     pub charging: Option<Charging>,
-    /// Whether that is known from questions that were asked on purpose, with another operation.
-    pub was_asked: bool,
+    /// Whether that is known from another operation of the account.
+    pub is_from_another: bool,
 }
 
 impl LearnedPrice {
@@ -38,7 +41,7 @@ impl LearnedPrice {
             None => jobs.iter().map(|job| job.submit).collect(),
         };
         let (least, most) = (units.iter().min()?, units.iter().max()?);
-        Some(LearnedPrice { jobs: jobs.len(), unit: *least..=*most, charging, was_asked: false })
+        Some(LearnedPrice { jobs: jobs.len(), unit: *least..=*most, charging, is_from_another: false })
     }
 
     /// The least and the most that a job of so many pages is charged, checks not counted; the most is none where it
@@ -55,25 +58,21 @@ impl LearnedPrice {
         }
     }
 
-    /// The price of the catalog, or what jobs were charged, with a way of charging that was found by questions.
-    fn asked(learned: Option<LearnedPrice>, price: Option<i64>, charging: Charging) -> Option<LearnedPrice> {
+    /// The price of the catalog, or what jobs were charged, with the way of charging that another operation showed.
+    fn by_another(learned: Option<LearnedPrice>, price: Option<i64>, charging: Charging) -> Option<LearnedPrice> {
+        let (charging, is_from_another) = (Some(charging), true);
         match learned {
             Some(known) if known.charging.is_some() => Some(known),
-            Some(known) => Some(LearnedPrice { charging: Some(charging), was_asked: true, ..known }),
-            None => price.map(|price| LearnedPrice {
-                jobs: 0,
-                unit: price..=price,
-                charging: Some(charging),
-                was_asked: true,
-            }),
+            Some(known) => Some(LearnedPrice { charging, is_from_another, ..known }),
+            None => price.map(|price| LearnedPrice { jobs: 0, unit: price..=price, charging, is_from_another }),
         }
     }
 
     /// Where the numbers are from, in a sentence.
     pub fn words(&self) -> String {
         let credits = match (*self.unit.start(), *self.unit.end()) {
-            (least, most) if least == most => format!("{least} credits"),
-            (least, most) => format!("{least} to {most} credits"),
+            (least, most) if least == most => counted(least, "credit"),
+            (least, most) => format!("{least} to {}", counted(most, "credit")),
         };
         let source = match self.jobs {
             0 => "By the service's price table".to_owned(),
@@ -85,8 +84,8 @@ impl LearnedPrice {
             Some(Charging::PerPage) => "for each page",
             None => "at the submit; whether further pages are charged has not been seen",
         };
-        let asked = if self.was_asked { ", as the service answered to `doctor --service`" } else { "" };
-        format!("{source}: {credits} {charged}{asked}.")
+        let another = if self.is_from_another { ", as another operation of this account was charged" } else { "" };
+        format!("{source}: {credits} {charged}{another}.")
     }
 }
 
@@ -103,11 +102,33 @@ impl App {
         if operation.price.basis() == Some(Basis::Call) {
             return learned;
         }
-        match self.findings(caller).await.charging {
-            Some(charging) => LearnedPrice::asked(learned, price, charging),
+        if learned.as_ref().is_some_and(|learned| learned.charging.is_some()) {
+            return learned;
+        }
+        let found = match self.findings(caller).await.charging {
+            Some(charging) => Some(charging),
+            None => {
+                let all = ledger.prices_of_several_pages(caller.owner.account(), OBSERVATIONS_OF_ALL).await;
+                charging_of_all(&all.unwrap_or_default())
+            }
+        };
+        match found {
+            Some(charging) => LearnedPrice::by_another(learned, price, charging),
             None => learned,
         }
     }
+}
+
+/// How the pages of all operations with a price for each page are charged, as far as their jobs show it; none where they
+/// differ.
+fn charging_of_all(observations: &[PriceObservation]) -> Option<Charging> {
+    let shown = crate::catalog::all().filter(|operation| operation.price.basis() == Some(Basis::Page));
+    let mut shown = shown.filter_map(|operation| {
+        let own: Vec<_> = observations.iter().filter(|seen| seen.operation == operation.name).cloned().collect();
+        LearnedPrice::of(&own, operation.price.credits().map(i64::from))?.charging
+    });
+    let first = shown.next()?;
+    shown.all(|other| other == first).then_some(first)
 }
 
 /// One job that reported what it cost.
@@ -167,6 +188,7 @@ mod tests {
     fn seen(pages: i64, submit: i64, check_credits: i64, checks: i64) -> PriceObservation {
         let reported = |credits: i64| Some(credits).filter(|credits| *credits >= 0);
         PriceObservation {
+            operation: "pdf_to_text".to_owned(),
             pages: Some(pages),
             submit_credits: reported(submit),
             check_credits: reported(check_credits),
@@ -214,5 +236,26 @@ mod tests {
                 learned.map(|learned| (learned.jobs, *learned.unit.start(), *learned.unit.end(), learned.charging));
             assert_eq!(found, *expected, "{jobs:?} at {price:?}");
         }
+    }
+
+    #[test]
+    fn operations_of_an_account_show_it_for_each_other() {
+        let of = |operation: &str, pages, submit, later| PriceObservation {
+            operation: operation.to_owned(),
+            ..seen(pages, submit, later, 1)
+        };
+        let per_page = of("pdf_to_text", 3, 21, 44);
+        assert_eq!(charging_of_all(&[]), None);
+        assert_eq!(charging_of_all(std::slice::from_ref(&per_page)), Some(Charging::PerPage));
+        // They differ, or what a call costs says nothing of pages.
+        assert_eq!(charging_of_all(&[per_page.clone(), of("pdf_to_json", 3, 21, 2)]), None);
+        assert_eq!(charging_of_all(&[of("html_templates_list", 3, 14, 2), of("no_such", 3, 21, 44)]), None);
+        let csv = LearnedPrice::by_another(None, Some(21), Charging::PerPage).unwrap();
+        assert_eq!(csv.range(crate::catalog::find("pdf_to_csv").unwrap(), Some(300)), (6_300, Some(6_300)));
+        assert!(
+            csv.words().ends_with("for each page, as another operation of this account was charged."),
+            "{}",
+            csv.words()
+        );
     }
 }

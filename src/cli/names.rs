@@ -1,6 +1,7 @@
 //! Names of operations and parameters as the command line writes them.
 
 use crate::catalog::Param;
+pub use crate::text::counted;
 
 /// The name of a flag or command for a catalog name: dashes, lower case.
 pub fn flag_name(name: &str) -> String {
@@ -28,9 +29,4 @@ pub fn hidden_names(param: &Param) -> Vec<String> {
         }
     }
     names
-}
-
-/// `1 check`, `2 checks`.
-pub fn counted(count: i64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -65,7 +65,7 @@ fn estimate(shared: &Shared) -> Estimate {
 /// Estimates and requests of this account follow what was found.
 fn is_used(shared: &Shared, charge: &str, shape: &str) {
     let estimate = estimate(shared);
-    assert!(estimate.basis.contains("doctor --service"), "{estimate:?}");
+    assert!(estimate.basis.contains("as another operation of this account was charged"), "{estimate:?}");
     let credits = if charge == "flat" { 7 + 21 } else { 7 + 5 * 21 };
     assert_eq!((estimate.credits_min, estimate.credits_max), (Some(credits), Some(credits)), "{estimate:?}");
     // The default `inline` is left out where it brings nothing; the facts are handed over as ever.
@@ -128,8 +128,11 @@ fn an_interrupted_run_leaves_nothing_but_its_jobs() {
     assert_eq!(before(folder.path()), 0, "{text}");
     assert!(listed().as_u64().unwrap() >= 1);
     assert_eq!(temporary(), at_first, "a document is left");
-    let estimate = estimate(&shared);
-    assert!(!estimate.basis.contains("doctor --service"), "{estimate:?}");
+    let ledger = shared.ledger().display().to_string();
+    let product = Product::with(shared.url(), shared.key(), &[("PDFCO_LEDGER", &ledger)]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let kept = runtime.block_on(product.app.findings(&product.caller));
+    assert_eq!(kept.charging, None, "nothing is kept of it");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Spending {
 /// What an ended job was charged.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct PriceObservation {
+    /// Catalog name.
+    pub operation: String,
     /// Pages, as reported by the service.
     pub pages: Option<i64>,
     /// Credits of the submit, if reported.
@@ -117,11 +119,23 @@ impl Ledger {
     ) -> Result<Vec<PriceObservation>> {
         let secret = self.database.secret().await?;
         let query = statement(
-            "SELECT pages, submit_credits, check_credits, checks, at FROM prices
+            "SELECT operation, pages, submit_credits, check_credits, checks, at FROM prices
              WHERE account = $1 AND operation = $2 ORDER BY at DESC LIMIT $3",
         )
         .bind(keyed(&secret, account.as_str()))
         .bind(operation)
+        .bind(i64::from(limit));
+        self.database.read(query).await
+    }
+
+    /// What the newest jobs of several pages were charged on this account, newest first, at most `limit`.
+    pub async fn prices_of_several_pages(&self, account: &Fingerprint, limit: u32) -> Result<Vec<PriceObservation>> {
+        let secret = self.database.secret().await?;
+        let query = statement(
+            "SELECT operation, pages, submit_credits, check_credits, checks, at FROM prices
+             WHERE account = $1 AND pages > 1 ORDER BY at DESC LIMIT $2",
+        )
+        .bind(keyed(&secret, account.as_str()))
         .bind(i64::from(limit));
         self.database.read(query).await
     }
