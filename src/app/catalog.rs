@@ -11,15 +11,13 @@ use crate::next_step::NextStep;
 impl From<OperationList> for Answer {
     fn from(list: OperationList) -> Answer {
         let hint = match list.items.as_slice() {
+            [] => hint!["No operation matches. ", NextStep::ListOperations, " without a query lists all."],
             [only] => {
                 hint![NextStep::Describe(only.name.to_owned()), " shows its arguments; ", NextStep::Submit, " runs it."]
             }
-            _ => hint![
-                NextStep::Describe("NAME".to_owned()),
-                " shows the arguments of one; ",
-                NextStep::Submit,
-                " runs it."
-            ],
+            _ => {
+                hint![NextStep::DescribeAny, " shows the arguments of one; ", NextStep::Submit, " runs it."]
+            }
         };
         Answer::success(list, Charge::NONE).with_tips(hint)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::names::{nearest, words};
-use super::{Operation, Toolset, all};
+use super::{Operation, all};
 
 /// Longest question that is read, in characters; what is beyond it is not searched for.
 pub const QUERY_CHARS_MAX: usize = 200;
@@ -24,6 +24,8 @@ const NAME: f64 = 10.0;
 const KEYWORD: f64 = 8.0;
 const TITLE: f64 = 6.0;
 const PROSE: f64 = 2.0;
+/// What part of it the same word with another ending counts.
+const STEM_PART: f64 = 0.95;
 /// What part of it a beginning of a word counts.
 const PREFIX_PART: f64 = 0.6;
 
@@ -50,7 +52,7 @@ pub fn search(query: &str) -> Found {
         .iter()
         .map(|(operation, entry)| {
             let score: f64 = asked.iter().zip(&weights).map(|(word, weight)| weight * entry.score(word)).sum();
-            (score * direction.part(operation.toolset), *operation)
+            (score * direction.part(operation.name), *operation)
         })
         .filter(|(score, _)| *score > 0.0)
         .collect();
@@ -90,12 +92,14 @@ impl Direction {
         }
     }
 
-    /// What part of its score an operation of this toolset keeps.
-    fn part(self, toolset: Toolset) -> f64 {
-        match (self, toolset) {
-            (Direction::FromPdf, Toolset::ConvertToPdf) | (Direction::ToPdf, Toolset::ConvertFromPdf) => 0.4,
-            _ => 1.0,
-        }
+    /// What part of its score an operation of this name keeps: less if it converts the other way.
+    fn part(self, name: &str) -> f64 {
+        let is_other_way = name.split_once("_to_").is_some_and(|(from, to)| match self {
+            Direction::FromPdf => from != "pdf",
+            Direction::ToPdf => to != "pdf",
+            Direction::Unsaid => false,
+        });
+        if is_other_way { 0.4 } else { 1.0 }
     }
 }
 
@@ -142,10 +146,12 @@ impl Entry {
     }
 }
 
-/// 1 for the same word but for its ending, less for a beginning of it.
+/// 1 for the same word, less with another ending, least for a beginning of it.
 fn likeness(own: &str, asked: &str) -> f64 {
-    if own == asked || stem(own) == stem(asked) {
+    if own == asked {
         1.0
+    } else if stem(own) == stem(asked) {
+        STEM_PART
     } else if asked.chars().count() >= PREFIX_CHARS_MIN && own.starts_with(asked) {
         PREFIX_PART
     } else {
@@ -202,6 +208,21 @@ mod tests {
             let best: Vec<&str> = found.operations.iter().take(3).map(|operation| operation.name).collect();
             assert!(found.is_match && best.contains(&expected), "{query}: {best:?}");
             assert!(found.operations.len() <= 30, "{query}: {}", found.operations.len());
+        }
+        for (query, expected) in [
+            ("encrypt", "pdf_add_password"),
+            ("combine", "pdf_merge"),
+            ("jpg to pdf", "image_to_pdf"),
+            ("convert jpg to pdf", "image_to_pdf"),
+            ("pdf to jpg", "pdf_to_jpg"),
+            ("how many pages", "pdf_info_reader"),
+            ("page count", "pdf_info_reader"),
+            ("powerpoint", "document_to_pdf"),
+            ("ppt to pdf", "document_to_pdf"),
+            ("split", "pdf_split"),
+            ("remove password", "pdf_remove_password"),
+        ] {
+            assert_eq!(first(query), expected, "{query}");
         }
         assert_eq!(first("watermark"), "pdf_add_annotations_images_fields");
         assert_eq!(first("pdf_to_text"), "pdf_to_text");

@@ -43,7 +43,7 @@ fn hint_for(name: &str) -> Hint {
     // A direction matters: "word to pdf" is offered, "pdf to word" is not.
     let to_pdf = Direction::of(&words) == Direction::ToPdf;
     if let Some((_, why, near)) = wish.filter(|_| !to_pdf) {
-        return hint![*why, " Nearest are ", near.join(", "), ". ", NextStep::ListOperations, " lists all."];
+        return hint![*why, " Nearest are ", listed(near, ", "), ". ", NextStep::ListOperations, " lists all."];
     }
     let ranked = ranked(name, all().map(|operation| operation.name));
     let found = search(name);
@@ -56,8 +56,16 @@ fn hint_for(name: &str) -> Hint {
     if near.is_empty() {
         hint![NextStep::ListOperations, " lists what there is."]
     } else {
-        hint!["Did you mean ", near.join(" or "), "? ", NextStep::ListOperations, " lists all."]
+        hint!["Did you mean ", listed(&near, " or "), "? ", NextStep::ListOperations, " lists all."]
     }
+}
+
+/// These operations, as each interface writes their names.
+fn listed(names: &[&'static str], between: &'static str) -> Hint {
+    names.iter().enumerate().fold(Hint::empty(), |hint, (at, name)| {
+        let hint = if at == 0 { hint } else { hint.and(between) };
+        hint.and(NextStep::Field { name: (*name).into(), meaning: name.replace('_', "-").into() })
+    })
 }
 
 #[cfg(test)]
@@ -93,5 +101,7 @@ mod tests {
             assert!(hint_of(name).contains(there), "{name}: {}", hint_of(name));
         }
         assert!(!hint_of("pdf_to_word").contains("pdf_to_webp"));
+        let typed = find("pdf_to_word").unwrap_err().hint().text(Audience::Shell);
+        assert!(typed.contains("Nearest are pdf-to-html, pdf-to-text, "), "{typed}");
     }
 }

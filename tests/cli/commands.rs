@@ -134,7 +134,7 @@ fn what_goes_wrong_has_its_exit_code_and_the_same_envelope() {
 
 #[test]
 fn errors_say_what_to_do() {
-    pdfco(&["call", "pdf-to-txt"]).code(4).complains("hint: Did you mean pdf_to_text");
+    pdfco(&["call", "pdf-to-txt"]).code(4).complains("hint: Did you mean pdf-to-text");
     let no_key = pdfco(&["credits"]).code(3);
     for way in ["PDFCO_API_KEY", ".env", "--api-key", "--simulate"] {
         assert!(no_key.stderr.contains(way), "{way}: {}", no_key.stderr);

@@ -45,7 +45,7 @@ async fn a_dry_run_says_the_price_and_sends_nothing() {
         .code(0)
         .says("pdf_to_text would cost 28 to 112 credits")
         .complains("pages counted: 5")
-        .complains("pdf_to_text_simple does the same for less");
+        .complains("pdf-to-text-simple does the same for less");
     let envelope =
         desk.call(&["pdf-to-text", "--url", REPORT, INVOICE, "--dry-run", "--json"]).run().code(0).envelope();
     let estimate = &envelope["data"]["estimate"];

@@ -66,7 +66,7 @@ pub static OPERATIONS: &[Operation] = &[
                 excel_to_pdf, for images image_to_pdf, for e-mails email_to_pdf.",
         )
         .price(Price::PerPage(21))
-        .keywords(&["word", "docx", "doc", "rtf", "txt", "odt", "office", "letter"])
+        .keywords(&["word", "docx", "doc", "rtf", "txt", "odt", "office", "letter", "powerpoint", "pptx", "ppt"])
         .takes(&[SOURCE, PAGES, &[AUTOSIZE.advanced()], RESULT]),
     job("csv_to_pdf", "/v1/pdf/convert/from/csv")
         .aliases(&["pdf_from_csv"])
@@ -83,7 +83,7 @@ pub static OPERATIONS: &[Operation] = &[
                 run pdf_make_searchable afterwards to recognize it.",
         )
         .price(Price::PerPage(9))
-        .keywords(&["picture", "photo", "scan", "jpg", "jpeg", "png", "tiff", "combine"])
+        .keywords(&["picture", "photo", "scan", "jpg", "jpeg", "png", "tiff"])
         .takes(&[SOURCES, PAGES, RESULT]),
     job("webpage_to_pdf", "/v1/pdf/convert/from/url")
         .aliases(&["pdf_from_url", "url_to_pdf"])

@@ -92,7 +92,18 @@ pub static OPERATIONS: &[Operation] = &[
         )
         .output(Output::Inline)
         .price(Price::PerPageSeen(7))
-        .keywords(&["metadata", "properties", "pages", "count", "author", "title", "size", "encrypted", "permissions"])
+        .keywords(&[
+            "metadata",
+            "properties",
+            "pages",
+            "count",
+            "many",
+            "author",
+            "title",
+            "size",
+            "encrypted",
+            "permissions",
+        ])
         .takes(&[SOURCE, PASSWORD, DATA]),
     job("ai_invoice_parser", "/v1/ai-invoice-parser")
         .run(Run::AlwaysJob)

@@ -159,14 +159,20 @@ pub fn unknown_tool(name: &str) -> String {
     let shown = crate::text::shorten(name, 60);
     let is_about_jobs = name.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| JOB_WORDS.contains(&word));
     let near = nearest_tools(name);
+    let is_tool = near.iter().any(|tool| joined(tool).starts_with(&joined(name)));
     match catalog::find(name).err() {
-        Some(error) if !is_about_jobs => {
+        Some(error) if !is_about_jobs && !is_tool => {
             let hint = error.hint().text(Audience::Agent);
             format!("There is no tool named `{shown}`. {hint} submit_job runs an operation by its name.")
         }
         _ if near.is_empty() => format!("There is no tool named `{shown}`. tools/list shows all."),
         _ => format!("There is no tool named `{shown}`. Did you mean {}?", near.join(" or ")),
     }
+}
+
+/// The letters and digits of a name.
+fn joined(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(TOOL_NAME_CHARS_MAX).collect()
 }
 
 /// The tools whose names share most words with `name`, else those that are spelt alike.
@@ -221,6 +227,9 @@ mod tests {
             ("check_job_status", "get_job_check"),
             ("get_result", "read_result"),
             ("credit_balance", "get_credit_balance"),
+            ("download", "download_result"),
+            ("describe", "describe_operation"),
+            ("submitjob", "submit_job"),
         ] {
             let message = unknown_tool(name);
             assert!(message.contains(expected), "{name}: {message}");
