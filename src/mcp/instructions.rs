@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rmcp::model::Tool;
 
 use super::access::FileAccess;
-use super::tools::ALL;
+use super::tools::{ALL, find};
 use crate::config::Config;
 
 const TEXT: &str = include_str!("instructions.md");
@@ -17,7 +17,8 @@ const FILES: &str = "{files}";
 /// Folders that are named; of more only the number is said.
 const FOLDERS_SHOWN: usize = 4;
 
-/// The instructions for a server that lists `tools` and whose callers use `access`.
+/// The instructions for a server that lists `tools` and whose callers use `access`. Where nothing is sent and nothing
+/// saved, local files are of no use.
 pub fn text(config: &Config, access: &FileAccess, tools: &[Tool]) -> String {
     let is_listed = |name: &str| tools.iter().any(|tool| tool.name == name);
     let is_said = |line: &&str| ALL.iter().all(|tool| !line.contains(tool.name) || is_listed(tool.name));
@@ -25,7 +26,9 @@ pub fn text(config: &Config, access: &FileAccess, tools: &[Tool]) -> String {
         let sentences: Vec<&str> = paragraph.lines().filter(is_said).collect();
         sentences.join(" ")
     });
-    let said: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
+    let can_use_files = tools.iter().any(|tool| find(&tool.name).is_some_and(|found| found.spends_or_writes()));
+    let is_of_use = |paragraph: &String| !paragraph.is_empty() && (can_use_files || paragraph != FILES);
+    let said: Vec<String> = paragraphs.filter(is_of_use).collect();
     said.join("\n").replace(FILES, &files(config, access))
 }
 
@@ -53,8 +56,9 @@ fn files(config: &Config, access: &FileAccess) -> String {
         );
     }
     format!(
-        "Local files can be read and written only below {}{more} and `{downloads}`; a relative path is looked for in each, and results are saved in `{downloads}`.",
-        shown.join(", ")
+        "Local files can be read and written only below {}{more} and `{downloads}`; a relative path is looked for in each, a relative `save_to` lies in `{}`, and without `save_to` results are saved in `{downloads}`.",
+        shown.join(", "),
+        config.files.iter().flatten().next().unwrap_or(&config.download_dir).display()
     )
 }
 
@@ -79,6 +83,9 @@ mod tests {
                 let is_listed = tools.iter().any(|listed| listed.name == tool.name);
                 assert!(is_listed || !text.contains(tool.name), "{}: {text}", tool.name);
             }
+            // What cannot be done here is not explained either.
+            let can_submit = tools.iter().any(|listed| listed.name == "submit_job");
+            assert_eq!(text.contains("charges again") || text.contains("one job each"), can_submit, "{text}");
             assert!(text.contains("wait_job_completion") && !text.contains(FILES) && !text.contains("  "), "{text}");
         }
     }
@@ -88,6 +95,10 @@ mod tests {
         let config = config(&[("PDFCO_FILES", "/a/in"), ("PDFCO_DOWNLOAD_DIR", "/a/out")]);
         let text = text(&config, &FileAccess::Folders, &list(&config).unwrap());
         assert!(text.contains("below `/a/in` and `/a/out`"), "{text}");
-        assert!(super::text(&config, &FileAccess::Nothing, &[]).contains("no local files"));
+        let saved = "a relative `save_to` lies in `/a/in`, and without `save_to` results are saved in `/a/out`.";
+        assert!(text.contains(saved), "{text}");
+        let tools = list(&config).unwrap();
+        assert!(super::text(&config, &FileAccess::Nothing, &tools).contains("no local files"));
+        assert!(!super::text(&config, &FileAccess::Folders, &[]).contains("ocal files"));
     }
 }
