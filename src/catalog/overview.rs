@@ -60,7 +60,7 @@ pub struct Details {
     pub returns: String,
     /// Its own arguments, as JSON Schema.
     pub arguments: Value,
-    /// The arguments that mean the same for every operation, in one line.
+    /// The names of the arguments that mean the same for every operation, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also_takes: Option<String>,
 }
@@ -90,7 +90,7 @@ impl Line {
             group: operation.toolset.as_str(),
             title: operation.title,
             about: is_short.then(|| operation.summary()),
-            price: is_short.then(|| operation.price.short()),
+            price: is_short.then(|| operation.price.short(operation.run)),
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
         let list = list(Some("unlock")).unwrap();
         let line = json!(list.items.first().unwrap());
         assert_eq!(line["name"], "pdf_remove_password");
-        assert_eq!(line["price"], "about 3 credits");
+        assert_eq!(line["price"], "about 3 credits, per page or once");
         assert!(line["about"].as_str().unwrap().starts_with("Remove the passwords"), "{line}");
     }
 
@@ -156,6 +156,6 @@ mod tests {
         assert!(old.known_from.contains("only"), "{}", old.known_from);
         let info = describe(find("pdf_info_reader").unwrap());
         assert!(info.arguments["properties"].get("httpusername").is_none());
-        assert!(info.also_takes.unwrap().contains("httpusername (link's HTTP user)"));
+        assert!(info.also_takes.unwrap().contains("httpusername, httppassword"));
     }
 }

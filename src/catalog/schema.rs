@@ -27,13 +27,19 @@ impl Detail {
     }
 }
 
-/// The optional arguments of `params` that mean the same everywhere, in one line; `None` where there are none.
+/// The names of the optional arguments of `params` that mean the same everywhere, in one line; what JSON they take is said
+/// with it. `None` where there are none.
 pub fn shared(params: impl Iterator<Item = &'static Param>) -> Option<String> {
     let named: Vec<String> = params
         .filter(|param| param.shared && !param.required)
-        .map(|param| format!("{} ({})", param.name, lower_first(param.description.trim_end_matches('.'))))
+        .map(|param| match param.kind {
+            ParamKind::JsonText => {
+                format!("{} ({})", param.name, lower_first(param.description.trim_end_matches('.')))
+            }
+            _ => param.name.to_owned(),
+        })
         .collect();
-    (!named.is_empty()).then(|| format!("{}.", named.join("; ")))
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 fn lower_first(text: &str) -> String {

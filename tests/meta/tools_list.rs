@@ -32,11 +32,11 @@ const OFFICIAL_PART_MAX: usize = 60;
 
 /// The tools of `tools/list`, as they stand on the wire.
 pub(super) async fn listed(flags: &[(&str, &str)]) -> Vec<Value> {
-    greeted(flags).await.1
+    greeted(flags, json!({})).await.1
 }
 
-/// The server's instructions and the tools of `tools/list`, as they stand on the wire.
-async fn greeted(flags: &[(&str, &str)]) -> (String, Vec<Value>) {
+/// The server's instructions and the tools of `tools/list`, as they stand on the wire for a client of these capabilities.
+async fn greeted(flags: &[(&str, &str)], capabilities: Value) -> (String, Vec<Value>) {
     let app = Arc::new(App::new(config(flags)).unwrap());
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (input, output) = tokio::io::split(theirs);
@@ -44,7 +44,7 @@ async fn greeted(flags: &[(&str, &str)]) -> (String, Vec<Value>) {
     let (input, mut output) = tokio::io::split(ours);
     let messages = [
         json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"},
+            "protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "test", "version": "0"},
         }}),
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
         json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}),
@@ -218,7 +218,7 @@ async fn descriptions_say_when_what_instead_and_what_it_costs() {
 
 #[tokio::test]
 async fn instructions_fit_every_client_and_name_what_exists() {
-    let (instructions, core) = greeted(&[]).await;
+    let (instructions, core) = greeted(&[], json!({})).await;
     assert!(instructions.chars().count() <= 1_500, "{} characters", instructions.chars().count());
     assert!(!instructions.contains("  ") && instructions.ends_with('.'));
     assert_names_exist("instructions", &instructions, &core);
@@ -250,6 +250,10 @@ async fn the_lists_of_tools_stay_within_their_budgets() {
     let tokenizer = tiktoken_rs::o200k_base().unwrap();
     let tokens = |tools: &[Value]| tokenizer.encode_ordinary(&json!({"tools": tools}).to_string()).len();
     let core = listed(&[]).await;
+    let tokens_of_inputs = |tools: &[Value]| {
+        let input = |tool: &Value| json!({"name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"]});
+        tokens(&tools.iter().map(input).collect::<Vec<_>>())
+    };
     let all = listed(&[("PDFCO_TOOLSETS", "all")]).await;
     let official: Vec<Value> = official_tools().iter().map(|tool| tool["name"].clone()).collect();
     let same: Vec<Value> = all.iter().filter(|tool| official.contains(&tool["name"])).cloned().collect();
@@ -263,13 +267,14 @@ async fn the_lists_of_tools_stay_within_their_budgets() {
         tokens(&all),
         tokens(&same),
     );
-    assert!(core.len() <= CORE_TOOLS_MAX, "{} tools", core.len());
-    assert!(tokens(&core) <= CORE_TOKENS_MAX, "{} tokens", tokens(&core));
-    let inputs: Vec<Value> = core
-        .iter()
-        .map(|tool| json!({"name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"]}))
-        .collect();
-    assert!(tokens(&inputs) <= CORE_INPUT_TOKENS_MAX, "{} tokens", tokens(&inputs));
+    // A client that shows the card in the chat gets one tool more.
+    let (_, with_card) = greeted(&[], json!({"extensions": {"io.modelcontextprotocol/ui": {}}})).await;
+    assert_eq!(with_card.len(), core.len() + 1);
+    for list in [&core, &with_card] {
+        assert!(list.len() <= CORE_TOOLS_MAX, "{} tools", list.len());
+        assert!(tokens(list) <= CORE_TOKENS_MAX, "{} tokens", tokens(list));
+        assert!(tokens_of_inputs(list) <= CORE_INPUT_TOKENS_MAX, "{} tokens", tokens_of_inputs(list));
+    }
     // Measured by tests/clients/official_server.py, counted in the same way.
     let size: Value =
         serde_json::from_str(&std::fs::read_to_string(fixture("official-server/size.json")).unwrap()).unwrap();

@@ -19,8 +19,7 @@ pub static TOOL: JobTool = JobTool {
     title: "Cancel a job",
     description: "Give up a job: its state becomes cancelled and every wait for it ends. PDF.co itself cannot be asked \
         to stop, so the job may still finish and be charged. Use it for a job whose result is not needed. \
-        content.outcome is cancelled, already_terminal (it had ended) or not_found (not in list_jobs); none \
-        of these is an error. Free. get_job_check with `force` shows later whether it finished.",
+        content.outcome is cancelled, already_terminal (it had ended) or not_found (not in list_jobs). Free. get_job_check with `force` shows later whether it finished.",
     params: &[JOB_ID],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: false },

@@ -19,7 +19,7 @@ pub static TOOL: JobTool = JobTool {
     title: "Credit balance",
     description: "Return how many PDF.co credits the account has left, in credits_remaining. Use it before a large \
         batch or after the error insufficient_credits; calls that spend report credits_remaining by \
-        themselves. describe_operation shows what an operation costs, list_jobs what was spent. Free.",
+        themselves. list_jobs shows what was spent. Free.",
     params: &[],
     not_read_only: &[],
     hints: Hints { read_only: true, destructive: false, idempotent: true, open_world: true },

@@ -14,16 +14,15 @@ use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::error::Result;
 
-const JOB_IDS: Param =
-    Param::new("job_ids", ParamKind::Strings, "Ids of the jobs on the card, at most 100.").required();
+const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Ids of at most 100 jobs.").required();
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {
     name: "job_card",
     aliases: &[],
     title: "Show jobs on the card",
-    description: "Return what is recorded of some jobs, for the job card in the chat. Makes no check and costs nothing. \
-        content.left_out counts the last ids, which are to be asked for in a call of their own.",
+    description: "Return what is recorded of some jobs, for the card in the chat. Free, without a check. \
+        content.left_out counts the last ids, which need another call.",
     params: &[JOB_IDS],
     not_read_only: &[],
     hints: LOCAL,

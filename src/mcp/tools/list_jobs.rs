@@ -43,9 +43,9 @@ pub static TOOL: JobTool = JobTool {
     aliases: &["jobs_list"],
     title: "List jobs",
     description: "List your jobs, newest first, with document, state, times and credits. Use it to find a job_id \
-        again, also after a restart; get_job_check returns the present state of one job. Free: it reads the \
-        server's own record without asking PDF.co, so a job listed as `working` may have ended since its last \
-        check. content has items, total, what was spent today (UTC), and next_cursor (null on the last page).",
+        again, also after a restart. Free: it reads the server's own record, so a job listed as `working` may have \
+        ended since its last check; get_job_check asks PDF.co. content has items, total, spent_today (UTC) and \
+        next_cursor (null on the last page).",
     params: &[STATUS, SINCE, LIMIT, CURSOR],
     not_read_only: &[],
     hints: LOCAL,

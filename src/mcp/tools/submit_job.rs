@@ -22,7 +22,7 @@ const OPERATION: Param =
 const URL: Param = Param::new(
     "url",
     ParamKind::JsonText,
-    "Document: https link, local path, or job_id of an earlier job to use its result. Several: a JSON list.",
+    "Document: https link, local path, or job_id of an earlier job to use its result. Several: a JSON list. Operations without a document: leave it out.",
 )
 .aliases(&["urls", "file_path", "input"]);
 const OPTIONS: Param = Param::new(
@@ -69,9 +69,9 @@ pub static TOOL: JobTool = JobTool {
     aliases: &[],
     title: "Run a PDF operation",
     description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of \
-        a text, links of files, or where they were saved. list_operations finds the operation, \
-        describe_operation shows its arguments and price. If the status is `working` or `queued`, the job is \
-        not finished: follow `tips`, usually to wait_job_completion, because submitting again charges again. \
+        a text, links of files, or where they were saved. describe_operation shows arguments and \
+        price. If the status is `working` or `queued`, the job goes \
+        on: call wait_job_completion, because submitting again charges again. \
         With `failed` or `aborted` content has the reason. A list as `url` starts one job per document, up \
         to 100, where the operation takes one, and returns a line per job. Costs the operation's credits, 7 \
         per uploaded file and 2 per check while waiting.",

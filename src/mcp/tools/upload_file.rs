@@ -29,7 +29,7 @@ pub static TOOL: JobTool = JobTool {
     description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a \
         file that several jobs need, or for arguments in `options` that take only links; submit_job uploads \
         a local path in its `url` by itself. Costs 7 credits. The file, up to 2 GB, and its link exist for \
-        an hour. A missing or forbidden file costs nothing.",
+        an hour.",
     params: &[FILE_PATH, NAME],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },

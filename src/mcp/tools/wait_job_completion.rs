@@ -45,7 +45,7 @@ pub static TOOL: JobTool = JobTool {
         with a line for each. It returns once the status is success, failed or aborted (content has the \
         reason), unknown (no such job) or cancelled. If `timeout` runs out first, the status is `working` \
         and the job goes on: call again after retry_after_seconds. A check costs 2 credits, a job known to \
-        have ended nothing. Ending the wait does not cancel the job; cancel_job does.",
+        have ended nothing. Ending the wait does not cancel the job.",
     params: &[JOB_ID, JOB_IDS, UNTIL, TIMEOUT, INTERVAL, READ, SAVE_TO, OVERWRITE],
     not_read_only: &["interval", "save_to", "overwrite"],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },
