@@ -1,7 +1,7 @@
 //! A program that drives a task in place of its script: JSON lines on its input and output.
 //!
-//! In: `{"task", "ask", "instructions"?, "tools"}` once, then `{"result"}` for each call. Out: `{"tool", "arguments"}` for a
-//! call, `{"answer"}` when it is done.
+//! In: `{"task", "ask", "instructions", "tools"}` once, then `{"result": {"content", "structured"}}` for each call: the text
+//! that a model reads, and the structure. Out: `{"tool", "arguments"}` for a call, `{"answer"}` for the user when it is done.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -28,22 +28,33 @@ pub async fn run(task: &Task, command: &str) -> Score {
     if failure.is_none() {
         failure = drive(&mut session, task, command).await.err();
     }
-    session.score(task, failure)
+    session.score(task, failure).await
 }
 
 async fn drive(session: &mut Session, task: &Task, command: &str) -> Result<(), String> {
     let tools = session.request("tools/list", json!({})).await["tools"].clone();
     let mut driver = Driver::start(command)?;
-    let mut message = json!({"task": task.name, "ask": task.ask, "tools": tools});
+    let instructions = session.instructions();
+    let mut message = json!({"task": task.name, "ask": task.ask, "instructions": instructions, "tools": tools});
     for _ in 0..CALLS_MAX {
         let (back, said) = tokio::task::spawn_blocking(move || driver.exchange(&message)).await.unwrap();
         driver = back;
         let said = said?;
-        let Some(tool) = said["tool"].as_str() else { return Ok(()) };
+        let Some(tool) = said["tool"].as_str() else {
+            return judged(task, said["answer"].as_str().unwrap_or_default());
+        };
         let arguments = said["arguments"].as_object().cloned().unwrap_or_default();
-        message = json!({"result": session.call(tool, arguments, true).await});
+        let structured = session.call(tool, arguments, true).await;
+        message = json!({"result": {"content": session.last_text(), "structured": structured}});
     }
     Err(format!("more than {CALLS_MAX} calls"))
+}
+
+/// Whether the answer to the user has what it has to have.
+fn judged(task: &Task, answer: &str) -> Result<(), String> {
+    let plain = |text: &str| text.to_lowercase().replace([',', '\u{a0}'], "");
+    let missing = task.goal.answer.iter().find(|wanted| !plain(answer).contains(&plain(wanted)));
+    missing.map_or(Ok(()), |wanted| Err(format!("the answer does not say `{wanted}`: {answer}")))
 }
 
 /// The program at the other end.

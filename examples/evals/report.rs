@@ -13,7 +13,8 @@ pub fn table(scores: &[Score]) -> String {
          User tasks as scripted sessions with the MCP server, over the simulator and without a model. Made by\n\
          `cargo run --example evals -- --update`; a test fails where a score gets worse. Tokens are o200k tokens of what\n\
          the answers hand to a model; credits and checks are what the simulator counted. With `--driver 'command'` a\n\
-         program of yours drives the same tasks (JSON lines: the task and the tools in, calls out).\n\n\
+         program of yours drives the same tasks (JSON lines: the task, the instructions and the tools in, calls and an\n\
+         answer out).\n\n\
          | task | calls | fewest | tokens | credits | checks | done |\n|---|---|---|---|---|---|---|\n",
     );
     for score in scores {
@@ -68,6 +69,34 @@ fn beside_earlier(text: &mut String, scores: &[Score]) {
         of(|(_, then)| then.fewest),
         of(|(_, then)| then.tokens),
     );
+}
+
+/// What is not right with the sums of a table: each is that of its rows, and a task has the same numbers in both parts.
+pub fn wrong_sums(table: &str) -> Vec<String> {
+    let (first, second) = table.split_once("\n## ").unwrap_or((table, ""));
+    let rows = |part: &str| -> Vec<Vec<String>> {
+        let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        part.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| task")).map(cells).collect()
+    };
+    let number = |cell: &String| if cell == "yes" { 1 } else { cell.parse::<i64>().unwrap_or(0) };
+    let mut wrong = Vec::new();
+    for part in [first, second] {
+        let mut rows = rows(part);
+        let Some(total) = rows.pop() else { continue };
+        for (column, said) in total.iter().enumerate().skip(1) {
+            let sum: i64 = rows.iter().filter_map(|row| row.get(column)).map(number).sum();
+            if sum != number(said) {
+                wrong.push(format!("{}, column {column}: {said}, and the rows make {sum}", total[0]));
+            }
+        }
+    }
+    let all = rows(first);
+    for row in rows(second) {
+        if all.iter().any(|other| other[0] == row[0] && other[..4] != row[..4]) {
+            wrong.push(format!("{} differs between the parts", row[0]));
+        }
+    }
+    wrong
 }
 
 /// The scores of a table.

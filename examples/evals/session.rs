@@ -49,11 +49,13 @@ pub struct Session {
     counted: Vec<String>,
     credits_at_start: i64,
     checks_at_start: usize,
+    ends_at_once: bool,
 }
 
 struct Connection {
     input: WriteHalf<DuplexStream>,
     output: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    instructions: String,
 }
 
 impl Session {
@@ -61,6 +63,7 @@ impl Session {
     pub async fn start(task: &Task) -> Session {
         let home = tempfile::tempdir().unwrap();
         fill(home.path(), task);
+        let ends_at_once = task.world.seconds.is_none();
         let life = match task.world.seconds {
             Some(seconds) => Life::Time { median: Duration::from_secs_f64(seconds), sigma: 0.0 },
             None => Life::Checks(0),
@@ -75,7 +78,7 @@ impl Session {
             ..usual
         };
         let simulator = simulator::spawn(options).await.unwrap();
-        let connection = connect(&simulator, home.path()).await;
+        let connection = connect(&simulator, home.path(), ends_at_once).await;
         let credits_at_start = simulator.credits(KEY);
         Session {
             simulator,
@@ -86,6 +89,7 @@ impl Session {
             counted: Vec::new(),
             credits_at_start,
             checks_at_start: 0,
+            ends_at_once,
         }
     }
 
@@ -132,20 +136,18 @@ impl Session {
                 let arguments = self.filled(arguments);
                 let answer = self.call(tool, arguments, !prepare).await;
                 let status = answer["status"].as_str().unwrap_or_default();
-                match expect {
-                    Some(expected) if expected != status => {
-                        let shown: String = answer.to_string().chars().take(300).collect();
-                        Err(format!("{tool}: `{status}` in place of `{expected}`: {shown}"))
-                    }
-                    _ => Ok(()),
+                if expect == status {
+                    return Ok(());
                 }
+                let shown: String = answer.to_string().chars().take(300).collect();
+                Err(format!("{tool}: `{status}` in place of `{expect}`: {shown}"))
             }
             Step::Event { r#do, seconds } if r#do == "pause" => {
                 tokio::time::sleep(Duration::from_secs_f64(*seconds)).await;
                 Ok(())
             }
             Step::Event { r#do, .. } if r#do == "restart" => {
-                self.connection = connect(&self.simulator, self.home.path()).await;
+                self.connection = connect(&self.simulator, self.home.path(), self.ends_at_once).await;
                 Ok(())
             }
             Step::Event { r#do, .. } => Err(format!("there is no event `{}`", r#do)),
@@ -153,10 +155,12 @@ impl Session {
     }
 
     /// Ends the session with its score.
-    pub fn score(self, task: &Task, failure: Option<String>) -> Score {
+    pub async fn score(mut self, task: &Task, mut failure: Option<String>) -> Score {
         let tokenizer = tokenizer();
         let tokens = self.counted.iter().map(|text| tokenizer.encode_ordinary(text).len()).sum();
-        let failure = failure.or_else(|| self.missed(&task.goal));
+        if failure.is_none() {
+            failure = self.missed(&task.goal).await;
+        }
         Score {
             name: task.name.clone(),
             calls: self.counted.len(),
@@ -170,22 +174,40 @@ impl Session {
     }
 
     /// What of the goal is not true.
-    fn missed(&self, goal: &Goal) -> Option<String> {
-        if let Some(text) = &goal.text
-            && !self.counted.iter().any(|answer| answer.contains(text.as_str()))
-        {
-            let last: String = self.counted.last().cloned().unwrap_or_default().chars().take(300).collect();
-            return Some(format!("no answer says `{text}`: {last}"));
-        }
-        let is_there = |name: &String| {
-            let path = self.home.path().join("documents").join(name);
-            match std::fs::metadata(&path) {
-                Ok(known) if known.is_dir() => std::fs::read_dir(&path).is_ok_and(|mut files| files.next().is_some()),
-                Ok(known) => known.len() > 0,
-                Err(_) => false,
+    async fn missed(&mut self, goal: &Goal) -> Option<String> {
+        for (text, times) in &goal.says {
+            let found: usize = self.counted.iter().map(|answer| answer.matches(text.as_str()).count()).sum();
+            if found < *times {
+                let last: String = self.last_text().chars().take(300).collect();
+                return Some(format!("the answers say `{text}` {found} times, not {times}: {last}"));
             }
-        };
-        goal.saved.iter().find(|name| !is_there(name)).map(|name| format!("`{name}` was not saved"))
+        }
+        for (name, count) in &goal.saved {
+            let found = files_in(&self.home.path().join("documents").join(name));
+            if found != *count {
+                return Some(format!("`{name}`: {found} files were saved, not {count}"));
+            }
+        }
+        for (status, count) in &goal.jobs {
+            let listed = json!({"name": "list_jobs", "arguments": {"status": status, "limit": 1}});
+            let listed = self.request("tools/call", listed).await;
+            let found = &listed["structuredContent"]["content"]["total"];
+            if *found != json!(count) {
+                return Some(format!("{found} jobs are `{status}`, not {count}"));
+            }
+        }
+        let spent = self.credits_at_start - self.simulator.credits(KEY);
+        goal.credits.filter(|most| spent > *most).map(|most| format!("{spent} credits were spent, not {most}"))
+    }
+
+    /// What a model read last.
+    pub fn last_text(&self) -> &str {
+        self.counted.last().map_or("", String::as_str)
+    }
+
+    /// The instructions that the server gave when it was greeted.
+    pub fn instructions(&self) -> &str {
+        &self.connection.instructions
     }
 
     /// Arguments with the parts of earlier answers in their places.
@@ -212,17 +234,27 @@ pub async fn run(task: &Task) -> Score {
             break;
         }
     }
-    session.score(task, failure)
+    session.score(task, failure).await
 }
 
-async fn connect(simulator: &Handle, home: &Path) -> Connection {
+/// How many files `path` is, or has in it; empty ones do not count.
+fn files_in(path: &Path) -> usize {
+    let is_file = |path: PathBuf| path.metadata().is_ok_and(|known| known.is_file() && known.len() > 0);
+    match std::fs::read_dir(path) {
+        Ok(files) => files.flatten().filter(|file| is_file(file.path())).count(),
+        Err(_) => usize::from(is_file(path.to_owned())),
+    }
+}
+
+/// A server of its own, greeted. Jobs that end at once are checked at once; others as a user's are.
+async fn connect(simulator: &Handle, home: &Path, ends_at_once: bool) -> Connection {
     let documents = home.join("documents");
     let ledger = home.join("ledger.db");
     let flags: Values = [
         ("PDFCO_FILES", &documents),
         ("PDFCO_DOWNLOAD_DIR", &documents),
         ("PDFCO_LEDGER", &ledger),
-        ("PDFCO_CHECK_WORTH_SECONDS", &PathBuf::from("0.05")),
+        ("PDFCO_CHECK_WORTH_SECONDS", &PathBuf::from(if ends_at_once { "0.05" } else { "2" })),
     ]
     .into_iter()
     .map(|(name, path)| (name.to_owned(), path.to_str().unwrap().to_owned()))
@@ -237,10 +269,12 @@ async fn connect(simulator: &Handle, home: &Path) -> Connection {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "evals", "version": "1"},
     }});
     input.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
-    output.next_line().await.unwrap().expect("the server greets");
+    let greeting = output.next_line().await.unwrap().expect("the server greets");
+    let greeting: Value = serde_json::from_str(&greeting).unwrap();
+    let instructions = greeting["result"]["instructions"].as_str().unwrap_or_default().to_owned();
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     input.write_all(format!("{ready}\n").as_bytes()).await.unwrap();
-    Connection { input, output }
+    Connection { input, output, instructions }
 }
 
 /// The documents of a task.

@@ -1,5 +1,7 @@
 //! What a task is.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -64,7 +66,7 @@ pub enum Step {
         /// Its arguments. A text `$N/pointer` stands for that part of the N-th answer.
         arguments: Map<String, Value>,
         /// The status that the answer has to have.
-        expect: Option<String>,
+        expect: String,
         /// Whether it belongs to the situation, and is not counted.
         #[serde(default)]
         prepare: bool,
@@ -81,12 +83,18 @@ pub enum Step {
 
 /// What has to be true at the end.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Goal {
-    /// A counted answer holds this text.
-    pub text: Option<String>,
-    /// These files or folders are there and not empty.
-    #[serde(default)]
-    pub saved: Vec<String>,
+    /// The counted answers hold these texts, so many times or more in all.
+    pub says: BTreeMap<String, usize>,
+    /// These files, or folders with so many files, are there and not empty.
+    pub saved: BTreeMap<String, usize>,
+    /// The ledger has so many jobs of these states.
+    pub jobs: BTreeMap<String, usize>,
+    /// At most so many credits were spent.
+    pub credits: Option<i64>,
+    /// What a program that drives the task has to say of it in the end, in any case and with any thousands separator.
+    pub answer: Vec<String>,
 }
 
 /// The tasks of the repository.

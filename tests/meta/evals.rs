@@ -40,6 +40,22 @@ async fn no_score_of_the_evals_gets_worse() {
     }
 }
 
+#[test]
+fn the_sums_of_the_table_are_those_of_its_rows() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/evals.md");
+    let wrong = report::wrong_sums(&std::fs::read_to_string(path).unwrap());
+    assert!(wrong.is_empty(), "the command in the table's head makes it anew: {wrong:#?}");
+}
+
+#[test]
+fn every_task_can_fail() {
+    for task in task::all() {
+        let task::Goal { says, saved, jobs, credits, .. } = task.goal;
+        let is_judged = !(says.is_empty() && saved.is_empty() && jobs.is_empty() && credits.is_none());
+        assert!(is_judged, "{}", task.name);
+    }
+}
+
 /// A submit that succeeded takes under 250 tokens beside its text.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_success_is_light() {
@@ -65,9 +81,18 @@ async fn a_success_is_light() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_can_drive_a_task() {
     let balance = task::all().into_iter().find(|task| task.name == "balance").unwrap();
-    let command =
-        r#"read task; echo '{"tool": "get_credit_balance", "arguments": {}}'; read result; echo '{"answer": "done"}'"#;
-    let score = driver::run(&balance, command).await;
+    // It reads the instructions and the text of the result, and its answer is judged.
+    let command = |answer: &str| {
+        format!(
+            r#"read task; echo "$task" | grep -q '"instructions":"PDF.co' || exit 1
+            echo '{{"tool": "get_credit_balance", "arguments": {{}}}}'
+            read result; echo "$result" | grep -q '"content":"' || exit 1
+            echo '{{"answer": "{answer}"}}'"#
+        )
+    };
+    let score = driver::run(&balance, &command("There are 10,000 credits left.")).await;
     assert!(score.failure.is_none(), "{score:?}");
     assert_eq!(score.calls, 1);
+    let score = driver::run(&balance, &command("Plenty.")).await;
+    assert!(score.failure.as_ref().is_some_and(|failure| failure.contains("10000")), "{score:?}");
 }
