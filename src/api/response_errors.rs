@@ -183,7 +183,7 @@ const EXPLANATIONS: &[Explanation] = &[
         codes: &[402],
         context: None,
         kind: Kind::InsufficientCredits,
-        meaning: "The account has not enough credits",
+        meaning: "The account does not have enough credits",
         hint: || {
             hint![
                 "Buy credits or wait for the next period at https://app.pdf.co; ",

@@ -169,4 +169,16 @@ mod tests {
         assert!(hint.contains("pdf_to_text_simple") && hint.contains("PDFCO_CONFIRM_CREDITS"), "{hint}");
         assert_eq!(answer.content["estimate"]["credits_max"], 63);
     }
+
+    #[test]
+    fn checks_are_mentioned_where_there_are_any() {
+        for (operation, has_checks) in
+            [("pdf_to_text", true), ("ai_invoice_parser", false), ("upload", false), ("file_hash", false)]
+        {
+            let estimate = Estimate { operation, balance: Some(1), ..estimate(1, Some(1)) };
+            let question = Quote { id: String::new(), estimate, document: None }.question();
+            assert_eq!(question.contains("Each check"), has_checks, "{question}");
+            assert!(question.contains("will cost 1 credit. ") && question.contains("has 1 credit."), "{question}");
+        }
+    }
 }

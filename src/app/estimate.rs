@@ -12,13 +12,17 @@ use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::pdf_pages;
 use crate::next_step::Hint;
+use crate::text::counted;
 
 /// What an upload costs, in credits (documented).
 const UPLOAD_CREDITS: i64 = 7;
 
 impl From<Estimate> for Answer {
     fn from(estimate: Estimate) -> Answer {
-        let mut tips = Hint::from("Nothing was submitted or charged. Checks while waiting cost 2 credits each.");
+        let mut tips = Hint::from("Nothing was submitted or charged.");
+        if estimate.has_checks() {
+            tips = tips.and(" Checks while waiting cost 2 credits each.");
+        }
         if let Some(cheaper) = estimate.cheaper {
             tips = tips.and(format!(" {}", cheaper.sentence()));
         }
@@ -116,8 +120,9 @@ impl App {
         Err(Error::new(
             Kind::InsufficientCredits,
             format!(
-                "{} needs at least {min} credits, and the account has {balance}. Nothing was sent.",
-                estimate.subject()
+                "{} needs at least {}, and the account has {balance}. Nothing was sent.",
+                estimate.subject(),
+                counted(min, "credit")
             ),
             hint,
         )

@@ -3,6 +3,7 @@
 use crate::catalog::pages::PageList;
 use crate::catalog::{Operation, ParamKind};
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// The name of the argument that selects pages.
 const PAGES: &str = "pages";
@@ -25,7 +26,7 @@ pub(super) fn selected(pages: Option<&PageList>, total: u32) -> Result<u32> {
     let found = pages.resolve(total).map_err(|bad| {
         Error::invalid(
             format!("`{PAGES}` selects what is not there: {}.", bad.words()),
-            format!("The document has {total} pages. Nothing was sent or charged."),
+            format!("The document has {}. Nothing was sent or charged.", counted(i64::from(total), "page")),
         )
     })?;
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))

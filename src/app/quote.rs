@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::catalog::Cheaper;
+use crate::catalog::{Cheaper, Run};
+use crate::text::counted;
 
 /// What a call will cost.
 #[derive(Clone, Debug, Serialize)]
@@ -56,12 +57,18 @@ impl Estimate {
         format!("{}{documents}", self.operation)
     }
 
+    /// Whether waiting for it takes checks that cost credits: not for uploads, for what is done at once, and for what is
+    /// always a job, such as AI invoices, of which checks are free.
+    pub fn has_checks(&self) -> bool {
+        crate::catalog::all().any(|operation| operation.name == self.operation && operation.run == Run::Job)
+    }
+
     /// The range in words.
     pub fn range(&self) -> String {
         match (self.credits_min, self.credits_max) {
-            (Some(min), Some(max)) if min == max => format!("{min} credits"),
-            (Some(min), Some(max)) => format!("{min} to {max} credits"),
-            (Some(min), None) => format!("at least {min} credits"),
+            (Some(min), Some(max)) if min == max => counted(min, "credit"),
+            (Some(min), Some(max)) => format!("{min} to {}", counted(max, "credit")),
+            (Some(min), None) => format!("at least {}", counted(min, "credit")),
             _ => "an unknown number of credits".to_owned(),
         }
     }
@@ -86,11 +93,12 @@ impl Quote {
         let estimate = &self.estimate;
         let document = self.document.as_deref().map_or(String::new(), |name| format!(" on {name}"));
         let balance = match estimate.balance {
-            Some(balance) => format!(" The account has {balance} credits."),
+            Some(balance) => format!(" The account has {}.", counted(balance, "credit")),
             None => String::new(),
         };
+        let checks = if estimate.has_checks() { " Each check while waiting costs 2 more." } else { "" };
         format!(
-            "{}{document} will cost {}. {} Each check while waiting costs 2 more.{balance} Run it?",
+            "{}{document} will cost {}. {}{checks}{balance} Run it?",
             estimate.operation,
             estimate.range(),
             estimate.basis

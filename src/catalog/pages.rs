@@ -162,7 +162,9 @@ impl BadPages {
             BadPages::Syntax(item) => format!("`{}` is no page and no range", crate::text::shorten(item, 40)),
             BadPages::BeforeFirst => "there is no page 0 here: pages are counted from 1".to_owned(),
             BadPages::Reversed(item) => format!("`{}` ends before it begins", crate::text::shorten(item, 40)),
-            BadPages::Outside { page, count } => format!("page {page} is outside of {count} pages"),
+            BadPages::Outside { page, count } => {
+                format!("page {page} is outside of {}", crate::text::counted(i64::from(*count), "page"))
+            }
         }
     }
 }

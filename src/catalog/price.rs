@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Run;
+use crate::text::counted;
 
 /// What an operation costs.
 ///
@@ -76,7 +77,7 @@ impl Price {
             (Price::PerCall(0), _) => "Free.".to_owned(),
             (Price::Unknown, _) => "Price not published.".to_owned(),
             (price, Run::Job | Run::AlwaysJob) if price.basis() == Some(Basis::Page) => {
-                format!("{} credits, per page or once (disputed).", price.credits().unwrap_or(0))
+                format!("{}, per page or once (disputed).", counted(i64::from(price.credits().unwrap_or(0)), "credit"))
             }
             (price, run) => format!("{}.", price.amount(run)),
         }
@@ -91,24 +92,28 @@ impl Price {
         }
     }
 
-    /// The price in a word or two, for lists: `21`, `4 a call`, `?`.
-    pub fn short(self) -> String {
-        match (self.credits(), self.basis()) {
-            (Some(0), _) => "free".to_owned(),
-            (Some(credits), Some(Basis::Page)) => format!("about {credits} credits"),
-            (Some(credits), _) => format!("about {credits} credits a call"),
-            (None, _) => "price not published".to_owned(),
+    /// The price in a few words, for lists: `about 21 credits, per page or once`, `free`.
+    pub fn short(self, run: Run) -> String {
+        let credits = |credits: u32| counted(i64::from(credits), "credit");
+        match (self.credits().map(credits), self.basis(), run) {
+            _ if self.credits() == Some(0) => "free".to_owned(),
+            (Some(credits), Some(Basis::Page), Run::Job | Run::AlwaysJob) => {
+                format!("about {credits}, per page or once")
+            }
+            (Some(credits), Some(Basis::Page), Run::Direct) => format!("about {credits} a page"),
+            (Some(credits), ..) => format!("about {credits} a call"),
+            (None, ..) => "price not published".to_owned(),
         }
     }
 
     fn amount(self, run: Run) -> String {
-        let credits = self.credits().unwrap_or(0);
+        let credits = counted(i64::from(self.credits().unwrap_or(0)), "credit");
         match (self.basis(), run) {
             (Some(Basis::Page), Run::Job | Run::AlwaysJob) => {
-                format!("{credits} credits (the service's pages disagree whether a job is charged per page or once)")
+                format!("{credits} (the service's pages disagree whether a job is charged per page or once)")
             }
-            (Some(Basis::Page), Run::Direct) => format!("{credits} credits a page"),
-            _ => format!("{credits} credits a call"),
+            (Some(Basis::Page), Run::Direct) => format!("{credits} a page"),
+            _ => format!("{credits} a call"),
         }
     }
 
@@ -135,6 +140,7 @@ mod tests {
         let long = Price::PerPageSeen(21).words(Run::AlwaysJob);
         let claim = "21 credits (the service's pages disagree whether a job is charged per page or once)";
         assert!(long.contains(claim) && long.contains("not documented"), "{long}");
+        assert_eq!(Price::PerPage(21).short(Run::Job), "about 21 credits, per page or once");
         let short = "21 credits, per page or once (disputed).";
         assert_eq!(Price::PerPage(21).sentence(Run::Job), short);
         assert_eq!(Price::PerCall(7).sentence(Run::Direct), "7 credits a call.");

@@ -37,7 +37,7 @@ pub fn agree(session: &CliSession, caller: &Caller, quote: &Quote) -> Result<Cal
                             PDFCO_CONFIRM_CREDITS."
                 .to_owned();
             if let Some(cheaper) = quote.estimate.cheaper {
-                hint = format!("{hint} {}", cheaper.sentence());
+                hint = format!("{hint} {}", cheaper.sentence().replace('_', "-"));
             }
             Err(Error::new(Kind::InsufficientCredits, quote.refusal(), hint))
         }
@@ -47,10 +47,10 @@ pub fn agree(session: &CliSession, caller: &Caller, quote: &Quote) -> Result<Cal
 /// What a call would cost, as a report.
 pub fn estimated(estimate: &Estimate) -> Report {
     let line = format!("{} would cost {}", estimate.subject(), estimate.range());
-    let mut notes =
-        vec![format!("{} Nothing was sent or charged; each check while waiting costs 2 more.", estimate.basis)];
+    let checks = if estimate.has_checks() { "; each check while waiting costs 2 more" } else { "" };
+    let mut notes = vec![format!("{} Nothing was sent or charged{checks}.", estimate.basis)];
     notes.extend(estimate.pages.map(|pages| format!("pages counted: {pages}")));
     notes.extend(estimate.balance.map(|balance| format!("known balance: {balance}")));
-    notes.extend(estimate.cheaper.map(|cheaper| cheaper.sentence()));
+    notes.extend(estimate.cheaper.map(|cheaper| cheaper.sentence().replace('_', "-")));
     Report { notes, ..Report::line(line, json!({"status": "success", "estimate": estimate})) }
 }

@@ -343,7 +343,7 @@ impl Sandbox {
         });
         let near = near.flatten().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let hint = match (near.is_empty(), done) {
-            (false, _) => format!("There: {near}. "),
+            (false, _) => format!("Similar names: {near}. "),
             (true, "read") => "Check the path. A link starts with https://. ".to_owned(),
             (true, _) => "Check the path. ".to_owned(),
         };

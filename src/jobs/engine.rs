@@ -138,7 +138,7 @@ pub fn unknown_job(id: &str) -> Error {
             NextStep::ListJobs,
             " shows the jobs of this key. An id from elsewhere can be checked with ",
             NextStep::Check(id),
-            "."
+            ", which costs 2 credits."
         ],
     )
 }

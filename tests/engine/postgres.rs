@@ -131,7 +131,7 @@ async fn postgres_of_another_program_is_not_written() {
     let own = format!("{}?options=-csearch_path%3Dours", database.url);
     let ledger = at(&own);
     accepted(&ledger, "A").await;
-    assert!(ledger.health().await.unwrap().ends_with(", 1 jobs"));
+    assert!(ledger.health().await.unwrap().ends_with(", 1 job"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::commands::list;
+use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::error::{Kind, Result};
@@ -46,7 +47,7 @@ pub async fn run(session: &CliSession) -> Result<Report> {
     let id = table.rows.first().and_then(|row| row.first());
     lines.extend(steps(jobs.first().map(|job| &job.status).zip(id.map(String::as_str))));
     Ok(Report {
-        summary: format!("{total} jobs"),
+        summary: counted(total, "job"),
         lines,
         data: json!({"status": "success", "key": fingerprint, "jobs": jobs, "total": total}),
         ..Report::default()

@@ -8,6 +8,7 @@ use super::Millis;
 use crate::clock::now;
 use crate::error::{Error, Kind};
 use crate::next_step::Hint;
+use crate::text::counted;
 
 /// Why the ledger cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -280,7 +281,7 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.path.as_deref().unwrap_or("in memory"))?;
         if let Some(jobs) = self.jobs {
-            write!(f, ", {jobs} jobs")?;
+            write!(f, ", {}", counted(jobs, "job"))?;
         }
         if self.pending > 0 {
             write!(f, ", {} changes wait to be written", self.pending)?;
