@@ -112,13 +112,8 @@ impl Session {
     /// Calls a tool. What the model reads of the answer is counted unless the call prepares the situation.
     pub async fn call(&mut self, tool: &str, arguments: Map<String, Value>, is_counted: bool) -> Value {
         let result = self.request("tools/call", json!({"name": tool, "arguments": arguments})).await;
-        let texts: Vec<&str> =
-            result["content"].as_array().into_iter().flatten().filter_map(|part| part["text"].as_str()).collect();
-        let text = texts.join("\n");
-        let structured = match &result["structuredContent"] {
-            Value::Null => serde_json::from_str(texts.first().copied().unwrap_or("null")).unwrap_or(Value::Null),
-            structured => structured.clone(),
-        };
+        let text = texts_of(&result).join("\n");
+        let structured = structure_of(&result);
         if is_counted {
             self.counted.push(text);
         } else {
@@ -191,7 +186,7 @@ impl Session {
         for (status, count) in &goal.jobs {
             let listed = json!({"name": "list_jobs", "arguments": {"status": status, "limit": 1}});
             let listed = self.request("tools/call", listed).await;
-            let found = &listed["structuredContent"]["content"]["total"];
+            let found = &structure_of(&listed)["content"]["total"];
             if *found != json!(count) {
                 return Some(format!("{found} jobs are `{status}`, not {count}"));
             }
@@ -235,6 +230,19 @@ pub async fn run(task: &Task) -> Score {
         }
     }
     session.score(task, failure).await
+}
+
+/// The texts of a tool's result.
+fn texts_of(result: &Value) -> Vec<&str> {
+    result["content"].as_array().into_iter().flatten().filter_map(|part| part["text"].as_str()).collect()
+}
+
+/// The structure of a tool's result, which is its first text where it has no other.
+fn structure_of(result: &Value) -> Value {
+    match &result["structuredContent"] {
+        Value::Null => serde_json::from_str(texts_of(result).first().copied().unwrap_or("null")).unwrap_or(Value::Null),
+        structured => structured.clone(),
+    }
 }
 
 /// How many files `path` is, or has in it; empty ones do not count.
