@@ -7,19 +7,15 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pdfco::jobs::polling::duration_model::DurationStats;
-use pdfco::jobs::polling::simulation::{Cost, FIXED, TABLE, best_fixed, cost, lognormal, quantiles, with_median};
+use pdfco::jobs::polling::simulation::{
+    Cost, JOBS, TABLE, best_fixed, cost, costs, learned, quantiles, with_median,
+};
 use pdfco::jobs::{DurationEstimate, LogNormal, Schedule};
 
 use crate::table::{Rule, Table};
 
-/// Jobs of each distribution.
-const JOBS: u32 = 1_000;
-/// Histories over which "after so many jobs" is averaged.
-const HISTORIES: u32 = 40;
 /// Medians in seconds that [`TABLE`] does not have.
 const OTHER_MEDIANS: [f64; 6] = [1.0, 3.0, 6.0, 20.0, 60.0, 300.0];
-/// Any seed but zero.
-const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// What a schedule costs after so many jobs, beside the best possible and beside the best of the fixed ones.
 pub fn measure(table: &mut Table) {
@@ -68,13 +64,9 @@ pub fn details() {
         println!("\nw = {worth}: one check is worth {worth} s of waiting. J, credits per job\n");
         let heads = TABLE.map(|(median, sigma, _)| format!("{median} s, σ {sigma}"));
         row("schedule", heads.each_ref().map(String::as_str));
-        for (name, next) in FIXED {
-            numbers(name, |jobs, _| cost(jobs, worth, next));
-        }
-        numbers("best possible, distribution known", |jobs, truth| with(truth, jobs, worth));
-        numbers("ours, nothing known", |jobs, _| with(DurationStats::default().estimate(), jobs, worth));
-        for count in [1, 3, 5, 20, 50] {
-            numbers(&format!("ours, jobs seen before: {count}"), |jobs, truth| learned(count, truth, jobs, worth));
+        for (name, costs) in costs(worth, &[1, 3, 5, 20, 50]) {
+            let cells = costs.map(|cost| format!("{:.1}, {:.1}", cost.j, cost.credits()));
+            row(&name, cells.each_ref().map(String::as_str));
         }
         if worth == 2.0 {
             row(
@@ -121,28 +113,6 @@ fn jobs(median: f64, sigma: f64) -> (LogNormal, Vec<f64>) {
 fn with(belief: impl Into<DurationEstimate>, jobs: &[f64], worth: f64) -> Cost {
     let schedule = Schedule::new(belief, worth);
     cost(jobs, worth, |t| schedule.next_check(t))
-}
-
-/// The average over many histories of `count` jobs.
-fn learned(count: u32, truth: LogNormal, jobs: &[f64], worth: f64) -> Cost {
-    let mut random = SEED;
-    let mut sum = Cost::default();
-    for _ in 0..HISTORIES {
-        let history = (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
-        let one = with(history.estimate(), jobs, worth);
-        sum = Cost { j: sum.j + one.j, checks: sum.checks + one.checks, delay: sum.delay + one.delay };
-    }
-    let count = f64::from(HISTORIES);
-    Cost { j: sum.j / count, checks: sum.checks / count, delay: sum.delay / count }
-}
-
-fn numbers(name: &str, of: impl Fn(&[f64], LogNormal) -> Cost) {
-    let cells = TABLE.map(|(median, sigma, _)| {
-        let (truth, jobs) = jobs(median, sigma);
-        let cost = of(&jobs, truth);
-        format!("{:.1}, {:.1}", cost.j, cost.credits())
-    });
-    row(name, cells.each_ref().map(String::as_str));
 }
 
 fn row(name: &str, cells: [&str; 5]) {

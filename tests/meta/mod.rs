@@ -7,6 +7,7 @@ mod install;
 mod modules;
 mod official;
 mod packaging;
+mod polling;
 mod readme;
 mod results;
 mod tools_list;

@@ -123,7 +123,7 @@ pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Optio
 mod tests {
     use super::*;
     use crate::jobs::polling::schedule::Schedule;
-    use crate::jobs::polling::simulation::{TABLE, best_fixed, cost, lognormal, quantiles, with_median};
+    use crate::jobs::polling::simulation::{TABLE, best_fixed, cost, learned, quantiles, with_median};
 
     #[test]
     fn nothing_learned_is_the_prior() {
@@ -140,21 +140,6 @@ mod tests {
         assert!(after(2.0) < 0.1 && after(120.0) > 0.99, "{} {}", after(2.0), after(120.0));
     }
 
-    /// J after `count` jobs, on average over many histories of so many.
-    fn j_after(count: u32, truth: LogNormal, jobs: &[f64]) -> f64 {
-        let mut random = 0x2545_f491_4f6c_dd1d_u64;
-        let histories = 60;
-        let sum = (0..histories)
-            .map(|_| {
-                let history =
-                    (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
-                let schedule = Schedule::new(history.estimate(), 2.0);
-                cost(jobs, 2.0, |t| schedule.next_check(t)).j
-            })
-            .sum::<f64>();
-        sum / f64::from(histories)
-    }
-
     /// What is promised: after 20 jobs of an operation J is within 10 % of the best possible. Five are enough
     /// for that, and three for less than any fixed schedule costs.
     #[test]
@@ -165,7 +150,7 @@ mod tests {
             let best = Schedule::new(truth, 2.0);
             let best = cost(&jobs, 2.0, |t| best.next_check(t)).j;
             let fixed = best_fixed(&jobs, 2.0);
-            let after = [0, 1, 3, 5, 20].map(|count| j_after(count, truth, &jobs));
+            let after = [0, 1, 3, 5, 20].map(|count| learned(count, truth, &jobs, 2.0).j);
             let table =
                 format!("median {median}: after 0, 1, 3, 5, 20 jobs {after:.2?}, best {best:.2}, fixed {fixed:.2}");
             assert!(after[4] <= best * 1.05 && after[3] <= best * 1.10, "{table}");

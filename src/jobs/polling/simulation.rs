@@ -1,10 +1,13 @@
 //! Simulated jobs, and what waiting for them would have cost: the tool of this module's tests and of
 //! `benches/numbers/waiting.rs`. Deterministic.
 
-use super::schedule::{LogNormal, normal_below};
+use crate::catalog::price;
 
-/// The five distributions of `docs/polling.md`, as median, σ, and J of its row "best possible when the distribution is
-/// known".
+use super::duration_model::DurationStats;
+use super::schedule::{DurationEstimate, LogNormal, Schedule, normal_below};
+
+/// The five distributions of `docs/polling.md`: median, σ, and the lowest J that was found for a known distribution by
+/// drawing jobs at random, before there was a schedule.
 pub const TABLE: [(f64, f64, f64); 5] =
     [(2.0, 0.4, 3.5), (4.0, 0.6, 5.0), (10.0, 0.5, 6.6), (30.0, 0.7, 12.3), (120.0, 0.5, 20.4)];
 
@@ -21,8 +24,12 @@ pub const FIXED: [(&str, Next); 4] = [
     ("geometric, x1.5 from 1 s, at most 15 s", |t| t + (t / 2.0).clamp(1.0, 15.0)),
 ];
 
-/// What a check costs, in credits.
-pub const CHECK_CREDITS: f64 = 2.0;
+/// Jobs of each distribution in [`costs`].
+pub const JOBS: u32 = 1_000;
+/// Histories over which [`learned`] takes the average.
+const HISTORIES: u32 = 40;
+/// Where the generator of random durations begins; anything but zero.
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// What waiting cost, averaged over jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,7 +45,7 @@ pub struct Cost {
 impl Cost {
     /// Credits for the checks.
     pub fn credits(&self) -> f64 {
-        self.checks * CHECK_CREDITS
+        self.checks * price::CHECK_CREDITS as f64
     }
 }
 
@@ -54,7 +61,7 @@ pub fn quantiles(truth: LogNormal, count: u32) -> Vec<f64> {
 }
 
 /// One duration; the state of the generator (xorshift) is the caller's.
-pub fn lognormal(truth: LogNormal, state: &mut u64) -> f64 {
+fn lognormal(truth: LogNormal, state: &mut u64) -> f64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
     *state ^= *state << 17;
@@ -86,6 +93,44 @@ pub fn cost(durations: &[f64], worth: f64, next: impl Fn(f64) -> f64) -> Cost {
     let count = durations.len().max(1) as f64;
     let (checks, delay) = (sum.checks / count, sum.delay / count);
     Cost { j: worth * checks + delay, checks, delay }
+}
+
+/// What waiting costs after `count` jobs whose durations are known, on average over many such histories.
+pub fn learned(count: u32, truth: LogNormal, durations: &[f64], worth: f64) -> Cost {
+    let mut random = SEED;
+    let mut sum = Cost::default();
+    for _ in 0..HISTORIES {
+        let history = (0..count).fold(DurationStats::default(), |sums, _| sums.with(lognormal(truth, &mut random)));
+        let schedule = Schedule::new(history.estimate(), worth);
+        let one = cost(durations, worth, |t| schedule.next_check(t));
+        sum = Cost { j: sum.j + one.j, checks: sum.checks + one.checks, delay: sum.delay + one.delay };
+    }
+    let count = f64::from(HISTORIES);
+    Cost { j: sum.j / count, checks: sum.checks / count, delay: sum.delay / count }
+}
+
+/// What each schedule costs for each distribution of [`TABLE`], by its name: the fixed ones, ours when the distribution
+/// is known, ours when nothing is, and ours after so many jobs.
+pub fn costs(worth: f64, jobs_seen: &[u32]) -> Vec<(String, [Cost; TABLE.len()])> {
+    let jobs = TABLE.map(|(median, sigma, _)| {
+        let truth = with_median(median, sigma);
+        (truth, quantiles(truth, JOBS))
+    });
+    let ours = |estimate: DurationEstimate, durations: &[f64]| {
+        let schedule = Schedule::new(estimate, worth);
+        cost(durations, worth, |t| schedule.next_check(t))
+    };
+    let row = |name: &str, of: &dyn Fn(LogNormal, &[f64]) -> Cost| {
+        (name.to_owned(), jobs.each_ref().map(|(truth, durations)| of(*truth, durations)))
+    };
+    let mut rows: Vec<_> =
+        FIXED.iter().map(|(name, next)| row(name, &|_, durations| cost(durations, worth, next))).collect();
+    rows.push(row("best possible, distribution known", &|truth, durations| ours(truth.into(), durations)));
+    rows.push(row("ours, nothing known", &|_, durations| ours(DurationEstimate::PRIOR, durations)));
+    rows.extend(jobs_seen.iter().map(|count| {
+        row(&format!("ours, jobs seen before: {count}"), &|truth, durations| learned(*count, truth, durations, worth))
+    }));
+    rows
 }
 
 /// What the best of the fixed schedules costs for these durations: another one for each distribution.
