@@ -5,9 +5,10 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
@@ -164,7 +165,7 @@ impl Throttle {
 
     /// Whether the next line may be logged.
     pub fn allows(&self) -> bool {
-        let (mut last, now) = (self.last.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let (mut last, now) = (self.last.lock(), Instant::now());
         let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= self.every);
         if is_due {
             *last = Some(now);
@@ -218,7 +219,7 @@ mod tests {
         struct Shared(std::sync::Arc<Mutex<Vec<u8>>>);
         impl io::Write for Shared {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.lock().unwrap().extend_from_slice(bytes);
+                self.0.lock().extend_from_slice(bytes);
                 Ok(bytes.len())
             }
             fn flush(&mut self) -> io::Result<()> {
@@ -234,7 +235,7 @@ mod tests {
                 tracing::info!("not shown");
                 tracing::warn!("shown");
             });
-            let text = String::from_utf8(std::mem::take(&mut *output.0.lock().unwrap())).unwrap();
+            let text = String::from_utf8(std::mem::take(&mut *output.0.lock())).unwrap();
             assert!(!text.contains("not shown") && text.contains("shown"), "{text}");
             assert!(text.contains("J1") && text.contains("pdf_to_text"), "{text}");
         }

@@ -1,10 +1,11 @@
 //! Many documents or many jobs in one call: bounded, paced, nothing paid for twice.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -107,8 +108,8 @@ impl App {
                 async move {
                     let outcome = app.submit_document(caller, operation, (param, &document), others, id, part).await;
                     let (line, paid) = line_of_submit(document, outcome);
-                    cost.lock().unwrap_or_else(PoisonError::into_inner).add(paid);
-                    if let Some(slot) = shared.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
+                    cost.lock().add(paid);
+                    if let Some(slot) = shared.lock().get_mut(number) {
                         *slot = Some(line);
                     }
                 }
@@ -135,8 +136,8 @@ impl App {
                 ));
             }
         }
-        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut charge = *charge.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lines.lock().clone();
+        let mut charge = *charge.lock();
         let lines: Vec<Line> = lines
             .into_iter()
             .zip(documents)
@@ -382,7 +383,7 @@ impl App {
             ([only], None) => safe_file_name(&only.file_name().unwrap_or_default()),
             (links, _) => {
                 let own: Vec<String> = names_of(links).iter().map(|name| name.to_lowercase()).collect();
-                let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut names = names.lock();
                 if own.iter().any(|name| names.contains(name)) {
                     // Documents of one name: the parts of the second have a folder of their own.
                     return as_folder(&format!("{folder}{}", safe_file_name(job.id())));
@@ -391,7 +392,7 @@ impl App {
                 return folder;
             }
         };
-        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = names.lock();
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name.as_str(), ""));
         let dot = if extension.is_empty() { "" } else { "." };
         let mut candidate = name.clone();

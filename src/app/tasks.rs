@@ -4,11 +4,12 @@
 //! job is polled as for a wait; once the questions stop, so does the polling, and it costs nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -360,7 +361,7 @@ impl App {
 
 /// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
 fn lock(pollers: &Mutex<BackgroundPollers>) -> MutexGuard<'_, BackgroundPollers> {
-    pollers.lock().unwrap_or_else(PoisonError::into_inner)
+    pollers.lock()
 }
 
 /// No task of this caller's has this id.

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -56,7 +57,7 @@ pub(super) struct Uploads(Mutex<HashMap<Version, Kept>>);
 
 impl Uploads {
     fn running_or_recent(&self, version: &Version) -> Option<Kept> {
-        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = self.0.lock();
         uploads.retain(|_, kept| {
             let has_failed = kept.upload.peek().is_some_and(|outcome| outcome.is_err());
             !has_failed && kept.began.elapsed() < LINK_USED_FOR
@@ -65,7 +66,7 @@ impl Uploads {
     }
 
     fn keep(&self, version: Version, kept: &Kept) {
-        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = self.0.lock();
         if uploads.len() < UPLOADS_KEPT {
             uploads.insert(version, kept.clone());
         }
@@ -73,7 +74,7 @@ impl Uploads {
 
     /// Forgets every upload of `account`: files were deleted from the storage.
     pub(super) fn forget(&self, account: &Fingerprint) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|version, _| version.account != *account);
+        self.0.lock().retain(|version, _| version.account != *account);
     }
 }
 

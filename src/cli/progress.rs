@@ -2,10 +2,11 @@
 //!
 //! A [`Lane`] shows one call; a [`Batch`] shows many lanes above a bar for all of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use super::names::counted;
@@ -120,7 +121,7 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -243,7 +244,7 @@ impl Lane {
     }
 
     fn state(&self) -> MutexGuard<'_, LaneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -276,7 +277,7 @@ impl Batch {
         lane.remove_bar();
         self.all.inc(1);
         let ended = {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ended = self.ended.lock();
             *ended += 1;
             *ended
         };

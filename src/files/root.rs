@@ -7,12 +7,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
+use parking_lot::Mutex;
 
 /// What identifies a file, and a state of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +130,7 @@ impl Root {
     }
 
     fn held(&self) -> io::Result<Arc<Held>> {
-        let mut slot = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.held.lock();
         let path = match slot.as_ref() {
             Some(held) if held.is_there() => return Ok(Arc::clone(held)),
             // What is there now is another folder, or a link to one. A link is not followed.

@@ -3,9 +3,10 @@
 //! [`Jobs::prepare`] refuses or recognizes a repeated `client_request_id`, [`Prepared::send`] records the intent within
 //! the budget and sends. Waiting for a job is in `wait.rs`, checking one in `check.rs`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -341,11 +342,11 @@ struct Marking(Arc<Mutex<Option<Error>>>);
 
 impl Marking {
     fn failed(&self, error: Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *self.0.lock() = Some(error);
     }
 
     fn take(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

@@ -3,8 +3,9 @@
 //! A wait holds its permit for as long as a job takes, and would keep short calls out otherwise.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
@@ -42,7 +43,7 @@ pub struct Permit<'a> {
 
 impl Permits {
     fn tenants(&self) -> MutexGuard<'_, HashMap<Tenant, Arc<TenantPermits>>> {
-        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tenants.lock()
     }
 
     /// A permit for a call of `tenant`, once there is one. `may_wait` for calls that may wait for a job.

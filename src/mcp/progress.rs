@@ -1,8 +1,9 @@
 //! Progress notifications while a call runs: about every three seconds, strictly increasing, never after the result.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::Peer;
@@ -24,12 +25,12 @@ pub struct Progress {
 impl Progress {
     /// Records what happened last.
     pub fn record(&self, event: Event) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), event));
+        *self.last.lock() = Some((Instant::now(), event));
     }
 
     /// The last event in words, with the time since the submit as of now.
     fn words(&self) -> Option<String> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         let (recorded, event) = last.as_ref()?;
         Some(match event {
             Event::Uploading { name, bytes } => format!("uploading {name} ({bytes} bytes)"),

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
@@ -47,7 +48,7 @@ impl Spans {
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Value>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn is_full(&self) -> bool {

@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -109,12 +110,12 @@ impl Connection {
 
     /// Whether a part of an answer has waited for so long.
     fn is_unread(&self, now: Instant, lasting: Duration) -> bool {
-        let since = *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self.unread.lock();
         since.is_some_and(|since| now.saturating_duration_since(since) >= lasting)
     }
 
     fn set_unread(&self, since: Option<Instant>) {
-        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        *self.unread.lock() = since;
     }
 }
 
@@ -203,7 +204,7 @@ impl Peers {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn try_admit(self: &Arc<Self>, peer: IpAddr, now: Instant) -> Option<Admitted> {

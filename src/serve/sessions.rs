@@ -4,10 +4,11 @@
 //! and the one that was idle longest gives way to a new one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
+use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{
     CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, Notification,
     ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerResult,
@@ -110,7 +111,7 @@ impl Sessions {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     /// Whether `id` is a session of `requester`.

@@ -1,11 +1,12 @@
 //! Who asks over HTTP, and how much of the server they may use at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::Extensions;
 use axum::http::HeaderMap;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::Config;
 use crate::mcp::connection::ConnectionSettings;
@@ -84,7 +85,7 @@ impl InFlight {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A permit for one more request; `None` when this tenant has as many as it may have.

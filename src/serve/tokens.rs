@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
@@ -112,7 +112,7 @@ impl Tokens {
     }
 
     fn guesses(&self) -> MutexGuard<'_, HashMap<IpAddr, Guesses>> {
-        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guesses.lock()
     }
 
     /// Counts a wrong token of any kind that came from `peer`.

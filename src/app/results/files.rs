@@ -1,8 +1,9 @@
 //! Results as files: saved where the caller asked, each under a name of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -75,7 +76,7 @@ impl App {
         let (on_event, moves) = (Arc::clone(&caller.on_event), Arc::clone(&moved));
         let watched: Arc<dyn Fn(Event) + Send + Sync> = Arc::new(move |event| {
             let disk = if is_all_here(&event) { DISK_TIME } else { Duration::ZERO };
-            *moves.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + disk);
+            *moves.lock() = Some(Instant::now() + disk);
             on_event(event);
         });
         let caller = Caller { on_event: watched, ..caller.clone() };

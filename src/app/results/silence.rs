@@ -1,8 +1,8 @@
 //! Work on a result that is given up when its storage falls silent.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::error::{Error, Kind, Result};
@@ -21,7 +21,7 @@ pub(super) async fn not_silent_beyond<T>(
         let mut at = until;
         while at > Instant::now() {
             tokio::time::sleep_until(at).await;
-            let moved = *moved.lock().unwrap_or_else(PoisonError::into_inner);
+            let moved = *moved.lock();
             at = moved.map_or(until, |moved| until.max(moved + SILENCE_MAX));
         }
     };

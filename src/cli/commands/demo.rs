@@ -4,9 +4,10 @@
 //! Each step is a tool call over the protocol, through the same bytes that an assistant would send (`mcp/client.rs`).
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -56,7 +57,7 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     let shown = Arc::clone(&waiting);
     let (stream, server) = stdio::in_process(app);
     let assistant = Assistant::start(stream, move |_, words| {
-        if let Some(step) = shown.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(step) = shown.lock().as_ref() {
             step.show(words);
         }
     })
@@ -71,7 +72,7 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
 
 /// Ends the step that is shown, if one is.
 fn end(step: &Mutex<Option<Step>>) {
-    if let Some(step) = step.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(step) = step.lock().take() {
         step.end();
     }
 }
@@ -106,7 +107,7 @@ async fn story(
         ),
     );
 
-    *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Step::begin(*printer, "waiting"));
+    *waiting.lock() = Some(Step::begin(*printer, "waiting"));
     let finished =
         call(assistant, &NextStep::WaitFor(job_id.clone()), json!({"job_id": job_id, "timeout": 40})).await?;
     end(waiting);

@@ -1,10 +1,11 @@
 //! `pdfco jobs watch`: every change of jobs, until all have ended.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::wait::{Patience, Waited, report_of};
@@ -100,7 +101,7 @@ fn printing(session: &CliSession, found: &FoundJob) -> Arc<dyn Fn(Event) + Send 
         tracker.track(&event);
         let Event::Job { job_id, status, elapsed_seconds, progress, checks_made } = event else { return };
         let change = Some((status.clone(), if printer.is_human() { 0 } else { checks_made }));
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = last.lock();
         if *last == change {
             return;
         }

@@ -1,8 +1,8 @@
 //! Reads of one kind that wait for the connection go to it together: a trip to the database's thread takes longer than
 //! the rows that it brings back.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 /// How many go together: a statement is prepared once for each of these sizes.
@@ -89,6 +89,6 @@ impl<A, R> Batcher<A, R> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Waiting<A, R>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }

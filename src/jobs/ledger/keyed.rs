@@ -1,9 +1,9 @@
 //! Tenants and accounts as the ledger keeps them: HMACs under a secret of its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use sha2::Sha256;
 
 use crate::tenant::Tenant;
@@ -27,7 +27,7 @@ impl Names {
     /// What stands for `tenant`; it is recognized in rows from now on.
     pub(super) fn keyed(&self, secret: &[u8], tenant: &Tenant) -> String {
         let stored = keyed(secret, tenant.as_str());
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock();
         if !names.contains_key(&stored) {
             if names.len() >= NAMES_KEPT {
                 names.clear();
@@ -39,7 +39,7 @@ impl Names {
 
     /// The tenant for whom `stored` stands; one that this process has not met keeps that as its name.
     pub(super) fn of(&self, stored: &str) -> Tenant {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.0.lock();
         names.get(stored).cloned().unwrap_or_else(|| Tenant::stored(stored))
     }
 }

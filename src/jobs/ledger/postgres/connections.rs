@@ -1,8 +1,9 @@
 //! The connections to one database: as many as are needed, within a bound, kept for the next statement.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -133,7 +134,7 @@ impl Connections {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock()
     }
 }
 

@@ -11,9 +11,10 @@ mod problem;
 mod transaction;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex as AsyncMutex, broadcast};
@@ -308,5 +309,5 @@ async fn read_once<T: Stored>(
 
 /// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
