@@ -1,8 +1,9 @@
 //! The one error of the product: a closed kind, what happened, what to do about it.
 //!
-//! [`Error`], [`Kind`] and the constructors that every module uses. Formatting is left to the interfaces: each projects an error in one exhaustive `match` over [`Kind`]: `mcp/server.rs` into an error of the
-//! protocol, `cli/output.rs` into an exit code; an answer carries its public form. Presigned links and keys never enter
-//! a message; modules that speak to the network strip them before they build an error.
+//! [`Error`], [`Kind`] and the constructors that every module uses. Formatting is left to the interfaces: each projects an
+//! error in one exhaustive `match` over [`Kind`]: `mcp/context.rs` into an error of the protocol, `cli/exit_code.rs` into
+//! an exit code; an answer carries its public form. Presigned links and keys never enter a message; modules that speak to
+//! the network strip them before they build an error.
 
 use std::fmt;
 use std::time::Duration;

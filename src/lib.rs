@@ -4,8 +4,10 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`error`], [`json_ext`], [`text`], [`secret`], [`signals`], [`telemetry`], [`hardening`] | leaves, which import nothing of ours: one error, readers of JSON, keys that cannot print themselves, the wish to stop, logs |
+//! | [`error`], [`next_step`], [`charge`], [`clock`], [`tenant`], [`secret`], [`text`], [`json_ext`] | leaves, which import one another alone: one error, what to do next, what a call cost, whose jobs and whose key, keys that cannot print themselves |
+//! | [`signals`], [`hardening`] | the wish to stop; what the process shows of its memory |
 //! | [`config`] | every setting, and the one rank of their sources |
+//! | [`telemetry`] | logs, to stderr only |
 //! | [`catalog`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only module that imports reqwest |
 //! | [`otlp`] | traces and metrics for a collector, where one is named |
@@ -18,8 +20,8 @@
 //! | [`simulator`] | the service, offline, on a real port |
 //!
 //! Invariants:
-//! * Dependencies point one way: `main → cli → serve → mcp → app → { jobs, files } → api → catalog`; the simulator
-//!   reads the catalog and nothing else. `tests/meta/modules.rs` checks this and who may import which foreign library.
+//! * Dependencies point one way: `main → cli → serve → mcp → app → files → jobs → api → { config, catalog }`; the
+//!   simulator reads the catalog and nothing else. `tests/meta/modules.rs` checks this and who may import which foreign library.
 //! * An intent is in the ledger before its request leaves; a terminal state never changes.
 //! * A key is sent by `api/transport.rs` only, and a fingerprint stands for it everywhere else.
 //! * Every loop, queue, body and wait has a bound.

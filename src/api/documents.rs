@@ -38,7 +38,7 @@ impl Documents {
         let is_plain = address.scheme() == "http" && is_loopback(address);
         if address.scheme() != "https" && !is_plain {
             return Err(Error::invalid(
-                format!("A document of {shown} is not asked for by `{}`.", address.scheme()),
+                format!("The address of a document of {shown} begins with `{}:`.", address.scheme()),
                 "It takes https, or plain http on this machine.",
             ));
         }

@@ -1,12 +1,14 @@
 //! How the product speaks to the service: the only module that knows reqwest.
 //!
 //! Start at [`Client::send`], which sends one request under the key's pace and repeats it where that is safe.
-//! `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, fairly between tenants
-//! (`fair_queue.rs`), `transport.rs` speaks HTTP, `certificates.rs` explains failed TLS, `body.rs` reads what comes back, `redact.rs` cuts secrets out of it, `shape.rs`, `response.rs`
-//! and `response_errors.rs` give it a meaning, `transfer.rs` moves files, `documents.rs` asks other servers than the service,
-//! and `stall.rs` distinguishes a slow line from a stalled one.
+//! `call.rs` has the request, `retry_policy.rs` decides about repeats, `rate_limiter.rs` paces, fairly between tenants
+//! (`fair_queue.rs`), `transport.rs` speaks HTTP, `certificates.rs` explains failed TLS, `body.rs` reads what comes
+//! back, `redact.rs` cuts secrets out of it, `shape.rs`, `response.rs` and `response_errors.rs` give it a meaning,
+//! `transfer.rs` moves files, `documents.rs` asks other servers than the service, and `stall.rs` distinguishes a slow
+//! line from a stalled one.
 
 pub mod body;
+mod call;
 mod certificates;
 mod collector;
 pub mod documents;
@@ -26,78 +28,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::catalog::Method;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
-use crate::hint;
-use crate::next_step::NextStep;
 use crate::secret::{ApiKey, Fingerprint};
 use crate::tenant::Owner;
 
+pub(crate) use call::{CALL_PATIENCE, Failure};
+pub use call::{ANSWER_GRACE, BeforeSend, Call};
 pub use collector::Collector;
 use rate_limiter::Outcome;
 pub use rate_limiter::{Permit, RateLimiter};
 pub use redact::Redactor;
 pub use response::Response;
 pub use response_errors::ResponseContext;
+use retry_policy::{Delivery, REPEAT_BUDGET};
 pub use retry_policy::Repeat;
 
 pub use crate::config::Pace;
 pub use transport::Timeouts;
-
-/// One request to the service.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// HTTP method; decides where the parameters travel.
-    pub method: Method,
-    /// Path below the base URL.
-    pub path: String,
-    /// Parameters, an object.
-    pub params: Value,
-    /// Whether, and after which failures, the request may be sent again.
-    pub repeat: Repeat,
-    /// What it is context: decides how some answers read.
-    pub context: ResponseContext,
-    /// Values of the request that must not be quoted back in an error (passwords).
-    pub secrets: Vec<String>,
-    /// Gives the request up: at once while it has not left, and after a moment ([`ANSWER_GRACE`]) when it has and may
-    /// be repeated. A request that may be charged is waited for once it has left.
-    pub cancel: CancellationToken,
-    /// Called when everything is ready and the request is about to leave.
-    pub before_send: Option<BeforeSend>,
-}
-
-/// Called immediately before a request is sent; returning `false` aborts it. From here on the service may have seen the
-/// request.
-#[derive(Clone)]
-pub struct BeforeSend(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
-
-impl std::fmt::Debug for BeforeSend {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BeforeSend")
-    }
-}
-
-impl Call {
-    /// A request that changes nothing and may be repeated after every passing failure.
-    pub fn safe(method: Method, path: impl Into<String>, params: Value) -> Self {
-        Call {
-            method,
-            path: path.into(),
-            params,
-            repeat: Repeat::Safe,
-            context: ResponseContext::Account,
-            secrets: Vec::new(),
-            cancel: CancellationToken::new(),
-            before_send: None,
-        }
-    }
-}
 
 /// The service's HTTP client: one for the whole process, cheap to clone.
 #[derive(Clone)]
@@ -197,16 +148,16 @@ impl Client {
     async fn attempt(&self, owner: &Owner, call: &Call, started: Instant) -> Result<Response, Failure> {
         let key = &owner.key;
         if let Some(error) = self.refusal(key) {
-            return Err(Failure::new(error, retry_policy::Delivery::Withheld));
+            return Err(Failure::new(error, Delivery::Withheld));
         }
         let permit = tokio::select! {
             biased;
             permit = self.acquire(owner) => permit,
             pause = self.inner.limiter.paused_beyond(key.fingerprint(), started + REPEAT_BUDGET) => {
-                return Err(Failure::new(asked_to_pause(pause), retry_policy::Delivery::Withheld));
+                return Err(Failure::new(asked_to_pause(pause), Delivery::Withheld));
             }
             () = call.cancel.cancelled() => {
-                return Err(Failure::new(given_up(), retry_policy::Delivery::Withheld));
+                return Err(Failure::new(given_up(), Delivery::Withheld));
             }
         };
         self.attempt_with_permit(key, call, permit).await
@@ -229,7 +180,7 @@ impl Client {
         }
         if let Some(error) = withheld {
             permit.release();
-            return Err(Failure::new(error, retry_policy::Delivery::Withheld));
+            return Err(Failure::new(error, Delivery::Withheld));
         }
         permit.mark_sent();
         let sent_at = now();
@@ -270,7 +221,7 @@ impl Client {
         tokio::select! {
             biased;
             answer = self.inner.transport.exchange(key, call) => answer,
-            () = given_up_on => Err(Failure::new(let_go(), retry_policy::Delivery::Lost)),
+            () = given_up_on => Err(Failure::new(let_go(), Delivery::Lost)),
         }
     }
 
@@ -291,50 +242,6 @@ impl Client {
     }
 }
 
-/// A request that did not succeed, and what became of it on the way.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    pub(crate) delivery: retry_policy::Delivery,
-    /// The service refused the key itself (401).
-    pub(crate) is_key_refused: bool,
-}
-
-impl Failure {
-    pub(crate) fn new(error: Error, delivery: retry_policy::Delivery) -> Failure {
-        Failure { error, delivery, is_key_refused: false }
-    }
-
-    /// The error for the caller. Where money may have been spent unseen, it says so: the answer to a paid request was
-    /// lost, or is one that does not say what was done.
-    fn explained(self, call: &Call) -> Error {
-        let is_unclear = match self.delivery {
-            retry_policy::Delivery::Lost => true,
-            retry_policy::Delivery::Answered => matches!(self.error.kind(), Kind::Network | Kind::Upstream),
-            retry_policy::Delivery::NotSent
-            | retry_policy::Delivery::Withheld
-            | retry_policy::Delivery::Refused
-            | retry_policy::Delivery::Elsewhere => false,
-        };
-        if call.repeat == Repeat::Safe || !is_unclear {
-            return self.error;
-        }
-        let message = format!("{} The service may have received the request and charged for it.", self.error.message());
-        let hint = hint![
-            "Compare ",
-            NextStep::ListJobs,
-            " and ",
-            NextStep::Balance,
-            " before sending it again; the request itself is kept among the jobs as `queued`."
-        ];
-        let error = Error::new(self.error.kind(), message, hint).with_charge(self.error.charge()).with_unknown_fate();
-        match self.error.upstream() {
-            Some(body) => error.with_upstream(body.clone()),
-            None => error,
-        }
-        .with_source(self.error)
-    }
-}
-
 fn asked_to_pause(pause: Duration) -> Error {
     let message = "The service asked this key to pause, for longer than a call waits. The request was not sent.";
     Error::new(Kind::RateLimited, message, "Nothing was charged for it. Try again after `retry_after_seconds`.")
@@ -349,16 +256,6 @@ fn let_go() -> Error {
     Error::new(Kind::Cancelled, "The request was given up before it was answered.", "It can be sent again.")
         .with_unknown_fate()
 }
-
-/// How long the answer to a request that may be repeated is waited for after its caller gave up: it may be on its way,
-/// and it may have a price.
-pub const ANSWER_GRACE: Duration = Duration::from_millis(600);
-
-/// A repeat begins within this time after the first attempt, or not at all.
-pub(crate) const REPEAT_BUDGET: Duration = Duration::from_secs(20);
-
-/// Several assistants cut a call after a minute; the rest of it is for the way there and back.
-pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(55);
 
 const _: () = {
     let limits = Timeouts::USUAL;

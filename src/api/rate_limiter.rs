@@ -108,7 +108,7 @@ impl RateLimiter {
         }
         let waiting = self.new_keys_waiting.load(std::sync::atomic::Ordering::Relaxed);
         (waiting >= NEW_KEYS_WAITING_MAX).then(|| {
-            let message = "Too many keys that were never used here are asking at once. Nothing was sent.";
+            let message = "Too many new keys are in use at once. Nothing was sent.";
             Error::new(Kind::RateLimited, message, "Try again in a few seconds.")
                 .with_retry_after(Some(Duration::from_secs(5)))
         })
@@ -436,7 +436,7 @@ mod tests {
         acquire(&limiter, &key).await.complete(Outcome::Slowed(Some(Duration::from_secs(3))));
         let start = Instant::now();
         acquire(&limiter, &key).await.complete(Outcome::Accepted);
-        assert_eq!(start.elapsed().as_secs(), 3, "the service's wish is honoured");
+        assert_eq!(start.elapsed().as_secs(), 3, "the service's wish is honored");
         assert_eq!(granted_at(&limiter, &key, 3).await, [0, 2100, 2100], "half the pace: two in 2.1 s");
         tokio::time::sleep(Duration::from_secs(60)).await;
         for _ in 0..8 {

@@ -17,8 +17,8 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use jiff::Timestamp;
 
-use super::REPEAT_BUDGET;
-
+/// A repeat begins within this time after the first attempt, or not at all.
+pub(super) const REPEAT_BUDGET: Duration = Duration::from_secs(20);
 /// How often one request is sent at most.
 const ATTEMPTS_MAX: u32 = 4;
 

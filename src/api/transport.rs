@@ -11,13 +11,13 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::body::{self, Body, LargeBodyPermits, Unread};
+use super::call::{Call, Failure};
 use super::certificates::CertificateTrouble;
 use super::redact::Redactor;
 use super::response::{self, Response};
 use super::response_errors;
 use super::retry_policy::{Delivery, Repeat, parse_retry_after};
 use super::stall::{TransferProgress, at_least};
-use super::{Call, Failure};
 use crate::catalog::Method;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, without_query};
@@ -30,7 +30,7 @@ use crate::secret::{ApiKey, without_query};
 /// | limit | why so much | what a call then takes at most |
 /// |---|---|---|
 /// | `connect` 10 s | a lost packet or two and a slow TLS handshake | part of the others |
-/// | `safe` 20 s | checks, balances and links come in milliseconds, large inline results in seconds | repeats begin within [`REPEAT_BUDGET`](super::REPEAT_BUDGET): 40 s |
+/// | `safe` 20 s | checks, balances and links come in milliseconds, large inline results in seconds | repeats begin within [`REPEAT_BUDGET`](super::retry_policy::REPEAT_BUDGET): 40 s |
 /// | `paid` 35 s | a job is accepted at once, but what runs at once is worked on for up to 30 s (the service then answers 408 or 445 by itself); given up earlier, it would not be known whether it was charged | repeats after a refusal begin within 20 s: 55 s |
 /// | `idle` 15 s | a pause of a line that is alive | downloads: see `STANDSTILL_MAX` in `files/follow.rs`, 40 s; an upload's last silence is 41 s at most (`api/stall.rs`), after up to 25 s of tries that were cut |
 ///

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::consent::named;
+use super::sources::named;
 use super::uploads::Uploading;
 use super::{Answer, App, Caller, or_cancelled};
 use crate::charge::Charge;

@@ -125,7 +125,7 @@ impl Answer {
         }
     }
 
-    /// A success about no job, with what `content` serialises to.
+    /// A success about no job, with what `content` serializes to.
     pub fn success(content: impl Serialize, charge: Charge) -> Answer {
         Answer::new(Status::SUCCESS, serde_json::to_value(content).unwrap_or_default(), charge)
     }

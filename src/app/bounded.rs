@@ -5,12 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, JobView, READ_DEFAULT};
+use super::limits::READ_DEFAULT;
+use super::{Answer, JobView};
 use crate::hint;
 use crate::next_step::{Audience, Hint, NextStep};
 
-/// Longest answer to an assistant that asked for no particular length, in characters of JSON.
-pub const ANSWER_CHARS_MAX: usize = 20_000;
 /// Longest answer about one job beside its text, in characters of JSON.
 const BESIDE_TEXT_CHARS_MAX: usize = 9_000;
 /// Longest answer about one job without text, in characters of JSON.
@@ -34,7 +33,7 @@ const TEXT_CHARS_MAX: usize = 1_000;
 /// Shortest text that stands for one that was cut.
 const CUT_CHARS: usize = 200;
 
-/// The answer as an assistant sees it: at most [`ANSWER_CHARS_MAX`] characters, and as much text as the call asked for.
+/// The answer as an assistant sees it: at most [`ANSWER_CHARS_MAX`](super::ANSWER_CHARS_MAX) characters, and as much text as the call asked for.
 pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
     within_bounds(lightened(answer).map_or(Cow::Borrowed(answer), Cow::Owned))
 }
@@ -303,6 +302,7 @@ fn cut_string(text: &str, left: &mut usize, dropped: &mut usize) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ANSWER_CHARS_MAX;
     use super::*;
     use crate::answer::TextOutput;
     use crate::app::OutputView;

@@ -4,26 +4,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::quote::{Estimate, Quote};
-use super::sources::short_name;
+use super::sources::{named, short_name};
 use super::{Answer, App, Caller, Consent, SubmitRequest, policy};
 use crate::catalog::Operation;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::{Audience, Hint, NextStep};
-use crate::text::shorten;
-
-/// Longest name of a document in a question, in characters.
-const DOCUMENT_CHARS_MAX: usize = 60;
-
-/// The first of some documents and the number of the others, for a question.
-pub(super) fn named<'a>(mut documents: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
-    let more = documents.len().saturating_sub(1);
-    let first = shorten(documents.next()?, DOCUMENT_CHARS_MAX);
-    Some(match more {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    })
-}
 
 /// As [`named`], by the names of links and paths alone.
 fn named_shortly(documents: &[String]) -> Option<String> {

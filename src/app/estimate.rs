@@ -1,5 +1,6 @@
 //! What a call will cost, as far as it can be known for nothing.
 
+use const_format::formatcp;
 use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 
@@ -7,21 +8,18 @@ use super::pages::selected;
 use super::sources::Judged;
 use super::{Answer, App, Caller, Estimate};
 use crate::catalog::pages::PageList;
-use crate::catalog::{Basis, Operation, Run};
+use crate::catalog::{Basis, CHECK_CREDITS, Operation, Run, UPLOAD_CREDITS};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::pdf_pages;
 use crate::next_step::Hint;
 use crate::text::counted;
 
-/// What an upload costs, in credits (documented).
-const UPLOAD_CREDITS: i64 = 7;
-
 impl From<Estimate> for Answer {
     fn from(estimate: Estimate) -> Answer {
         let mut tips = Hint::from("Nothing was submitted or charged.");
         if estimate.has_checks() {
-            tips = tips.and(" Checks while waiting cost 2 credits each.");
+            tips = tips.and(formatcp!(" Checks while waiting cost {CHECK_CREDITS} credits each."));
         }
         if let Some(cheaper) = estimate.cheaper {
             tips = tips.and(format!(" {}", cheaper.sentence()));

@@ -176,7 +176,7 @@ impl App {
         {
             return Err(Error::invalid(
                 format!("`status` cannot be `{}`.", crate::text::shorten(status, 40)),
-                format!("It is {RUNNING}, or one of {}.", JobStatus::WORDS.join(", ")),
+                format!("Use {RUNNING}, {}.", JobStatus::WORDS.join(", ")),
             ));
         }
         let (ledger, tenant) = (self.jobs.ledger(), &caller.owner.tenant);

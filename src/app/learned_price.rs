@@ -3,12 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::{App, Caller, Charging};
-use crate::catalog::{Basis, Operation, Run};
+use crate::catalog::{Basis, CHECK_CREDITS, Operation, Run};
 use crate::jobs::ledger::PriceObservation;
 use crate::text::counted;
 
-/// What a check costs, by the service's price table.
-const CHECK_CREDITS: i64 = 2;
 /// A callback is charged beside the checks, if at all.
 const CALLBACK_CREDITS: i64 = 2;
 /// So many of the newest jobs count.

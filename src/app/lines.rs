@@ -107,7 +107,7 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
             let when = retry_after.map_or(String::new(), |seconds| format!(" in about {} s", seconds.ceil()));
             hint![
                 NextStep::WaitFor(ids),
-                format!("{when} takes the wait up again, with "),
+                format!("{when} continues the wait, with "),
                 NextStep::Argument("save_to".into()),
                 " for files."
             ]

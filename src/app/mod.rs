@@ -18,6 +18,7 @@ mod follow_up;
 mod job_view;
 mod jobs;
 mod learned_price;
+mod limits;
 mod lines;
 mod many;
 mod overview;
@@ -36,28 +37,30 @@ mod wait;
 
 pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
 pub use batch::{Input, Prior};
-pub use bounded::{ANSWER_CHARS_MAX, bounded, bounded_record};
+pub use bounded::{bounded, bounded_record};
 pub use caller::{Caller, Consent, Event, ResponseMode};
 pub use card::{CARD_JOBS_MAX, Cards, JobCard};
 pub use catalog::{OperationDetails, OperationList, OperationSummary};
 pub use findings::{Charging, DataLocation, ServiceFindings};
 pub use job_view::{JobView, OutputView};
-pub use jobs::{JobList, JobSummary, ListRequest};
+pub use jobs::{JobList, JobSummary, LIST_DEFAULT, ListRequest};
+pub use limits::{ANSWER_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
 pub use many::DOCUMENTS_MAX;
 pub use overview::{FileGlance, Glance, JobDetails, Overview, OverviewRequest, Spending, states};
 pub use policy::Policy;
 pub use quote::{Estimate, Quote};
 pub use result_name::expected_name;
-pub use results::{PAGE_DEFAULT, PAGE_MAX, Passage, READ_DEFAULT, ReadRequest};
+pub use results::{Passage, ReadRequest};
 pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest};
 pub use tasks::UPDATE_INTERVAL;
 pub use tips::tips;
 pub use wait::{Until, WAIT_DEFAULT, WaitRequest};
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -185,7 +188,7 @@ impl App {
     /// Remembers a balance that the account has reported, unless a newer one is known. Returns the newest.
     fn note_balance(&self, caller: &Caller, charge: Charge, credits: i64) -> i64 {
         let asked_at = charge.balance_at.unwrap_or_default();
-        let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut balances = self.balances.lock();
         if balances.len() >= BALANCES_KEPT {
             balances.clear();
         }
@@ -201,7 +204,7 @@ impl App {
     /// The newest balance that the account reported to any process on this ledger.
     async fn newest_balance(&self, caller: &Caller) -> Option<i64> {
         let account = caller.owner.account();
-        let known = self.balances.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
+        let known = self.balances.lock().get(account).copied();
         match known {
             Some(known) if known.read_at.elapsed() < BALANCE_FRESH => Some(known.credits),
             // Other processes may know a newer one.

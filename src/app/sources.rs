@@ -10,14 +10,15 @@ use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::{LocalFile, is_local, is_private, private_link_in};
 use crate::hint;
+use crate::jobs::job_id::{ID_BYTES_MAX, RESULT_PATH, URI_SCHEME};
 use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::NextStep;
 use crate::text::shorten;
 
 /// Longest part of a link that a message quotes.
 const LINK_SHOWN_CHARS: usize = 200;
-/// How a link to a job begins.
-const JOB_SCHEME: &str = "job://";
+/// Longest name of a document in a question, in characters.
+const DOCUMENT_CHARS_MAX: usize = 60;
 
 /// A document that was judged.
 pub(super) enum Judged {
@@ -124,7 +125,7 @@ impl App {
             ([only], None) => Ok(Some(only.expose().to_owned())),
             (links, None) => Err(Error::invalid(
                 format!("Job {} has {} files, and one is needed.", job.id(), links.len()),
-                format!("Choose with {JOB_SCHEME}{}#1 to #{}, counted from 1.", job.id(), links.len()),
+                format!("Choose with {URI_SCHEME}{}#1 to #{}, counted from 1.", job.id(), links.len()),
             )),
             (links, Some(index)) => match links.get(index) {
                 Some(link) => Ok(Some(link.expose().to_owned())),
@@ -197,9 +198,9 @@ fn leads_into_private_network(link: &str) -> Error {
 /// The job that `item` may name: `job://ID`, `job://ID/result`, either with `?index=N` (from 0) or `#N` (from 1), or a
 /// bare id, which only the ledger can distinguish from a file's name.
 fn job_ref(item: &str) -> Option<JobRef<'_>> {
-    let is_certain = item.len() > JOB_SCHEME.len()
-        && item.get(..JOB_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(JOB_SCHEME));
-    let rest = if is_certain { item.get(JOB_SCHEME.len()..)? } else { item };
+    let is_certain = item.len() > URI_SCHEME.len()
+        && item.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME));
+    let rest = if is_certain { item.get(URI_SCHEME.len()..)? } else { item };
     let (rest, number) = match rest.rsplit_once('#') {
         Some((rest, number)) => (rest, Some(number.parse::<usize>().ok()?.checked_sub(1)?)),
         None => (rest, None),
@@ -208,8 +209,8 @@ fn job_ref(item: &str) -> Option<JobRef<'_>> {
         Some((rest, index)) if is_certain => (rest, Some(index.parse::<usize>().ok()?)),
         _ => (rest, number),
     };
-    let id = rest.strip_suffix("/result").unwrap_or(rest);
-    let is_id = !id.is_empty() && id.len() <= 200 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let id = rest.strip_suffix(RESULT_PATH).unwrap_or(rest);
+    let is_id = !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
     // A bare id has no dot: names of files and hosts do.
     (is_id && (is_certain || !id.contains(['.', ':', '\\']))).then_some(JobRef { id, index, is_certain })
 }
@@ -219,6 +220,16 @@ pub(super) fn short_name(source: &str) -> String {
     let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
     let name = plain.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(plain);
     if name.is_empty() { plain.to_owned() } else { name.to_owned() }
+}
+
+/// The first of some documents and the number of the others, for a question.
+pub(super) fn named<'a>(mut documents: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
+    let more = documents.len().saturating_sub(1);
+    let first = shorten(documents.next()?, DOCUMENT_CHARS_MAX);
+    Some(match more {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    })
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::consent::named;
 use super::findings::{SHEET, ServiceFindings};
 use super::follow_up::{FollowUp, GRACE};
 use super::pages::selection;
 use super::result_name::{expected_name, first_part_name};
-use super::sources::{Judged, Ready};
+use super::sources::{Judged, Ready, named};
 use super::{Answer, App, Caller, Estimate, ResponseMode, or_cancelled, round_seconds, tips};
 use crate::api::CALL_PATIENCE;
 use crate::catalog::arguments::{self, Arguments};

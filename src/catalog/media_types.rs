@@ -1,4 +1,4 @@
-//! File extensions and MIME types, in one table: of results, uploads and names.
+//! File extensions and MIME types, in one table: of results, uploads and names, of what is text and what is a document.
 
 /// A type of file.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,13 +41,19 @@ pub static ALL: &[MediaType] = &[
     MediaType::binary(&["pdf"], "application/pdf"),
     MediaType::text(&["txt", "text", "log"], "text/plain"),
     MediaType::text(&["csv"], "text/csv").uploaded_as("text/plain"),
+    MediaType::text(&["csv"], "application/csv").uploaded_as("text/plain"),
     MediaType::text(&["tsv"], "text/tab-separated-values").uploaded_as("text/plain"),
     MediaType::text(&["md", "markdown"], "text/markdown").uploaded_as("text/plain"),
     MediaType::text(&["html", "htm"], "text/html"),
     MediaType::text(&["json"], "application/json").uploaded_as("text/plain"),
+    MediaType::text(&["jsonl"], "application/jsonl").uploaded_as("text/plain"),
+    MediaType::text(&["jsonl"], "application/x-ndjson").uploaded_as("text/plain"),
     MediaType::text(&["xml"], "application/xml").uploaded_as("text/plain"),
     MediaType::text(&["xml"], "text/xml").uploaded_as("text/plain"),
     MediaType::text(&["yaml", "yml"], "application/yaml"),
+    MediaType::text(&["yaml", "yml"], "application/x-yaml"),
+    MediaType::text(&["txt"], "application/javascript"),
+    MediaType::text(&["txt"], "application/sql"),
     MediaType::text(&["rtf"], "application/rtf"),
     MediaType::text(&["svg"], "image/svg+xml"),
     MediaType::binary(&["doc", "dot"], "application/msword"),
@@ -56,9 +62,11 @@ pub static ALL: &[MediaType] = &[
     MediaType::binary(&["xls"], "application/vnd.ms-excel"),
     MediaType::binary(&["xlsx"], "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     MediaType::binary(&["xlsm"], "application/vnd.ms-excel.sheet.macroEnabled.12"),
+    MediaType::binary(&["xlsb"], "application/vnd.ms-excel.sheet.binary.macroEnabled.12"),
     MediaType::binary(&["ods"], "application/vnd.oasis.opendocument.spreadsheet"),
     MediaType::binary(&["ppt"], "application/vnd.ms-powerpoint"),
     MediaType::binary(&["pptx"], "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    MediaType::binary(&["odp"], "application/vnd.oasis.opendocument.presentation"),
     MediaType::binary(&["xps"], "application/vnd.ms-xpsdocument"),
     MediaType::binary(&["msg"], "application/vnd.ms-outlook"),
     MediaType::text(&["eml"], "message/rfc822").uploaded_as("application/vnd.ms-outlook"),
@@ -79,6 +87,12 @@ pub static ALL: &[MediaType] = &[
 pub fn of_name(name: &str) -> Option<&'static MediaType> {
     let file = name.rsplit(['/', '\\']).next()?;
     let (_, extension) = file.rsplit_once('.')?;
+    of_extension(extension)
+}
+
+/// The type that an extension promises, without its dot. Those of the table are what the service makes and takes; others
+/// may start programs, or change how they behave.
+pub fn of_extension(extension: &str) -> Option<&'static MediaType> {
     ALL.iter().find(|known| known.extensions.iter().any(|one| one.eq_ignore_ascii_case(extension)))
 }
 
@@ -93,15 +107,27 @@ pub fn extension_of(mime: &str) -> Option<&'static str> {
     of_mime(mime).map(MediaType::extension)
 }
 
-/// Returns true if content of this MIME type is text: `text/*`, anything in JSON or XML, and what the table says.
-pub fn is_text(mime: &str) -> bool {
+/// What a MIME type says of the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// It is text.
+    Text,
+    /// It is none.
+    Binary,
+    /// Nothing: it is a type for bytes of any kind, or none at all.
+    Unsaid,
+}
+
+/// What is behind this MIME type: text for `text/*`, anything in JSON, XML or YAML, and what the table says.
+pub fn content_of(mime: &str) -> Content {
     let essence = essence(mime).to_ascii_lowercase();
-    of_mime(&essence).is_some_and(|known| known.is_text)
-        || essence.starts_with("text/")
-        || essence.ends_with("+json")
-        || essence.ends_with("+xml")
-        || essence.ends_with("/json")
-        || essence.ends_with("/xml")
+    let Some((kind, sub)) = essence.split_once('/') else { return Content::Unsaid };
+    let is_text = kind == "text" || ["json", "xml", "yaml"].contains(&sub.rsplit('+').next().unwrap_or_default());
+    match sub {
+        _ if is_text || of_mime(&essence).is_some_and(|known| known.is_text) => Content::Text,
+        "octet-stream" | "unknown" | "x-download" | "force-download" => Content::Unsaid,
+        _ => Content::Binary,
+    }
 }
 
 fn essence(mime: &str) -> &str {
@@ -132,11 +158,22 @@ mod tests {
 
     #[test]
     fn text_is_what_can_be_read() {
-        for mime in ["text/csv; charset=windows-1252", "application/json", "application/ld+json", "image/svg+xml"] {
-            assert!(is_text(mime), "{mime}");
-        }
-        for mime in ["application/pdf", "image/png", UNKNOWN, ""] {
-            assert!(!is_text(mime), "{mime}");
+        for (mime, expected) in [
+            ("text/plain", Content::Text),
+            ("text/csv; charset=windows-1252", Content::Text),
+            ("application/csv", Content::Text),
+            ("application/json", Content::Text),
+            ("application/ld+json", Content::Text),
+            ("image/svg+xml", Content::Text),
+            ("message/rfc822", Content::Text),
+            ("application/pdf", Content::Binary),
+            ("image/png", Content::Binary),
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Content::Binary),
+            (UNKNOWN, Content::Unsaid),
+            ("binary/octet-stream", Content::Unsaid),
+            ("", Content::Unsaid),
+        ] {
+            assert_eq!(content_of(mime), expected, "{mime}");
         }
     }
 

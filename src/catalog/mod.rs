@@ -13,14 +13,16 @@ pub mod overview;
 pub mod pages;
 mod param;
 mod price;
+mod run;
 pub mod schema;
 pub mod search;
 mod suggest;
 
 pub use self::names::nearest;
-pub use self::operation::{Cheaper, Confidence, Effect, Method, Operation, Output, Run, Toolset};
+pub use self::operation::{Cheaper, Confidence, Effect, Method, Operation, Output, Toolset};
 pub use self::param::{Param, ParamKind};
-pub use self::price::{Basis, Price};
+pub use self::price::{Basis, CHECK_CREDITS, Price, UPLOAD_CREDITS};
+pub use self::run::Run;
 use crate::error::{Error, Result};
 
 /// Every operation, one after the other, in the order of the documentation.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::names::same_name;
-use super::{Param, Price};
+use super::{Param, Price, Run};
 
 /// One operation of the service.
 ///
@@ -272,17 +272,6 @@ impl Toolset {
             Toolset::Account => "account",
         }
     }
-}
-
-/// How the service does an operation's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// As a background job when the request says `async: true`, which ours always does.
-    Job,
-    /// As a background job whatever the request says.
-    AlwaysJob,
-    /// At once: the answer is the result, and there is no job.
-    Direct,
 }
 
 /// What a finished operation hands over.

@@ -5,6 +5,11 @@ use std::ops::RangeInclusive;
 use super::Run;
 use crate::text::counted;
 
+/// What a check of a job costs, in credits.
+pub const CHECK_CREDITS: i64 = 2;
+/// What the link for an upload costs, in credits.
+pub const UPLOAD_CREDITS: i64 = 7;
+
 /// What an operation costs.
 ///
 /// A price is credits and a basis, with how well it is known. What an asynchronous job of several pages is charged is
@@ -83,12 +88,13 @@ impl Price {
         }
     }
 
-    /// The price in words, with how sure they are: `21 credits a call (documented)`.
+    /// The price in words, with how sure they are: `21 credits a call; documented`.
     pub fn words(self, run: Run) -> String {
         match self {
             Price::PerCall(0) => "free".to_owned(),
             Price::Unknown => "not published; every answer reports what was charged".to_owned(),
-            price => format!("about {}; {}", price.amount(run), price.certainty()),
+            price if price.is_documented() => format!("{}; documented", price.amount(run)),
+            price => format!("about {}; reported by users, not documented", price.amount(run)),
         }
     }
 
@@ -115,10 +121,6 @@ impl Price {
             (Some(Basis::Page), Run::Direct) => format!("{credits} a page"),
             _ => format!("{credits} a call"),
         }
-    }
-
-    fn certainty(self) -> &'static str {
-        if self.is_documented() { "documented" } else { "reported by users, not documented" }
     }
 }
 

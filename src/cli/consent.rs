@@ -33,9 +33,7 @@ pub fn agree(session: &CliSession, caller: &Caller, quote: &Quote) -> Result<Cal
             Err(Error::new(Kind::Cancelled, "Nothing was sent or charged.", "--dry-run shows what a call would cost."))
         }
         None => {
-            let mut hint = "A person is asked on a terminal; elsewhere --yes of `pdfco call` agrees, or a higher \
-                            PDFCO_CONFIRM_CREDITS."
-                .to_owned();
+            let mut hint = "Pass --yes to `pdfco call` to agree, or raise PDFCO_CONFIRM_CREDITS.".to_owned();
             if let Some(cheaper) = quote.estimate.cheaper {
                 hint = format!("{hint} {}", cheaper.sentence().replace('_', "-"));
             }

@@ -43,7 +43,7 @@ pub use origin::{EnvFile, Origin};
 pub use otlp::Otlp;
 pub use paths::Folders;
 pub use setting::{Setting, SettingKind, Trust};
-pub use settings::{BASE_URL_DEFAULT, Config, SETTINGS};
+pub use settings::{BASE_URL_DEFAULT, Config, MAX_WAIT_DEFAULT, SETTINGS};
 pub use sources::Values;
 pub use stored_key::{KeyPlace, StoredKey};
 pub use value::{LedgerLocation, LogFormat, Pace, Permissions};

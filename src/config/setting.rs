@@ -115,12 +115,4 @@ impl Setting {
     pub fn is_secret(&self) -> bool {
         self.kind == SettingKind::Secret
     }
-
-    /// Whether its value is a path or a list of paths, in which `~` stands for the home folder.
-    pub fn is_path(&self) -> bool {
-        matches!(
-            self.kind,
-            SettingKind::Folders | SettingKind::DownloadFolder | SettingKind::Path | SettingKind::Ledger
-        )
-    }
 }

@@ -18,6 +18,8 @@ use crate::secret::ApiKey;
 
 /// The service's public address.
 pub const BASE_URL_DEFAULT: &str = "https://api.pdf.co";
+/// Longest wait within one tool call, in seconds.
+pub const MAX_WAIT_DEFAULT: &str = "45";
 /// Where the service signs people in.
 const LOGIN_URL_DEFAULT: &str = "https://api.backend.pdf.co";
 
@@ -142,7 +144,7 @@ settings! {
 
     /// Longest wait within one tool call. Several assistants give a call up after 60 s.
     pub max_wait: Duration => Setting {
-        variable: "PDFCO_MAX_WAIT_SECONDS", kind: SettingKind::Seconds { min: 1.0, max: 86_400.0 }, default: "45",
+        variable: "PDFCO_MAX_WAIT_SECONDS", kind: SettingKind::Seconds { min: 1.0, max: 86_400.0 }, default: MAX_WAIT_DEFAULT,
         ..PLAIN
     };
 

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::catalog::media_types::of_extension;
+
 /// Longest name in bytes. File systems allow 255; the rest is room for the numbers of [`numbered`] and for the random
 /// part of a temporary name.
 const NAME_BYTES_MAX: usize = 180;
@@ -9,12 +11,6 @@ const NAME_BYTES_MAX: usize = 180;
 const EXTENSION_BYTES_MAX: usize = 20;
 /// The name of what has none.
 const NAMELESS: &str = "result";
-/// Extensions of what the service makes and takes. Others start programs, or change how they behave.
-const DOCUMENTS: &[&str] = &[
-    "bin", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "json", "jsonl", "log", "md",
-    "msg", "odp", "ods", "odt", "pdf", "png", "ppt", "pptx", "rtf", "svg", "text", "tif", "tiff", "tsv", "txt", "webp",
-    "xls", "xlsb", "xlsm", "xlsx", "xml", "yaml", "yml", "zip",
-];
 /// Names that Windows takes for devices, in any case and with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
 
@@ -37,7 +33,7 @@ pub fn safe_file_name(raw: &str) -> String {
 /// # Errors
 /// Its extension, when that is not one of a document.
 pub(super) fn document_name(raw: &str, suggested: &str) -> Result<String, String> {
-    let is_document = |extension: &str| DOCUMENTS.contains(&extension.to_ascii_lowercase().as_str());
+    let is_document = |extension: &str| of_extension(extension).is_some();
     let name = safe_file_name(raw);
     let own = split(&name).1.trim_start_matches('.').to_owned();
     if is_document(&own) {

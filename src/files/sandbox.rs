@@ -123,16 +123,6 @@ impl Sandbox {
         matches!(self.access, Access::Nothing)
     }
 
-    /// The folders that may be used, as they were configured; nothing for a person, who may use all, and an empty list
-    /// for remote callers.
-    pub fn allowed_folders(&self) -> Option<Vec<PathBuf>> {
-        match &self.access {
-            Access::Person => None,
-            Access::Folders(roots) => Some(roots.iter().map(|root| root.path.clone()).collect()),
-            Access::Tenant(..) | Access::Nothing => Some(Vec::new()),
-        }
-    }
-
     /// [`Sandbox::readable_blocking`], off the threads of the runtime.
     ///
     /// # Errors

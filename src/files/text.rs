@@ -17,6 +17,7 @@ use super::refusals::too_large;
 use crate::api::Client;
 use crate::api::body::json_of;
 use crate::api::transfer::LinkHead;
+use crate::catalog::media_types::{Content, content_of};
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
 
@@ -49,7 +50,7 @@ pub struct Text {
 impl Text {
     /// A text that stands in an answer of the service, which is UTF-8.
     pub fn inline(mime_type: &str, text: &str) -> Text {
-        let text = charset::normalised(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned());
+        let text = charset::normalized(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned());
         Text { mime_type: mime_type.to_owned(), text, charset: Charset::UTF_8 }
     }
 }
@@ -67,7 +68,7 @@ pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max
     let Some((text, charset)) = sink.decoder.end() else { return Ok(None) };
     let by_name =
         || link.file_name().and_then(|name| Some(mime_guess::from_path(name).first()?.essence_str().to_owned()));
-    let is_text = |mime: &String| judge_mime(mime) == Mime::Text;
+    let is_text = |mime: &String| content_of(mime) == Content::Text;
     let mime_type =
         mime_type.filter(is_text).or_else(|| by_name().filter(is_text)).unwrap_or_else(|| "text/plain".to_owned());
     Ok(Some(Text { mime_type, text, charset }))
@@ -121,10 +122,10 @@ impl TextSink {
 
 impl Sink for TextSink {
     fn begin(&mut self, head: &LinkHead) -> bool {
-        let mime = head.mime_type.as_deref().map_or(Mime::Unsaid, judge_mime);
-        self.stated = (head.charset.clone(), mime == Mime::Text);
+        let mime = head.mime_type.as_deref().map_or(Content::Unsaid, content_of);
+        self.stated = (head.charset.clone(), mime == Content::Text);
         self.anew();
-        mime != Mime::Binary
+        mime != Content::Binary
     }
 
     async fn restart(&mut self) -> Result<()> {
@@ -169,26 +170,6 @@ impl Sink for ListSink {
 fn busy() -> Error {
     Error::new(Kind::RateLimited, "Other large results are being read at this moment.", "Try again in a few seconds.")
         .with_retry_after(Some(LARGE_TIMEOUT))
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mime {
-    Text,
-    Binary,
-    Unsaid,
-}
-
-fn judge_mime(mime: &str) -> Mime {
-    match mime.split_once('/') {
-        Some(("text", _)) => Mime::Text,
-        Some((_, sub)) if sub.ends_with("+json") || sub.ends_with("+xml") || sub.ends_with("+yaml") => Mime::Text,
-        Some((
-            "application",
-            "json" | "xml" | "csv" | "yaml" | "x-yaml" | "javascript" | "x-ndjson" | "jsonl" | "sql" | "rtf",
-        )) => Mime::Text,
-        Some((_, "octet-stream" | "unknown" | "x-download" | "force-download")) | None => Mime::Unsaid,
-        Some(_) => Mime::Binary,
-    }
 }
 
 /// A part of a text. Positions and lengths count characters (Unicode scalar values), never bytes.

@@ -1,10 +1,8 @@
 //! Single checks: one question about a job, answered from the ledger where that is free and as good.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -16,10 +14,7 @@ use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
-use crate::tenant::{Owner, Tenant};
-
-/// From this many jobs on, guards that are not held are forgotten.
-const GUARDS_KEPT: usize = 1_024;
+use crate::tenant::Owner;
 
 /// One check.
 #[derive(Debug)]
@@ -36,25 +31,6 @@ pub struct Checked {
     pub is_first_sight: bool,
     /// Why the answer is not believed yet, if it is not.
     pub doubt: Option<Arc<Error>>,
-}
-
-/// Of several callers who check one job at the same moment, one asks the service and the others take its answer.
-#[derive(Default)]
-pub(super) struct Singleflight {
-    guards: Mutex<HashMap<(Tenant, String), CheckGuard>>,
-}
-
-/// When the last check of a job that was answered began. Locked during a check.
-type CheckGuard = Arc<tokio::sync::Mutex<Option<Instant>>>;
-
-impl Singleflight {
-    fn guard(&self, owner: &Owner, job_id: &str) -> CheckGuard {
-        let mut guards = self.guards.lock();
-        if guards.len() >= GUARDS_KEPT {
-            guards.retain(|_, guard| Arc::strong_count(guard) > 1);
-        }
-        Arc::clone(guards.entry((owner.tenant.clone(), job_id.to_owned())).or_default())
-    }
 }
 
 impl Jobs {
@@ -121,8 +97,8 @@ impl Jobs {
         }
         let state = job.status.as_str();
         let known = match job.last_checked_at.or(job.submitted_at) {
-            Some(at) => format!(" Its last known state is `{state}`, as of {}.", crate::clock::rfc3339(at)),
-            None => format!(" Its last known state is `{state}`."),
+            Some(at) => format!(" Last known state: {state}, as of {}.", crate::clock::rfc3339(at)),
+            None => format!(" Last known state: {state}."),
         };
         let hint = hint![error.hint().clone(), known];
         error.with_hint(hint)

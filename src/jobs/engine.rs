@@ -8,11 +8,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::check::Singleflight;
 use super::check_service::CheckService;
 use super::job_id::JobId;
 use super::poller::Poller;
 use super::settings::Settings;
+use super::singleflight::Singleflight;
 use super::{Job, JobStatus, Ledger, polling};
 use crate::api::{Call, Client, Repeat};
 use crate::charge::Charge;

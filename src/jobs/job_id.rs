@@ -15,7 +15,9 @@ pub const ID_BYTES_MAX: usize = 200;
 /// Prefix of ids that we gave.
 const INTENT_PREFIX: &str = "local-";
 /// Scheme of the resources that stand for jobs.
-const URI_SCHEME: &str = "job://";
+pub const URI_SCHEME: &str = "job://";
+/// What follows the id in the address of a job's text.
+pub const RESULT_PATH: &str = "/result";
 
 /// An id by which a job can be found: the service's, or ours where the service has given none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -55,11 +57,6 @@ impl JobId {
     pub fn uri(&self) -> String {
         uri(&self.0)
     }
-
-    /// The id in a resource's URI; nothing for other URIs.
-    pub fn from_uri(uri: &str) -> Option<JobId> {
-        JobId::parse(uri.strip_prefix(URI_SCHEME)?).ok()
-    }
 }
 
 impl From<&IntentId> for JobId {
@@ -85,6 +82,24 @@ impl fmt::Display for JobId {
 /// The URI of the resource that stands for the job `id`.
 pub fn uri(id: &str) -> String {
     format!("{URI_SCHEME}{id}")
+}
+
+/// What a resource's URI names: the record of a job, or the text of its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobResource {
+    /// The job.
+    pub job_id: JobId,
+    /// Whether it is the text.
+    pub is_result: bool,
+}
+
+impl JobResource {
+    /// Reads the URI of a job or of its result; `None` for every other.
+    pub fn parse(uri: &str) -> Option<JobResource> {
+        let id = uri.strip_prefix(URI_SCHEME)?;
+        let (id, is_result) = id.strip_suffix(RESULT_PATH).map_or((id, false), |id| (id, true));
+        Some(JobResource { job_id: JobId::parse(id).ok()?, is_result })
+    }
 }
 
 /// An id that can be stored, sent and shown; `name` is what its writer calls it.
@@ -171,7 +186,11 @@ mod tests {
     #[test]
     fn a_uri_gives_its_id_back() {
         let id = JobId::parse("AAAA--151-300").unwrap();
-        assert_eq!(JobId::from_uri(&id.uri()), Some(id));
-        assert_eq!(JobId::from_uri("file:///etc/passwd"), None);
+        let result = format!("{}/result", id.uri());
+        assert_eq!(JobResource::parse(&result), Some(JobResource { job_id: id.clone(), is_result: true }));
+        assert_eq!(JobResource::parse(&id.uri()), Some(JobResource { job_id: id, is_result: false }));
+        for uri in ["file:///etc/passwd", "job://", "job:///result", "job://a b"] {
+            assert_eq!(JobResource::parse(uri), None, "{uri}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::present::untrusted;
 use crate::app::{App, Caller, bounded_record};
 use crate::catalog;
 use crate::error::{Error, Kind, Result};
-use crate::jobs::JobId;
+use crate::jobs::{JobId, job_id};
 
 /// Name of the prompt about one job.
 const POSTMORTEM: &str = "jobs_postmortem";
@@ -71,7 +71,7 @@ pub async fn get(app: &App, caller: Result<Caller>, name: &str, given: &Map<Stri
                 // Apart and marked: names, messages and texts in it come from a document or from the service.
                 PromptMessage::new_resource(
                     Role::User,
-                    format!("job://{}", job.id()),
+                    job_id::uri(job.id()),
                     Some("application/json".to_owned()),
                     Some(record.to_string()),
                     None,

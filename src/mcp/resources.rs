@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use const_format::concatcp;
 use rmcp::ErrorData;
 use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
@@ -13,10 +14,16 @@ use serde_json::json;
 use super::present::untrusted;
 use crate::app::{App, Caller, ReadRequest, bounded_record};
 use crate::error::{Error, Kind, Result};
-use crate::jobs::JobId;
+use crate::jobs::job_id::{self, RESULT_PATH, URI_SCHEME};
+use crate::jobs::JobResource;
 
 /// Longest time that reading a result may take: several clients give a request up after a minute.
 const READ_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The address of a job's record.
+const RECORD: &str = concatcp!(URI_SCHEME, "{job_id}");
+/// The address of its text.
+const TEXT: &str = concatcp!(RECORD, RESULT_PATH);
 
 /// Jobs on one page.
 const PAGE: u32 = 50;
@@ -32,7 +39,7 @@ pub async fn list(app: &App, caller: &Caller, cursor: Option<&str>) -> Result<Li
         .iter()
         .map(|job| {
             let title = if job.operation.is_empty() { "job" } else { &job.operation };
-            Resource::new(format!("job://{}", job.id()), job.id())
+            Resource::new(job_id::uri(job.id()), job.id())
                 .with_title(format!("{title}, {}", job.status.as_str()))
                 .with_mime_type("application/json")
         })
@@ -45,11 +52,11 @@ pub async fn list(app: &App, caller: &Caller, cursor: Option<&str>) -> Result<Li
 /// The two forms of a job's address.
 pub fn templates() -> ListResourceTemplatesResult {
     ListResourceTemplatesResult::with_all_items(vec![
-        ResourceTemplate::new("job://{job_id}", "job")
+        ResourceTemplate::new(RECORD, "job")
             .with_title("A job's record")
             .with_description("State, times, credits and outputs of a job, from memory.")
             .with_mime_type("application/json"),
-        ResourceTemplate::new("job://{job_id}/result", "job result")
+        ResourceTemplate::new(TEXT, "job result")
             .with_title("A job's text")
             .with_description("The first 20,000 characters of a finished job's text.")
             .with_mime_type("text/plain"),
@@ -61,9 +68,8 @@ pub fn templates() -> ListResourceTemplatesResult {
 /// # Errors
 /// When the ledger cannot be read.
 pub async fn exists(app: &App, caller: &Caller, uri: &str) -> Result<bool> {
-    let Some(id) = uri.strip_prefix("job://") else { return Ok(false) };
-    let Ok(id) = JobId::parse(id.strip_suffix("/result").unwrap_or(id)) else { return Ok(false) };
-    match app.jobs().get(&caller.owner, &id).await {
+    let Some(JobResource { job_id, .. }) = JobResource::parse(uri) else { return Ok(false) };
+    match app.jobs().get(&caller.owner, &job_id).await {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == Kind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -79,18 +85,18 @@ pub async fn read(app: &App, caller: &Caller, uri: &str) -> Result<ReadResourceR
         Error::new(
             Kind::NotFound,
             "There is no such resource.",
-            "Addresses are job://{job_id} and job://{job_id}/result.",
+            concatcp!("Addresses are ", RECORD, " and ", TEXT, "."),
         )
     };
-    let id = uri.strip_prefix("job://").ok_or_else(not_ours)?;
-    if let Some(id) = id.strip_suffix("/result") {
-        let request = ReadRequest::of(id);
+    let JobResource { job_id, is_result } = JobResource::parse(uri).ok_or_else(not_ours)?;
+    if is_result {
+        let request = ReadRequest::of(job_id.as_str());
         let reading = tokio::time::timeout(READ_TIMEOUT, app.read(caller, &request));
         let answer = reading.await.unwrap_or_else(|_| Err(too_slow()))?;
         let text = answer.output.map(|output| output.text).unwrap_or_default();
         return Ok(one(ResourceContents::text(text, uri).with_mime_type("text/plain")));
     }
-    let job = app.jobs().get(&caller.owner, &JobId::parse(id)?).await?;
+    let job = app.jobs().get(&caller.owner, &job_id).await?;
     let view = app.job_view(&job);
     let record = json!({"status": job.status.as_str(), "arguments": job.arguments, "job": view});
     let record = bounded_record(record, job.id());

@@ -5,8 +5,9 @@
 //! when it names tasks as well ([`listen_with_tasks`]). What is sent is decided in `updates.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rmcp::model::{ClientCapabilities, SubscriptionFilter};
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{ServerContext, protocol_error};
 use super::updates::{self, Filter, Listener};
 use super::{resources, tasks};
+use crate::jobs::JobResource;
 
 /// The name under which the transport passes on the filter of a subscription with tasks in it.
 pub const RENAMED: &str = "pdfcoNotifications";
@@ -53,7 +55,7 @@ pub async fn subscribe(
         return Err(resources::unknown(&uri));
     }
     {
-        let mut uris = session.uris.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uris = session.uris.lock();
         if uris.len() >= NAMES_MAX {
             let what = format!("A session can subscribe to {NAMES_MAX} resources at most.");
             return Err(ErrorData::invalid_params(what, None));
@@ -80,7 +82,7 @@ pub async fn subscribe(
 
 /// Ends a session's subscription to a resource.
 pub fn unsubscribe(session: &Session, uri: &str) {
-    session.uris.lock().unwrap_or_else(PoisonError::into_inner).retain(|subscribed| subscribed != uri);
+    session.uris.lock().retain(|subscribed| subscribed != uri);
 }
 
 /// The part of a subscription's filter that is granted, out of what the server supports.
@@ -172,5 +174,5 @@ pub async fn listen_with_tasks(
 
 /// Only jobs have updates.
 fn is_job(uri: &str) -> bool {
-    uri.starts_with("job://")
+    JobResource::parse(uri).is_some()
 }

@@ -50,7 +50,7 @@ pub fn cancelled() -> CallToolResult {
     let error = crate::error::Error::new(
         crate::error::Kind::Cancelled,
         "The task was cancelled.",
-        "list_jobs shows whether its job ended all the same.",
+        crate::hint![crate::next_step::NextStep::ListJobs, " shows whether its job ended all the same."],
     );
     present::result(&Answer::from_error(&error), Shape::Structured)
 }

@@ -4,8 +4,9 @@
 //! credit: it passes on what other calls learned. A subscription to a task counts as a wait for its job.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{CustomNotification, ResourceUpdatedNotificationParam, ServerNotification};
 use rmcp::service::{Peer, SubscriptionSink};
@@ -15,7 +16,7 @@ use super::tasks;
 use crate::answer::TaskView;
 use crate::app::{App, Caller, UPDATE_INTERVAL};
 use crate::clock::now;
-use crate::jobs::{Job, Millis, TaskStatus};
+use crate::jobs::{Job, JobResource, Millis, TaskStatus};
 
 /// Job states that one subscription remembers; beyond that it starts anew and may send an update twice.
 const KNOWN_MAX: usize = 10_000;
@@ -159,11 +160,11 @@ async fn changes(app: &Arc<App>, caller: &Caller, since: Millis) -> crate::error
 
 /// The resources of this job that the client subscribed to.
 fn resources_of(job: &Job, uris: &Mutex<Vec<String>>) -> Vec<String> {
-    let uris = uris.lock().unwrap_or_else(PoisonError::into_inner);
+    let uris = uris.lock();
     let is_of_job = |uri: &&String| {
-        let id = uri.strip_prefix("job://").unwrap_or_default();
-        let id = id.strip_suffix("/result").unwrap_or(id);
-        Some(id) == job.job_id.as_deref() || *id == *job.intent_id
+        JobResource::parse(uri).is_some_and(|named| {
+            Some(&named.job_id) == job.job_id.as_ref() || named.job_id.as_str() == job.intent_id.as_str()
+        })
     };
     uris.iter().filter(is_of_job).cloned().collect()
 }

@@ -11,13 +11,14 @@ mod text;
 
 pub(super) use files::name_of_data;
 pub use passage::Passage;
-pub use text::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT, ReadRequest};
+pub use text::ReadRequest;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -76,12 +77,12 @@ impl Default for ResultCache {
 
 impl ResultCache {
     fn text(&self, name: &str) -> Option<Arc<Text>> {
-        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = self.texts.lock();
         texts.iter().find(|(kept, _)| kept == name).map(|(_, text)| Arc::clone(text))
     }
 
     fn keep_text(&self, name: String, text: &Arc<Text>) {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = self.texts.lock();
         texts.push_front((name, Arc::clone(text)));
         texts.truncate(TEXTS_KEPT);
         while texts.len() > 1 && texts.iter().map(|(_, text)| text.text.len()).sum::<usize>() > TEXT_BYTES_KEPT {
@@ -91,17 +92,17 @@ impl ResultCache {
 
     /// Whether the first file of this job was read and is no text.
     pub(super) fn is_known_as_binary(&self, intent_id: &str) -> bool {
-        self.binaries.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|kept| kept == intent_id)
+        self.binaries.lock().iter().any(|kept| kept == intent_id)
     }
 
     fn keep_binary(&self, intent_id: &str) {
-        let mut binaries = self.binaries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut binaries = self.binaries.lock();
         binaries.push_front(intent_id.to_owned());
         binaries.truncate(BINARIES_KEPT);
     }
 
     fn listing(&self, intent_id: &str) -> Option<Vec<PresignedUrl>> {
-        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let listings = self.listings.lock();
         listings.iter().find(|(kept, _)| kept == intent_id).map(|(_, links)| links.clone())
     }
 
@@ -109,14 +110,14 @@ impl ResultCache {
         if links.len() > LISTING_LINKS_KEPT {
             return;
         }
-        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listings = self.listings.lock();
         listings.retain(|(kept, _)| kept != intent_id);
         listings.push_front((intent_id.to_owned(), links.to_vec()));
         listings.truncate(LISTINGS_KEPT);
     }
 
     fn forget_listing(&self, intent_id: &str) {
-        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listings = self.listings.lock();
         listings.retain(|(kept, _)| kept != intent_id);
     }
 }

@@ -1,11 +1,13 @@
 //! Results as text: whole in an answer, page by page, from the end, or the places where a phrase occurs.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::{ANSWER_CHARS_MAX, Answer, App, Caller, TextOutput, or_cancelled};
+use super::super::limits::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
+use super::super::{Answer, App, Caller, TextOutput, or_cancelled};
 use super::find::{PLACES_MAX, find};
 use super::silence::not_silent_beyond;
 use crate::catalog::{Operation, Output};
@@ -15,12 +17,6 @@ use crate::hint;
 use crate::jobs::{Job, Source};
 use crate::next_step::{Hint, NextStep};
 
-/// Characters of text that a submit includes when it says nothing.
-pub const READ_DEFAULT: u64 = 4_000;
-/// Characters of one page of text when a call says nothing: what an answer holds beside its details.
-pub const PAGE_DEFAULT: u64 = ANSWER_CHARS_MAX as u64 - 1_000;
-/// Largest page of text.
-pub const PAGE_MAX: u64 = 100_000;
 /// Longest phrase that can be searched for, in characters.
 const FIND_CHARS_MAX: usize = 500;
 

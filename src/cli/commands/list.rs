@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::Args;
 use serde_json::json;
 
-use crate::app::{Caller, JobSummary, ListRequest};
+use crate::app::{Caller, JobSummary, LIST_DEFAULT, ListRequest};
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::table::Table;
@@ -27,7 +27,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Millis>,
     /// Most jobs to list
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     limit: u32,
     /// Where a longer list goes on
     #[arg(long, value_name = "CURSOR")]

@@ -96,7 +96,7 @@ impl TextDecoder {
         let is_odd = |text: &str| {
             text.contains('\0') || (charset.is_assumed && !self.is_stated_text && text.chars().any(is_odd_control))
         };
-        (!is_odd(&self.text)).then(|| (normalised(self.text), charset))
+        (!is_odd(&self.text)).then(|| (normalized(self.text), charset))
     }
 
     /// Chooses the encoding by the head in `held`.
@@ -256,7 +256,7 @@ fn is_odd_control(sign: char) -> bool {
 }
 
 /// With LF alone at line ends.
-pub(super) fn normalised(text: String) -> String {
+pub(super) fn normalized(text: String) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 

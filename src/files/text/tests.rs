@@ -5,24 +5,6 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn mime_types_speak_for_themselves_or_say_nothing() {
-    for (mime, expected) in [
-        ("text/plain", Mime::Text),
-        ("text/csv", Mime::Text),
-        ("application/json", Mime::Text),
-        ("image/svg+xml", Mime::Text),
-        ("application/pdf", Mime::Binary),
-        ("image/png", Mime::Binary),
-        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Mime::Binary),
-        ("application/octet-stream", Mime::Unsaid),
-        ("binary/octet-stream", Mime::Unsaid),
-        ("", Mime::Unsaid),
-    ] {
-        assert_eq!(judge_mime(mime), expected, "{mime}");
-    }
-}
-
-#[test]
 fn pages_say_where_to_go_on() {
     let text = "añ😀d";
     let page_of = |offset, limit| page(text, offset, limit);

@@ -12,8 +12,13 @@ use super::health::Problem;
 use super::statement::Statement;
 use super::work::{Durability, Patience, TransactionId, Work, work};
 use super::{postgres, sqlite};
+use crate::clock::{Millis, now};
 use crate::config::LedgerLocation;
 use crate::error::Result;
+
+/// How much earlier than asked changes are read from a server: a transaction is seen a moment after its changes were
+/// stamped.
+const OVERLAP: Millis = 2_000;
 
 /// See the head of this file.
 pub(super) enum Backend {
@@ -39,6 +44,42 @@ impl Backend {
             Backend::Sqlite(database) => database.path().is_some(),
             Backend::Postgres(_) => true,
         }
+    }
+
+    /// The server, where the ledger is on one.
+    pub(super) fn server(&self) -> Option<&postgres::Database> {
+        match self {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(database) => Some(database),
+        }
+    }
+
+    /// `query` for rows that changed at or after `since`. On a server by its own clock: those of the replicas may differ.
+    pub(super) fn changed_since(&self, query: Statement, since: Millis) -> Statement {
+        match self {
+            Backend::Sqlite(_) => query.push(" AND changed_at >= ").push_bind(since),
+            Backend::Postgres(_) => {
+                let age = now().saturating_sub(since).saturating_add(OVERLAP);
+                query.push(" AND written_at >= pdfco_now() - ").push_bind(age)
+            }
+        }
+    }
+
+    /// An expression in SQL: a JSON object of these columns, each with whether it holds fractions.
+    pub(super) fn json_object(&self, columns: &[(&str, bool)]) -> String {
+        let (function, is_short) = match self {
+            // In JSON SQLite writes fifteen digits of a number.
+            Backend::Sqlite(_) => ("json_object", true),
+            Backend::Postgres(_) => ("json_build_object", false),
+        };
+        let pairs: Vec<String> = columns
+            .iter()
+            .map(|(name, is_float)| match is_short && *is_float {
+                true => format!("'{name}', printf('%!.17g', {name})"),
+                false => format!("'{name}', {name}"),
+            })
+            .collect();
+        format!("{function}({})", pairs.join(", "))
     }
 
     /// The ledger's files on this machine, whether they are there or not.

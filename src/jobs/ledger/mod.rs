@@ -46,9 +46,10 @@ mod transfer;
 mod work;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -126,15 +127,6 @@ impl Ledger {
     /// What is wrong with it as of its last use, at once and for nothing; none when it can be written.
     pub fn problem(&self) -> Option<Problem> {
         self.database.problem()
-    }
-
-    /// Refuses what is about to be paid for while the ledger cannot be written, without waiting for it.
-    ///
-    /// # Errors
-    /// `ledger_unavailable`.
-    pub async fn refuse_unless_writable(&self) -> Result<()> {
-        let probed = self.database.probe(Patience::PAID.timeout).await;
-        self.watched(probed)
     }
 
     /// Whether it can be read and written, and where it is kept, in words. Tries both.
@@ -265,7 +257,7 @@ impl Ledger {
     }
 
     fn prune_if_due(&self) {
-        let mut pruned_at = self.pruned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pruned_at = self.pruned_at.lock();
         if pruned_at.is_some_and(|at| at.elapsed() < PRUNE_EVERY) {
             return;
         }

@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use super::backend::Backend;
 use super::statement::{Statement, statement};
 use super::{Ledger, Millis, postgres};
-use crate::clock::now;
 use crate::tenant::Tenant;
-
-/// How much earlier than asked changes are read from a server: a transaction is seen a moment after its changes were
-/// stamped.
-const OVERLAP: Millis = 2_000;
 
 /// The changes that other processes make to one tenant's jobs and tasks.
 #[derive(Default)]
@@ -30,21 +24,14 @@ impl Ledger {
     /// The changes that other processes make to this tenant's jobs and tasks from now on. A ledger that cannot be read
     /// is read from time to time.
     pub async fn others(&self, tenant: &Tenant) -> OtherChanges {
-        let Backend::Postgres(database) = &*self.database else { return OtherChanges::default() };
+        let Some(server) = self.database.server() else { return OtherChanges::default() };
         let stored = self.stored(tenant).await;
-        OtherChanges(stored.ok().map(|stored| database.subscribe(&stored)))
+        OtherChanges(stored.ok().map(|stored| server.subscribe(&stored)))
     }
 
     /// `select` (with the tenant as `$1`) for rows that changed at or after `since`. On a server by its own clock: those
     /// of the replicas may differ.
     pub(super) fn changed(&self, select: &str, tenant: &str, since: Millis) -> Statement {
-        let query = statement(select.to_owned()).bind(tenant);
-        match &*self.database {
-            Backend::Sqlite(_) => query.push(" AND changed_at >= ").push_bind(since),
-            Backend::Postgres(_) => {
-                let age = now().saturating_sub(since).saturating_add(OVERLAP);
-                query.push(" AND written_at >= pdfco_now() - ").push_bind(age)
-            }
-        }
+        self.database.changed_since(statement(select.to_owned()).bind(tenant), since)
     }
 }

@@ -6,14 +6,12 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Lock};
 use super::keyed::keyed;
+use super::prune::PACE_KEPT;
 use super::statement::statement;
 use super::work::{Durability, Patience, work};
 use super::{Ledger, Millis};
 use crate::error::Result;
 use crate::secret::Fingerprint;
-
-/// Slots older than this are forgotten.
-pub(super) const PACE_KEPT: Millis = 60_000;
 
 /// A slot that is further ahead than this was taken under a clock that has been set back since. Less than this can be
 /// another process that had not to wait for the file as long as we had.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::Millis;
 use super::backend::Backend;
 use super::connection::Lock;
-use super::pace::PACE_KEPT;
 use super::statement::{Statement, statement};
 use super::work::{Durability, Patience, work};
 use crate::clock::day;
@@ -20,6 +19,8 @@ use serde_json::Value;
 const BATCH: i64 = 500;
 /// Between two transactions: others may want to write.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Slots of the shared pace older than this are forgotten.
+pub(super) const PACE_KEPT: Millis = 60_000;
 /// Spending older than this is forgotten: two years, in milliseconds.
 const SPENDING_KEPT: Millis = 730 * DAY;
 /// What was set aside for a request counts for its day only.

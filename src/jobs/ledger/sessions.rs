@@ -10,7 +10,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 
-use super::backend::Backend;
 use super::statement::statement;
 use super::work::{Durability, Patience};
 use super::{Ledger, Millis};
@@ -62,7 +61,7 @@ impl Relayed {
 impl Ledger {
     /// Whether processes on other machines may be using the same ledger.
     pub fn is_replicated(&self) -> bool {
-        matches!(&*self.database, Backend::Postgres(_))
+        self.database.server().is_some()
     }
 
     /// Keeps a session for the other replicas. A state that is too long is not kept.
@@ -132,19 +131,16 @@ impl Ledger {
     /// # Errors
     /// `ledger_unavailable` when the server cannot be reached.
     pub async fn relay(&self, message: &str) -> Result<bool> {
-        let Backend::Postgres(database) = &*self.database else { return Ok(true) };
+        let Some(server) = self.database.server() else { return Ok(true) };
         if message.len() > MESSAGE_BYTES_MAX {
             return Ok(false);
         }
-        self.database.write(Patience::USUAL, Durability::Relaxed, database.relay(message)).await.map(|_| true)
+        self.database.write(Patience::USUAL, Durability::Relaxed, server.relay(message)).await.map(|_| true)
     }
 
     /// The messages that other processes pass on from now on; none where there are no replicas.
     pub fn relayed(&self) -> Option<Relayed> {
-        match &*self.database {
-            Backend::Sqlite(_) => None,
-            Backend::Postgres(database) => Some(Relayed(database.relayed())),
-        }
+        self.database.server().map(|server| Relayed(server.relayed()))
     }
 
     async fn stored_owner(&self, tenant: Option<&Tenant>) -> Result<String> {

@@ -8,7 +8,6 @@ use super::statement::statement;
 use super::work::{Durability, Patience};
 use super::{Ledger, Millis};
 use crate::charge::Charge;
-use crate::clock::day;
 use crate::error::Result;
 use crate::jobs::job::Job;
 use crate::secret::Fingerprint;
@@ -61,15 +60,6 @@ impl Ledger {
         .bind(self.stored(tenant).await?)
         .bind(i64::from(limit));
         self.database.read(query).await
-    }
-
-    /// All credits that the tenant's requests were charged, uploads and checks included, since the day of `since`.
-    pub async fn spent_since(&self, tenant: &Tenant, since: Option<Millis>) -> Result<i64> {
-        let query =
-            statement("SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM spending WHERE tenant = $1 AND day >= $2")
-                .bind(self.stored(tenant).await?)
-                .bind(since.map(day).unwrap_or_default());
-        Ok(self.database.read_first(query).await?.map_or(0, |(spent,)| spent))
     }
 
     /// The newest balance that the service reported for this account, and when its request was sent.

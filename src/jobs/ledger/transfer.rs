@@ -187,18 +187,10 @@ const TABLES: &[Table] = &[
 impl Table {
     /// The page of rows, as JSON objects, after the one with this key.
     fn page(&self, backend: &Backend, after: Option<&Map<String, Value>>) -> Statement {
-        let pair = |(name, kind): &(&str, Kind)| match (backend, kind) {
-            // In JSON SQLite writes fifteen digits of a number.
-            (Backend::Sqlite(_), Float) => format!("'{name}', printf('%!.17g', {name})"),
-            _ => format!("'{name}', {name}"),
-        };
-        let pairs: Vec<String> = self.columns.iter().map(pair).collect();
-        let object = match backend {
-            Backend::Sqlite(_) => "json_object",
-            Backend::Postgres(_) => "json_build_object",
-        };
+        let columns: Vec<(&str, bool)> = self.columns.iter().map(|(name, kind)| (*name, *kind == Float)).collect();
+        let object = backend.json_object(&columns);
         let key: Vec<&str> = self.columns.iter().take(self.key).map(|(name, _)| *name).collect();
-        let mut query = statement(format!("SELECT CAST({object}({}) AS TEXT) FROM {}", pairs.join(", "), self.name));
+        let mut query = statement(format!("SELECT CAST({object} AS TEXT) FROM {}", self.name));
         if !self.condition.is_empty() {
             query = query.push(" WHERE ").push(self.condition);
         }

@@ -1,10 +1,9 @@
 //! Simulated jobs, and what waiting for them would have cost: the tool of this module's tests and of
 //! `benches/numbers/waiting.rs`. Deterministic.
 
-use crate::catalog::price;
-
 use super::duration_model::DurationStats;
 use super::schedule::{DurationEstimate, LogNormal, Schedule, normal_below};
+use crate::catalog::CHECK_CREDITS;
 
 /// The five distributions of `docs/polling.md`: median, σ, and the lowest J that was found for a known distribution by
 /// drawing jobs at random, before there was a schedule.
@@ -45,7 +44,7 @@ pub struct Cost {
 impl Cost {
     /// Credits for the checks.
     pub fn credits(&self) -> f64 {
-        self.checks * price::CHECK_CREDITS as f64
+        self.checks * CHECK_CREDITS as f64
     }
 }
 
@@ -143,7 +142,7 @@ mod tests {
     use super::*;
 
     /// How much each distribution of [`TABLE`] counts in the mixture that is hardest to win against.
-    const LEAST_FAVOURABLE: [f64; 5] = [0.449, 0.237, 0.082, 0.114, 0.118];
+    const LEAST_FAVORABLE: [f64; 5] = [0.449, 0.237, 0.082, 0.114, 0.118];
     /// Moments at which one may check, spread by the logarithm from half a second to the last.
     const MOMENTS: u32 = 700;
     const LAST_MOMENT: f64 = 1_200.0;
@@ -156,7 +155,7 @@ mod tests {
         let worth = 2.0;
         let counts: Vec<(f64, Vec<f64>)> = TABLE
             .iter()
-            .zip(LEAST_FAVOURABLE)
+            .zip(LEAST_FAVORABLE)
             .map(|((median, sigma, _), counts)| {
                 let jobs = quantiles(with_median(*median, *sigma), 4_000);
                 (counts / best_fixed(&jobs, worth) / jobs.len() as f64, jobs)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use const_format::formatcp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -9,12 +10,13 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller};
+use crate::app::{App, CARD_JOBS_MAX, Caller};
 use crate::catalog::{Param, ParamKind};
 use crate::charge::Charge;
 use crate::error::Result;
 
-const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Ids of at most 100 jobs.").required();
+const JOB_IDS: Param =
+    Param::new("job_ids", ParamKind::Strings, formatcp!("Ids of at most {CARD_JOBS_MAX} jobs.")).required();
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
-use crate::app::{ANSWER_CHARS_MAX, App, Caller, JobList, ListRequest};
+use crate::app::{ANSWER_CHARS_MAX, App, Caller, JobList, LIST_DEFAULT, ListRequest};
 use crate::catalog::{Param, ParamKind};
 use crate::clock::{Millis, now};
 use crate::error::{Error, Result};
@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::jobs::JobStatus;
 use crate::text::shorten;
 
-const JOBS_DEFAULT: u32 = 20;
 const JOBS_MAX: u32 = 100;
 /// Longest list of jobs in an answer, in characters of JSON.
 const LIST_CHARS_MAX: usize = ANSWER_CHARS_MAX * 4 / 5;
@@ -34,7 +33,7 @@ const SINCE: Param = Param::new(
     "Only jobs submitted since, e.g. `2026-11-30` or an age such as `2h` or `7 days`.",
 );
 const LIMIT: Param = Param::new("limit", ParamKind::Integer { min: 1, max: JOBS_MAX as i64 }, "Jobs on a page.")
-    .default(concatcp!(JOBS_DEFAULT));
+    .default(concatcp!(LIST_DEFAULT));
 const CURSOR: Param = Param::new("cursor", ParamKind::Text, "next_cursor of the previous page.");
 
 /// The tool.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use const_format::concatcp;
+use const_format::{concatcp, formatcp};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, Hints, JobTool, Shape, TIMEOUT_SECONDS_MAX, duration, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, PAGE_MAX, READ_DEFAULT, SUBMIT_WAIT_DEFAULT, SubmitRequest};
-use crate::catalog::{self, Operation, Param, ParamKind};
+use crate::app::{App, Caller, DOCUMENTS_MAX, PAGE_MAX, READ_DEFAULT, SUBMIT_WAIT_DEFAULT, SubmitRequest};
+use crate::catalog::{self, CHECK_CREDITS, Operation, Param, ParamKind, UPLOAD_CREDITS};
+use crate::config::MAX_WAIT_DEFAULT;
 use crate::error::{Error, Result};
 
 const OPERATION: Param =
@@ -39,9 +40,12 @@ const OPTIONS: Param = Param::new(
     "Other arguments, as describe_operation lists them.",
 )
 .aliases(&["arguments", "params"]);
-const WAIT: Param =
-    Param::new("wait", ParamKind::Number, "Seconds to wait, 0 to return at once; usually capped at 45.")
-        .default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
+const WAIT: Param = Param::new(
+    "wait",
+    ParamKind::Number,
+    formatcp!("Seconds to wait, 0 to return at once; usually capped at {MAX_WAIT_DEFAULT}."),
+)
+.default(concatcp!(SUBMIT_WAIT_DEFAULT.as_secs()));
 const READ: Param = Param::new(
     "read",
     ParamKind::Integer { min: 0, max: PAGE_MAX as i64 },
@@ -68,13 +72,15 @@ pub static TOOL: JobTool = JobTool {
     name: "submit_job",
     aliases: &[],
     title: "Run a PDF operation",
-    description: "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of \
+    description: formatcp!(
+        "Run a PDF.co operation on a document, wait up to `wait` seconds and return the result: the start of \
         a text, links of files, or where they were saved. describe_operation shows arguments and \
         price. If the status is `working` or `queued`, the job goes \
         on: call wait_job_completion, because submitting again charges again. \
         With `failed` or `aborted` content has the reason. A list as `url` starts one job per document, up \
-        to 100, where the operation takes one, and returns a line per job. Costs the operation's credits, 7 \
-        per uploaded file and 2 per check while waiting.",
+        to {DOCUMENTS_MAX}, where the operation takes one, and returns a line per job. Costs the operation's credits, \
+        {UPLOAD_CREDITS} per uploaded file and {CHECK_CREDITS} per check while waiting."
+    ),
     params: &[OPERATION, URL, OPTIONS, WAIT, READ, SAVE_TO, OVERWRITE, CLIENT_REQUEST_ID, ESTIMATE],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use const_format::formatcp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use super::declaration::{Handler, Hints, JobTool, RemoteForm, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, Caller};
-use crate::catalog::{Param, ParamKind};
+use crate::catalog::{Param, ParamKind, UPLOAD_CREDITS};
 use crate::error::Result;
 
 const FILE_PATH: Param = Param::new("file_path", ParamKind::Text, "Local path below the allowed folders.")
@@ -26,10 +27,12 @@ pub static TOOL: JobTool = JobTool {
     name: "upload_file",
     aliases: &[],
     title: "Upload a local file",
-    description: "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a \
+    description: formatcp!(
+        "Upload a local file to PDF.co's temporary storage and return its link in content.url. Use it for a \
         file that several jobs need, or for arguments in `options` that take only links; submit_job uploads \
-        a local path in its `url` by itself. Costs 7 credits. The file, up to 2 GB, and its link exist for \
-        an hour.",
+        a local path in its `url` by itself. Costs {UPLOAD_CREDITS} credits. The file, up to 2 GB, and its link exist for \
+        an hour."
+    ),
     params: &[FILE_PATH, NAME],
     not_read_only: &[],
     hints: Hints { read_only: false, destructive: false, idempotent: false, open_world: true },
@@ -42,9 +45,11 @@ pub static TOOL: JobTool = JobTool {
 
 /// The tool over HTTP.
 pub static REMOTE: RemoteForm = RemoteForm {
-    description: "Get an upload ticket for a file on your side that has no public link: content.upload has a PUT link that needs no key, its \
-        Content-Type and a ready curl command; afterwards use content.url as `url` of submit_job. Pass `name` with \
-        the right extension, because the type is signed. Costs 7 credits; the file, up to 2 GB, is kept for an hour.",
+    description: formatcp!(
+        "Get an upload ticket for a file on your side that has no public link: content.upload has a PUT \
+        link that needs no key, its Content-Type and a ready curl command; afterwards use content.url as `url` of \
+        submit_job. Pass `name` with the right extension, because the type is signed. Costs {UPLOAD_CREDITS} credits; the file, up to 2 GB, is kept for an hour."
+    ),
     paths: &["file_path"],
     is_for_callers_without_files: false,
 };

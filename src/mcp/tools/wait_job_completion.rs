@@ -10,21 +10,25 @@ use serde_json::{Map, Value};
 
 use super::declaration::{Handler, Hints, JobTool, Shape, TIMEOUT_SECONDS_MAX, duration, parse};
 use crate::answer::Answer;
-use crate::app::{App, Caller, PAGE_MAX, READ_DEFAULT, Until, WAIT_DEFAULT, WaitRequest};
-use crate::catalog::{Param, ParamKind};
+use crate::app::{App, Caller, DOCUMENTS_MAX, PAGE_MAX, READ_DEFAULT, Until, WAIT_DEFAULT, WaitRequest};
+use crate::catalog::{CHECK_CREDITS, Param, ParamKind};
+use crate::config::MAX_WAIT_DEFAULT;
 use crate::error::{Error, Result};
 
 /// Most jobs of one wait.
-const JOBS_MAX: usize = 100;
+const JOBS_MAX: usize = DOCUMENTS_MAX;
 
 const JOB_ID: Param = Param::new("job_id", ParamKind::Text, "Id from submit_job or list_jobs.").aliases(&["task_id"]);
-const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, "Several ids instead, up to 100.");
+const JOB_IDS: Param = Param::new("job_ids", ParamKind::Strings, formatcp!("Several ids instead, up to {JOBS_MAX}."));
 const UNTIL: Param =
     Param::new("until", ParamKind::Choice(&["all", "any"]), "Return when all have ended, or any.").default("all");
-const TIMEOUT: Param =
-    Param::new("timeout", ParamKind::Number, "Seconds to wait, 0 to check once; usually capped at 45.")
-        .aliases(&["wait_seconds"])
-        .default(concatcp!(WAIT_DEFAULT.as_secs()));
+const TIMEOUT: Param = Param::new(
+    "timeout",
+    ParamKind::Number,
+    formatcp!("Seconds to wait, 0 to check once; usually capped at {MAX_WAIT_DEFAULT}."),
+)
+.aliases(&["wait_seconds"])
+.default(concatcp!(WAIT_DEFAULT.as_secs()));
 const INTERVAL: Param =
     Param::new("interval", ParamKind::Number, "Seconds between checks, 0.5 to 60, instead of the schedule.");
 const READ: Param = Param::new(
@@ -40,12 +44,14 @@ pub static TOOL: JobTool = JobTool {
     name: "wait_job_completion",
     aliases: &[],
     title: "Wait for jobs",
-    description: "Wait until a job has ended and return its state and result. Use it when submit_job answered \
+    description: formatcp!(
+        "Wait until a job has ended and return its state and result. Use it when submit_job answered \
         `working` or `queued`, instead of repeating get_job_check; `job_ids` waits for several in one call, \
         with a line for each. It returns once the status is success, failed or aborted (content has the \
         reason), unknown (no such job) or cancelled. If `timeout` runs out first, the status is `working` \
-        and the job goes on: call again after retry_after_seconds. A check costs 2 credits, a job known to \
-        have ended nothing. Ending the wait does not cancel the job.",
+        and the job goes on: call again after retry_after_seconds. A check costs {CHECK_CREDITS} credits, a job known to \
+        have ended nothing. Ending the wait does not cancel the job."
+    ),
     params: &[JOB_ID, JOB_IDS, UNTIL, TIMEOUT, INTERVAL, READ, SAVE_TO, OVERWRITE],
     not_read_only: &["interval", "save_to", "overwrite"],
     hints: Hints { read_only: false, destructive: true, idempotent: true, open_world: true },

@@ -120,7 +120,7 @@ impl Outcome {
         let job = self.job.as_ref()?;
         match self.verdict() {
             Verdict::Failed if job.job_id.is_none() && !job.status.is_terminal() => Some(format!(
-                "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` puts it aside, so that --resume does it again",
+                "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` gives it up, so that --resume does it again",
                 job.id()
             )),
             Verdict::Failed => job.reason().or_else(|| Some(format!("the job is {}", job.status.as_str()))),

@@ -4,12 +4,9 @@ use serde_json::{Value, json};
 
 use super::shape::{self, location_of_facts};
 use crate::app::{Charging, DataLocation, ServiceFindings};
-use crate::catalog::{Basis, Operation};
+use crate::catalog::{Basis, CHECK_CREDITS, Operation};
 use crate::jobs::{Job, JobStatus};
 
-/// Credits of an upload's link and of a check, as the service's price table has them.
-pub(super) const UPLOAD_CREDITS: i64 = 7;
-pub(super) const CHECK_CREDITS: i64 = 2;
 /// Assumed for an operation whose price is not published.
 const UNKNOWN_CREDITS: i64 = 50;
 /// Pages of the document.
@@ -123,7 +120,7 @@ pub(super) const STEPS: &[Step] = &[
             },
             Question {
                 title: "Does a job that ends well call back?",
-                believed: |_| "yes, with the answer of a check; for 2 credits at most".to_owned(),
+                believed: |_| format!("yes, with the answer of a check; for {CHECK_CREDITS} credits at most"),
                 found: callback,
             },
         ],

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::questions::{Document, Found, STEPS, Shown, Step, UPLOAD_CREDITS, most};
+use super::questions::{Document, Found, STEPS, Shown, Step, most};
 use super::shape;
 use crate::app::{Caller, Consent, ReadRequest, ServiceFindings, SubmitRequest};
-use crate::catalog::{self, Operation};
+use crate::catalog::{self, Operation, UPLOAD_CREDITS};
 use crate::charge::Charge;
 use crate::cli::names::counted;
 use crate::cli::report::Report;
