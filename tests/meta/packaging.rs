@@ -327,7 +327,7 @@ fn what_is_promised_names_what_exists() {
             }
         }
     }
-    // `path.rs` and `name_of_a_test` in the table are searched for.
+    // The files and the tests that the table names are searched for.
     for word in security.split('`').skip(1).step_by(2) {
         if word.ends_with(".rs") || word.ends_with(".toml") || word.ends_with(".sh") {
             assert!(root().join(word).is_file(), "SECURITY.md names {word}, which is not there");
