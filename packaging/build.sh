@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes packages out of one binary: packaging/build.sh [--binary PATH] [--target TRIPLE] [--out DIR] [STEP…]
 #
-#   notices      THIRD-PARTY-NOTICES.txt, in the repository's folder: the licences of what is in the binary
-#   archive      the binary with manual page, completions and licences, as releases, Homebrew and binstall take it
+#   notices      THIRD-PARTY-NOTICES.txt, in the repository's folder: the licenses of what is in the binary
+#   archive      the binary with manual page, completions and licenses, as releases, Homebrew and binstall take it
 #   mcpb         the bundle for Claude Desktop
 #   npm          the npm package of this platform
 #   wheel        the wheel of this platform (needs maturin; the binary must be cargo's own, it is not built again)
@@ -96,7 +96,7 @@ made() { echo "made $(basename "$1") ($(wc -c <"$1" | tr -d ' ') bytes)"; }
 
 need_binary() { [ -x "$binary" ] || fail "no binary at $binary; build it with cargo build --profile dist, or name one with --binary"; }
 
-# Beside the licences, where Docker and maturin find it too; git ignores it.
+# Beside the licenses, where Docker and maturin find it too; git ignores it.
 notices_file=$root/THIRD-PARTY-NOTICES.txt
 
 notices() {

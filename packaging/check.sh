@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the packages from one binary and uses them as outsiders do: packaging/check.sh [--binary PATH] [STEP…]
 #
-#   deny         licences, sources and duplicates of the dependencies; known advisories where their database is reached;
+#   deny         licenses, sources and duplicates of the dependencies; known advisories where their database is reached;
 #                sources and advisories also of what tests and fuzzing bring
-#   notices      the licences of what is in the binary can be put together, and name what must be named
+#   notices      the licenses of what is in the binary can be put together, and name what must be named
 #   crate        what `cargo package` packs, and that it is all that building needs
 #   server-json  server.json against the registry's schema; it has its line in SHA256SUMS
 #   mcpb         the bundle: its own validator, then a session from the unpacked bundle
@@ -89,7 +89,7 @@ session() { # name, PATH, command…: a session in an empty home and an empty en
     timeout 120 "$python" "$here/session.py" "$documents" "$@") || fail "$name: no session"
 }
 
-named() { # file of notices, whose: it names those whose licences ask for it
+named() { # file of notices, whose: it names those whose licenses ask for it
   local one
   [ -s "$1" ] || fail "$2: no third-party notices"
   for one in '  ring 0' '  tokio 1' '  rustls 0' 'Mozilla Public License Version 2.0' 'Apache License' 'ISC' 'musl' 'SQLite'; do
@@ -100,7 +100,7 @@ named() { # file of notices, whose: it names those whose licences ask for it
 notices() {
   build notices
   named "$root/THIRD-PARTY-NOTICES.txt" notices
-  ok "third-party notices: $(grep -c '^  [a-z]' "$root/THIRD-PARTY-NOTICES.txt") mentions of crates, each licence with its text"
+  ok "third-party notices: $(grep -c '^  [a-z]' "$root/THIRD-PARTY-NOTICES.txt") mentions of crates, each license with its text"
 }
 
 denied() { # what to check
@@ -113,7 +113,7 @@ deny() {
   command -v cargo-deny >/dev/null ||
     cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" "cargo-deny@$CARGO_DENY"
   denied --exclude-dev check licenses bans
-  ok "licences and duplicates are as deny.toml says"
+  ok "licenses and duplicates are as deny.toml says"
   denied check sources
   denied --manifest-path tests/fuzz/Cargo.toml check sources
   ok "sources are as deny.toml says, of tests and fuzzing too"

@@ -29,7 +29,7 @@ pub fn measure(table: &mut Table) {
         let name = format!("checks of a job of {median} s (σ {sigma}), after 20 jobs, beside the best possible");
         table.add(name, ours.checks, best.checks, "", Rule::AtMost(1.1));
         let name = format!("J, jobs of {median} s (σ {sigma})");
-        // The best possible as our own programme finds it, or as the reference did, which simulated jobs: the lower.
+        // The best possible as our own program finds it, or as the reference did, which simulated jobs: the lower.
         let best = best.j.min(reference);
         table.add(format!("{name}, after 20 jobs, beside the best possible"), ours.j, best, "", Rule::AtMost(1.1));
         table.add(format!("{name}, before the first, beside the best fixed"), unlearned, fixed, "", Rule::AtMost(1.0));

@@ -1,4 +1,4 @@
-//! A test fixture, not the product: the product's own server, behind its own HTTP door, with the tools, resources and
+//! A test fixture, not the product: the product's own server, behind its own HTTP transport, with the tools, resources and
 //! prompts in addition that the official MCP conformance suite calls for. `tests/clients/conformance.sh` runs the suite
 //! against it.
 //!

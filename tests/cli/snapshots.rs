@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::command::{Pdfco, Running};
-use crate::support::terminal::{Screen, normalised, normalised_json, on_terminal};
+use crate::support::terminal::{Screen, normalized, normalized_json, on_terminal};
 
 const FIXTURES: &str = "fixtures/cli";
 
@@ -55,12 +55,12 @@ impl Desk {
             // On a terminal the envelope is laid out; here its own line is wanted.
             true => {
                 let value: serde_json::Value = serde_json::from_str(&screen.stdout).unwrap();
-                normalised_json(&value.to_string(), self.home.path())
+                normalized_json(&value.to_string(), self.home.path())
             }
-            false => normalised(&screen.stdout, self.home.path()),
+            false => normalized(&screen.stdout, self.home.path()),
         };
-        let line = normalised(&format!("$ pdfco {}", [args, more].concat().join(" ")), self.home.path());
-        let stderr = normalised(&screen.stderr, self.home.path());
+        let line = normalized(&format!("$ pdfco {}", [args, more].concat().join(" ")), self.home.path());
+        let stderr = normalized(&screen.stderr, self.home.path());
         if !is_json {
             self.fits(&screen.stdout, columns, args);
         }
@@ -177,15 +177,15 @@ fn table_of_several_waits_keeps_ids_whole() {
 }
 
 #[test]
-fn colours_are_an_extra() {
+fn colors_are_an_extra() {
     let desk = Desk::new();
     let variables: Vec<(&str, &str)> = desk.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     desk.run(80, &["call", "pdf-to-text", "--url", "report.pdf", "--read", "1"]);
-    let colourful = on_terminal(80, desk.home.path(), &variables, &["jobs", "list"]);
+    let colorful = on_terminal(80, desk.home.path(), &variables, &["jobs", "list"]);
     let plain = desk.run(80, &["jobs", "list"]);
-    assert!(colourful.stdout.contains("\u{1b}["), "{colourful:?}");
+    assert!(colorful.stdout.contains("\u{1b}["), "{colorful:?}");
     assert!(!plain.stdout.contains('\u{1b}'), "{plain:?}");
-    assert!(plain.stdout.contains("success") && colourful.stdout.contains("success"));
+    assert!(plain.stdout.contains("success") && colorful.stdout.contains("success"));
 }
 
 #[test]

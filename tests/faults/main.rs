@@ -264,7 +264,7 @@ async fn back_at(address: std::net::SocketAddr) -> Handle {
 }
 
 fn contains(bytes: &[u8], part: &str) -> bool {
-    // The standard library's search is quick even where nothing else is optimised.
+    // The standard library's search is quick even where nothing else is optimized.
     String::from_utf8_lossy(bytes).contains(part)
 }
 

@@ -26,7 +26,7 @@ use super::wire::{Wire, ledger_in};
 /// Where the crowd's jobs are submitted.
 pub const SUBMIT: &str = "/v1/pdf/convert/from/html";
 const CHECK: &str = "/v1/job/check";
-/// The lease of `jobs/ledger.rs`.
+/// The lease of `jobs/ledger/leases.rs`.
 const LEASE: Duration = Duration::from_secs(30);
 /// From the end of a lease until one has checked and all have been notified.
 const SLACK: Duration = Duration::from_secs(5);

@@ -48,7 +48,7 @@ pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: 
 }
 
 /// The text with ids, times and places as they are nowhere, each as long as it was where that can be.
-pub fn normalised(text: &str, home: &Path) -> String {
+pub fn normalized(text: &str, home: &Path) -> String {
     let text = text.replace(home.to_str().unwrap(), "/home/you");
     let mut out = String::new();
     let mut rest = text.as_str();
@@ -105,7 +105,7 @@ fn word_for(word: &str, after: &str) -> String {
 }
 
 /// The envelope with numbers that depend on the machine as zero.
-pub fn normalised_json(envelope: &str, home: &Path) -> String {
+pub fn normalized_json(envelope: &str, home: &Path) -> String {
     fn still(value: &mut Value) {
         const MOVING: &[&str] =
             &["elapsed_seconds", "retry_after_seconds", "progress", "duration", "jobDuration", "job_duration"];
@@ -127,5 +127,5 @@ pub fn normalised_json(envelope: &str, home: &Path) -> String {
         still(&mut value);
         format!("{value:#}\n")
     });
-    normalised(&lines.collect::<String>(), home)
+    normalized(&lines.collect::<String>(), home)
 }
