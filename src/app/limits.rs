@@ -1,4 +1,4 @@
-//! How much an answer holds, and how much text of a result.
+//! How much a call takes and an answer holds.
 
 /// Longest answer to an assistant that asked for no particular length, in characters of JSON.
 pub const ANSWER_CHARS_MAX: usize = 20_000;
@@ -8,3 +8,5 @@ pub const READ_DEFAULT: u64 = 4_000;
 pub const PAGE_DEFAULT: u64 = ANSWER_CHARS_MAX as u64 - 1_000;
 /// Largest page of text.
 pub const PAGE_MAX: u64 = 100_000;
+/// Most documents or jobs of one call.
+pub const DOCUMENTS_MAX: usize = 100;

@@ -251,4 +251,16 @@ mod tests {
             assert_eq!(job_ref(item), None, "{item}");
         }
     }
+
+    #[test]
+    fn documents_are_named_by_their_last_part() {
+        for (source, name) in [
+            ("/srv/in/a.pdf", "a.pdf"),
+            ("https://h.test/x/b.pdf?sig=1", "b.pdf"),
+            ("c#1.pdf", "c#1.pdf"),
+            ("https://h.test/", "h.test"),
+        ] {
+            assert_eq!(short_name(source), name);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::catalog::{self, Effect, Operation, Output};
 use crate::charge::Charge;
 use crate::error::{Kind, Result};
 use crate::hint;
-use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, hash_of_request};
+use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, Submitted, hash_of_request};
 use crate::next_step::{Hint, NextStep};
 
 /// How long a submit waits when it says nothing.
@@ -158,14 +158,7 @@ impl App {
             None => (request.save_to.as_deref(), request.overwrite),
         };
         if let Some(save_to) = save_to {
-            let name = expected_name(operation, &arguments);
-            let name = name.as_deref().unwrap_or(operation.name);
-            let target = caller.sandbox.target(Some(save_to), name, overwrite).await?;
-            target.refuse_unwritable().await?;
-            if let Some(name) = first_part_name(operation, &arguments).filter(|_| !overwrite) {
-                let folder = super::folders::as_folder(save_to);
-                caller.sandbox.target(Some(&folder), &name, true).await?.refuse_parts().await?;
-            }
+            refuse_unwritable(caller, operation, &arguments, save_to, overwrite).await?;
         }
         let judging = self.judged_estimate(caller, operation, &arguments, false);
         let (estimate, judged, mut charge) = or_cancelled(&caller.cancel, judging.boxed()).await?;
@@ -180,23 +173,21 @@ impl App {
             }
         }
         let sheet = findings.sheet_in_words(&arguments.body);
-        let body = match &arguments.sources {
-            None => arguments.body,
+        let ready = match &arguments.sources {
+            None => Ready::Body(arguments.body, Charge::NONE),
             Some(sources) => {
                 let until = caller.max_wait.map(|max| began + max);
                 let ready = self.with_sources(caller, arguments.body, sources, judged, until);
                 let span = tracing::info_span!("upload", operation = operation.name, tenant = %caller.owner.tenant);
-                match Box::pin(ready.instrument(span)).await.map_err(|error| error.with_charge(charge))? {
-                    Ready::Body(body, cost) => {
-                        charge.add(cost);
-                        body
-                    }
-                    Ready::UploadGoesOn(cost) => {
-                        charge.add(cost);
-                        return Ok(upload_goes_on(charge));
-                    }
-                }
+                Box::pin(ready.instrument(span)).await.map_err(|error| error.with_charge(charge))?
             }
+        };
+        let body = match ready {
+            Ready::Body(body, cost) => {
+                charge.add(cost);
+                body
+            }
+            Ready::UploadGoesOn(cost) => return Ok(upload_goes_on(charge.and(cost))),
         };
         let outgoing = Outgoing {
             body: Value::Object(body),
@@ -210,21 +201,7 @@ impl App {
         if operation.effect == Effect::DeletesFile {
             self.uploads.forget(caller.owner.account());
         }
-        let mut note = match (&submitted.twin, submitted.is_repeat) {
-            (_, true) => Some(repeat_note()),
-            (Some(twin), _) => Some(hint![
-                format!(
-                    "The same request was submitted less than a minute ago as job {}; both are charged. The same ",
-                    twin.id()
-                ),
-                NextStep::Argument("client_request_id".into()),
-                " on both would have made them one."
-            ]),
-            _ => None,
-        };
-        if let Some(sheet) = sheet {
-            note = Some(note.map_or(Hint::from(sheet.clone()), |note| note.and(format!(" {sheet}"))));
-        }
+        let note = note_about(&submitted, sheet);
         self.emit_job(caller, &submitted.job);
         self.after_submit(caller, &request, began, submitted.job, charge, note).await
     }
@@ -253,12 +230,8 @@ impl App {
             ResponseMode::TaskOnly { .. } => true,
         };
         if may_become_a_task && is_task_at_once {
-            match self.create_task(caller, &job.operation, &job, &wanted, charge).await {
-                Ok(answer) => return Ok(answer),
-                // From here on there is a job: whatever happens, the answer names it.
-                Err(error) => {
-                    tracing::warn!(%error, job_id = job.id(), "failed to record a task; the call waits instead")
-                }
+            if let Some(answer) = self.task_about(caller, &job, &wanted, charge).await {
+                return Ok(answer);
             }
         }
         // Within the grace the answer is the whole one; a job that takes longer becomes a task.
@@ -299,9 +272,8 @@ impl App {
             && !asked.is_zero()
             && !job.status.is_terminal()
         {
-            match self.create_task(caller, &job.operation, &job, &wanted, answer.charge).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => tracing::warn!(%error, job_id = job.id(), "failed to record a task"),
+            if let Some(answer) = self.task_about(caller, &job, &wanted, answer.charge).await {
+                return Ok(answer);
             }
         }
         answer.is_error = job.status.is_failure() && !asked.is_zero();
@@ -316,17 +288,15 @@ impl App {
                 view.without_times();
             }
         }
-        if let Some(save_to) = request.save_to.as_ref().filter(|_| !job.status.is_terminal()) {
-            let save = NextStep::Download { job_id: job.id().to_owned(), save_to: Some(save_to.clone()) };
-            answer.add_tip(hint!["Nothing was saved yet: ", save, " saves the result once it has ended."]);
-        }
-        if let Some(note) = note {
-            answer.tips = Some(match answer.tips {
-                Some(tips) => hint![note, " ", tips],
-                None => note,
-            });
-        }
+        add_notes(&mut answer, &job, request.save_to.as_ref(), note);
         Ok(answer)
+    }
+
+    /// The answer with a task about `job`. None where the task could not be recorded: there is a job, and the call answers
+    /// with that.
+    async fn task_about(&self, caller: &Caller, job: &Job, wanted: &FollowUp, charge: Charge) -> Option<Answer> {
+        let created = self.create_task(caller, &job.operation, job, wanted, charge).await;
+        created.inspect_err(|error| tracing::warn!(%error, job_id = job.id(), "failed to record a task")).ok()
     }
 
     /// Whether a job is expected to run longer than the grace anyway.
@@ -345,6 +315,58 @@ impl App {
             view.wait_capped = Some(true);
         }
         answer
+    }
+}
+
+/// Refuses what could not be saved at `save_to`, before anything is paid for.
+async fn refuse_unwritable(
+    caller: &Caller,
+    operation: &'static Operation,
+    arguments: &Arguments,
+    save_to: &str,
+    overwrite: bool,
+) -> Result<()> {
+    let name = expected_name(operation, arguments);
+    let name = name.as_deref().unwrap_or(operation.name);
+    caller.sandbox.target(Some(save_to), name, overwrite).await?.refuse_unwritable().await?;
+    if let Some(name) = first_part_name(operation, arguments).filter(|_| !overwrite) {
+        let folder = super::folders::as_folder(save_to);
+        caller.sandbox.target(Some(&folder), &name, true).await?.refuse_parts().await?;
+    }
+    Ok(())
+}
+
+/// What an answer says of a submit besides its job; `sheet` is about the sheet that was asked for.
+fn note_about(submitted: &Submitted, sheet: Option<String>) -> Option<Hint> {
+    let note = match (&submitted.twin, submitted.is_repeat) {
+        (_, true) => Some(repeat_note()),
+        (Some(twin), _) => Some(hint![
+            format!(
+                "The same request was submitted less than a minute ago as job {}; both are charged. The same ",
+                twin.id()
+            ),
+            NextStep::Argument("client_request_id".into()),
+            " on both would have made them one."
+        ]),
+        _ => None,
+    };
+    match (note, sheet) {
+        (Some(note), Some(sheet)) => Some(note.and(format!(" {sheet}"))),
+        (note, sheet) => note.or(sheet.map(Hint::from)),
+    }
+}
+
+/// Says before the other tips what is to be said of the submit, and after them that a file is still to be saved.
+fn add_notes(answer: &mut Answer, job: &Job, save_to: Option<&String>, note: Option<Hint>) {
+    if let Some(save_to) = save_to.filter(|_| !job.status.is_terminal()) {
+        let save = NextStep::Download { job_id: job.id().to_owned(), save_to: Some(save_to.clone()) };
+        answer.add_tip(hint!["Nothing was saved yet: ", save, " saves the result once it has ended."]);
+    }
+    if let Some(note) = note {
+        answer.tips = Some(match answer.tips.take() {
+            Some(tips) => hint![note, " ", tips],
+            None => note,
+        });
     }
 }
 

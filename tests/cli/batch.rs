@@ -6,6 +6,7 @@ use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::time::Duration;
 
 use crate::support::command::{Ended, Pdfco};
+use crate::support::product::CHECK;
 use pdfco::clock::now;
 use pdfco::config::LedgerLocation;
 use pdfco::jobs::ledger::Intent;
@@ -19,7 +20,6 @@ use tempfile::TempDir;
 const REPORT: &str = "fixtures/documents/report.pdf";
 const SUBMIT: &str = "/v1/pdf/convert/to/text";
 const UPLOAD: &str = "/v1/file/upload/get-presigned-url";
-const CHECK: &str = "/v1/job/check";
 const KEY: &str = "sim_batch";
 /// What the simulator takes for a check and for an upload's link.
 const CHECK_CREDITS: i64 = 2;

@@ -8,9 +8,9 @@ use pdfco::error::Kind;
 use pdfco::simulator::FaultKind;
 use serde_json::json;
 
-use crate::support::product::Product;
+use crate::support::product::{CHECK, Product, service};
 
-use super::waiting::{CHECK, HALF_A_SECOND, fault, running, seconds, service, status};
+use super::waiting::{HALF_A_SECOND, fault, running, seconds, status};
 
 #[tokio::test]
 async fn a_429_or_lost_check_postpones_the_wait_and_never_ends_it() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::place::{Place, on_both};
 use crate::support::crowd::Crowd;
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request};
 use crate::support::wire::Wire;
 use futures_util::future::join_all;
 use pdfco::app::Caller;
@@ -12,7 +12,6 @@ use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-const CHECK: &str = "/v1/job/check";
 const SUBMIT: &str = "/v1/pdf/convert/from/html";
 
 async fn limited(requests_per_second: u32) -> Handle {

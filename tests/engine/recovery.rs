@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::place::{Place, on_both};
 use crate::support::wire::Wire;
+use crate::support::product::CHECK;
 use pdfco::catalog;
 use pdfco::clock::now;
 use pdfco::jobs::hash_of_request;
@@ -14,7 +15,6 @@ use pdfco::tenant::Owner;
 use serde_json::{Value, json};
 
 const SUBMIT: &str = "/v1/pdf/convert/from/html";
-const CHECK: &str = "/v1/job/check";
 
 /// A service, and a ledger that outlives the processes that use it.
 struct Scene<'p> {

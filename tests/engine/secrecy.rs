@@ -8,9 +8,9 @@ use pdfco::jobs::JobId;
 use pdfco::simulator::FaultKind;
 use serde_json::json;
 
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request, service};
 
-use super::waiting::{CHECK, HALF_A_SECOND, fault, running, seconds, service, status};
+use super::waiting::{HALF_A_SECOND, fault, running, seconds, status};
 
 #[tokio::test]
 async fn made_up_keys_leave_no_rows_and_are_not_sent_again() {

@@ -10,10 +10,10 @@ use pdfco::simulator::FaultKind;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::product::{Product, documents, invoice_text, request};
+use crate::support::product::{CHECK, Product, documents, invoice_text, request, service};
 
 use super::checks_refused::silent_service;
-use super::waiting::{CHECK, fault, seconds, service, status};
+use super::waiting::{fault, seconds, status};
 
 #[tokio::test]
 async fn an_upload_beyond_the_wait_goes_on_and_is_taken_up_once() {

@@ -5,22 +5,16 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use pdfco::error::Kind;
 use pdfco::jobs::Source;
-use pdfco::simulator::{self, Fault, FaultKind, Handle};
+use pdfco::simulator::{Fault, FaultKind, Handle};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::product::{Product, invoice_text, request};
-
-pub(super) const CHECK: &str = "/v1/job/check";
+use crate::support::product::{CHECK, Product, invoice_text, request, service};
 
 pub(super) const HALF_A_SECOND: Option<Duration> = Some(Duration::from_millis(500));
 
 pub(super) fn seconds(seconds: f64) -> Option<Duration> {
     Some(Duration::from_secs_f64(seconds))
-}
-
-pub(super) async fn service() -> Handle {
-    simulator::spawn(simulator::Options::default()).await.unwrap()
 }
 
 /// A service, a product, and a job of it that lives as `simulate` says.

@@ -3,18 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::support::product::documents;
+use crate::support::product::{documents, service};
 use crate::support::wire::{Wire, ledger_in};
-use pdfco::simulator::{self, Handle};
+use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 
 const TEXT: &str = "/v1/pdf/convert/to/text";
 const UPLOAD: &str = "/v1/file/upload/get-presigned-url";
 const ELICITATION: &str = "elicitation/create";
-
-async fn service() -> Handle {
-    simulator::spawn(simulator::Options::default()).await.unwrap()
-}
 
 /// A server that asks from 20 credits on, with a report of five pages in its folder.
 struct Asking {

@@ -1,10 +1,11 @@
 //! An assistant that follows the orders of a document: what the document can make it ask for is refused, with true hints,
 //! and leaves nothing behind.
 
-use pdfco::simulator::{self, Handle, Options};
+use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 
 use crate::support::wire::{Wire, ledger_in};
+use crate::support::product::service;
 
 const PAPER: &str = "%PDF-1.4 a contract";
 
@@ -17,10 +18,6 @@ fn server(service: &Handle, folder: &std::path::Path, more: &[(&str, &str)]) -> 
     let (shown, ledger) = (folder.display().to_string(), ledger_in(folder));
     let variables = [("PDFCO_FILES", shown.as_str()), ("PDFCO_DOWNLOAD_DIR", &shown), ("PDFCO_LEDGER", &ledger)];
     Wire::ready(service.url(), &[&variables[..], more].concat())
-}
-
-async fn service() -> Handle {
-    simulator::spawn(Options::default()).await.unwrap()
 }
 
 fn refused(wire: &mut Wire, service: &Handle, tool: &str, arguments: Value) -> Value {

@@ -5,14 +5,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::support::wire::{Wire, hello, ledger_in};
-use pdfco::simulator::{self, Handle};
+use crate::support::product::{CHECK, service};
+use pdfco::simulator::Handle;
 use serde_json::{Value, json};
-
-const CHECK: &str = "/v1/job/check";
-
-async fn service() -> Handle {
-    simulator::spawn(simulator::Options::default()).await.unwrap()
-}
 
 /// A job that lives for `seconds`, and a server to ask about it.
 fn with_job(service: &Handle, seconds: u32) -> (Wire, String) {

@@ -4,19 +4,15 @@
 use std::time::{Duration, Instant};
 
 use crate::support::wire::{Wire, ledger_in};
-use pdfco::simulator::{self, Handle};
+use crate::support::product::{CHECK, service};
+use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
-const CHECK: &str = "/v1/job/check";
 const SUBMIT: &str = "/v1/pdf/convert/from/html";
 const RELATED: &str = "io.modelcontextprotocol/related-task";
 const NEVER: &str = "00000000000000000000000000000000";
-
-async fn service() -> Handle {
-    simulator::spawn(simulator::Options::default()).await.unwrap()
-}
 
 /// A document that takes so many seconds.
 fn page(seconds: u32) -> Value {

@@ -20,12 +20,11 @@ use pdfco::secret::ApiKey;
 use pdfco::simulator::{self, Handle};
 use serde_json::json;
 
-use super::product::{Product, request};
+use super::product::{CHECK, Product, request};
 use super::wire::{Wire, ledger_in};
 
 /// Where the crowd's jobs are submitted.
 pub const SUBMIT: &str = "/v1/pdf/convert/from/html";
-const CHECK: &str = "/v1/job/check";
 /// The lease of `jobs/ledger/leases.rs`.
 const LEASE: Duration = Duration::from_secs(30);
 /// From the end of a lease until one has checked and all have been notified.

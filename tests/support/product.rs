@@ -14,9 +14,18 @@ use std::time::Duration;
 use pdfco::app::{App, Caller, Event, ResponseMode, SubmitRequest};
 use pdfco::config::{Config, Folders, Values, merge};
 use pdfco::files::Sandbox;
+use pdfco::simulator::{self, Handle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+/// Where the service is asked about a job.
+pub const CHECK: &str = "/v1/job/check";
+
+/// A service as it is by default.
+pub async fn service() -> Handle {
+    simulator::spawn(simulator::Options::default()).await.unwrap()
+}
 
 /// The documents that tests work on.
 pub fn documents() -> PathBuf {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request};
 use pdfco::app::ListRequest;
 use pdfco::jobs::JobId;
 use pdfco::json_ext::{field, whole_number};
@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const CHECK: &str = "/v1/job/check";
 const TEXT: &str = "/v1/pdf/convert/to/text";
 const KEY: &str = "k-0123456789";
 const JOB: &str = "AAAA1111BBBB2222CCCC3333DDDD4444--151-300";

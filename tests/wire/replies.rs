@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request};
 use futures_util::future::join_all;
 use pdfco::api::Response;
 use pdfco::app::{ListRequest, ReadRequest, SubmitRequest};
@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 use wiremock::matchers::{body_partial_json, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-const CHECK: &str = "/v1/job/check";
 const TEXT: &str = "/v1/pdf/convert/to/text";
 const JOB: &str = "AAAA1111BBBB2222CCCC3333DDDD4444--151-300";
 const KEY: &str = "k-0123456789";

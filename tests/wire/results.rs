@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request};
 use futures_util::future::join_all;
 use pdfco::app::{ReadRequest, SubmitRequest};
 use pdfco::next_step::Audience;
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const CHECK: &str = "/v1/job/check";
 const CSV: &str = "/v1/pdf/convert/to/csv";
 const KEY: &str = "k-0123456789";
 const JOB: &str = "AAAA1111BBBB2222CCCC3333DDDD4444--151-300";

@@ -80,9 +80,8 @@ impl App {
             on_event(event);
         });
         let caller = Caller { on_event: watched, ..caller.clone() };
-        match not_silent_beyond(until, &moved, self.save_when_there(&caller, job, Some(save_to), overwrite, &mut saved))
-            .await
-        {
+        let saving = self.save_when_there(&caller, job, Some(save_to), overwrite, &mut saved);
+        match not_silent_beyond(until, Some(&moved), saving).await {
             Ok(()) => show_saved(answer, &saved),
             Err(error) => {
                 // Of several files the first may be there: they are shown, and not fetched again.

@@ -1,5 +1,8 @@
 //! The places where a phrase occurs in a text: page, position and context.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use serde::Serialize;
 
 /// Characters shown on each side of a place.
@@ -35,77 +38,108 @@ pub(super) struct Place {
 /// Where `phrase` occurs in `text`. Letter case and the kind of white space do not matter; form feeds separate pages.
 /// Places that overlap count once.
 pub(super) fn find(text: &str, phrase: &str) -> Found {
-    let wanted = folded(phrase.trim());
-    let wanted: Vec<char> = wanted.chars().collect();
-    let mut found = Found { places: Vec::new(), total: 0, pages: Vec::new(), truncated: false };
-    if wanted.is_empty() {
-        return found;
-    }
     let has_pages = text.contains('\u{c}');
-    let chars: Vec<char> = text.chars().collect();
-    let (mut at, mut page) = (0, 1);
-    while at < chars.len() {
-        if chars.get(at) == Some(&'\u{c}') {
-            page += 1;
+    let (mut places, mut pages, mut total) = (Vec::new(), BTreeSet::new(), 0);
+    for Match { bytes, offset, page } in Matches::new(text, phrase) {
+        let page = has_pages.then_some(page);
+        pages.extend(page);
+        total += 1;
+        if places.len() < PLACES_MAX {
+            places.push(Place { page, offset, context: context(text, bytes) });
         }
-        let Some(end) = matches_at(&chars, at, &wanted) else {
-            at += 1;
-            continue;
-        };
-        found.total += 1;
-        if has_pages && found.pages.last() != Some(&page) {
-            found.pages.push(page);
-        }
-        if found.places.len() < PLACES_MAX {
-            let context = context(&chars, at, end);
-            found.places.push(Place { page: has_pages.then_some(page), offset: at as u64, context });
-        }
-        // A page break inside a place still counts.
-        page += chars.get(at..end).unwrap_or_default().iter().filter(|c| **c == '\u{c}').count() as u64;
-        at = end.max(at + 1);
     }
-    found.truncated = found.total > found.places.len();
-    found
+    Found { truncated: total > places.len(), places, total, pages: pages.into_iter().collect() }
 }
 
-/// The end of the place that begins at `at`, if one does. Any run of white space matches a space.
-fn matches_at(chars: &[char], at: usize, wanted: &[char]) -> Option<usize> {
-    let mut position = at;
-    let mut wanted = wanted.iter().peekable();
-    while let Some(expected) = wanted.next() {
-        if *expected == ' ' {
-            let start = position;
-            while chars.get(position).is_some_and(|c| c.is_whitespace()) {
-                position += 1;
-            }
-            if position == start {
-                return None;
-            }
-            continue;
+/// The beginning and the end of a place.
+struct Match {
+    bytes: Range<usize>,
+    /// Its first character.
+    offset: u64,
+    /// The page that it begins on.
+    page: u64,
+}
+
+/// The places of a phrase, one after the other.
+struct Matches<'a> {
+    text: &'a str,
+    /// The phrase in lower case, with single spaces.
+    wanted: Vec<char>,
+    /// How far the text was searched: in bytes, in characters, in pages.
+    at: usize,
+    offset: u64,
+    page: u64,
+}
+
+impl<'a> Matches<'a> {
+    fn new(text: &'a str, phrase: &str) -> Matches<'a> {
+        let words: Vec<&str> = phrase.split_whitespace().collect();
+        Matches { text, wanted: words.join(" ").to_lowercase().chars().collect(), at: 0, offset: 0, page: 1 }
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Leaves `bytes` of the text behind.
+    fn pass(&mut self, bytes: usize) {
+        for c in self.rest().get(..bytes).unwrap_or_default().chars() {
+            self.offset += 1;
+            self.page += u64::from(c == '\u{c}');
         }
-        let mut lower = chars.get(position)?.to_lowercase();
-        if lower.next() != Some(*expected) {
+        self.at += bytes;
+    }
+}
+
+impl Iterator for Matches<'_> {
+    type Item = Match;
+
+    fn next(&mut self) -> Option<Match> {
+        if self.wanted.is_empty() {
             return None;
         }
-        for rest in lower {
-            if wanted.next() != Some(&rest) {
+        loop {
+            let first = self.rest().chars().next()?;
+            let Some(length) = matching_bytes(self.rest(), &self.wanted) else {
+                self.pass(first.len_utf8());
+                continue;
+            };
+            let found = Match { bytes: self.at..self.at + length, offset: self.offset, page: self.page };
+            self.pass(length);
+            return Some(found);
+        }
+    }
+}
+
+/// How many bytes of `text` are the place that begins it; `None` when none does. Any run of white space matches a space.
+fn matching_bytes(text: &str, wanted: &[char]) -> Option<usize> {
+    let (mut rest, mut wanted) = (text, wanted.iter());
+    while let Some(expected) = wanted.next() {
+        if *expected == ' ' {
+            let trimmed = rest.trim_start();
+            if trimmed.len() == rest.len() {
                 return None;
             }
+            rest = trimmed;
+            continue;
         }
-        position += 1;
+        let mut chars = rest.chars();
+        let mut lower = chars.next()?.to_lowercase();
+        if lower.next() != Some(*expected) || lower.any(|more| wanted.next() != Some(&more)) {
+            return None;
+        }
+        rest = chars.as_str();
     }
-    Some(position)
+    Some(text.len() - rest.len())
 }
 
-fn folded(phrase: &str) -> String {
-    phrase.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-fn context(chars: &[char], at: usize, end: usize) -> String {
-    let from = at.saturating_sub(CONTEXT_CHARS);
-    let to = end.saturating_add(CONTEXT_CHARS).min(chars.len());
-    let text: String = chars.get(from..to).unwrap_or_default().iter().collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// A place with [`CONTEXT_CHARS`] on each side, on one line.
+fn context(text: &str, place: Range<usize>) -> String {
+    let before = text.get(..place.start).unwrap_or_default();
+    let from = before.char_indices().rev().take(CONTEXT_CHARS).last().map_or(place.start, |(at, _)| at);
+    let after = text.get(place.end..).unwrap_or_default();
+    let to = after.char_indices().nth(CONTEXT_CHARS).map_or(text.len(), |(at, _)| place.end + at);
+    text.get(from..to).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -124,6 +158,9 @@ mod tests {
         assert_eq!(find("no pages here", "pages").places[0].page, None);
         assert_eq!(find("anything", "  ").total, 0);
         assert_eq!(find("aaaa", "aa").total, 2);
+        let wide = find(&format!("{}İstanbul{}", "ü".repeat(70), "ö".repeat(70)), "İSTANBUL");
+        let shown = format!("{}İstanbul{}", "ü".repeat(CONTEXT_CHARS), "ö".repeat(CONTEXT_CHARS));
+        assert_eq!((wide.places[0].offset, wide.places[0].context.as_str()), (70, shown.as_str()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod text;
 pub(super) use files::name_of_data;
 pub use passage::Passage;
 pub use text::ReadRequest;
+use text::Storage;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ use crate::secret::PresignedUrl;
 const TEXTS_KEPT: usize = 4;
 /// Bytes of texts that are kept in all.
 const TEXT_BYTES_KEPT: usize = 32 * 1024 * 1024;
-/// Texts that are searched at once: each search works on a copy.
+/// Texts that are searched at once: each search keeps a processor busy.
 const SEARCHES_AT_ONCE: usize = 2;
 /// Listings of split and image jobs that are kept.
 const LISTINGS_KEPT: usize = 64;
@@ -143,7 +144,7 @@ impl App {
             self.show_facts(job, answer).await
         };
         let has_facts = not_later_than(until, showing.boxed()).await.unwrap_or(false);
-        if !has_facts && !self.include_text(job, wanted.read, until, answer).boxed().await {
+        if !has_facts && self.include_text(job, wanted.read, until, answer).boxed().await == Storage::Silent {
             // A storage that has just been silent is not waited for as long a second time.
             until = until.map(|until| until.min(Instant::now() + AFTER_SILENCE));
         }

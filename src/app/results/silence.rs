@@ -10,10 +10,11 @@ use crate::error::{Error, Kind, Result};
 /// How long a transfer may be silent once the timeout of its call is over.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
-/// `work`, given up when nothing has moved for a while and it is later than `until`.
+/// `work`, given up when it is later than `until` and nothing has moved for a while, as far as `moved` says when
+/// something did.
 pub(super) async fn not_silent_beyond<T>(
     until: Option<Instant>,
-    moved: &Mutex<Option<Instant>>,
+    moved: Option<&Mutex<Option<Instant>>>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let Some(until) = until else { return work.await };
@@ -21,7 +22,7 @@ pub(super) async fn not_silent_beyond<T>(
         let mut at = until;
         while at > Instant::now() {
             tokio::time::sleep_until(at).await;
-            let moved = *moved.lock();
+            let moved = moved.and_then(|moved| *moved.lock());
             at = moved.map_or(until, |moved| until.max(moved + SILENCE_MAX));
         }
     };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -35,6 +34,15 @@ pub struct ReadRequest {
     pub find: Option<String>,
     /// Which file of the result, counted from 0.
     pub index: usize,
+}
+
+/// Whether the storage answered when a result was fetched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Storage {
+    /// It did, or there was nothing to fetch.
+    Answered,
+    /// It did not.
+    Silent,
 }
 
 impl ReadRequest {
@@ -125,27 +133,16 @@ impl App {
     }
 
     /// Puts text into the answer, when the result is text. A result that cannot be read now is not a failed job.
-    /// Returns false when the storage did not answer.
     pub(super) async fn include_text(
         &self,
         job: &Job,
         read: Option<u64>,
         until: Option<Instant>,
         answer: &mut Answer,
-    ) -> bool {
-        let results = job.results();
-        let operation = job.operation();
-        // Data that stands in the answer already is not fetched as a file again.
-        let is_shown = |operation: &Operation| operation.output == Output::Inline && results.inline.is_some();
-        let is_text = operation.is_some_and(|operation| operation.gives_text() && !is_shown(operation));
-        let is_inside = results.links.is_empty()
-            && results.inline.is_some()
-            && matches!(operation.map(|operation| operation.output), Some(Output::Text(_)));
-        let limit = read.unwrap_or(if is_text { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
-        if limit == 0 || (results.links.is_empty() && !is_inside) {
-            return true;
-        }
-        match not_silent_beyond(until, &Mutex::default(), self.text_when_there(job, 0)).await {
+    ) -> Storage {
+        let Some(limit) = chars_to_include(job, read) else { return Storage::Answered };
+        let is_text = gives_text(job);
+        match not_silent_beyond(until, None, self.text_when_there(job, 0)).await {
             Ok(text) => {
                 let output = text_output(page(&text.text, 0, limit));
                 // The same text under `body` would stand there twice.
@@ -155,25 +152,13 @@ impl App {
                 answer.tips = output.next_offset.map(|next| reads_on(job, next));
                 doubt_about(text.charset).into_iter().for_each(|doubt| answer.add_tip(doubt));
                 answer.output = Some(output);
-            }
-            Err(error) if error.kind() == Kind::InvalidArgument => {
-                let step = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
-                let why = if is_text { "The result is not text that can be read. " } else { "" };
-                answer.tips = Some(hint![why, step, " saves the result."]);
+                Storage::Answered
             }
             Err(error) => {
-                let step = NextStep::Read { job_id: job.id().to_owned(), offset: None };
-                answer.tips = Some(hint![
-                    format!("The text could not be read: {} ", error.message()),
-                    error.hint().clone(),
-                    " Then call ",
-                    step,
-                    "."
-                ]);
-                return error.kind() != Kind::Network;
+                answer.tips = Some(not_read(job, is_text, &error));
+                if error.kind() == Kind::Network { Storage::Silent } else { Storage::Answered }
             }
         }
-        true
     }
 
     /// The text of a result's file, fetched once and kept for a while.
@@ -220,6 +205,35 @@ impl App {
         self.results.keep_text(kept_as, &text);
         Ok(text)
     }
+}
+
+/// Whether a job's result is text that an answer includes by itself. Data that stands in the answer already is not fetched
+/// as a file again.
+fn gives_text(job: &Job) -> bool {
+    let is_shown = |operation: &Operation| operation.output == Output::Inline && job.results().inline.is_some();
+    job.operation().is_some_and(|operation| operation.gives_text() && !is_shown(operation))
+}
+
+/// How much text of a result an answer includes, for a call that asked for `read`; `None` for no text, or where the result
+/// has none.
+fn chars_to_include(job: &Job, read: Option<u64>) -> Option<u64> {
+    let limit = read.unwrap_or(if gives_text(job) { READ_DEFAULT } else { 0 }).min(PAGE_MAX);
+    let results = job.results();
+    let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
+    let is_there = !results.links.is_empty() || (is_text && results.inline.is_some());
+    (limit > 0 && is_there).then_some(limit)
+}
+
+/// What is said of a result that an answer was to include and that could not be read.
+fn not_read(job: &Job, is_text: bool, error: &Error) -> Hint {
+    if error.kind() == Kind::InvalidArgument {
+        let why = if is_text { "The result is not text that can be read. " } else { "" };
+        let save = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+        return hint![why, save, " saves the result."];
+    }
+    let read = NextStep::Read { job_id: job.id().to_owned(), offset: None };
+    let message = format!("The text could not be read: {} ", error.message());
+    hint![message, error.hint().clone(), " Then call ", read, "."]
 }
 
 fn text_output(page: TextPage) -> TextOutput {

@@ -107,35 +107,8 @@ async fn story(
         ),
     );
 
-    *waiting.lock() = Some(Step::begin(*printer, "waiting"));
-    let finished =
-        call(assistant, &NextStep::WaitFor(job_id.clone()), json!({"job_id": job_id, "timeout": 40})).await?;
-    end(waiting);
-    step(
-        printer,
-        &format!(
-            "It waits: {} after {} s, paid checks: {}.",
-            shown(&finished, "/status"),
-            shown(&finished, "/job/elapsed_seconds"),
-            shown(&finished, "/job/checks_made")
-        ),
-    );
-
-    let read = call(
-        assistant,
-        &NextStep::Read { job_id: job_id.clone(), offset: None },
-        json!({"job_id": job_id, "limit": SHOWN_CHARS}),
-    )
-    .await?;
-    let page = text(&read, "/output/text")?;
-    step(
-        printer,
-        &format!("It reads the first {SHOWN_CHARS} of {} characters:\n", shown(&read, "/output/total_chars")),
-    );
-    if printer.is_human() {
-        printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
-    }
-
+    let finished = waited(assistant, printer, waiting, &job_id).await?;
+    let read = read(assistant, printer, &job_id).await?;
     let saved =
         call(assistant, &NextStep::Download { job_id: job_id.clone(), save_to: None }, json!({"job_id": job_id}))
             .await?;
@@ -156,21 +129,64 @@ async fn story(
     let card = folder.join(CARD);
     let jobs = assistant.cards(&[&job_id]).await?;
     std::fs::write(&card, app::standalone(&read, &jobs)).map_err(|error| unwritable(folder, error))?;
-    step(printer, &format!("To look at, in {}:", folder.display()));
-    if printer.talks() {
-        let text = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        printer.say(&format!("    {NAME}   the document\n    {text}   what became of it"));
-        printer.say(&format!("    {CARD}    the job card of the chat; open it in a browser"));
-    }
+    show_files(printer, folder, Path::new(&path));
     step(
         printer,
         "Next: `pdfco key set`, then `pdfco call pdf-to-text --url FILE.pdf`; or `pdfco setup` for your assistant.",
     );
     Ok(Report {
         summary: format!("demo: {NAME} became text for {cost} simulated credits"),
-        data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": page, "file": path, "card": card.display().to_string(), "sha256": sha256, "credits": cost, "simulated": true}),
+        data: json!({"status": shown(&finished, "/status"), "job_id": job_id, "text": text(&read, "/output/text")?, "file": path, "card": card.display().to_string(), "sha256": sha256, "credits": cost, "simulated": true}),
         ..Report::default()
     })
+}
+
+/// Waits for the job, and tells what that took.
+async fn waited(
+    assistant: &Assistant,
+    printer: &Printer,
+    waiting: &Mutex<Option<Step>>,
+    job_id: &str,
+) -> Result<Value> {
+    *waiting.lock() = Some(Step::begin(*printer, "waiting"));
+    let wait = NextStep::WaitFor(job_id.to_owned());
+    let finished = call(assistant, &wait, json!({"job_id": job_id, "timeout": 40})).await?;
+    end(waiting);
+    step(
+        printer,
+        &format!(
+            "It waits: {} after {} s, paid checks: {}.",
+            shown(&finished, "/status"),
+            shown(&finished, "/job/elapsed_seconds"),
+            shown(&finished, "/job/checks_made")
+        ),
+    );
+    Ok(finished)
+}
+
+/// Reads the start of the result, and shows it.
+async fn read(assistant: &Assistant, printer: &Printer, job_id: &str) -> Result<Value> {
+    let page = NextStep::Read { job_id: job_id.to_owned(), offset: None };
+    let read = call(assistant, &page, json!({"job_id": job_id, "limit": SHOWN_CHARS})).await?;
+    let page = text(&read, "/output/text")?;
+    step(
+        printer,
+        &format!("It reads the first {SHOWN_CHARS} of {} characters:\n", shown(&read, "/output/total_chars")),
+    );
+    if printer.is_human() {
+        printer.say(&page.trim().lines().map(|line| format!("    | {line}\n")).collect::<String>());
+    }
+    Ok(read)
+}
+
+/// Names what the demo leaves behind.
+fn show_files(printer: &Printer, folder: &Path, result: &Path) {
+    step(printer, &format!("To look at, in {}:", folder.display()));
+    if printer.talks() {
+        let text = result.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        printer.say(&format!("    {NAME}   the document\n    {text}   what became of it"));
+        printer.say(&format!("    {CARD}    the job card of the chat; open it in a browser"));
+    }
 }
 
 /// Calls the tool that takes this step; its answer is not an error.

@@ -288,7 +288,7 @@ pub const CLIENTS: &[Client] = &[
     },
 ];
 
-/// The client of this name.
+/// Returns the client with this id, or `None` if there is none.
 pub fn find(id: &str) -> Option<&'static Client> {
     CLIENTS.iter().find(|client| client.id == id)
 }
