@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(charging_of_all(&[]), None);
         assert_eq!(charging_of_all(std::slice::from_ref(&per_page)), Some(Charging::PerPage));
         // They differ, or what a call costs says nothing of pages.
-        assert_eq!(charging_of_all(&[per_page.clone(), of("pdf_to_json", 3, 21, 2)]), None);
+        assert_eq!(charging_of_all(&[per_page.clone(), of("pdf_to_csv", 3, 28, 2)]), None);
         assert_eq!(charging_of_all(&[of("html_templates_list", 3, 14, 2), of("no_such", 3, 21, 44)]), None);
         let csv = LearnedPrice::by_another(None, Some(21), Charging::PerPage).unwrap();
         assert_eq!(csv.range(crate::catalog::find("pdf_to_csv").unwrap(), Some(300)), (6_300, Some(6_300)));

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(images["grayscale"]["description"], "Gray images. As `color`.");
         assert!(schema["properties"].get("callback").is_none(), "{schema}");
         let line = shared(compress.params()).unwrap();
-        for name in ["name (", "callback (", "profiles (", "expiration ("] {
+        for name in ["name, ", "callback, ", "profiles (", "expiration, "] {
             assert!(line.contains(name), "{line}");
         }
     }

@@ -174,6 +174,7 @@ const FIELDS: &[&str] = &[
     "next_offset",
     "not_found",
     "retry_after_seconds",
+    "spent_today",
 ];
 
 /// Every name in `text` is one that an assistant will meet.
