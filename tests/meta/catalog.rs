@@ -66,6 +66,7 @@ fn prices_stand_once_and_claim_no_more_than_is_known() {
                 let sentence = format!("{credits} credits, per page or once (disputed)");
                 assert!(text.contains(&sentence), "{name}: {text}");
             }
+            (Some(1), _) => assert!(text.contains("1 credit a"), "{name}: {text}"),
             (Some(credits), _) => assert!(text.contains(&format!("{credits} credits a")), "{name}: {text}"),
         }
     }

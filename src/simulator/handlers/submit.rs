@@ -122,7 +122,7 @@ fn start(world: &Arc<World>, operation: &'static Operation, call: Call, place: P
         let shape = shape_of(&world, operation, &call);
         let finished = work::run(&world, operation, &call.input, &place, shape).await.map(|mut finished| {
             let ended = until.map_or_else(Instant::now, |until| until.max(Instant::now()));
-            finished.milliseconds = u64::try_from((ended - call.started).as_millis()).unwrap_or(u64::MAX);
+            finished.milliseconds = u64::try_from(ended.duration_since(call.started).as_millis()).unwrap_or(u64::MAX);
             finished
         });
         let _ = done.send(Some(Arc::new(finished)));
