@@ -5,58 +5,37 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::{SETTINGS, Setting, Values};
+use crate::config::{SETTINGS, Setting, UsedBy, Values};
 
 /// Settings that short help (`-h`) shows; the others need `--help`.
 const SHORT: &[&str] = &["PDFCO_API_KEY", "PDFCO_SIMULATE"];
 
-/// Settings of commands that talk to the service or read the ledger.
-const FOR_CALLS: &[&str] = &[
-    "PDFCO_API_KEY",
-    "PDFCO_BASE_URL",
-    "PDFCO_SIMULATE",
-    "PDFCO_LEDGER",
-    "PDFCO_RATE_LIMIT",
-    "PDFCO_CHECK_WORTH_SECONDS",
-    "PDFCO_CREDIT_BUDGET",
-    "PDFCO_CONFIRM_CREDITS",
-    "PDFCO_FILES",
-    "PDFCO_DOWNLOAD_DIR",
-    "PDFCO_DOWNLOAD_HOSTS",
-    "PDFCO_MAX_FILE_BYTES",
-    "PDFCO_ENV_FILE",
-    "PDFCO_LOG",
-];
-/// Settings of commands that need neither.
-const FOR_HELPERS: &[&str] = &["PDFCO_LOG"];
 /// Commands that need neither the service nor the ledger.
 const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "key", "help"];
-/// What `login` uses.
-const FOR_LOGIN: &[&str] = &["PDFCO_OAUTH_CLIENT_ID", "PDFCO_LOGIN_URL", "PDFCO_LOG"];
 /// Commands whose help shows every setting.
 const ALL_SETTINGS: &[&str] = &["serve", "doctor", "env"];
 
 /// The tree with the flag of every setting on every command, hidden where the command does not use it.
 pub fn on_every_command(tree: Command) -> Command {
     let names: Vec<String> = tree.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let tree = tree.args(SETTINGS.iter().map(|setting| flag(setting, is_shown(setting, FOR_CALLS))));
+    let flags = |name: &str| SETTINGS.iter().map(|setting| flag(setting, is_shown(setting, name))).collect::<Vec<_>>();
+    let tree = tree.args(flags(""));
+    // A command's own copy outranks the inherited one, and its subcommands inherit it.
     names.into_iter().fold(tree, |tree, name| {
-        let shown = match name.as_str() {
-            name if ALL_SETTINGS.contains(&name) => None,
-            "login" => Some(FOR_LOGIN),
-            name if HELPERS.contains(&name) => Some(FOR_HELPERS),
-            _ => Some(FOR_CALLS),
-        };
-        // A command's own copy outranks the inherited one, and its subcommands inherit it.
-        tree.mut_subcommand(name, |command| {
-            command
-                .args(SETTINGS.iter().map(|setting| flag(setting, shown.is_none_or(|shown| is_shown(setting, shown)))))
-        })
+        let own = flags(&name);
+        tree.mut_subcommand(name, |command| command.args(own))
     })
 }
 
-fn is_shown(setting: &Setting, shown: &[&str]) -> bool {
-    shown.contains(&setting.variable)
+/// Whether the help of a command shows a setting; the tree's own help is that of a call.
+fn is_shown(setting: &Setting, command: &str) -> bool {
+    let is_used = match setting.used_by {
+        UsedBy::Servers => false,
+        UsedBy::Calls => command != "login" && !HELPERS.contains(&command),
+        UsedBy::Login => command == "login",
+        UsedBy::All => true,
+    };
+    is_used || ALL_SETTINGS.contains(&command)
 }
 
 fn flag(setting: &'static Setting, is_shown: bool) -> Arg {

@@ -42,7 +42,7 @@ pub use machine::{Machine, certificates_variable};
 pub use origin::{EnvFile, Origin};
 pub use otlp::Otlp;
 pub use paths::Folders;
-pub use setting::{Setting, SettingKind, Trust};
+pub use setting::{Setting, SettingKind, Trust, UsedBy};
 pub use settings::{BASE_URL_DEFAULT, Config, MAX_WAIT_DEFAULT, SETTINGS};
 pub use sources::Values;
 pub use stored_key::{KeyPlace, StoredKey};

@@ -13,6 +13,8 @@ pub struct Setting {
     pub default: &'static str,
     /// Who may set it.
     pub trust: Trust,
+    /// Which commands use it.
+    pub used_by: UsedBy,
     /// One or two sentences for `.env.example`, `--help` and `doctor`.
     pub help: &'static str,
 }
@@ -96,9 +98,29 @@ pub enum Trust {
     NotInFiles,
 }
 
+/// The commands that use a setting, whose help shows its flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsedBy {
+    /// Servers.
+    Servers,
+    /// Servers, and commands that talk to the service or read the ledger.
+    Calls,
+    /// `pdfco login`.
+    Login,
+    /// Every command.
+    All,
+}
+
 /// What most settings are.
-pub(super) const PLAIN: Setting =
-    Setting { variable: "", alias: None, kind: SettingKind::Text, default: "", trust: Trust::Any, help: "" };
+pub(super) const PLAIN: Setting = Setting {
+    variable: "",
+    alias: None,
+    kind: SettingKind::Text,
+    default: "",
+    trust: Trust::Any,
+    used_by: UsedBy::Servers,
+    help: "",
+};
 
 impl Setting {
     /// Its names, the first one first.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::command_line::CommandLine;
 use super::origin::{EnvFile, Origin};
-use super::setting::{PLAIN, Setting, SettingKind, Trust};
+use super::setting::{PLAIN, Setting, SettingKind, Trust, UsedBy};
 use super::stored_key::KeychainKey;
 use super::value::{FromValue, LedgerLocation, LogFormat, Pace, Permissions, Value};
 use crate::error::Result;
@@ -72,38 +72,40 @@ macro_rules! settings {
 settings! {
     /// Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it.
     pub(super) api_key: Option<ApiKey> => Setting {
-        variable: "PDFCO_API_KEY", alias: Some("X_API_KEY"), kind: SettingKind::Secret, ..PLAIN
+        variable: "PDFCO_API_KEY", alias: Some("X_API_KEY"), kind: SettingKind::Secret,
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Client id that PDF.co gave to you, for `pdfco login`.
     pub oauth_client_id: Option<String> => Setting {
-        variable: "PDFCO_OAUTH_CLIENT_ID", ..PLAIN
+        variable: "PDFCO_OAUTH_CLIENT_ID", used_by: UsedBy::Login, ..PLAIN
     };
 
     /// Address of PDF.co's sign-in, for `pdfco login`: https, or plain http on this machine.
     pub login_url: Url => Setting {
         variable: "PDFCO_LOGIN_URL", kind: SettingKind::ServiceUrl, default: LOGIN_URL_DEFAULT,
-        trust: Trust::NotInFiles, ..PLAIN
+        trust: Trust::NotInFiles, used_by: UsedBy::Login, ..PLAIN
     };
 
     /// File to read settings from, written like this one. Without it, `.env` in this user's configuration folder of pdfco is read, and that of the current folder only after `pdfco env allow`.
     pub env_file: Option<PathBuf> => Setting {
-        variable: "PDFCO_ENV_FILE", kind: SettingKind::Path, trust: Trust::NotInFiles, ..PLAIN
+        variable: "PDFCO_ENV_FILE", kind: SettingKind::Path, trust: Trust::NotInFiles, used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Address of the service: https, or plain http on this machine.
     pub base_url: Url => Setting {
-        variable: "PDFCO_BASE_URL", kind: SettingKind::ServiceUrl, default: BASE_URL_DEFAULT, ..PLAIN
+        variable: "PDFCO_BASE_URL", kind: SettingKind::ServiceUrl, default: BASE_URL_DEFAULT,
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Use the built-in simulator instead of the service: no key, no credits, no network.
     pub simulate: bool => Setting {
-        variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", ..PLAIN
+        variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// File that remembers jobs, `memory`, or a PostgreSQL database that several servers share: postgres://user:password@host/database?sslmode=verify-full. Default: ledger.sqlite in this user's data folder.
     pub ledger: LedgerLocation => Setting {
-        variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, ..PLAIN
+        variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Days after which finished jobs are forgotten.
@@ -139,52 +141,55 @@ settings! {
 
     /// Ask before a call that will cost more credits than this. Default: never ask.
     pub confirm_credits: Option<i64> => Setting {
-        variable: "PDFCO_CONFIRM_CREDITS", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 }, ..PLAIN
+        variable: "PDFCO_CONFIRM_CREDITS", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 },
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Longest wait within one tool call. Several assistants give a call up after 60 s.
     pub max_wait: Duration => Setting {
-        variable: "PDFCO_MAX_WAIT_SECONDS", kind: SettingKind::Seconds { min: 1.0, max: 86_400.0 }, default: MAX_WAIT_DEFAULT,
-        ..PLAIN
+        variable: "PDFCO_MAX_WAIT_SECONDS", kind: SettingKind::Seconds { min: 1.0, max: 86_400.0 },
+        default: MAX_WAIT_DEFAULT, ..PLAIN
     };
 
     /// How many seconds of waiting one paid check is worth: 0.2 is impatient, 10 saves credits.
     pub check_worth_seconds: f64 => Setting {
         variable: "PDFCO_CHECK_WORTH_SECONDS", kind: SettingKind::Number { min: 0.01, max: 3_600.0 }, default: "2",
-        ..PLAIN
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Requests a second and key: 2 on the free plan, 10 on paid ones, or `off`. Refusals lower it by themselves.
     pub pace: Pace => Setting {
-        variable: "PDFCO_RATE_LIMIT", kind: SettingKind::Rate, default: "2", ..PLAIN
+        variable: "PDFCO_RATE_LIMIT", kind: SettingKind::Rate, default: "2", used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Folders that assistants may read and write, separated like PATH. Default: the download folder alone.
     pub files: Option<Vec<PathBuf>> => Setting {
-        variable: "PDFCO_FILES", kind: SettingKind::Folders, trust: Trust::WithKey, ..PLAIN
+        variable: "PDFCO_FILES", kind: SettingKind::Folders, trust: Trust::WithKey, used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Where results are saved. Default: pdfco in this user's download folder.
     pub download_dir: PathBuf => Setting {
-        variable: "PDFCO_DOWNLOAD_DIR", kind: SettingKind::DownloadFolder, trust: Trust::WithKey, ..PLAIN
+        variable: "PDFCO_DOWNLOAD_DIR", kind: SettingKind::DownloadFolder, trust: Trust::WithKey,
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Largest file that is uploaded or downloaded.
     pub max_file_bytes: u64 => Setting {
         variable: "PDFCO_MAX_FILE_BYTES", kind: SettingKind::Integer { min: 1, max: 1_000_000_000_000_000 },
-        default: "2147483648", trust: Trust::WithKey, ..PLAIN
+        default: "2147483648", trust: Trust::WithKey, used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Hosts that results are downloaded from, separated by commas; `*.` stands for any subdomain.
     pub download_hosts: Vec<String> => Setting {
         variable: "PDFCO_DOWNLOAD_HOSTS", kind: SettingKind::Hosts,
         default: "pdf-temp-files.s3.us-west-2.amazonaws.com,pdf-temp-files.s3-us-west-2.amazonaws.com,pdf-temp-files.s3.amazonaws.com,*.pdf.co",
-        trust: Trust::WithKey, ..PLAIN
+        trust: Trust::WithKey, used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Credits that may be spent in a day (UTC); beyond, paid calls are refused. Default: no budget.
     pub credit_budget: Option<i64> => Setting {
-        variable: "PDFCO_CREDIT_BUDGET", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 }, ..PLAIN
+        variable: "PDFCO_CREDIT_BUDGET", kind: SettingKind::Integer { min: 0, max: 1_000_000_000_000_000 },
+        used_by: UsedBy::Calls, ..PLAIN
     };
 
     /// Public address of the HTTP server. With it the service calls back when a job ends, and checks become the exception.
@@ -261,7 +266,7 @@ settings! {
 
     /// What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.
     pub log: String => Setting {
-        variable: "PDFCO_LOG", default: "warn", ..PLAIN
+        variable: "PDFCO_LOG", default: "warn", used_by: UsedBy::All, ..PLAIN
     };
 
     /// How each line of the log is written: text or json.

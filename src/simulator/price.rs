@@ -2,11 +2,8 @@
 
 use super::options::Charging;
 use crate::catalog::{Basis, Operation, Run};
+pub(in crate::simulator) use crate::catalog::{CHECK_CREDITS, UPLOAD_CREDITS};
 
-/// What a check costs.
-pub(in crate::simulator) const CHECK_CREDITS: i64 = 2;
-/// What a presigned link costs; it is the one paid path without a row in the catalog.
-pub(in crate::simulator) const PRESIGNED_CREDITS: i64 = 7;
 /// What a page costs where no source names a price.
 const UNKNOWN_PRICE: u32 = 10;
 

@@ -12,7 +12,7 @@ use crate::simulator::call::Call;
 use crate::simulator::link;
 use crate::simulator::names::clean_name;
 use crate::simulator::options::Charging;
-use crate::simulator::price::{PRESIGNED_CREDITS, PagePrice};
+use crate::simulator::price::{PagePrice, UPLOAD_CREDITS};
 use crate::simulator::reply::{Refusal, json_reply};
 use crate::simulator::state::World;
 use crate::simulator::state::files::UPLOAD_SECONDS;
@@ -35,7 +35,7 @@ fn mime_of(name: &str) -> &'static str {
 
 /// `GET /v1/file/upload/get-presigned-url`.
 pub(in crate::simulator) fn presigned(world: &World, call: &Call) -> Result<Response, Refusal> {
-    let remaining = world.accounts.charge(&call.key, PRESIGNED_CREDITS)?;
+    let remaining = world.accounts.charge(&call.key, UPLOAD_CREDITS)?;
     let name = clean_name(&call.input.text("name").unwrap_or_else(|| "file".to_owned()));
     let content_type = call.input.text("contenttype");
     let mime = content_type.clone().unwrap_or_else(|| mime_of(&name).to_owned());
@@ -44,7 +44,7 @@ pub(in crate::simulator) fn presigned(world: &World, call: &Call) -> Result<Resp
     let presigned = world.files.signer.link("PUT", &id, &name, PRESIGNED_SECONDS, content_type.as_deref());
     answer.insert("presignedUrl".into(), json!(presigned));
     describe(world, call, &mut answer, &id, &name);
-    Ok(envelope(call, answer, PRESIGNED_CREDITS, remaining))
+    Ok(envelope(call, answer, UPLOAD_CREDITS, remaining))
 }
 
 /// Answers an operation that needs no document to be made; `None` for those that do.
