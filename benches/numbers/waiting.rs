@@ -7,9 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pdfco::jobs::polling::duration_model::DurationStats;
-use pdfco::jobs::polling::simulation::{
-    Cost, JOBS, TABLE, best_fixed, cost, costs, learned, quantiles, with_median,
-};
+use pdfco::jobs::polling::simulation::{Cost, JOBS, TABLE, best_fixed, cost, costs, learned, quantiles, with_median};
 use pdfco::jobs::{DurationEstimate, LogNormal, Schedule};
 
 use crate::table::{Rule, Table};

@@ -36,16 +36,16 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::{ApiKey, Fingerprint};
 use crate::tenant::Owner;
 
-pub(crate) use call::{CALL_PATIENCE, Failure};
 pub use call::{ANSWER_GRACE, BeforeSend, Call};
+pub(crate) use call::{CALL_PATIENCE, Failure};
 pub use collector::Collector;
 use rate_limiter::Outcome;
 pub use rate_limiter::{Permit, RateLimiter};
 pub use redact::Redactor;
 pub use response::Response;
 pub use response_errors::ResponseContext;
-use retry_policy::{Delivery, REPEAT_BUDGET};
 pub use retry_policy::Repeat;
+use retry_policy::{Delivery, REPEAT_BUDGET};
 
 pub use crate::config::Pace;
 pub use transport::Timeouts;

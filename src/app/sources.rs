@@ -210,7 +210,8 @@ fn job_ref(item: &str) -> Option<JobRef<'_>> {
         _ => (rest, number),
     };
     let id = rest.strip_suffix(RESULT_PATH).unwrap_or(rest);
-    let is_id = !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let is_id =
+        !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
     // A bare id has no dot: names of files and hosts do.
     (is_id && (is_certain || !id.contains(['.', ':', '\\']))).then_some(JobRef { id, index, is_certain })
 }

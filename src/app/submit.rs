@@ -229,10 +229,11 @@ impl App {
             ResponseMode::PreferTask => !asked.is_zero() && self.is_beyond_grace(&job),
             ResponseMode::TaskOnly { .. } => true,
         };
-        if may_become_a_task && is_task_at_once {
-            if let Some(answer) = self.task_about(caller, &job, &wanted, charge).await {
-                return Ok(answer);
-            }
+        if may_become_a_task
+            && is_task_at_once
+            && let Some(answer) = self.task_about(caller, &job, &wanted, charge).await
+        {
+            return Ok(answer);
         }
         // Within the grace the answer is the whole one; a job that takes longer becomes a task.
         let wait = match caller.response_mode {
@@ -271,10 +272,9 @@ impl App {
             && may_become_a_task
             && !asked.is_zero()
             && !job.status.is_terminal()
+            && let Some(answer) = self.task_about(caller, &job, &wanted, answer.charge).await
         {
-            if let Some(answer) = self.task_about(caller, &job, &wanted, answer.charge).await {
-                return Ok(answer);
-            }
+            return Ok(answer);
         }
         answer.is_error = job.status.is_failure() && !asked.is_zero();
         if job.status == JobStatus::Success {

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::present::untrusted;
 use crate::app::{App, Caller, ReadRequest, bounded_record};
 use crate::error::{Error, Kind, Result};
-use crate::jobs::job_id::{self, RESULT_PATH, URI_SCHEME};
 use crate::jobs::JobResource;
+use crate::jobs::job_id::{self, RESULT_PATH, URI_SCHEME};
 
 /// Longest time that reading a result may take: several clients give a request up after a minute.
 const READ_TIMEOUT: Duration = Duration::from_secs(45);

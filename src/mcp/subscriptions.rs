@@ -4,8 +4,8 @@
 //! asks for everything in one request that lasts as long as the subscription ([`listen`]); the SDK does not carry it
 //! when it names tasks as well ([`listen_with_tasks`]). What is sent is decided in `updates.rs`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rmcp::model::{ClientCapabilities, SubscriptionFilter};

@@ -75,8 +75,7 @@ fn check_host(known: &Hosts, request: &Request) -> Result<(), Response> {
         Target::Named(authority) if known.has_name(&authority) || is_scrape(request, &authority) => Ok(()),
         Target::Named(authority) => {
             tracing::warn!(host = %authority, "a request for another host was refused");
-            let what =
-                format!("`{authority}` is no name of this server. Add it to PDFCO_HTTP_HOSTS if it is one.");
+            let what = format!("`{authority}` is no name of this server. Add it to PDFCO_HTTP_HOSTS if it is one.");
             Err(refused(StatusCode::FORBIDDEN, -32600, &what, Value::Null))
         }
         Target::Unnamed | Target::Contradictory => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::place::{Place, on_both};
-use crate::support::wire::Wire;
 use crate::support::product::CHECK;
+use crate::support::wire::Wire;
 use pdfco::catalog;
 use pdfco::clock::now;
 use pdfco::jobs::hash_of_request;

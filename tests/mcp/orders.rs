@@ -4,8 +4,8 @@
 use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 
-use crate::support::wire::{Wire, ledger_in};
 use crate::support::product::service;
+use crate::support::wire::{Wire, ledger_in};
 
 const PAPER: &str = "%PDF-1.4 a contract";
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 #[cfg(unix)]
 use std::time::Instant;
 
-use crate::support::wire::{Wire, hello, ledger_in};
 use crate::support::product::{CHECK, service};
+use crate::support::wire::{Wire, hello, ledger_in};
 use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 

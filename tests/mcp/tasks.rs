@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::wire::{Wire, ledger_in};
 use crate::support::product::{CHECK, service};
+use crate::support::wire::{Wire, ledger_in};
 use pdfco::simulator::Handle;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;

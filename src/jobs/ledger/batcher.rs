@@ -1,7 +1,6 @@
 //! Reads of one kind that wait for the connection go to it together: a trip to the database's thread takes longer than
 //! the rows that it brings back.
 
-
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
