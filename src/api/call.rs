@@ -21,8 +21,8 @@ pub const ANSWER_GRACE: Duration = Duration::from_millis(600);
 /// Several assistants cut a call after a minute; the rest of it is for the way there and back.
 pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(55);
 
-/// One request to the service.
-#[derive(Clone, Debug)]
+/// One request to the service. It has passwords and links in it, so it cannot be printed.
+#[derive(Clone)]
 pub struct Call {
     /// HTTP method; decides where the parameters travel.
     pub method: Method,
@@ -47,12 +47,6 @@ pub struct Call {
 /// request.
 #[derive(Clone)]
 pub struct BeforeSend(pub Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
-
-impl std::fmt::Debug for BeforeSend {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BeforeSend")
-    }
-}
 
 impl Call {
     /// A request that changes nothing and may be repeated after every passing failure.

@@ -19,13 +19,19 @@ use crate::json_ext::{field, whole_number};
 /// Largest number of credits that is believed.
 const CREDITS_MAX: u64 = 1_000_000_000_000;
 
-/// A JSON object that the service answered with.
-#[derive(Clone, Debug)]
+/// A JSON object that the service answered with. Links in it are secrets: a log cannot print them.
+#[derive(Clone)]
 pub struct Response {
     /// The object, without the secrets of its request.
     pub body: Value,
     /// When the request was sent, if it was one.
     asked_at: Option<Millis>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response").finish_non_exhaustive()
+    }
 }
 
 impl Response {

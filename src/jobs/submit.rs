@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::job_id::{ID_BYTES_MAX, IntentId, JobId, valid_id};
-use super::ledger::{Admission, Intent, nothing_sent};
+use super::ledger::{Admission, Intent, nothing_sent, taken_id};
 use super::{Job, Jobs, Millis, Results};
 use crate::api::shape::job_id_field;
 use crate::api::{self, BeforeSend, Call, Repeat, ResponseContext};
@@ -62,7 +62,6 @@ impl std::fmt::Debug for Prepared<'_> {
 }
 
 /// The request of a prepared submit.
-#[derive(Debug)]
 pub struct Outgoing {
     /// The body that goes out, without `async`.
     pub body: Value,
@@ -216,7 +215,13 @@ impl Jobs {
         let ledger = &self.core.ledger;
         let job_id = reply.job_id();
         let error = match job_id.as_deref().map(|id| JobId::parse_as(id, "jobId")).transpose() {
-            Ok(Some(job_id)) => return Ok(ledger.accepted(intent, job_id, &reply.body, charge, now()).await),
+            Ok(Some(job_id)) => {
+                let job = ledger.accepted(intent, job_id.clone(), &reply.body, charge, now()).await;
+                return match job.job_id {
+                    Some(_) => Ok(job),
+                    None => Err(taken_id(&job_id).with_charge(charge)),
+                };
+            }
             Ok(None) if tells_a_result(operation, &reply.body) && !names_unreadable_job(&reply.body) => {
                 return Ok(ledger.finished_at_once(intent, &reply.body, charge, now()).await);
             }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Millis;
 use super::audit::AuditEntry;
 use super::connection::Connection;
+use super::learned::taken_id;
 pub(super) use super::learned::{Accepted, Owners, Seen};
 use super::rows::JobRow;
 use super::statement::statement;
@@ -18,9 +19,9 @@ use crate::error::ErrorView;
 use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::task::TaskStatus;
+use crate::next_step::Audience;
 
-/// See the head of this file.
-#[derive(Debug)]
+/// See the head of this file. Printed, it is its kind and its job: what the service said has links in it, which are secrets.
 pub(super) enum Change {
     /// The service accepted a submit, or did its work at once.
     Accepted(Box<Accepted>),
@@ -53,7 +54,29 @@ pub(super) enum Change {
     Audited(Box<AuditEntry>),
 }
 
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct(self.kind()).field("intent_id", &self.intent_id()).finish_non_exhaustive()
+    }
+}
+
 impl Change {
+    fn kind(&self) -> &'static str {
+        match self {
+            Change::Accepted(_) => "Accepted",
+            Change::NotAccepted { .. } => "NotAccepted",
+            Change::Named { .. } => "Named",
+            Change::Seen(_) => "Seen",
+            Change::Saved { .. } => "Saved",
+            Change::Charged { .. } => "Charged",
+            Change::TaskEnded { .. } => "TaskEnded",
+            Change::Released { .. } => "Released",
+            Change::Withdrawn { .. } => "Withdrawn",
+            Change::Unreserved { .. } => "Unreserved",
+            Change::Audited(_) => "Audited",
+        }
+    }
+
     /// The job that this is about; none for what is about no job.
     pub(super) fn intent_id(&self) -> Option<&str> {
         match self {
@@ -173,7 +196,8 @@ impl Change {
 }
 
 /// The id, the charge and the rest in one transaction. A row that is gone is written anew: what was paid for stays
-/// known. A job under this id that was met as one from elsewhere is this job.
+/// known. A job under this id that was met as one from elsewhere is this job; one that was submitted is another, and
+/// then this one has failed and stays without an id.
 async fn write_accepted(
     connection: &mut Connection<'_>,
     secret: &[u8],
@@ -181,6 +205,19 @@ async fn write_accepted(
 ) -> sqlx::Result<Option<JobRow>> {
     let Accepted { intent, owner, charge, at, .. } = accepted;
     let job = accepted.job();
+    if is_anothers(connection, secret, accepted).await? {
+        let query = statement(
+            "UPDATE jobs SET status = 'failed', submitted_at = $2, changed_at = $2, completed_at = $2, submit_credits = $3,
+                 credits_remaining = $4, problem = $5
+             WHERE intent_id = $1 AND job_id IS NULL RETURNING *",
+        );
+        let query = query.bind(intent.intent_id.as_str()).bind(*at).bind(charge.credits).bind(charge.remaining);
+        let problem = taken_id(job.job_id.as_deref().unwrap_or_default()).to_json(Audience::Agent);
+        let row = connection.row(query.bind(problem.to_string())).await?;
+        let settled = (Some(intent.intent_id.as_str()), false);
+        write_charge(connection, secret, settled, owner, &intent.operation, *charge, *at).await?;
+        return Ok(row);
+    }
     let query = statement(
         "DELETE FROM jobs WHERE tenant = $2 AND job_id = $12 AND operation = '' AND intent_id <> $1;
          INSERT INTO jobs (intent_id, tenant, account, operation, arguments, request_hash, client_request_id, callback_hash, status,
@@ -227,6 +264,17 @@ async fn write_accepted(
     )
     .await?;
     Ok(row)
+}
+
+/// Whether the id that the service gave a job is that of another job that was submitted here.
+async fn is_anothers(connection: &mut Connection<'_>, secret: &[u8], accepted: &Accepted) -> sqlx::Result<bool> {
+    let Some(job_id) = &accepted.job_id else { return Ok(false) };
+    let query = statement(
+        "SELECT intent_id FROM jobs WHERE tenant = $1 AND job_id = $2 AND intent_id <> $3 AND operation <> ''",
+    );
+    let query = query.bind(accepted.owner.tenant(secret)).bind(job_id).bind(accepted.intent.intent_id.as_str());
+    let found: Option<(String,)> = connection.row(query).await?;
+    Ok(found.is_some())
 }
 
 /// Books what a request cost, keeps the balance, learns the tariff, and gives back what was set aside: all of it, or

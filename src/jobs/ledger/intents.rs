@@ -127,7 +127,7 @@ impl Ledger {
     }
 
     /// The service accepted the submit as `job_id`: id and charge are written together. The job is known from now on,
-    /// whether or not the file can be written.
+    /// whether or not the file can be written. It has failed and is without an id where another job of the tenant has it.
     pub async fn accepted(&self, intent: &Intent, job_id: JobId, content: &Value, charge: Charge, at: Millis) -> Job {
         self.accept(intent, Some(job_id), content, charge, at).await
     }

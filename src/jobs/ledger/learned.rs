@@ -6,9 +6,12 @@ use super::Millis;
 use super::intent::Intent;
 use super::keyed::keyed;
 use crate::charge::Charge;
+use crate::error::{Error, Kind};
+use crate::hint;
 use crate::jobs::job::{Job, Observation, links_expire_at, without_links};
 use crate::jobs::job_id::JobId;
 use crate::jobs::status::JobStatus;
+use crate::next_step::NextStep;
 use crate::secret::Fingerprint;
 use crate::tenant::Tenant;
 
@@ -31,7 +34,6 @@ impl Owners {
 }
 
 /// An answer to a submit.
-#[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) intent: Intent,
     pub(super) owner: Owners,
@@ -43,7 +45,6 @@ pub(super) struct Accepted {
 }
 
 /// An answer about a job.
-#[derive(Debug)]
 pub(super) struct Seen {
     /// The job as it was known when it was asked about; a job from elsewhere gets its row with this.
     pub(super) job: Job,
@@ -84,4 +85,20 @@ impl Accepted {
     fn kept_content(&self) -> Value {
         if self.job_id.is_some() { without_links(&self.content, "not ready") } else { self.content.clone() }
     }
+}
+
+/// Why a job has failed to which the service gave `job_id`, the id of an earlier one: an answer about that id is about the
+/// earlier job.
+pub fn taken_id(job_id: &str) -> Error {
+    Error::new(
+        Kind::Upstream,
+        format!("The service answered with the id of an earlier job, {job_id}. The two cannot be told apart."),
+        hint![
+            NextStep::Show(job_id.to_owned()),
+            " shows the earlier job. Compare ",
+            NextStep::Balance,
+            " before sending the request again."
+        ],
+    )
+    .with_unknown_fate()
 }

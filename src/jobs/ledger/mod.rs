@@ -74,6 +74,7 @@ pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use budget::{Admission, Reservation};
 pub use health::{Health, Problem, ProblemKind};
 pub use intent::Intent;
+pub use learned::taken_id;
 pub use others::OtherChanges;
 pub(in crate::jobs) use queries::nothing_sent;
 pub use queries::{Filter, Page, RUNNING, is_unavailable};
