@@ -18,8 +18,10 @@ use crate::text::shorten;
 /// What a request is about, which decides how some answers read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseContext {
-    /// A job: an answer that states its state is not an error.
+    /// A job of unknown origin: an answer that states its state is not an error.
     Job,
+    /// A job whose id the service gave itself: a question about it that is refused speaks of the job.
+    OwnJob,
     /// A document: a 403 speaks of its link.
     Document,
     /// The account or the storage.
@@ -68,30 +70,37 @@ pub fn document_hint(body: &Value) -> Option<Hint> {
 pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) -> Option<i64> {
     let inside = code_of(body);
     let speaks_of_document = |code: i64| DOCUMENT_CODES.contains(&code);
-    if context == ResponseContext::Job
-        && (status < 400 || speaks_of_document(i64::from(status)) || inside.is_some_and(speaks_of_document))
+    let is_about_job = matches!(context, ResponseContext::Job | ResponseContext::OwnJob);
+    // The id is the service's own, so that only the job can be wrong; unless the message says that it is the id.
+    let refuses_job = || context == ResponseContext::OwnJob && status == 400 && !speaks_of_id(body);
+    if is_about_job
+        && (status < 400
+            || speaks_of_document(i64::from(status))
+            || inside.is_some_and(speaks_of_document)
+            || refuses_job())
         && is_failed_job(body)
     {
         return None;
     }
     if status >= 400 {
-        // Gateways answer 5xx for what the service itself knows better.
-        return Some(inside.filter(|_| status >= 500).unwrap_or_else(|| i64::from(status)));
+        // Gateways answer 5xx for what the service itself knows better, and 400 says no more than that it is refused.
+        let is_better = |code: &i64| status >= 500 || (status == 400 && says_why(*code));
+        return Some(inside.filter(is_better).unwrap_or_else(|| i64::from(status)));
     }
     let word = status_word(body);
     let is_contradicted = || word.eq_ignore_ascii_case("success") && nested_error(body).is_some();
-    if context == ResponseContext::Job && is_job_word(word) && !is_contradicted() {
+    if is_about_job && is_job_word(word) && !is_contradicted() {
         return None;
     }
     // A job that was accepted is one, whatever stands beside it.
-    let is_accepted = || context != ResponseContext::Job && says_success(body) && names_job(body);
+    let is_accepted = || !is_about_job && says_success(body) && names_job(body);
     let is_nested = nested_error(body).is_some() && !is_accepted();
     let is_error =
         is_nested || is_error(body) || ["error", "failed", "aborted"].iter().any(|bad| bad.eq_ignore_ascii_case(word));
     match inside {
         Some(code) if is_error || error_code(body).is_some() => Some(code),
         // A check that was answered with an error of which nothing is said has no state in it.
-        _ if context == ResponseContext::Job && is_error => Some(500),
+        _ if is_about_job && is_error => Some(500),
         _ if is_error => Some(400),
         _ if (200..300).contains(&status) => None,
         _ => Some(i64::from(status)),
@@ -115,6 +124,19 @@ pub fn is_failed_job(body: &Value) -> bool {
         Some(400) | None => (is_error(body) || nested_error(body).is_some()) && message_in(body).is_some(),
         Some(_) => false,
     }
+}
+
+/// Whether a code says what is wrong with a request: its key, the credits, the rate, or its document.
+fn says_why(code: i64) -> bool {
+    matches!(code, 401 | 402 | 429) || DOCUMENT_CODES.contains(&code)
+}
+
+/// Whether an error is about the id of the job that was asked about.
+fn speaks_of_id(body: &Value) -> bool {
+    message_of(body).is_some_and(|said| {
+        let said = said.to_ascii_lowercase();
+        ["jobid", "job id", "job_id"].iter().any(|word| said.contains(word))
+    })
 }
 
 fn status_word(body: &Value) -> &str {
@@ -159,6 +181,13 @@ struct Explanation {
 
 /// The documented codes and what to do about each; of several rows for a code the first that applies.
 const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        codes: &[400],
+        context: Some(ResponseContext::Job),
+        kind: Kind::InvalidArgument,
+        meaning: "The service refused the question about this job",
+        hint: || hint!["Check the job id; ", NextStep::ListJobs, " shows the jobs of this key."],
+    },
     Explanation {
         codes: &[400],
         context: None,
@@ -390,6 +419,7 @@ fn explain(code: i64, context: ResponseContext, said: Option<&str>) -> &'static 
     // Older servers answer 403 for what is 402 now.
     let lacks_credits = (400..=403).contains(&code) && said.and_then(code_in_words) == Some(402);
     let code = if lacks_credits { 402 } else { code };
+    let context = if context == ResponseContext::OwnJob { ResponseContext::Job } else { context };
     let says_no_method = || said.is_some_and(|said| said.to_ascii_lowercase().starts_with("method not found"));
     if code == 404 && says_no_method() {
         return &NO_SUCH_METHOD;
@@ -421,18 +451,55 @@ mod tests {
             (200, json!({"error": true, "errorCode": 402, "message": "no"}), false),
             (200, json!({"error": true, "errorCode": 500, "message": "no"}), false),
             (400, json!({"error": true, "message": "jobId is required"}), false),
+            (400, json!({"error": true, "message": "Incorrect input parameters"}), true),
+            (400, json!({"error": true, "errorCode": 402, "message": "Payment required"}), false),
+            (400, json!({"error": true}), false),
+            (404, json!({"error": true, "message": "not found"}), false),
             (502, json!({"error": true, "message": "bad gateway"}), false),
             (200, json!({"error": true}), false),
             (200, json!({"status": "error"}), false),
         ] {
-            let error = failure(status, Some(&body), None, ResponseContext::Job);
+            let error = failure(status, Some(&body), None, ResponseContext::OwnJob);
             assert_eq!(error.is_none(), fails, "HTTP {status} {body}");
             assert_eq!(is_failed_job(&body) && error.is_none(), fails, "HTTP {status} {body}");
         }
+        let refused = json!({"error": true, "message": "Incorrect input parameters"});
+        let foreign = failure(400, Some(&refused), None, ResponseContext::Job);
+        assert!(foreign.is_some_and(|error| error.hint().text(Audience::Agent).contains("job id")), "may be no job");
         let working = json!({"status": "working", "error": true, "message": "odd"});
         assert!(!is_failed_job(&working) && failure(200, Some(&working), None, ResponseContext::Job).is_none());
         let nothing = failure(200, Some(&json!({"error": true})), None, ResponseContext::Job);
         assert!(nothing.is_some_and(|error| error.kind() == Kind::Upstream && error.is_retryable()));
+    }
+
+    #[test]
+    fn a_documented_code_under_http_400_says_what_is_wrong() {
+        for (code, kind) in [
+            (402, Kind::InsufficientCredits),
+            (401, Kind::Auth),
+            (429, Kind::RateLimited),
+            (441, Kind::InvalidArgument),
+            (443, Kind::InvalidArgument),
+            (449, Kind::InvalidArgument),
+            (404, Kind::InvalidArgument),
+        ] {
+            let body = json!({"error": true, "errorCode": code, "message": "m"});
+            let error = failure(400, Some(&body), None, ResponseContext::Document).unwrap();
+            let shown = if code == 404 { 400 } else { code };
+            assert!(error.kind() == kind && error.message().contains(&format!("(code {shown})")), "{error}");
+        }
+        let body = json!({"error": true, "errorCode": 441, "message": "m"});
+        let statuses = [401, 403, 404, 429].map(|status| failure_code(status, &body, ResponseContext::Document));
+        assert_eq!(statuses, [Some(401), Some(403), Some(404), Some(429)], "these say more than a code inside");
+    }
+
+    #[test]
+    fn a_success_with_an_error_in_it_says_which() {
+        let inside = json!({"error": true, "errorCode": 441, "message": "Invalid Password"});
+        let body = json!({"status": "success", "message": "Success", "body": inside});
+        assert_eq!(message_of(&body).as_deref(), Some("Invalid Password"));
+        let text = json!({"status": "success", "body": inside.to_string()});
+        assert!(!is_failed_job(&text), "a text is a document's");
     }
 
     #[test]

@@ -113,20 +113,25 @@ fn words_in(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !is_one_of(text, NO_ERROR) && !is_one_of(text, ERROR))
 }
 
-/// As [`message_in`], also where the error inside of the body was written as a text.
+/// As [`message_in`], also where the error inside of the body was written as a text. What a success says of itself does
+/// not explain the error in it.
 pub fn message_of(body: &Value) -> Option<String> {
     let nested = || nested_error(body).as_ref().and_then(message_in).map(str::to_owned);
-    message_in(body).map(str::to_owned).or_else(nested)
+    let outer = || message_in(body).map(str::to_owned);
+    if says_success(body) { nested().or_else(outer) } else { outer().or_else(nested) }
 }
 
 /// The object inside of a body that states an error, where the body has no result and does not say that all is well. One
-/// that does say so is contradicted only by an error with a code and a message.
+/// that does say so is contradicted only by an error with a code and a message, and not by a text, which may be a
+/// document's.
 pub fn nested_error(body: &Value) -> Option<Value> {
     if has_link(body) {
         return None;
     }
     let says_well = says_success(body) || field(body, "error").and_then(truth) == Some(false);
-    error_among(covered(body), says_well, DEPTH_MAX)
+    let mut level = covered(body);
+    level.retain(|inner| !says_well || matches!(inner, Cow::Borrowed(_)));
+    error_among(level, says_well, DEPTH_MAX)
 }
 
 /// The first of these objects that states an error, else the first of those inside of them.
