@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Status, TextOutput};
 use crate::charge::Charge;
+use crate::error::Kind;
 use crate::hint;
 use crate::jobs::JobStatus;
 use crate::next_step::NextStep;
@@ -33,6 +34,8 @@ pub(super) struct Line {
     pub status: Status,
     /// Why it did not succeed.
     pub reason: Option<String>,
+    /// What kept it from being asked about.
+    pub kind: Option<Kind>,
     /// Paths of saved files.
     pub saved_to: Vec<String>,
     /// The start of its text.
@@ -44,7 +47,8 @@ pub(super) struct Line {
 impl Line {
     /// A line about a job of which only this is known.
     pub(super) fn new(job_id: Option<String>, document: Option<String>, status: impl Into<Status>) -> Line {
-        Line { job_id, document, status: status.into(), reason: None, saved_to: Vec::new(), text: None, note: None }
+        let status = status.into();
+        Line { job_id, document, status, reason: None, kind: None, saved_to: Vec::new(), text: None, note: None }
     }
 
     fn is_open(&self) -> bool {
@@ -63,7 +67,9 @@ impl Line {
 pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f64>) -> Answer {
     let open: Vec<&Line> = lines.iter().filter(|line| line.is_open()).collect();
     let failures = lines.iter().filter(|line| line.is_failure()).count();
+    let is_unchecked = |line: &&Line| line.status == Status::Job(JobStatus::Queued);
     let status = match (open.is_empty(), failures) {
+        (false, _) if open.iter().all(is_unchecked) => JobStatus::Queued,
         (false, _) => JobStatus::Working,
         (true, 0) => JobStatus::Success,
         (true, _) => JobStatus::Failed,
@@ -157,6 +163,9 @@ fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value
             put("next_offset", json!(next));
         }
     }
+    if let Some(kind) = line.kind {
+        put("kind", json!(kind.as_str()));
+    }
     if let Some(reason) = &line.reason {
         put("reason", json!(crate::text::shorten(reason, width.reason)));
     }
@@ -242,6 +251,11 @@ mod tests {
             answer.content["failed"],
             json!([{"job_id": "J2", "document": "b.pdf", "reason": "Invalid Password."}])
         );
+        let queued = Line::new(Some("J4".into()), None, JobStatus::Queued);
+        let mut silent = Line::new(Some("J5".into()), None, Status::Error);
+        silent.kind = Some(Kind::Network);
+        let unasked = answer_about(&[queued, silent], Charge::NONE, None);
+        assert_eq!((unasked.status.as_str(), &unasked.content["error"][0]["kind"]), ("queued", &json!("network")));
         let tips = answer.tips.unwrap().text(crate::next_step::Audience::Shell);
         assert!(tips.contains("`pdfco jobs wait J3` in about 3 s"), "{tips}");
     }

@@ -66,7 +66,8 @@ impl App {
     /// Waits for several jobs.
     ///
     /// # Errors
-    /// `invalid_argument` for too many; `auth` and `insufficient_credits` when no job could be checked.
+    /// `invalid_argument` for too many; when nothing is known of any of them, the first reason why, a refused key or the lack
+    /// of credits before others.
     pub(super) async fn wait_for_many(&self, caller: &Caller, request: &WaitRequest) -> Result<Answer> {
         if request.job_ids.len() > DOCUMENTS_MAX {
             return Err(Error::invalid(
@@ -80,19 +81,23 @@ impl App {
         let mut seen = HashSet::new();
         let ids = request.job_ids.iter().filter(|id| seen.insert(id.as_str()));
         let wanted = ids.map(|id| Wanted { job_id: id.clone(), document: None }).collect();
-        let (lines, charge, retry_after) = self.lines_of(caller, wanted, request, caller.max_wait).boxed().await?;
+        let (lines, charge, retry_after, unasked) =
+            self.lines_of(caller, wanted, request, caller.max_wait).boxed().await?;
+        if let Some(error) = unasked {
+            return Err(error.with_charge(charge));
+        }
         Ok(answer_about(&lines, charge, retry_after))
     }
 
-    /// Waits for jobs and delivers what they made. Returns a line for each, in order, the charge, and when a further
-    /// wait makes sense.
+    /// Waits for jobs and delivers what they made. Returns a line for each, in order, the charge, when a further wait makes
+    /// sense, and the error to name when nothing is known of any job.
     pub(super) async fn lines_of(
         &self,
         caller: &Caller,
         wanted: Vec<Wanted>,
         request: &WaitRequest,
         max: Option<Duration>,
-    ) -> Result<(Vec<Line>, Charge, Option<f64>)> {
+    ) -> Result<(Vec<Line>, Charge, Option<f64>, Option<Error>)> {
         let asked = request.timeout.unwrap_or(super::WAIT_DEFAULT);
         let deadline = Instant::now() + max.map_or(asked, |max| asked.min(max));
         let count = wanted.len().max(1) as u64;
@@ -133,12 +138,9 @@ impl App {
             };
         }
         let concerns_all = |error: &Error| matches!(error.kind(), Kind::Auth | Kind::InsufficientCredits);
-        if failures.len() == lines.len()
-            && let Some(error) = failures.iter().find(|error| concerns_all(error))
-        {
-            return Err(error.share().with_charge(charge));
-        }
-        Ok((lines, charge, retry_after))
+        let first = failures.iter().find(|error| concerns_all(error)).or(failures.first());
+        let unasked = first.filter(|_| failures.len() == lines.len()).map(Error::share);
+        Ok((lines, charge, retry_after, unasked))
     }
 
     /// Waits for one of several jobs and delivers what it made.
@@ -152,6 +154,7 @@ impl App {
             Err(error) => {
                 let mut line = Line::new(Some(wanted.job_id), wanted.document, Status::Error);
                 line.reason = Some(error.message().to_owned());
+                line.kind = Some(error.kind());
                 return WaitedLine { line, charge, error: Some(error), retry_after: None };
             }
         };
@@ -220,11 +223,11 @@ impl App {
             let outputs = answer.job.iter().flat_map(|view| &view.outputs);
             line.saved_to = outputs.filter_map(|output| output.saved_to.clone()).collect();
         }
-        if line.saved_to.is_empty() && follow_up.save_to.is_some() {
+        if line.saved_to.is_empty() && (follow_up.save_to.is_some() || job.lacks_result()) {
             line.note = answer.tips.as_ref().map(|tips| tips.text(crate::next_step::Audience::Agent));
         }
         line.text = answer.output;
-        if line.text.is_none() && follow_up.save_to.is_none() && follow_up.read.is_some_and(|read| read > 0) {
+        if line.text.is_none() && line.note.is_none() && follow_up.save_to.is_none() && follow_up.read.is_some_and(|read| read > 0) {
             let has_links = ["url", "urls"].iter().any(|name| answer.content.get(name).is_some());
             let facts = answer.content.to_string();
             if !has_links && facts.len() as u64 <= TEXT_CHARS_MAX {

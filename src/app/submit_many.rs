@@ -92,7 +92,7 @@ impl App {
             .filter(|line| was_submitted(line))
             .filter_map(|line| Some(Wanted { job_id: line.job_id.clone()?, document: line.document.clone() }))
             .collect();
-        let (waited, cost, retry_after) = self.lines_of(caller, wanted, &wait, max).boxed().await?;
+        let (waited, cost, retry_after, _) = self.lines_of(caller, wanted, &wait, max).boxed().await?;
         let mut waited = waited.into_iter();
         let merged: Vec<Line> = lines
             .into_iter()
