@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::flag_name;
+
 /// The MCP tool that waits for a job.
 pub const WAIT_TOOL: &str = "wait_job_completion";
 
@@ -152,7 +154,7 @@ impl NextStep {
             NextStep::Describe(operation) => format!("`pdfco call {} --help`", operation.replace('_', "-")),
             NextStep::DescribeAny => "`pdfco call OPERATION --help`".to_owned(),
             NextStep::Field { meaning, .. } => meaning.to_string(),
-            NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", name.replace('_', "-")),
+            NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", flag_name(name)),
         }
     }
 

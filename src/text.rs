@@ -18,6 +18,20 @@ pub fn counted(count: i64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The name of a flag or command of the command line for a name of the catalog: dashes, lower case.
+pub fn flag_name(name: &str) -> String {
+    let mut kebab = String::with_capacity(name.len() + 4);
+    let mut after_lower_case = false;
+    for letter in name.chars() {
+        if letter.is_uppercase() && after_lower_case {
+            kebab.push('-');
+        }
+        after_lower_case = letter.is_lowercase() || letter.is_numeric();
+        kebab.push(if letter == '_' { '-' } else { letter.to_ascii_lowercase() });
+    }
+    kebab
+}
+
 /// The longest start of `text` that takes at most `limit` characters between the quotes of JSON.
 pub fn json_start(text: &str, limit: usize) -> &str {
     let mut left = limit;

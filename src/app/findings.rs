@@ -8,7 +8,9 @@ use super::{App, Caller};
 use crate::catalog::{Operation, Output};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
+use crate::hint;
 use crate::json_ext::whole_number;
+use crate::next_step::NextStep;
 
 /// The argument that names a sheet of a workbook.
 pub(super) const SHEET: &str = "worksheetIndex";
@@ -60,6 +62,11 @@ pub struct ServiceFindings {
 }
 
 impl ServiceFindings {
+    /// Whether any question had a clear answer.
+    pub fn is_anything(&self) -> bool {
+        *self != ServiceFindings { at: self.at, ..ServiceFindings::default() }
+    }
+
     /// Whether the default `inline` brings nothing: the data is in the answer anyway, or it is not there with it either.
     fn makes_inline_useless(&self) -> bool {
         let is_inside = |location: DataLocation| location != DataLocation::Link;
@@ -89,7 +96,11 @@ impl ServiceFindings {
         match sheet_of(arguments) {
             Some(sheet) if sheet < first => Err(Error::invalid(
                 format!("There is no sheet {sheet}: the service counts sheets from {first}."),
-                format!("{first} is the first sheet; without `worksheetIndex` all are converted. Nothing was sent."),
+                hint![
+                    format!("{first} is the first sheet; without "),
+                    NextStep::Argument(SHEET.into()),
+                    " all are converted. Nothing was sent."
+                ],
             )),
             _ => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! `pdfco doctor --service`: the questions about the service that only a real key can answer.
 //!
-//! At most ten calls, whose price is said first. The jobs are ordinary jobs: the ledger keeps them and learns from them
+//! At most ten calls, whose price is said first; a few more to a simulator on this machine, whose jobs may need several checks. The jobs are ordinary jobs: the ledger keeps them and learns from them
 //! what jobs cost. An interrupted run leaves nothing else behind.
 
 use std::path::{Path, PathBuf};
@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 use super::questions::{Document, Found, STEPS, Shown, Step, most};
 use super::shape;
 use crate::app::{Caller, Consent, ReadRequest, ServiceFindings, SubmitRequest};
-use crate::catalog::{self, Operation, UPLOAD_CREDITS};
+use crate::catalog::{self, CHECK_CREDITS, Operation, UPLOAD_CREDITS};
 use crate::charge::Charge;
+use crate::cli::exit_code::{SERVICE, SUCCESS};
 use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
@@ -23,16 +24,20 @@ use crate::jobs::{Job, JobId, JobStatus};
 
 /// Most calls to the service.
 const CALLS_MAX: u32 = 10;
-/// How long a job gets before its one check.
-const JOB_TIME: Duration = Duration::from_secs(8);
-/// The same with a service on this machine, which is a simulator.
-const SIMULATED_JOB_TIME: Duration = Duration::from_millis(600);
+/// Most calls to a service on this machine, which is a simulator: every job may be checked three times.
+const SIMULATED_CALLS_MAX: u32 = 18;
+/// How long a job gets before each of its checks. A second one is made only if the calls and the credits allow it.
+const JOB_TIMES: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(4), Duration::from_secs(8)];
+/// The same on this machine.
+const SIMULATED_JOB_TIMES: [Duration; 3] =
+    [Duration::from_millis(600), Duration::from_millis(3_100), Duration::from_millis(3_100)];
 /// Name of the report's file.
 const REPORT_NAME: &str = "pdfco-service-report";
 
 /// What a run of the questions has used up.
 struct Budget {
     calls: u32,
+    calls_max: u32,
     agreed: i64,
     charge: Charge,
 }
@@ -44,8 +49,8 @@ impl Budget {
 
     /// Takes `calls` calls and what they can cost at most; says what is missing.
     fn take(&mut self, calls: u32, credits: i64) -> Result<(), String> {
-        if self.calls + calls > CALLS_MAX {
-            return Err(format!("left out: it needs more than the {CALLS_MAX} calls"));
+        if self.calls + calls > self.calls_max {
+            return Err(format!("left out: it needs more than the {} calls", self.calls_max));
         }
         if self.spent() + credits > self.agreed {
             return Err(format!(
@@ -68,10 +73,12 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let steps: Vec<(&Step, &'static Operation)> =
         STEPS.iter().map(|step| Ok((step, catalog::find(step.operation)?))).collect::<Result<_>>()?;
     let uploads = UPLOAD_CREDITS * Document::ALL.len() as i64;
-    let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads;
+    let calls_max = if is_here(session) { SIMULATED_CALLS_MAX } else { CALLS_MAX };
+    let more_checks = i64::from(calls_max - CALLS_MAX) * CHECK_CREDITS;
+    let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads + more_checks;
     let agreed = max_credits.unwrap_or(total);
     let questions = STEPS.iter().map(|step| step.questions.len()).sum();
-    agree(session, yes, total.min(agreed), questions)?;
+    agree(session, yes || max_credits.is_some(), calls_max, total.min(agreed), questions)?;
     let folder = scratch_folder()?;
     let sandbox = session.caller_with_folder(Some(folder.path()))?.sandbox;
     // The price of all questions was agreed to.
@@ -79,7 +86,7 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let mut run = Run {
         session,
         caller,
-        budget: Budget { calls: 0, agreed, charge: Charge::NONE },
+        budget: Budget { calls: 0, calls_max, agreed, charge: Charge::NONE },
         folder: folder.path(),
         links: Vec::new(),
         findings: ServiceFindings { at: now(), ..ServiceFindings::default() },
@@ -100,7 +107,7 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
         answers.push((step, operation, answered));
     }
     let rows = answers.into_iter().flat_map(|(step, operation, asked)| rows_of(step, operation, &asked)).collect();
-    if run.budget.calls > 0
+    if run.findings.is_anything()
         && let Err(error) = session.app.keep_findings(&run.caller, run.findings.clone()).await
     {
         session.printer.note(&format!("What was found could not be kept: {}", error.message()));
@@ -109,9 +116,9 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
 }
 
 /// Says what the questions cost and goes on only if that is agreed to.
-fn agree(session: &CliSession, yes: bool, credits: i64, questions: usize) -> Result<()> {
+fn agree(session: &CliSession, yes: bool, calls: u32, credits: i64, questions: usize) -> Result<()> {
     let offer = format!(
-        "This asks {} {} with at most {CALLS_MAX} calls, which cost at most {}.",
+        "This asks {} {} with at most {calls} calls, which cost at most {}.",
         crate::secret::without_query(session.app.config.base_url.as_str()),
         counted(questions as i64, "question"),
         counted(credits, "credit")
@@ -191,22 +198,31 @@ impl Run<'_> {
         Ok(Asked { found: Ok(found), shape, job_id: Some(id) })
     }
 
-    /// The job after the time that it gets, and one check unless the service has called back.
+    /// The job after the time that it gets, and one check unless the service has called back; where it still runs then,
+    /// after further ones, as far as the calls and the credits allow.
     async fn ended(&mut self, id: &str) -> Result<Job> {
         let app = &self.session.app;
-        let base = &app.config.base_url;
-        let is_here = matches!(base.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-        let pause = if is_here { SIMULATED_JOB_TIME } else { JOB_TIME };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = self.caller.cancel.cancelled() => {
-                let hint = "The jobs made so far are in the ledger.";
-                return Err(Error::new(Kind::Cancelled, "The questions were given up.", hint));
+        let id = JobId::parse(id)?;
+        let pauses = if is_here(self.session) { SIMULATED_JOB_TIMES } else { JOB_TIMES };
+        for (number, pause) in pauses.into_iter().enumerate() {
+            // The first check was taken with the step.
+            if number > 0 && self.budget.take(1, CHECK_CREDITS).is_err() {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.caller.cancel.cancelled() => {
+                    let hint = "The jobs made so far are in the ledger.";
+                    return Err(Error::new(Kind::Cancelled, "The questions were given up.", hint));
+                }
+            }
+            let checked = app.check(&self.caller, id.as_str(), false).await?;
+            self.budget.charge.add(checked.charge);
+            if checked.job.is_some_and(|view| view.is_terminal) {
+                break;
             }
         }
-        let checked = app.check(&self.caller, id, false).await?;
-        self.budget.charge.add(checked.charge);
-        app.jobs().get(&self.caller.owner, &JobId::parse(id)?).await
+        app.jobs().get(&self.caller.owner, &id).await
     }
 
     async fn uploaded(&mut self, document: Document) -> Result<String> {
@@ -224,6 +240,11 @@ impl Run<'_> {
         self.links.push((document, link.clone()));
         Ok(link)
     }
+}
+
+/// Whether the service is one on this machine, which is a simulator.
+fn is_here(session: &CliSession) -> bool {
+    matches!(session.app.config.base_url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
 }
 
 /// A question and its answer, as the report has them.
@@ -304,7 +325,10 @@ fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, row
         "credits_remaining": budget.charge.remaining,
         "report": path.display().to_string(),
     });
-    let kept = "What was found is kept in the ledger: estimates and requests of this account follow it from now on.";
+    let kept = match findings.is_anything() {
+        true => "What was found is kept in the ledger: estimates and requests of this account follow it from now on.",
+        false => "Nothing was found out, and nothing is kept.",
+    };
     let to_send = format!(
         "{} holds the same without keys, links and ids: a file to send with a report of a defect.",
         path.display()
@@ -314,6 +338,7 @@ fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, row
         data,
         notes: vec![summary.clone(), kept.to_owned(), to_send],
         summary,
+        code: if budget.calls > 0 && !findings.is_anything() { SERVICE } else { SUCCESS },
         ..Report::default()
     })
 }
