@@ -68,7 +68,8 @@ impl App {
         Ok(Estimate {
             operation: operation.name,
             documents: 1,
-            credits_min: min.map(|min| min.saturating_add(uploads)),
+            // Uploads are certain, whatever the operation costs.
+            credits_min: min.or((uploads > 0).then_some(0)).map(|min| min.saturating_add(uploads)),
             credits_max: max.map(|max| max.saturating_add(uploads)),
             uploads,
             pages: counted,

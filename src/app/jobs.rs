@@ -50,6 +50,9 @@ pub struct JobList {
     pub next_cursor: Option<String>,
     /// Credits that this ledger saw spent today (UTC), uploads and checks included.
     pub spent_today: i64,
+    /// The newest balance that the account reported.
+    #[serde(skip)]
+    pub credits_remaining: Option<i64>,
 }
 
 /// One job in a list.
@@ -130,7 +133,8 @@ pub(super) fn source_name(operation: &Operation, arguments: &Value) -> Option<St
 impl From<JobList> for Answer {
     fn from(list: JobList) -> Answer {
         let is_empty = list.items.is_empty();
-        let mut answer = Answer::success(list, Charge::NONE);
+        let charge = Charge::new(None, list.credits_remaining);
+        let mut answer = Answer::success(list, charge);
         answer.untrusted = !is_empty;
         if is_empty {
             answer.tips = Some(hint![
@@ -184,7 +188,8 @@ impl App {
         let page = ledger.search(tenant, &filter, request.limit, request.cursor.as_deref()).await?;
         let items = page.jobs.iter().map(JobSummary::from).collect();
         let spent_today = self.spent_today(tenant).await?;
-        Ok(JobList { items, total: page.total, next_cursor: page.next_cursor, spent_today })
+        let credits_remaining = self.newest_balance(caller).await;
+        Ok(JobList { items, total: page.total, next_cursor: page.next_cursor, spent_today, credits_remaining })
     }
 
     /// Stops tracking a job: `cancelled`, `already_terminal` or `not_found`, all of them answers.

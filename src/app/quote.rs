@@ -13,7 +13,7 @@ pub struct Estimate {
     pub operation: &'static str,
     /// Documents, one job each.
     pub documents: usize,
-    /// The least that is charged, in credits; none where no price is known.
+    /// The least that is charged, in credits; none where no price is known and nothing is uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits_min: Option<i64>,
     /// The most, in credits, checks not counted; none where it cannot be known.

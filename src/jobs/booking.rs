@@ -58,9 +58,9 @@ impl CheckService {
         charge.counted()
     }
 
-    /// `error` with the newest balance, where the lack of credits is the error.
+    /// `error` with the newest balance that is known.
     pub(super) async fn with_balance(&self, owner: &Owner, error: Error) -> Error {
-        if error.kind() != Kind::InsufficientCredits || error.charge().remaining.is_some() {
+        if error.charge().remaining.is_some() {
             return error;
         }
         match self.ledger.newest_balance(owner.account()).await {

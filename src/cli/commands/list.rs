@@ -60,6 +60,7 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &ListArgs) -> Resu
     }
     if let Some(data) = report.data.as_object_mut() {
         data.insert("next_cursor".to_owned(), json!(page.next_cursor));
+        data.insert("credits_remaining".to_owned(), json!(page.credits_remaining));
     }
     Ok(report)
 }
