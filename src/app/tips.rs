@@ -82,6 +82,13 @@ fn without_id(job: &Job) -> Hint {
 
 fn after_success(job: &Job) -> Option<Hint> {
     let operation = job.operation();
+    if job.lacks_result() {
+        return Some(hint![
+            "The service said `success` and named no result: do not take it for done. ",
+            NextStep::CheckAgain(job.id().to_owned()),
+            " asks once more, for the price of a check; if there is still none, submit it again."
+        ]);
+    }
     // What there is stands in the answer already.
     if job.results().links.is_empty() {
         return None;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::check_service::EndSeen;
+use super::job::lacks_result;
 use super::job_id::JobId;
 use super::{Job, JobStatus, Jobs, Observation, Results};
 use crate::api::body::json_of;
@@ -78,7 +79,7 @@ impl Jobs {
             // The callback overtook the answer to the submit, or that answer was lost.
             self.core.ledger.named(&job.intent_id, &id).await;
         }
-        match read(&body) {
+        match read(&body).filter(|end| end.status != JobStatus::Success || !lacks_result(job.operation(), &body)) {
             Some(end) => self.end_by_callback(job, body, end).await,
             None => {
                 self.check_now(&job);

@@ -268,7 +268,8 @@ impl CheckService {
             params.insert("force".into(), json!(true));
         }
         let secrets = self.secrets.of(&job.intent_id);
-        Call { context: ResponseContext::Job, secrets, ..Call::safe(Method::Post, "/v1/job/check", params) }
+        let context = if job.operation.is_empty() { ResponseContext::Job } else { ResponseContext::OwnJob };
+        Call { context, secrets, ..Call::safe(Method::Post, "/v1/job/check", params) }
     }
 
     /// Takes the lease of a job, where other processes may check it too.

@@ -6,7 +6,7 @@ use super::job_id::{IntentId, JobId};
 use super::results::{Results, is_link};
 use super::status::JobStatus;
 use crate::api::{Response, response_errors};
-use crate::catalog::{self, Operation};
+use crate::catalog::{self, Operation, Output, Run};
 pub use crate::clock::Millis;
 use crate::error::ErrorView;
 use crate::json_ext::{field, whole_number};
@@ -17,8 +17,8 @@ use crate::text::shorten;
 /// Longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 600;
 
-/// A job: what was asked, what is known, what it cost.
-#[derive(Clone, Debug)]
+/// A job: what was asked, what is known, what it cost. Printed for a log, it shows no content: links in it are secrets.
+#[derive(Clone)]
 pub struct Job {
     /// Our own id, given before the request left.
     pub intent_id: IntentId,
@@ -70,6 +70,14 @@ pub struct Job {
     pub has_callback: bool,
     /// Whether its last state came by a callback.
     pub is_from_callback: bool,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Job");
+        shown.field("id", &self.id()).field("operation", &self.operation).field("status", &self.status);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Job {
@@ -225,6 +233,14 @@ impl Job {
         self.links_expire_at.is_some_and(|at| at <= now)
     }
 
+    /// Whether the service said `success` and named no result, though the operation gives one.
+    pub fn lacks_result(&self) -> bool {
+        let is_kept = self.links_expire_at != Some(0) && self.saved_to.is_empty();
+        self.status == JobStatus::Success
+            && is_kept
+            && self.content.as_ref().is_some_and(|content| lacks_result(self.operation(), content))
+    }
+
     /// What it handed over; only a success hands over anything.
     pub fn results(&self) -> Results {
         match (&self.status, &self.content) {
@@ -234,8 +250,26 @@ impl Job {
     }
 }
 
-/// A live answer about a job, on its way into the ledger.
-#[derive(Clone, Debug)]
+/// Whether an answer that says `success` names no result where `operation` gives one. Of an unknown operation it is not
+/// known whether it does.
+pub(super) fn lacks_result(operation: Option<&Operation>, content: &Value) -> bool {
+    let Some(operation) = operation else { return false };
+    let gives_one = operation.run != Run::Direct && operation.output != Output::Nothing;
+    let results = Results::read(content);
+    let is_empty = |value: &Value| match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    };
+    // No barcode and no attachment are results, too; a split into no files is none.
+    let may_be_empty = operation.output == Output::Inline || operation.name.ends_with("attachments");
+    let is_list = |name| field(content, name).is_some_and(Value::is_array);
+    let has_data = results.inline.is_some_and(|data| may_be_empty || !is_empty(&data)) || may_be_empty && is_list("urls");
+    gives_one && results.links.is_empty() && !has_data
+}
+
+/// A live answer about a job, on its way into the ledger. Printed for a log, it shows no content.
+#[derive(Clone)]
 pub struct Observation {
     /// The state that it reports.
     pub status: JobStatus,
@@ -251,6 +285,12 @@ pub struct Observation {
     pub is_check: bool,
     /// When.
     pub at: Millis,
+}
+
+impl std::fmt::Debug for Observation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observation").field("status", &self.status).field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl Observation {
@@ -333,6 +373,37 @@ mod tests {
         assert_eq!(links_expire_at(&stated, 0), LINK_LIFE_MAX, "a clock far ahead keeps no link for ever");
         assert_eq!(links_expire_at(&stated, 1_754_932_200_000), 1_754_935_800_000, "nor does one behind kill it");
         assert_eq!(links_expire_at(&json!({"outputLinkValidTill": "soon"}), 1_000), 3_601_000);
+    }
+
+    #[test]
+    fn a_success_without_a_result_is_told_from_one_with() {
+        let job = |operation: &str, content: Value| Job {
+            operation: operation.to_owned(),
+            status: JobStatus::Success,
+            content: Some(content),
+            ..Job::fixture("J1")
+        };
+        for (operation, content, lacks) in [
+            ("pdf_to_text", json!({"status": "success"}), true),
+            ("pdf_to_text", json!({"status": "success", "url": null}), true),
+            ("pdf_to_text", json!({"status": "success", "url": "", "body": []}), true),
+            ("pdf_split", json!({"status": "success", "urls": []}), true),
+            ("pdf_to_text", json!({"status": "success", "url": "ftp://h.test/a"}), true),
+            ("pdf_to_text", json!({"status": "success", "url": "https://h.test/a.txt"}), false),
+            ("pdf_to_text", json!({"status": "success", "body": "text"}), false),
+            ("barcode_read", json!({"status": "success", "body": []}), false),
+            ("barcode_read", json!({"status": "success"}), true),
+            ("email_extract_attachments", json!({"status": "success", "urls": []}), false),
+            ("email_extract_attachments", json!({"status": "success"}), true),
+            ("", json!({"status": "success"}), false),
+        ] {
+            assert_eq!(job(operation, content.clone()).lacks_result(), lacks, "{operation} {content}");
+        }
+        let mail = catalog::all().find(|operation| operation.output == Output::Nothing).unwrap();
+        assert!(!job(mail.name, json!({"status": "success"})).lacks_result(), "{}", mail.name);
+        let pruned = without_links(&json!({"url": "https://h.test/a.txt"}), "expired");
+        let forgotten = Job { links_expire_at: Some(0), ..job("pdf_to_text", pruned) };
+        assert!(!forgotten.lacks_result(), "there was one");
     }
 
     #[test]

@@ -139,6 +139,10 @@ impl App {
             return;
         }
         answer.tips = None;
+        if job.lacks_result() {
+            answer.tips = self.tips_about(job, None);
+            return;
+        }
         let showing = async {
             self.show_parts(job, answer).await;
             self.show_facts(job, answer).await
