@@ -192,7 +192,7 @@ settings! {
         used_by: UsedBy::Calls, ..PLAIN
     };
 
-    /// Public address of the HTTP server. With it the service calls back when a job ends, and checks become the exception.
+    /// Public address of the HTTP server. With it the service calls back when a job ends: sooner, for up to 2 credits.
     pub callback_url: Option<Url> => Setting {
         variable: "PDFCO_CALLBACK_URL", kind: SettingKind::CallbackUrl, trust: Trust::WithKey, ..PLAIN
     };
