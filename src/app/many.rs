@@ -227,7 +227,11 @@ impl App {
             line.note = answer.tips.as_ref().map(|tips| tips.text(crate::next_step::Audience::Agent));
         }
         line.text = answer.output;
-        if line.text.is_none() && line.note.is_none() && follow_up.save_to.is_none() && follow_up.read.is_some_and(|read| read > 0) {
+        if line.text.is_none()
+            && line.note.is_none()
+            && follow_up.save_to.is_none()
+            && follow_up.read.is_some_and(|read| read > 0)
+        {
             let has_links = ["url", "urls"].iter().any(|name| answer.content.get(name).is_some());
             let facts = answer.content.to_string();
             if !has_links && facts.len() as u64 <= TEXT_CHARS_MAX {

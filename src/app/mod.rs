@@ -50,7 +50,7 @@ pub use overview::{FileGlance, Glance, JobDetails, Overview, OverviewRequest, Sp
 pub use policy::Policy;
 pub use quote::{Estimate, Quote};
 pub use result_name::expected_name;
-pub use results::{Passage, ReadRequest};
+pub use results::{Passage, ReadRequest, facts_field};
 pub use submit::{SUBMIT_WAIT_DEFAULT, SubmitRequest};
 pub use tasks::UPDATE_INTERVAL;
 pub use tips::tips;

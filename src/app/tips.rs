@@ -30,6 +30,14 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
              was large."
                 .into()
         }
+        JobStatus::Unknown if !job.operation.is_empty() => hint![
+            format!(
+                "The service accepted this job at {} and does not know it now. ",
+                rfc3339(job.submitted_at.unwrap_or(job.created_at))
+            ),
+            NextStep::CheckAgain(id()),
+            " asks once more."
+        ],
         JobStatus::Unknown => hint![
             "The service does not know this job: the id is wrong, of another key, or too old. ",
             NextStep::ListJobs,

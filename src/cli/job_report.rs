@@ -12,7 +12,7 @@ use super::session::CliSession;
 use crate::answer::{Answer, rfc3339};
 use crate::app::Caller;
 use crate::clock::now;
-use crate::error::{Error, ErrorView, Result};
+use crate::error::{Error, ErrorView, Kind, Result};
 use crate::jobs::{Job, JobId, JobStatus};
 use crate::next_step::Audience;
 
@@ -32,7 +32,7 @@ pub async fn job_of(session: &CliSession, caller: &Caller, answer: &Answer) -> R
 pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Duration) -> Report {
     let id = job.id();
     let message = match &job.status {
-        JobStatus::Success => None,
+        JobStatus::Success => job.lacks_result().then(|| format!("job {id} ended without a result")),
         JobStatus::Failed | JobStatus::Aborted => Some(format!(
             "job {id} {}: {}",
             job.status.as_str(),
@@ -65,6 +65,7 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
     let summary = summary(answer, job);
     let code = match broken_by(answer) {
         Some(error) if !job.status.is_terminal() => of_error(error.kind),
+        _ if job.lacks_result() => of_error(Kind::Upstream),
         _ => of_outcome(&job.status),
     };
     Report {
@@ -122,7 +123,7 @@ pub fn head_lines(job: &Job) -> Vec<String> {
 }
 
 /// The lines of `jobs show`.
-pub fn lines(job: &Job) -> Vec<String> {
+pub fn lines(answer: &Answer, job: &Job) -> Vec<String> {
     let mut detail = format!("{:.1} s, {}", job.elapsed_seconds(now()), counted(job.checks_made, "check"));
     if let Some(credits) = job.credits_total() {
         detail.push_str(&format!(", {}", counted(credits, "credit")));
@@ -133,18 +134,40 @@ pub fn lines(job: &Job) -> Vec<String> {
     lines.extend([
         format!("detail: {detail}"),
         format!("failure: {}", job.reason().as_deref().unwrap_or(NONE)),
-        format!("result: {}", result_words(job)),
+        format!("result: {}", result_words(answer, job)),
         format!("created: {}", rfc3339(job.created_at)),
         format!("updated: {}", updated.map_or_else(|| NONE.to_owned(), rfc3339)),
     ]);
     lines
 }
 
-fn result_words(job: &Job) -> String {
+/// The names of a result's files: of the parts, where the answer lists them, rather than of their listing.
+pub fn file_names(answer: &Answer, job: &Job) -> Vec<String> {
+    let outputs = answer.job.iter().filter(|_| job.status == JobStatus::Success).flat_map(|view| &view.outputs);
+    let mut names: Vec<String> = outputs.map(|output| output.name.clone()).collect();
+    if let Some(more) = answer.job.as_ref().and_then(|view| view.outputs_total?.checked_sub(names.len())) {
+        names.push(format!("{more} more"));
+    }
+    if names.is_empty() {
+        let links = job.results().links;
+        names.extend(links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())));
+    }
+    names
+}
+
+/// The links of a result: those of the parts that `content` lists, rather than the one of their listing.
+pub fn links(content: &Value, job: &Job) -> Vec<String> {
     let results = job.results();
-    let names: Vec<String> =
-        results.links.iter().map(|link| link.file_name().unwrap_or_else(|| "a file".to_owned())).collect();
-    let what = match (names.as_slice(), results.inline) {
+    let listed = content.get("urls").and_then(Value::as_array).filter(|_| results.maybe_list);
+    match listed {
+        Some(listed) => listed.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => results.links.iter().map(|link| link.expose().to_owned()).collect(),
+    }
+}
+
+fn result_words(answer: &Answer, job: &Job) -> String {
+    let names = file_names(answer, job);
+    let what = match (names.as_slice(), job.results().inline) {
         ([], None) => NONE.to_owned(),
         ([], Some(_)) => "in the answer itself".to_owned(),
         (names, _) => names.join(", "),
@@ -179,13 +202,12 @@ fn result(answer: &Answer, job: &Job) -> Value {
     if job.status != JobStatus::Success {
         return Value::Null;
     }
-    let results = job.results();
-    let links: Vec<&str> = results.links.iter().map(|link| link.expose()).collect();
+    let links = links(&answer.content, job);
     let saved = answer
         .job
         .as_ref()
         .map(|view| view.outputs.iter().filter(|output| output.saved_to.is_some()).collect::<Vec<_>>());
-    json!({"urls": links, "value": results.inline, "expires_at": job.links_expire_at.map(rfc3339), "saved": saved})
+    json!({"urls": links, "value": job.results().inline, "expires_at": job.links_expire_at.map(rfc3339), "saved": saved})
 }
 
 /// What is said of a job that had ended before this command.
@@ -228,11 +250,26 @@ mod tests {
         }
     }
 
+    fn bare() -> Answer {
+        Answer::success(json!({}), Default::default())
+    }
+
+    #[test]
+    fn parts_are_shown_instead_of_their_listing() {
+        let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.json?sig=1"}));
+        let done = Job { operation: "pdf_split".into(), ..done };
+        let parts = ["https://h.test/a/1.pdf?sig=2", "https://h.test/a/2.pdf?sig=3"];
+        let answer = Answer::success(json!({"urls": parts}), Default::default());
+        assert_eq!(links(&answer.content, &done), parts);
+        assert_eq!(data(&answer, &done)["result"]["urls"], json!(parts));
+        assert_eq!(links(&json!({}), &done), ["https://h.test/a/report.json?sig=1"], "the parts are not known");
+    }
+
     #[test]
     fn show_has_the_lines_that_scripts_know() {
         let failed = job(JobStatus::Failed, json!({"message": "Invalid Password."}));
         assert_eq!(
-            lines(&failed),
+            lines(&bare(), &failed),
             [
                 "job: J1",
                 "command: pdf_to_text",
@@ -246,9 +283,9 @@ mod tests {
             ]
         );
         let done = job(JobStatus::Success, json!({"url": "https://h.test/a/report.txt?sig=1"}));
-        assert!(lines(&done).contains(&"result: report.txt".to_owned()));
+        assert!(lines(&bare(), &done).contains(&"result: report.txt".to_owned()));
         let saved = Job { saved_to: vec!["/tmp/report.txt".into()], ..done };
-        assert!(lines(&saved).contains(&"result: report.txt; saved to /tmp/report.txt".to_owned()));
+        assert!(lines(&bare(), &saved).contains(&"result: report.txt; saved to /tmp/report.txt".to_owned()));
     }
 
     #[test]

@@ -201,7 +201,11 @@ async fn find_by_id(session: &CliSession, caller: &Caller, id: &str) -> Result<F
     match (jobs.len(), jobs.pop()) {
         (1, Some(job)) => Ok(FoundJob::Known(Box::new(job))),
         (0, _) if id.chars().count() >= WHOLE_ID_CHARS => Ok(FoundJob::Foreign(id.to_owned())),
-        (0, _) => Err(not_found(id)),
+        (0, _) => {
+            let hint =
+                hint![NextStep::ListJobs, " shows the jobs of this ledger. Of other jobs the whole id is needed."];
+            Err(not_found(id).with_hint(hint))
+        }
         _ => Err(Error::invalid(
             format!("Several jobs' ids begin with '{}'.", shorten(id, 60)),
             hint!["Give more of the id; ", NextStep::ListJobs, " shows them whole."],

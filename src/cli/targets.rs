@@ -6,6 +6,7 @@ use std::path::{MAIN_SEPARATOR, Path};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
+use super::names::flag_name;
 use super::session::CliSession;
 use crate::answer::Answer;
 use crate::app::Caller;
@@ -75,7 +76,7 @@ impl Target {
         };
         if gives_several && looks_like_file(path) {
             return Err(Error::invalid(
-                format!("`{path}` names one file, and {} gives several.", operation.title),
+                format!("`{path}` names one file, and {} gives several.", flag_name(operation.name)),
                 format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
             ));
         }

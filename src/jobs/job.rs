@@ -264,7 +264,8 @@ pub(super) fn lacks_result(operation: Option<&Operation>, content: &Value) -> bo
     // No barcode and no attachment are results, too; a split into no files is none.
     let may_be_empty = operation.output == Output::Inline || operation.name.ends_with("attachments");
     let is_list = |name| field(content, name).is_some_and(Value::is_array);
-    let has_data = results.inline.is_some_and(|data| may_be_empty || !is_empty(&data)) || may_be_empty && is_list("urls");
+    let has_data =
+        results.inline.is_some_and(|data| may_be_empty || !is_empty(&data)) || may_be_empty && is_list("urls");
     gives_one && results.links.is_empty() && !has_data
 }
 

@@ -104,7 +104,7 @@ async fn an_overtaking_callback_has_the_newer_balance() {
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         };
-        let body = json!({"jobId": "J1", "status": "success", "credits": 2, "remainingCredits": 950});
+        let body = json!({"jobId": "J1", "status": "success", "url": "https://h.test/a.txt", "credits": 2, "remainingCredits": 950});
         product.app.jobs().called_back(&secret, body.to_string().as_bytes()).await.unwrap();
     };
     let (answer, ()) = tokio::join!(submit, callback);
@@ -115,6 +115,24 @@ async fn an_overtaking_callback_has_the_newer_balance() {
     assert_eq!(kept.0, 950);
     let checked = product.app.check(&product.caller, "J1", false).await.unwrap();
     assert_eq!((checked.status.as_str(), checked.charge.remaining), ("success", Some(950)), "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_callback_without_a_result_means_check_now() {
+    let (server, product) = accepting(Duration::ZERO).await;
+    product.app.submit(&product.caller, text_of_a_link()).await.unwrap();
+    let secret = secret_in(&server).await.unwrap();
+    let working = json!({"status": "working", "credits": 2});
+    Mock::given(path("/v1/job/check"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(working))
+        .mount(&server)
+        .await;
+    let check = async || product.app.check(&product.caller, "J1", false).await.unwrap().job.unwrap().checks_made;
+    assert_eq!((check().await, check().await), (1, 1), "a fresh state is not asked for again");
+    product.app.jobs().called_back(&secret, br#"{"jobId": "J1", "status": "success"}"#).await.unwrap();
+    let job = product.app.jobs().get(&product.caller.owner, &JobId::parse("J1").unwrap()).await.unwrap();
+    assert_eq!(job.status.as_str(), "working", "{job:?}");
+    assert_eq!(check().await, 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Single replies of the service, and files over real sockets.
 
 mod callbacks;
+mod doubts;
 mod downloads;
 mod matrix;
 mod parameters;

@@ -15,8 +15,9 @@ use crate::json_ext::field;
 /// Longest facts that are put into an answer, in characters of JSON; longer ones are read as text.
 const FACTS_CHARS_MAX: usize = 12_000;
 
-/// The name under which the service documents the facts of an operation; none for operations without facts.
-fn field_of(operation: &Operation) -> Option<&'static str> {
+/// The name under which the service documents the facts of an operation, and under which an answer has them in `content`;
+/// none for operations without facts.
+pub fn facts_field(operation: &Operation) -> Option<&'static str> {
     match operation.name {
         "pdf_info_reader" | "read_pdf_forms_info" => Some("info"),
         "barcode_read" => Some("barcodes"),
@@ -28,7 +29,7 @@ fn field_of(operation: &Operation) -> Option<&'static str> {
 impl App {
     /// Puts the facts that `job` found into `content`, under their documented name. Returns whether they are there.
     pub(super) async fn show_facts(&self, job: &Job, answer: &mut Answer) -> bool {
-        let Some(name) = job.operation().and_then(field_of) else { return false };
+        let Some(name) = job.operation().and_then(facts_field) else { return false };
         let Some(content) = answer.content.as_object_mut() else { return false };
         // Documented names first: `body` is where the vendor's own client finds them with `inline`.
         let inside = [name, "info", "barcodes", "body"].into_iter().find_map(|at| taken(content, at, name));

@@ -9,6 +9,7 @@ mod passage;
 mod silence;
 mod text;
 
+pub use facts::facts_field;
 pub(super) use files::name_of_data;
 pub use passage::Passage;
 pub use text::ReadRequest;
@@ -226,7 +227,7 @@ impl App {
             or_cancelled(&caller.cancel, self.jobs.check(&caller.owner, &JobId::parse(job_id)?, false)).await?;
         let job = checked.job;
         let (kind, hint) = match &job.status {
-            JobStatus::Success => return Ok((job, checked.charge)),
+            JobStatus::Success if !job.lacks_result() => return Ok((job, checked.charge)),
             JobStatus::Failed => {
                 (Kind::JobFailed, "Change the arguments and submit it again; the same result cannot be read.".into())
             }
@@ -234,6 +235,7 @@ impl App {
                 let kind = match status {
                     JobStatus::Aborted => Kind::JobAborted,
                     JobStatus::Unknown => Kind::NotFound,
+                    JobStatus::Success => Kind::Upstream,
                     _ => Kind::InvalidArgument,
                 };
                 (kind, tips(&job, checked.retry_after.map(round_seconds)).unwrap_or_default())

@@ -221,7 +221,15 @@ fn chars_to_include(job: &Job, read: Option<u64>) -> Option<u64> {
     let results = job.results();
     let is_text = matches!(job.operation().map(|operation| operation.output), Some(Output::Text(_)));
     let is_there = !results.links.is_empty() || (is_text && results.inline.is_some());
-    (limit > 0 && is_there).then_some(limit)
+    (limit > 0 && is_there && !is_no_text(job)).then_some(limit)
+}
+
+/// Whether a job's result is declared as no text: it is not fetched to find that out.
+fn is_no_text(job: &Job) -> bool {
+    job.operation().is_some_and(|operation| match operation.output {
+        Output::Binary(mime) | Output::Many(mime) => mime != "application/octet-stream",
+        Output::Text(_) | Output::Inline | Output::Nothing => false,
+    })
 }
 
 /// What is said of a result that an answer was to include and that could not be read.

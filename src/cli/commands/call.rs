@@ -17,8 +17,8 @@ use self::flags::source_of;
 use super::batch::{self, Batch};
 use super::read::text_from;
 use crate::answer::Answer;
-use crate::app::{Caller, Consent, SubmitRequest};
-use crate::catalog::{Operation, Output, ParamKind};
+use crate::app::{Caller, Consent, SubmitRequest, facts_field};
+use crate::catalog::{Output, ParamKind};
 use crate::cli::consent;
 use crate::cli::exit_code::SUCCESS;
 use crate::cli::inputs::expanded;
@@ -69,13 +69,14 @@ pub async fn run(session: &CliSession, mut args: CallArgs) -> Result<Report> {
         return Ok(in_background(session, report, &job));
     }
     match (&target, &job.status) {
+        (_, JobStatus::Success) if job.lacks_result() => {}
         (Some(target), JobStatus::Success) => {
             let saved = save(session, &caller, &job, target, args.overwrite).await?;
             report = job_report::outcome(session, &with_outputs(&mut answer, &saved), &job, args.timeout);
             report.lines = if target.is_stdout() { Vec::new() } else { job_report::saved_lines(&saved) };
         }
         (None, JobStatus::Success) if session.printer.is_human() => {
-            show_result(session, &caller, args.operation, &job, args.read, &mut report).await?;
+            show_result(session, &caller, args, (&answer, &job), &mut report).await?;
         }
         _ => {}
     }
@@ -211,27 +212,38 @@ fn with_inputs(args: &mut CallArgs) -> Result<Option<Batch>> {
     }))
 }
 
-/// Shows a person the result: the text, else the links, else the service's own words.
+/// Shows a person the result: facts as the answer has them, the text, else the links, else the service's own words.
 async fn show_result(
     session: &CliSession,
     caller: &Caller,
-    operation: &Operation,
-    job: &Job,
-    read: Option<u64>,
+    args: CallArgs,
+    (answer, job): (&Answer, &Job),
     report: &mut Report,
 ) -> Result<()> {
+    let CallArgs { operation, read, .. } = args;
     let results = job.results();
+    if let Some(facts) = facts_field(operation).and_then(|name| answer.content.get(name)).filter(|_| read.is_none()) {
+        report.text = Some(format!("{facts:#}"));
+        return Ok(());
+    }
     let is_text = matches!(operation.output, Output::Text(_) | Output::Inline)
         && (!results.links.is_empty() || results.inline.is_some());
     if is_text || (results.links.is_empty() && results.inline.is_some()) {
         let text = text_from(session, caller, job.id(), 0, read, 0).await;
-        let (text, rest) = text.map_err(|error| later(session, error, &format!("pdfco jobs read {}", job.id())))?;
+        let (text, rest) = text.map_err(|error| match error.kind() {
+            // It cannot be read, now or later.
+            Kind::InvalidArgument => {
+                let hint = error.hint().clone().and(" The job itself succeeded.");
+                error.with_hint(hint)
+            }
+            _ => later(session, error, &format!("pdfco jobs read {}", job.id())),
+        })?;
         report.text = Some(text);
         report.notes.extend(rest.map(|next| session.how(&format!("pdfco jobs read {} --offset {next}", job.id()))));
     } else if results.links.is_empty() {
         report.text = job.content.as_ref().map(|content| format!("{content:#}"));
     } else {
-        report.lines = results.links.iter().map(|link| link.expose().to_owned()).collect();
+        report.lines = job_report::links(&answer.content, job);
         report.notes.push(if session.is_simulated() {
             "Add --save-to PATH to save the result.".to_owned()
         } else {

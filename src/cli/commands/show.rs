@@ -37,7 +37,7 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &ShowArgs) -> Resu
     }
     Ok(Report {
         summary: format!("job {}: {}", found.id(), job.status.as_str()),
-        lines: job_report::lines(&job),
+        lines: job_report::lines(&answer, &job),
         data: job_report::data(&answer, &job),
         notes: answer.tips.iter().map(|tips| tips.text(Audience::Shell)).collect(),
         ..Report::default()

@@ -23,7 +23,7 @@ use crate::cli::text::with_reasons;
 use crate::cli::value_parsers::{interval, timeout};
 use crate::clock::now;
 use crate::error::{Kind, Result};
-use crate::jobs::Job;
+use crate::jobs::{Job, JobStatus};
 use crate::next_step::Audience;
 use crate::text::shorten;
 
@@ -93,7 +93,7 @@ async fn wait_for_one(session: &CliSession, caller: &Caller, found: &FoundJob, p
         report.lines.push(report.summary.clone());
         report.notes.clear();
     }
-    report.lines.extend(job_report::lines(&job));
+    report.lines.extend(job_report::lines(&answer, &job));
     Ok(report)
 }
 
@@ -117,19 +117,19 @@ impl Waited {
 
     fn row(&self) -> Vec<String> {
         match &self.outcome {
-            Ok((_, job)) => vec![
+            Ok((answer, job)) => vec![
                 self.id.clone(),
                 job.status.as_str().to_owned(),
                 if job.operation.is_empty() { "-".to_owned() } else { job.operation.clone() },
-                file_names_of(job),
+                result_of(answer, job),
             ],
             Err(_) => vec![self.id.clone(), "error".to_owned(), "-".to_owned(), "-".to_owned()],
         }
     }
 }
 
-fn file_names_of(job: &Job) -> String {
-    let names: Vec<String> = job.results().links.iter().filter_map(|link| link.file_name()).collect();
+fn result_of(answer: &Answer, job: &Job) -> String {
+    let names = job_report::file_names(answer, job);
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
 
@@ -139,7 +139,11 @@ struct Sum {
     items: Vec<Value>,
     reasons: Vec<String>,
     running: Vec<String>,
+    /// Whether one of them was seen at work.
+    is_working: bool,
     codes: Vec<u8>,
+    /// Jobs that could not be asked about.
+    errors: usize,
     charge: Charge,
 }
 
@@ -152,6 +156,7 @@ impl Sum {
             Err(error) => {
                 self.charge.add(error.charge());
                 self.codes.push(of_error(error.kind()));
+                self.errors += 1;
                 self.reasons.push(format!("{}: {}", waited.id, error.message()));
                 self.items
                     .push(json!({"job_id": waited.id, "status": "error", "error": error.to_json(Audience::Shell)}));
@@ -163,6 +168,7 @@ impl Sum {
                 self.reasons.extend(one.problem.map(|problem| problem.message));
                 if !job.status.is_terminal() && job.job_id.is_some() {
                     self.running.push(waited.id);
+                    self.is_working |= job.status != JobStatus::Queued;
                 }
                 self.items.push(job_report::data(&answer, &job));
             }
@@ -194,7 +200,9 @@ pub fn report_of(session: &CliSession, waited: Vec<Waited>, patience: Patience) 
     };
     let status = match code {
         SUCCESS => "success",
+        _ if sum.errors == total => "error",
         _ if sum.running.is_empty() => "failed",
+        _ if !sum.is_working => "queued",
         _ => "working",
     };
     let table =

@@ -412,3 +412,37 @@ async fn adopt(
     let found = connection.row(found.bind(job_id)).await?;
     Ok(found.map_or_else(|| job.intent_id.clone(), |(found,): (String,)| IntentId::from_stored(found)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::jobs::job::Observation;
+    use crate::jobs::ledger::Intent;
+    use crate::jobs::status::JobStatus;
+    use crate::secret::ApiKey;
+
+    #[test]
+    fn a_printed_change_shows_nothing_of_what_was_said() {
+        let link = json!({"url": "https://h.test/a.pdf?X-Amz-Signature=canary", "message": "canary"});
+        let owner = crate::tenant::Owner::from(ApiKey::new("canary-key").unwrap());
+        let intent = Intent { arguments: link.clone(), ..Intent::new(&owner, "pdf_to_text", 0) };
+        let owners = Owners { tenant: intent.tenant.clone(), account: Some(intent.account.clone()) };
+        let content = link.clone();
+        let accepted = Accepted { intent, owner: owners.clone(), job_id: None, content, charge: Charge::NONE, at: 0 };
+        let job = Job { content: Some(link.clone()), arguments: link.clone(), ..Job::fixture("J1") };
+        let seen = Observation::of(JobStatus::Success, &crate::api::Response::of(link.clone()), 0);
+        let printed = format!("{job:?} {seen:?} {:?}", crate::api::Response::of(link.clone()));
+        let intent_id = job.intent_id.clone();
+        let seen = Seen { job, owner: owners.clone(), seen, checks: 1, reservation: None };
+        let problem = Some(link.clone());
+        let (operation, charge) = (String::new(), Charge::NONE);
+        let refused = Change::NotAccepted { intent_id, problem, charge, owner: owners, operation, at: 0 };
+        let (task_id, message) = ("T1".to_owned(), Some("canary".to_owned()));
+        let ended = Change::TaskEnded { task_id, status: TaskStatus::Completed, message, payload: Some(link), at: 0 };
+        let changes = [Change::Accepted(Box::new(accepted)), Change::Seen(Box::new(seen)), refused, ended];
+        assert!(!format!("{printed} {changes:?}").contains("canary"), "{printed} {changes:?}");
+        assert!(format!("{changes:?}").contains("local-J1"), "{changes:?}");
+    }
+}

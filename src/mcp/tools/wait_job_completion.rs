@@ -48,8 +48,8 @@ pub static TOOL: JobTool = JobTool {
         "Wait until a job has ended and return its state and result. Use it when submit_job answered \
         `working` or `queued`, instead of repeating get_job_check; `job_ids` waits for several in one call, \
         with a line for each. It returns once the status is success, failed or aborted (content has the \
-        reason), unknown (no such job) or cancelled. If `timeout` runs out first, the status is `working` \
-        and the job goes on: call again after retry_after_seconds. A check costs {CHECK_CREDITS} credits, a job known to \
+        reason), unknown (no such job) or cancelled. If `timeout` runs out first, the answer says how \
+        the job stands: call again after retry_after_seconds. A check costs {CHECK_CREDITS} credits, a job known to \
         have ended nothing. Ending the wait does not cancel the job."
     ),
     params: &[JOB_ID, JOB_IDS, UNTIL, TIMEOUT, INTERVAL, READ, SAVE_TO, OVERWRITE],

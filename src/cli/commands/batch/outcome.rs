@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, JobView};
 use crate::charge::Charge;
+use crate::cli::job_report::links;
 use crate::clock::now;
 use crate::error::{Error, Kind};
 use crate::jobs::{Job, JobStatus};
@@ -84,6 +85,7 @@ impl Outcome {
             (Some(error), None) if error.kind() == Kind::Cancelled => Verdict::NotStarted,
             (Some(_), _) | (None, None) => Verdict::Failed,
             (None, Some(job)) => match &job.status {
+                JobStatus::Success if job.lacks_result() => Verdict::Failed,
                 JobStatus::Success if self.before == Some(Before::Done) => Verdict::Skipped,
                 JobStatus::Success => Verdict::Done,
                 JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) if job.job_id.is_some() => {
@@ -123,6 +125,7 @@ impl Outcome {
                 "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` gives it up, so that --resume does it again",
                 job.id()
             )),
+            Verdict::Failed if job.lacks_result() => Some("the service said `success` and named no result".to_owned()),
             Verdict::Failed => job.reason().or_else(|| Some(format!("the job is {}", job.status.as_str()))),
             _ => None,
         }
@@ -138,8 +141,7 @@ impl Outcome {
             return self.saved.iter().map(near).collect::<Vec<_>>().join(", ");
         }
         let job = self.job.as_ref().filter(|job| job.status == JobStatus::Success && !job.links_expired(now()));
-        let links = job.map(Job::results).unwrap_or_default().links;
-        let links: Vec<&str> = links.iter().map(|link| link.expose()).collect();
+        let links = job.map(|job| links(&self.content, job)).unwrap_or_default();
         if links.is_empty() { "-".to_owned() } else { links.join(" ") }
     }
 

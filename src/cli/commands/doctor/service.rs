@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::questions::{Document, Found, STEPS, Shown, Step, most};
 use super::shape;
-use crate::app::{Caller, Consent, ReadRequest, ServiceFindings, SubmitRequest};
+use crate::app::{Caller, Consent, Event, ReadRequest, ServiceFindings, SubmitRequest};
 use crate::catalog::{self, CHECK_CREDITS, Operation, UPLOAD_CREDITS};
 use crate::charge::Charge;
 use crate::cli::exit_code::{SERVICE, SUCCESS};
@@ -222,7 +222,16 @@ impl Run<'_> {
                 break;
             }
         }
-        app.jobs().get(&self.caller.owner, &id).await
+        let job = app.jobs().get(&self.caller.owner, &id).await?;
+        // A job that has ended does not go on when the questions are given up.
+        self.session.progress.track(&Event::Job {
+            job_id: job.id().to_owned(),
+            status: job.status.clone(),
+            elapsed_seconds: 0.0,
+            progress: 0.0,
+            checks_made: job.checks_made,
+        });
+        Ok(job)
     }
 
     async fn uploaded(&mut self, document: Document) -> Result<String> {
