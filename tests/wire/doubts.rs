@@ -79,19 +79,20 @@ async fn a_success_without_a_result_is_said_to_be_none() {
             assert!(tips.contains("named no result") && tips.contains("force: true"), "{body}: {tips}");
             assert!(!tips.contains("download_result"), "{body}: {tips}");
         }
-        let (folder, base) = (tempfile::tempdir().unwrap(), server.uri());
-        let call = |args: &[&str]| {
-            let call = Pdfco::new(folder.path()).env("PDFCO_BASE_URL", &base).env("PDFCO_API_KEY", KEY);
-            call.args(args)
-        };
-        let run = async |args: &'static [&'static str]| {
-            let call = call(args);
+        let (one, other, base) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), server.uri());
+        let run = async |home: &tempfile::TempDir, args: &[&str]| {
+            let call = Pdfco::new(home.path()).env("PDFCO_BASE_URL", &base).env("PDFCO_API_KEY", KEY).args(args);
             tokio::task::spawn_blocking(move || call.run()).await.unwrap()
         };
-        let ended = run(&["call", "pdf-to-text", "--url", LINK]).await.code(6).prints_nothing();
-        ended.complains("named no result").complains("--force");
-        run(&["call", "pdf-to-text", "--url", LINK, "--save-to", "a.txt"]).await.code(6).complains("--force");
-        run(&["jobs", "wait", "--latest"]).await.code(6).complains("named no result");
+        let text = ["call", "pdf-to-text", "--url", LINK];
+        run(&one, &text).await.code(6).prints_nothing().complains("named no result").complains("--force");
+        let save = [&text[..], &["--save-to", "a.txt"]].concat();
+        run(&other, &save).await.code(6).complains("named no result").complains("--force");
+        for (command, code) in [("wait", 6), ("read", 6), ("download", 6)] {
+            let ended = run(&one, &["jobs", command, "--latest"]).await;
+            ended.code(code).complains("named no result");
+        }
+        run(&one, &["jobs", "show", "--latest"]).await.code(0).complains("named no result");
     }
 }
 
@@ -155,7 +156,9 @@ async fn a_refused_check_of_an_own_job_ends_it_as_failed() {
 async fn a_check_without_credits_is_live() {
     let server = service((200, json!({"status": "working"}))).await;
     let product = Product::new(&server.uri(), KEY);
-    let answer = product.app.submit(&product.caller, text_job(Duration::from_secs(1))).await.unwrap();
+    product.app.submit(&product.caller, text_job(Duration::ZERO)).await.unwrap();
+    let half = Some(Duration::from_millis(500));
+    let answer = product.app.wait(&product.caller, JOB, Some(Duration::from_secs(2)), half).await.unwrap();
     let job = serde_json::to_value(answer.job.unwrap()).unwrap();
     assert!(job["checks_made"].as_i64().unwrap() > 0 && job["source"] == "live", "{job:#}");
 }
