@@ -17,6 +17,7 @@ use crate::api::CALL_PATIENCE;
 use crate::catalog::arguments::{self, Arguments};
 use crate::catalog::{self, Effect, Operation, Output};
 use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Kind, Result};
 use crate::hint;
 use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, Submitted, hash_of_request};
@@ -240,8 +241,12 @@ impl App {
             ResponseMode::PreferTask => asked.min(GRACE),
             ResponseMode::Inline | ResponseMode::TaskOnly { .. } => asked,
         };
+        let mut is_refused = false;
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
-            let source = if charge == Charge::NONE { Source::Cache } else { Source::Live };
+            // What this call did not submit is known from an earlier one.
+            let since = now().saturating_sub(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+            let is_new = job.submitted_at.is_some_and(|at| at >= since);
+            let source = if is_new { Source::Live } else { Source::Cache };
             (self.job_answer(&job, source, charge), job)
         } else {
             // From here on there is a job: whatever happens, the answer names it.
@@ -261,6 +266,12 @@ impl App {
                     charge.add(error.charge());
                     let mut answer = self.job_answer(&job, Source::Live, charge);
                     answer.tips = Some(super::tips::not_asked(&job, &error));
+                    // Waiting on would not help: the call ends as the error, which names the job all the same.
+                    is_refused = matches!(error.kind(), Kind::Auth | Kind::InsufficientCredits);
+                    if is_refused {
+                        let Answer { job, tips, .. } = answer;
+                        answer = Answer { job, tips, charge, ..Answer::from_error(&error) };
+                    }
                     if let Some(view) = &mut answer.job {
                         view.last_check_error = Some(error.view());
                     }
@@ -271,12 +282,13 @@ impl App {
         if caller.response_mode == ResponseMode::PreferTask
             && may_become_a_task
             && !asked.is_zero()
+            && !is_refused
             && !job.status.is_terminal()
             && let Some(answer) = self.task_about(caller, &job, &wanted, answer.charge).await
         {
             return Ok(answer);
         }
-        answer.is_error = job.status.is_failure() && !asked.is_zero();
+        answer.is_error = is_refused || (job.status.is_failure() && !asked.is_zero());
         if job.status == JobStatus::Success {
             // A caller whose client cuts calls off after a minute, or a little after the longest wait allowed, is
             // answered before: with the job, and what to call for the rest.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::exit_code::{of_error, of_outcome};
 use super::names::counted;
-use super::report::{Problem, Report};
+use super::report::{Problem, Report, with_balance};
 use super::session::CliSession;
 use crate::answer::{Answer, rfc3339};
 use crate::app::Caller;
@@ -43,7 +43,8 @@ pub fn outcome(session: &CliSession, answer: &Answer, job: &Job, timeout: Durati
         JobStatus::Queued | JobStatus::Working | JobStatus::Other(_) => Some(match broken_by(answer) {
             _ if job.job_id.is_none() => format!("request {id} has no id of the service and cannot be waited for"),
             Some(error) => {
-                format!("job {id} is {}, but it cannot be followed: {}", status_word(job), error.message)
+                let why = with_balance(&error.message, error.kind, answer.charge.remaining);
+                format!("job {id} is {}, but it cannot be followed: {why}", status_word(job))
             }
             None => format!("operation timed out after {}s; job {id} is {}", timeout.as_secs_f64(), status_word(job)),
         }),

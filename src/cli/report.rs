@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::exit_code::{SUCCESS, of_error};
 use super::names::counted;
 use super::table::Table;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::next_step::Audience;
 
 /// The outcome of a command, before it is printed in one of the formats.
@@ -70,13 +70,24 @@ impl Report {
     }
 }
 
+/// The message of an error; where the credits do not suffice, with what is left of them.
+pub fn with_balance(message: &str, kind: Kind, remaining: Option<i64>) -> String {
+    match remaining.filter(|left| kind == Kind::InsufficientCredits && !message.contains(&left.to_string())) {
+        Some(left) => format!("{message} The account has {}.", counted(left, "credit")),
+        None => message.to_owned(),
+    }
+}
+
 impl From<&Error> for Report {
     fn from(error: &Error) -> Report {
         let charge = error.charge();
         Report {
             summary: format!("error: {}", error.message()),
             data: json!({"status": "error", "error": error.to_json(Audience::Shell), "credits_used": charge.credits, "credits_remaining": charge.remaining}),
-            problem: Some(Problem { message: error.message().to_owned(), hint: error.hint().text(Audience::Shell) }),
+            problem: Some(Problem {
+                message: with_balance(error.message(), error.kind(), charge.remaining),
+                hint: error.hint().text(Audience::Shell),
+            }),
             code: of_error(error.kind()),
             ..Report::default()
         }
@@ -87,7 +98,6 @@ impl From<&Error> for Report {
 mod tests {
     use super::*;
     use crate::charge::Charge;
-    use crate::error::Kind;
     use crate::hint;
     use crate::next_step::NextStep;
 

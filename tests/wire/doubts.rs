@@ -128,7 +128,7 @@ async fn a_wait_for_several_unknown_ids_without_an_answer_is_an_error() {
 }
 
 #[tokio::test]
-async fn one_own_job_and_one_unknown_id_without_an_answer_claim_nothing() {
+async fn a_wait_for_a_queued_and_an_unknown_id_claims_nothing() {
     let server = service((503, json!({}))).await;
     let product = Product::new(&server.uri(), KEY);
     product.app.submit(&product.caller, text_job(Duration::ZERO)).await.unwrap();
@@ -161,4 +161,21 @@ async fn a_check_without_credits_is_live() {
     let answer = product.app.wait(&product.caller, JOB, Some(Duration::from_secs(2)), half).await.unwrap();
     let job = serde_json::to_value(answer.job.unwrap()).unwrap();
     assert!(job["checks_made"].as_i64().unwrap() > 0 && job["source"] == "live", "{job:#}");
+}
+
+#[tokio::test]
+async fn a_check_without_credits_left_is_an_error_that_names_the_job() {
+    let refused = json!({"error": true, "errorCode": 402, "message": "Payment required"});
+    let server = service((402, refused)).await;
+    let product = Product::new(&server.uri(), KEY);
+    let answer = product.app.submit(&product.caller, text_job(LONG)).await.unwrap();
+    assert_eq!((answer.status.as_str(), answer.is_error), ("error", true), "{answer:?}");
+    assert_eq!(answer.content["kind"], "insufficient_credits");
+    assert_eq!((answer.charge.credits, answer.charge.remaining), (Some(21), Some(979)), "{answer:?}");
+    assert_eq!(answer.job.unwrap().job_id, JOB);
+    let (home, base) = (tempfile::tempdir().unwrap(), server.uri());
+    let call = Pdfco::new(home.path()).env("PDFCO_BASE_URL", &base).env("PDFCO_API_KEY", KEY);
+    let call = call.args(&["call", "pdf-to-text", "--url", LINK]);
+    let ended = tokio::task::spawn_blocking(move || call.run()).await.unwrap().code(3);
+    ended.complains("979 credits").complains("Buy credits").complains("jobs wait");
 }

@@ -129,19 +129,33 @@ impl Setup {
         let mut written = std::fs::File::create(&file).unwrap();
         write!(written, "{}", Value::Object(arguments(operation, &self.link))).unwrap();
         let folder = self.home.path().join(&key);
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pdfco"));
-        crate::support::home::alone(&mut command, &folder);
-        command.envs(settings(&self.service, self.home.path(), self.server.address, self.notice));
-        command.env("PDFCO_API_KEY", &key).current_dir(self.home.path());
-        let name = operation.name.replace('_', "-");
-        command.args(["call", &name, "--args-file", file.to_str().unwrap(), "--json"]);
-        let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        let (printed, logged) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
-        if !ended.status.success() {
-            return Err(format!("{}: {printed}{logged}", ended.status));
-        }
-        let envelope: Value = serde_json::from_str(&printed).map_err(|error| format!("{error}: {printed}{logged}"))?;
-        self.is_right(operation, &envelope["data"], &key)
+        let run = async |more: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pdfco"));
+            crate::support::home::alone(&mut command, &folder);
+            command.envs(settings(&self.service, self.home.path(), self.server.address, self.notice));
+            command.env("PDFCO_API_KEY", &key).current_dir(self.home.path());
+            let name = operation.name.replace('_', "-");
+            command.args(["call", &name, "--args-file", file.to_str().unwrap()]).args(more);
+            let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+            let (printed, logged) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+            match ended.status.success() {
+                true => Ok(printed.into_owned()),
+                false => Err(format!("{}: {printed}{logged}", ended.status)),
+            }
+        };
+        let printed = run(&["--json"]).await?;
+        let envelope: Value = serde_json::from_str(&printed).map_err(|error| format!("{error}: {printed}"))?;
+        self.is_right(operation, &envelope["data"], &key)?;
+        let urls = envelope["data"]["result"]["urls"].to_string();
+        // Once more as a person sees it; how its end becomes known changes nothing of that.
+        let shown = if self.notice == Notice::Check { run(&[]).await? } else { return Ok(()) };
+        let is_shown = match operation.output {
+            Output::Inline => serde_json::from_str::<Value>(&shown).is_ok_and(|facts| facts["url"].is_null()),
+            Output::Many(_) => shown.contains("http") && !shown.contains(".json") && !urls.contains(".json"),
+            Output::Text(_) | Output::Binary(_) => !shown.trim().is_empty(),
+            Output::Nothing => true,
+        };
+        if is_shown { Ok(()) } else { Err(format!("not shown to a person: {shown} {urls}")) }
     }
 
     /// The answer hands over what the operation makes as what it is, and says what it cost.

@@ -19,7 +19,6 @@ use crate::error::ErrorView;
 use crate::jobs::job::Job;
 use crate::jobs::job_id::{IntentId, JobId};
 use crate::jobs::task::TaskStatus;
-use crate::next_step::Audience;
 
 /// See the head of this file. Printed, it is its kind and its job: what the service said has links in it, which are secrets.
 pub(super) enum Change {
@@ -212,8 +211,8 @@ async fn write_accepted(
              WHERE intent_id = $1 AND job_id IS NULL RETURNING *",
         );
         let query = query.bind(intent.intent_id.as_str()).bind(*at).bind(charge.credits).bind(charge.remaining);
-        let problem = taken_id(job.job_id.as_deref().unwrap_or_default()).to_json(Audience::Agent);
-        let row = connection.row(query.bind(problem.to_string())).await?;
+        let problem = taken_id(job.job_id.as_deref().unwrap_or_default()).view();
+        let row = connection.row(query.bind(serde_json::to_string(&problem).unwrap_or_default())).await?;
         let settled = (Some(intent.intent_id.as_str()), false);
         write_charge(connection, secret, settled, owner, &intent.operation, *charge, *at).await?;
         return Ok(row);
@@ -436,7 +435,7 @@ mod tests {
         let printed = format!("{job:?} {seen:?} {:?}", crate::api::Response::of(link.clone()));
         let intent_id = job.intent_id.clone();
         let seen = Seen { job, owner: owners.clone(), seen, checks: 1, reservation: None };
-        let problem = Some(link.clone());
+        let problem = Some(crate::error::Error::internal("canary").view());
         let (operation, charge) = (String::new(), Charge::NONE);
         let refused = Change::NotAccepted { intent_id, problem, charge, owner: owners, operation, at: 0 };
         let (task_id, message) = ("T1".to_owned(), Some("canary".to_owned()));

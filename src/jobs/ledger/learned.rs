@@ -92,7 +92,7 @@ impl Accepted {
 pub fn taken_id(job_id: &str) -> Error {
     Error::new(
         Kind::Upstream,
-        format!("The service answered with the id of an earlier job, {job_id}. The two cannot be told apart."),
+        format!("The service answered with the id of an earlier job, {job_id}. Its result would be that job's."),
         hint![
             NextStep::Show(job_id.to_owned()),
             " shows the earlier job. Compare ",
