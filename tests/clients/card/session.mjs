@@ -178,6 +178,43 @@ try {
   await shoot("many");
   await inspect(card, "many");
 
+  // One call on several documents: the answer's own lists, also for a host that hands on the text alone.
+  args = { operation: "pdf_to_text", url: ["report.pdf", "invoice.pdf", "locked.pdf"], wait: 20, read: 0 };
+  result = await call("submit_job", args);
+  card = await open("light");
+  await hand(args, { ...result, structuredContent: undefined });
+  await card.locator("#title", { hasText: "3 jobs" }).waitFor();
+  await expectState(card, "3 of 3 ended, 1 without success");
+  for (const [name, state] of [["report.pdf", "success"], ["invoice.pdf", "success"], ["locked.pdf", "failed"]]) {
+    await card.locator("li", { hasText: name }).filter({ hasText: state }).waitFor();
+  }
+  await inspect(card, "several documents");
+  args = { operation: "pdf_to_text", url: ["report.pdf", "handbook.pdf"], wait: 0 };
+  result = await call("submit_job", args);
+  card = await open("dark");
+  await hand(args, result);
+  await card.locator("#title", { hasText: "2 jobs" }).waitFor();
+  // A line without an id is shown as the answer has it.
+  card = await open("light");
+  await hand({}, { content: [], structuredContent: { status: "working", content: { total: 3, success: [{ document: "a.pdf", saved_to: "a.txt" }],
+    error: [{ document: "b.pdf", reason: "The request was refused." }], queued: [{ document: "c.pdf" }] } } });
+  await expectState(card, "2 of 3 ended, 1 without success");
+  await card.locator("li", { hasText: "b.pdf: The request was refused." }).filter({ hasText: "error" }).waitFor();
+
+  // Answers without a job: a price, and a list that holds nothing.
+  args = { operation: "pdf_to_text", url: "report.pdf", estimate: true };
+  result = await call("submit_job", args);
+  card = await open("light");
+  await hand(args, result);
+  await card.locator("#title", { hasText: "Estimate" }).waitFor();
+  assert.match(await card.locator("#facts").innerText(), /\d+ credits?.* · \d+ pages?/);
+  await inspect(card, "estimate");
+  args = { status: "aborted" };
+  result = await call("list_jobs", args);
+  card = await open("light");
+  await hand(args, result);
+  await expectState(card, "nothing matches");
+
   // A narrow chat, a long text and many files: the buttons stay within reach.
   await page.setViewportSize({ width: 336, height: 700 });
   args = { operation: "pdf_to_png", url: "handbook.pdf", wait: 30 };
