@@ -1,5 +1,7 @@
 //! Text of others in our own sentences.
 
+use std::borrow::Cow;
+
 /// At most `chars` characters of `text`, for messages that quote what a caller wrote.
 pub fn shorten(text: &str, chars: usize) -> String {
     // Neither what a terminal obeys nor what turns text around, so that a quotation cannot pose as something else.
@@ -32,6 +34,21 @@ pub fn flag_name(name: &str) -> String {
     kebab
 }
 
+/// A word as a shell takes it, letter by letter: as it is, or in quotes.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '\\' | ':' | ',' | '+' | '=' | '@' | '%');
+    if !word.is_empty() && word.chars().all(is_plain) && (cfg!(windows) || !word.contains('\\')) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(in_quotes(word))
+}
+
+/// A word between the quotes of a shell, letter by letter.
+pub fn in_quotes(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// The longest start of `text` that takes at most `limit` characters between the quotes of JSON.
 pub fn json_start(text: &str, limit: usize) -> &str {
     let mut left = limit;
@@ -57,6 +74,17 @@ mod tests {
         assert_eq!(shorten("plain", 5), "plain");
         assert_eq!(shorten("a longer text", 8), "a longer…");
         assert_eq!(shorten("a\u{1b}[2Jb\u{202e}c", 40), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+
+    #[test]
+    fn a_command_holds_every_name_as_it_is() {
+        for (word, expected) in [("a b.pdf", "'a b.pdf'"), ("it's; rm", r"'it'\''s; rm'"), ("$(x)", "'$(x)'")] {
+            assert_eq!((in_quotes(word).as_str(), &*shell_word(word)), (expected, expected));
+        }
+        assert_eq!(
+            (&*shell_word("out/ä-1.pdf"), &*shell_word(""), &*shell_word("~/x")),
+            ("out/ä-1.pdf", "''", "'~/x'")
+        );
     }
 
     #[test]

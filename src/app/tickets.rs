@@ -13,6 +13,7 @@ use crate::files::upload_ticket;
 use crate::hint;
 use crate::jobs::Source;
 use crate::next_step::NextStep;
+use crate::text::in_quotes;
 
 /// The name of a file whose sender gives none.
 const NAME_DEFAULT: &str = "document.pdf";
@@ -42,9 +43,9 @@ impl App {
         let (link, kind) = (ticket.upload.expose(), &ticket.content_type);
         let command = format!(
             "curl --fail --upload-file {} --header {} {}",
-            quoted(&ticket.name),
-            quoted(&format!("Content-Type: {kind}")),
-            quoted(link)
+            in_quotes(&ticket.name),
+            in_quotes(&format!("Content-Type: {kind}")),
+            in_quotes(link)
         );
         let content = json!({
             "name": ticket.name,
@@ -115,22 +116,5 @@ impl App {
         // A link that was cut short would open nothing: their number is bounded instead.
         answer.tips = Some("Each link works for all who have it, until it expires; no key is needed.".into());
         Ok(self.with_balance(caller, answer).await)
-    }
-}
-
-/// A word as a shell takes it letter by letter.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_holds_every_name_as_it_is() {
-        for (word, expected) in [("a b.pdf", "'a b.pdf'"), ("it's; rm", r"'it'\''s; rm'"), ("$(x)", "'$(x)'")] {
-            assert_eq!(quoted(word), expected);
-        }
     }
 }

@@ -150,7 +150,11 @@ async fn find_latest(session: &CliSession, caller: &Caller, operation: Option<&s
         None => Error::new(
             Kind::NotFound,
             "no jobs found; run a background command first or pass an explicit job id",
-            "`pdfco call <operation> --background` makes one. Each key and each ledger has its own jobs.",
+            if session.is_simulated() {
+                session.how("")
+            } else {
+                "`pdfco call <operation> --background` makes one. Each key and each ledger has its own jobs.".to_owned()
+            },
         ),
     })
 }

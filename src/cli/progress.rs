@@ -39,7 +39,7 @@ struct State {
     label: String,
     /// Jobs in the order of their first event, and whether they run.
     jobs: Vec<(String, bool)>,
-    /// The job whose result is being saved.
+    /// The command that saves the result which is being saved.
     downloading: Option<String>,
     bars_shown: usize,
 }
@@ -57,10 +57,10 @@ impl Progress {
         self.state().label = operation.to_owned();
     }
 
-    /// Notes that the result of this job is being saved from now on.
-    pub fn downloads(&self, job_id: &str) {
+    /// Notes that the result of this job is being saved from now on, where `command` would save it again.
+    pub fn downloads(&self, job_id: &str, command: &str) {
         let mut state = self.state();
-        state.downloading = Some(job_id.to_owned());
+        state.downloading = Some(command.to_owned());
         if !state.jobs.iter().any(|(id, _)| id == job_id) {
             state.jobs.push((job_id.to_owned(), false));
         }
@@ -76,9 +76,9 @@ impl Progress {
         self.state().jobs.last().map(|(id, _)| id.clone())
     }
 
-    /// Whether a result was being saved.
-    pub fn was_downloading(&self) -> bool {
-        self.state().downloading.is_some()
+    /// The command that saves the result which was being saved, if one was.
+    pub fn download_command(&self) -> Option<String> {
+        self.state().downloading.clone()
     }
 
     /// Remembers the state of a job, and shows nothing.
@@ -105,16 +105,11 @@ impl Progress {
 
     /// A lane under a name of its own, above `all` where there is such a bar.
     fn lane(&self, name: Option<&str>, all: Option<&ProgressBar>) -> Lane {
-        let bar = ProgressBar::new(STEPS as u64);
-        let width = if name.is_some() { format!(":{NAME_CHARS}") } else { String::new() };
-        bar.set_style(style(&format!(
-            "{{spinner}} {{prefix{width}}}  {{elapsed:>4}}  {{bar:20.cyan/dim}}  {{wide_msg}}"
-        )));
-        bar.set_prefix(name.map(tail_of).unwrap_or_default());
         Lane {
             progress: self.clone(),
             name: name.map(str::to_owned),
-            bar,
+            // A bar of its own would draw itself on stderr before it is one of the bars, and stay there.
+            bar: ProgressBar::with_draw_target(Some(STEPS as u64), ProgressDrawTarget::hidden()),
             above: all.cloned(),
             state: Arc::new(Mutex::new(LaneState::default())),
         }
@@ -228,6 +223,11 @@ impl Lane {
                 Some(above) => self.progress.bars.insert_before(above, self.bar.clone()),
                 None => self.progress.bars.add(self.bar.clone()),
             };
+            let width = if self.name.is_some() { format!(":{NAME_CHARS}") } else { String::new() };
+            self.bar.set_style(style(&format!(
+                "{{spinner}} {{prefix{width}}}  {{elapsed:>4}}  {{bar:20.cyan/dim}}  {{wide_msg}}"
+            )));
+            self.bar.set_prefix(self.name.as_deref().map(tail_of).unwrap_or_default());
             self.bar.enable_steady_tick(TICK);
         }
         true
@@ -259,7 +259,8 @@ pub struct Batch {
 impl Batch {
     /// A batch of `total` calls.
     pub fn new(progress: &Progress, total: usize) -> Batch {
-        let all = progress.bars.add(ProgressBar::new(total as u64));
+        let all = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
+        let all = progress.bars.add(all);
         all.set_style(style("{bar:24.green/dim} {pos} of {len}  {elapsed}  {wide_msg}"));
         if progress.printer.draws() {
             all.enable_steady_tick(TICK);

@@ -12,11 +12,12 @@ use super::progress::Progress;
 use super::report::Report;
 use super::simulators::with_simulator;
 use crate::app::{App, Caller, Consent, Policy, ResponseMode};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
 use crate::signals::asked_to_stop;
 use crate::simulator::Handle;
+use crate::text::shell_word;
 
 /// One command in progress.
 pub struct CliSession {
@@ -28,7 +29,17 @@ pub struct CliSession {
     pub progress: Progress,
     interrupt: Interrupt,
     simulator: Option<Handle>,
+    /// The flags of this command that the next needs as well to find its jobs.
+    flags: String,
 }
+
+/// Settings that say where jobs are.
+const WHERE_JOBS_ARE: &[(&str, &str)] = &[
+    ("PDFCO_SIMULATE", "--simulate"),
+    ("PDFCO_ENV_FILE", "--env-file"),
+    ("PDFCO_BASE_URL", "--base-url"),
+    ("PDFCO_LEDGER", "--ledger"),
+];
 
 impl CliSession {
     /// Opens a session under `config`, with a simulator of its own where `--simulate` asks for one.
@@ -36,8 +47,16 @@ impl CliSession {
     /// # Errors
     /// `invalid_argument` for settings that cannot be used together; `internal` when the simulator does not start.
     pub(super) async fn open(config: Config, printer: Printer, interrupt: Interrupt) -> Result<CliSession> {
+        let flags = flags_that_find_jobs(&config);
         let (config, simulator) = with_simulator(config, &printer).await?;
-        Ok(CliSession { app: App::new(config)?, progress: Progress::new(printer), printer, interrupt, simulator })
+        Ok(CliSession {
+            app: App::new(config)?,
+            progress: Progress::new(printer),
+            printer,
+            interrupt,
+            simulator,
+            flags,
+        })
     }
 
     /// Prints the outcome of `command`, closes what is open, and returns the exit code.
@@ -108,8 +127,13 @@ impl CliSession {
             "This simulator ends with the command, and its jobs with it. `pdfco simulate` runs one that stays, and --simulate finds it."
                 .to_owned()
         } else {
-            format!("Run: {command}")
+            format!("Run: {}", self.again(command))
         }
+    }
+
+    /// `command` as it has to be typed to find the jobs of this one.
+    pub fn again(&self, command: &str) -> String {
+        format!("{command}{}", self.flags)
     }
 
     /// Ending a wait leaves the job alone; says how to go on.
@@ -118,10 +142,10 @@ impl CliSession {
         let (message, command) = match (running.as_slice(), last) {
             _ if self.is_simulated() => ("Interrupted.".to_owned(), String::new()),
             ([job], _) => (format!("Interrupted; job {job} goes on."), format!("pdfco jobs wait {job}")),
-            ([], Some(job)) if self.progress.was_downloading() => (
-                format!("Interrupted; the result of job {job} is not saved yet."),
-                format!("pdfco jobs download {job}"),
-            ),
+            // The message says how many files are saved.
+            ([], Some(_)) if let Some(command) = self.progress.download_command() => {
+                (error.message().to_owned(), command)
+            }
             ([], Some(job)) => (format!("Interrupted; job {job} has ended."), format!("pdfco jobs show {job}")),
             ([], None) => return error,
             (jobs, _) => {
@@ -130,6 +154,21 @@ impl CliSession {
         };
         Error::new(Kind::Cancelled, message, self.how(&command))
     }
+}
+
+/// The flags of `config` that say where jobs are, as they have to be typed. Values with secrets in them are left out.
+fn flags_that_find_jobs(config: &Config) -> String {
+    let given = config.shown().filter(|(_, origin, _)| *origin == Origin::Flag);
+    given
+        .filter_map(|(variable, _, value)| {
+            let (_, flag) = WHERE_JOBS_ARE.iter().find(|(name, _)| *name == variable)?;
+            match value {
+                "true" => Some(format!(" {flag}")),
+                value if value.contains('@') => None,
+                value => Some(format!(" {flag}={}", shell_word(value))),
+            }
+        })
+        .collect()
 }
 
 /// Signals that ask to stop: the first ends the wait, the second the program.

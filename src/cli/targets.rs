@@ -13,9 +13,23 @@ use crate::app::Caller;
 use crate::catalog::{Operation, Output, ParamKind, Run, media_types};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::Job;
+use crate::text::shell_word;
 
 /// Stands for the result's name where a target is checked before there is a result.
-pub const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
+const NOT_NAMED_YET: &str = "pdfco-result-that-has-no-name-yet";
+
+/// Refuses a file or folder that nothing can be saved in, before there is a result.
+///
+/// # Errors
+/// `file_access` with what is in the way.
+pub fn refuse_unwritable(caller: &Caller, path: &str, overwrite: bool) -> Result<()> {
+    let target = caller.sandbox.target_blocking(Some(path), NOT_NAMED_YET, overwrite);
+    target.and_then(|target| target.refuse_unwritable_blocking()).map_err(|error| {
+        // The folder is what is meant.
+        let message = error.message().replace(&format!("{MAIN_SEPARATOR}{NOT_NAMED_YET}"), "");
+        Error::new(error.kind(), message, error.hint().clone())
+    })
+}
 
 /// The extension that the one result file of an operation will have, where the catalog declares it. Data is JSON.
 pub fn extension_of(operation: &Operation) -> Option<&'static str> {
@@ -53,6 +67,15 @@ impl Target {
         Ok(Target::Stdout)
     }
 
+    /// The command that saves the result of this job there.
+    pub fn command_for(&self, job_id: &str) -> String {
+        let path = match self {
+            Target::Stdout => "-",
+            Target::Path(path) => path,
+        };
+        format!("pdfco jobs download {job_id} --save-to {}", shell_word(path))
+    }
+
     /// Whether the result goes to stdout.
     pub fn is_stdout(&self) -> bool {
         *self == Target::Stdout
@@ -80,7 +103,7 @@ impl Target {
                 format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
             ));
         }
-        caller.sandbox.target_blocking(Some(path), NOT_NAMED_YET, overwrite)?.refuse_unwritable_blocking()?;
+        refuse_unwritable(caller, path, overwrite)?;
         if let Output::Many(mime) = operation.output
             && !overwrite
             && let Some(name) = media_types::extension_of(mime).and_then(|end| named(operation, arguments, end))

@@ -1,6 +1,6 @@
 //! A terminal of a given width, and what is the same each time in what stands on it.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use pty_process::Size;
@@ -18,10 +18,22 @@ pub struct Screen {
 /// Runs the binary with stdout on a terminal so many columns wide, at home in `home`, and stderr beside it: bars would
 /// draw over what is read.
 pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: &[&str]) -> Screen {
-    let (mut terminal, end) = open().unwrap();
-    terminal.resize(Size::new(50, columns)).unwrap();
     let mut talk = tempfile::tempfile().unwrap();
-    let command = Command::new(env!("CARGO_BIN_EXE_pdfco"))
+    let command = pdfco(home, variables, args).stderr(talk.try_clone().unwrap());
+    let (stdout, code) = run(columns, command);
+    let mut stderr = String::new();
+    talk.rewind().unwrap();
+    talk.read_to_string(&mut stderr).unwrap();
+    Screen { stdout, stderr, code }
+}
+
+/// Runs the binary with stdout and stderr on one terminal, and returns what it wrote to it, bars and all.
+pub fn with_bars(columns: u16, home: &Path, variables: &[(&str, &str)], args: &[&str]) -> String {
+    run(columns, pdfco(home, variables, args)).0
+}
+
+fn pdfco(home: &Path, variables: &[(&str, &str)], args: &[&str]) -> Command {
+    Command::new(env!("CARGO_BIN_EXE_pdfco"))
         .env_clear()
         .env("HOME", home)
         .env("TMPDIR", home)
@@ -29,8 +41,13 @@ pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: 
         .env("PDFCO_CHECK_WORTH_SECONDS", "0.05")
         .envs(variables.iter().copied())
         .current_dir(home)
-        .stderr(talk.try_clone().unwrap())
-        .args(args);
+        .args(args)
+}
+
+/// What a command wrote to its terminal, and its exit code.
+fn run(columns: u16, command: Command) -> (String, Option<i32>) {
+    let (mut terminal, end) = open().unwrap();
+    terminal.resize(Size::new(50, columns)).unwrap();
     let mut child = command.spawn(end).unwrap();
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     // The read fails when the other end is closed.
@@ -41,10 +58,76 @@ pub fn on_terminal(columns: u16, home: &Path, variables: &[(&str, &str)], args: 
         bytes.extend_from_slice(&chunk[..count]);
     }
     let code = child.wait().unwrap().code();
-    let mut stderr = String::new();
-    talk.rewind().unwrap();
-    talk.read_to_string(&mut stderr).unwrap();
-    Screen { stdout: String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), stderr, code }
+    (String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), code)
+}
+
+/// What an interactive bash at home in `home` writes while lines are typed into it, each at its prompt.
+pub fn typed_into_bash(home: &Path, first: &str, lines: &[String]) -> String {
+    const PROMPT: &[u8] = b"READY>";
+    let (mut terminal, end) = open().unwrap();
+    terminal.resize(Size::new(50, 200)).unwrap();
+    let folder = Path::new(env!("CARGO_BIN_EXE_pdfco")).parent().unwrap();
+    let command = Command::new("bash")
+        .args(["--norc", "--noprofile", "-i"])
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+        .env("TERM", "dumb")
+        .env("PS1", "READY>")
+        .current_dir(home);
+    let mut child = command.spawn(end).unwrap();
+    let (mut bytes, mut chunk, mut seen) = (Vec::new(), [0; 4096], 0);
+    for line in [first].into_iter().chain(lines.iter().map(String::as_str)).chain(["exit\r"]) {
+        while !bytes[seen..].windows(PROMPT.len()).any(|part| part == PROMPT) {
+            let count = terminal.read(&mut chunk).unwrap();
+            bytes.extend_from_slice(&chunk[..count]);
+        }
+        seen = bytes.len();
+        terminal.write_all(line.as_bytes()).unwrap();
+    }
+    while let Ok(count) = terminal.read(&mut chunk) {
+        if count == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+    child.wait().unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The lines that stand on a terminal after `written`, as far as bars and words move its cursor.
+pub fn standing(written: &str) -> Vec<String> {
+    let (mut lines, mut row, mut column) = (vec![Vec::new()], 0_usize, 0_usize);
+    let mut rest = written.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' => (row, column) = (row + 1, 0),
+            '\r' => column = 0,
+            '\u{1b}' => {
+                rest.next_if_eq(&'[');
+                let mut code = String::new();
+                while let Some(digit) = rest.next_if(|c| !c.is_ascii_alphabetic()) {
+                    code.push(digit);
+                }
+                let count = code.parse().unwrap_or(1);
+                match rest.next() {
+                    Some('A') => row = row.saturating_sub(count),
+                    Some('B') => row += count,
+                    Some('K') if count == 2 => lines[row].clear(),
+                    Some('K') => lines[row].truncate(column),
+                    _ => {}
+                }
+            }
+            c => {
+                let line: &mut Vec<char> = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = c;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
 }
 
 /// The text with ids, times and places as they are nowhere, each as long as it was where that can be.

@@ -24,7 +24,7 @@ use crate::cli::output::Format;
 use crate::cli::progress;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::targets::{NOT_NAMED_YET, extension_of};
+use crate::cli::targets::{extension_of, refuse_unwritable};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
 
@@ -161,7 +161,7 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
             "Name a folder, such as --save-to out/.",
         ));
     }
-    caller.sandbox.target_blocking(Some(&folder), NOT_NAMED_YET, false)?;
+    refuse_unwritable(caller, &folder, false)?;
     Ok(folder)
 }
 
@@ -306,7 +306,7 @@ impl Running<'_> {
     /// Refuses before anything is paid for where the result's file exists already.
     fn refuse_existing_target(&self, caller: &Caller, index: usize) -> Result<()> {
         let (Some(folder), Some(stem)) = (self.folder, self.names.get(index)) else { return Ok(()) };
-        caller.sandbox.target_blocking(Some(folder), NOT_NAMED_YET, true)?.refuse_unwritable_blocking()?;
+        refuse_unwritable(caller, folder, true)?;
         match extension_of(self.batch.operation) {
             Some(extension) => {
                 caller.sandbox.target_blocking(

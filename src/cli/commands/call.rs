@@ -106,9 +106,10 @@ fn in_background(session: &CliSession, mut report: Report, job: &Job) -> Report 
 }
 
 async fn save(session: &CliSession, caller: &Caller, job: &Job, target: &Target, overwrite: bool) -> Result<Answer> {
-    session.progress.downloads(job.id());
+    let command = target.command_for(job.id());
+    session.progress.downloads(job.id(), &command);
     let saved = target.save(session, caller, job, overwrite).await;
-    saved.map_err(|error| later(session, error, &format!("pdfco jobs download {}", job.id())))
+    saved.map_err(|error| later(session, error, &command))
 }
 
 /// The answer with the files of `saved`.

@@ -34,8 +34,12 @@ pub struct DownloadArgs {
 /// As `App::download`.
 pub async fn run(session: &CliSession, caller: &Caller, args: &DownloadArgs) -> Result<Report> {
     let found = args.job.find(session, caller).await?;
-    session.progress.downloads(found.id());
     let target = args.save_to.as_deref().map(|path| Target::parse(session, path)).transpose()?;
+    let command = match &target {
+        Some(target) => target.command_for(found.id()),
+        None => format!("pdfco jobs download {}", found.id()),
+    };
+    session.progress.downloads(found.id(), &command);
     let answer = match &target {
         Some(Target::Stdout) => {
             let job = session.app.jobs().get(&caller.owner, &JobId::parse(found.id())?).await?;

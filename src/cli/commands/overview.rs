@@ -45,7 +45,7 @@ pub async fn run(session: &CliSession) -> Result<Report> {
     lines.extend(table.aligned().into_iter().map(|line| format!("  {line}")));
     lines.extend(["", "Next:"].map(str::to_owned));
     let id = table.rows.first().and_then(|row| row.first());
-    lines.extend(steps(jobs.first().map(|job| &job.status).zip(id.map(String::as_str))));
+    lines.extend(steps(session, jobs.first().map(|job| &job.status).zip(id.map(String::as_str))));
     Ok(Report {
         summary: counted(total, "job"),
         lines,
@@ -67,12 +67,16 @@ fn steps_without_key() -> Vec<String> {
 }
 
 /// What suits the newest job.
-fn steps(latest: Option<(&JobStatus, &str)>) -> Vec<String> {
+fn steps(session: &CliSession, latest: Option<(&JobStatus, &str)>) -> Vec<String> {
     let first = match latest {
-        Some((JobStatus::Queued | JobStatus::Working, id)) => format!("  pdfco jobs wait {id}"),
-        Some((JobStatus::Success, id)) => format!("  pdfco jobs download {id}"),
-        Some((_, id)) => format!("  pdfco jobs show {id}"),
-        None => "  pdfco call pdf-to-text --url FILE.pdf".to_owned(),
+        Some((JobStatus::Queued | JobStatus::Working, id)) => format!("pdfco jobs wait {id}"),
+        Some((JobStatus::Success, id)) => format!("pdfco jobs download {id}"),
+        Some((_, id)) => format!("pdfco jobs show {id}"),
+        None => "pdfco call pdf-to-text --url FILE.pdf".to_owned(),
     };
-    vec![first, "  pdfco operations                  what there is".to_owned(), "  pdfco --help".to_owned()]
+    vec![
+        format!("  {}", session.again(&first)),
+        "  pdfco operations                  what there is".to_owned(),
+        "  pdfco --help".to_owned(),
+    ]
 }

@@ -195,7 +195,7 @@ pub fn report_of(session: &CliSession, waited: Vec<Waited>, patience: Patience) 
         summary.push_str(&format!(", {}", counted(used, "credit")));
     }
     let hint = match sum.running.as_slice() {
-        [] => "pdfco jobs show JOB_ID shows more of one.".to_owned(),
+        [] => format!("{} shows more of one.", session.again("pdfco jobs show JOB_ID")),
         ids => session.how(&format!("pdfco jobs wait {}", ids.join(" "))),
     };
     let status = match code {
