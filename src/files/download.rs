@@ -91,6 +91,31 @@ pub async fn save_text(text: &Text, target: &Target, overwrite: bool) -> Result<
     Ok(Saved { path: target.path().to_owned(), bytes, sha256, mime_type: text.mime_type.clone(), resumed: 0 })
 }
 
+/// The SHA-256 of what is behind `link`, in hex, where that is at most `max_bytes` long. Nothing is written.
+///
+/// # Errors
+/// As [`download()`], but for those of the disk.
+pub async fn digest_of(client: &Client, hosts: &Hosts, link: &PresignedUrl, max_bytes: u64) -> Result<String> {
+    hosts.check(link)?;
+    let mut sink = HashOnly(RunningDigest::new());
+    let limits = Limits { bytes: max_bytes, cuts: CUTS_MAX };
+    follow(client, hosts, link, limits, &mut sink, &|_, _| ()).await?;
+    sink.0.finish().await
+}
+
+struct HashOnly(RunningDigest);
+
+impl Sink for HashOnly {
+    async fn restart(&mut self) -> Result<()> {
+        self.0 = RunningDigest::new();
+        Ok(())
+    }
+
+    async fn take(&mut self, bytes: Bytes) -> Result<bool> {
+        self.0.update(bytes).await.map(|()| true)
+    }
+}
+
 fn cancelled() -> Error {
     Error::new(
         Kind::Cancelled,

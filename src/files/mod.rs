@@ -28,7 +28,7 @@ mod windows_names;
 mod race_tests;
 
 pub(crate) use blocking::off_runtime;
-pub use download::{Saved, download, save_text};
+pub use download::{Saved, digest_of, download, save_text};
 pub use hosts::Hosts;
 pub use local_file::LocalFile;
 pub use names::{numbered, safe_file_name};

@@ -221,6 +221,15 @@ fn jobs_are_found_followed_read_and_saved_by_later_calls() {
     // What was saved and is whole is kept; what is not this result any more is in the way.
     let again = shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(0);
     assert_eq!(again.stdout, saved.stdout, "{again:#?}");
+    // A file of the same bytes is what a killed download left, which had not recorded it yet.
+    let mut whole = std::fs::read(&path).unwrap();
+    let unrecorded = shared.path("unrecorded.txt");
+    std::fs::write(&unrecorded, &whole).unwrap();
+    shared.call(&["jobs", "download", id, "--save-to", &unrecorded]).run().code(0).says(&unrecorded);
+    let altered = shared.path("altered.txt");
+    *whole.last_mut().unwrap() ^= 1;
+    std::fs::write(&altered, &whole).unwrap();
+    shared.call(&["jobs", "download", id, "--save-to", &altered]).run().code(2).complains("altered.txt` exists");
     std::fs::write(&path, "mine").unwrap();
     shared.call(&["jobs", "download", id, "--save-to", &path]).run().code(2).complains("error: ");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -15,7 +16,7 @@ use super::silence::not_silent_beyond;
 use super::text::inline_text;
 use super::{Tries, names_of};
 use crate::error::{Error, Kind, Result};
-use crate::files::{Saved, Target, download, save_text};
+use crate::files::{Saved, Target, digest_of, download, save_text};
 use crate::hint;
 use crate::jobs::{Job, Source};
 use crate::next_step::NextStep;
@@ -89,7 +90,9 @@ impl App {
                     show_saved(answer, &saved);
                 }
                 let part = if saved.is_empty() { "its result was" } else { "some of its files were" };
-                let step = NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+                // What is saved already is kept in the same folder alone.
+                let save_to = (!saved.is_empty()).then(|| save_to.to_owned());
+                let step = NextStep::Download { job_id: job.id().to_owned(), save_to };
                 answer.tips = Some(hint![
                     format!("The job succeeded, but {part} not saved: {} ", error.message()),
                     error.hint().clone(),
@@ -202,7 +205,8 @@ impl App {
         }
     }
 
-    /// The file at `target`, if this job's result was saved there before and it is still whole.
+    /// The file at `target`, if this job's result was saved there before and it is still whole. A process that was killed
+    /// may have saved a file and not recorded it: one of the same bytes counts as saved.
     async fn kept(&self, caller: &Caller, job: &Job, link: &PresignedUrl, target: &Target) -> Option<Saved> {
         let path = target.to_string();
         let mut is_ours = job.saved_to.contains(&path);
@@ -217,13 +221,19 @@ impl App {
                 tokio::time::sleep(KEPT_EVERY).await;
             }
         }
-        if !is_ours {
-            return None;
-        }
         let (head, _) = self.client.get_link(link, 0, None).await.ok()?;
         let (bytes, sha256) = target.digest().await?;
         if head.total.is_some_and(|total| total != bytes) {
             return None;
+        }
+        if !is_ours {
+            let fetched = tokio::select! {
+                fetched = digest_of(&self.client, &self.hosts, link, bytes) => fetched.ok()?,
+                () = caller.cancel.cancelled() => return None,
+            };
+            if fetched != sha256 {
+                return None;
+            }
         }
         let mime_type = mime_guess::from_path(target.path()).first_or_octet_stream().essence_str().to_owned();
         Some(Saved { path: target.path().to_owned(), bytes, sha256, mime_type, resumed: 0 })
@@ -247,8 +257,17 @@ impl App {
         let extension = if text.mime_type == "application/json" { "json" } else { "txt" };
         let usual = if job.operation.is_empty() { "result" } else { &job.operation };
         let name = name_of_data(job).unwrap_or_else(|| format!("{usual}.{extension}"));
-        let target = caller.sandbox.target(save_to, &name, overwrite).await?;
-        let saved = vec![save_text(&text, &target, overwrite).await?];
+        let target = caller.sandbox.target(save_to, &name, true).await?;
+        let saved = match target.digest().await.filter(|_| !overwrite) {
+            Some((bytes, sha256)) if sha256 == hex::encode(Sha256::digest(&text.text)) => {
+                let path = target.path().to_owned();
+                vec![Saved { path, bytes, sha256, mime_type: text.mime_type.clone(), resumed: 0 }]
+            }
+            _ => {
+                let target = caller.sandbox.target(save_to, &name, overwrite).await?;
+                vec![save_text(&text, &target, overwrite).await?]
+            }
+        };
         self.remember_saved(job, &saved).await;
         Ok(saved)
     }
