@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use self::pattern::Matches;
+use crate::config::paths;
 use crate::error::{Error, Kind, Result};
 use crate::files::{is_local, numbered, safe_file_name};
 use crate::text::shorten;
@@ -34,9 +35,11 @@ pub struct Inputs {
 pub fn expanded(words: &[String]) -> Result<Inputs> {
     let (mut inputs, mut seen) = (Inputs::default(), HashSet::new());
     for word in words {
-        let found = if is_pattern(word) {
+        let filled_in = paths::below_home(word, paths::home().as_deref());
+        let pattern = filled_in.as_deref().and_then(Path::to_str).unwrap_or(word);
+        let found = if is_pattern(pattern) {
             inputs.had_pattern = true;
-            let matches = matching(word)?;
+            let matches = matching(pattern)?;
             inputs.unusable.extend(matches.unusable);
             inputs.unreadable.extend(matches.unreadable);
             matches.files
@@ -65,13 +68,17 @@ fn is_pattern(word: &str) -> bool {
 }
 
 fn matching(pattern: &str) -> Result<Matches> {
-    let refused = |message: String| Error::new(Kind::FileAccess, message, "Quote a pattern as in 'scans/*.pdf'.");
+    let refused = |message: String, hint: &'static str| Error::new(Kind::FileAccess, message, hint);
     let shown = shorten(pattern, 80);
-    let matches = pattern::matches(pattern, INPUTS_MAX)
-        .map_err(|reason| refused(format!("The pattern `{shown}` cannot be used: {reason}.")))?;
+    let matches = pattern::matches(pattern, INPUTS_MAX).map_err(|reason| {
+        refused(format!("The pattern `{shown}` cannot be used: {reason}."), "A pattern is such as 'scans/*.pdf'.")
+    })?;
     if matches.files.is_empty() && matches.unusable.is_empty() {
         let unreadable = matches.unreadable.first().map_or(String::new(), |reason| format!(" {reason}"));
-        return Err(refused(format!("The pattern `{shown}` matches no file.{unreadable}")));
+        return Err(refused(
+            format!("The pattern `{shown}` matches no file.{unreadable}"),
+            "`*` stays in its folder; `**/*.pdf` goes into the folders below.",
+        ));
     }
     Ok(matches)
 }

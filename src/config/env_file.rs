@@ -32,7 +32,7 @@ pub(super) fn parse(bytes: &[u8], origin: Origin) -> Parsed {
         let known = SETTINGS.iter().flat_map(Setting::names).any(|known| known == name);
         if !known {
             if name.starts_with("PDFCO_") {
-                let hint = nearest(name).map(|nearest| format!(", did you mean {nearest}?")).unwrap_or_default();
+                let hint = nearest(name).map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default();
                 parsed.problems.push(format!("has {name} in line {}, which is no setting{hint}", index + 1));
             }
             continue;
@@ -167,7 +167,7 @@ mod tests {
         for (text, expected) in [
             ("PDFCO_API_KEY=\"canary", "has a value of PDFCO_API_KEY in line 1 that cannot be read"),
             ("PDFCO_API_KEY='canary' x", "has a value of PDFCO_API_KEY in line 1 that cannot be read"),
-            ("\nPDFCO_APIKEY=canary", "has PDFCO_APIKEY in line 2, which is no setting, did you mean PDFCO_API_KEY?"),
+            ("\nPDFCO_APIKEY=canary", "has PDFCO_APIKEY in line 2, which is no setting (did you mean PDFCO_API_KEY?)"),
             ("a\0b", "is not text"),
         ] {
             let parsed = parse(text.as_bytes(), Origin::EnvFile);

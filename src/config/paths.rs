@@ -81,6 +81,9 @@ pub(super) fn setting_path(text: &str, home: Option<&Path>) -> Result<PathBuf, &
     if text.starts_with('~') {
         return Err("a path without `~name`; `~/folder` is this user's own home folder");
     }
+    if text.starts_with("file://") {
+        return Err("a path, without `file://`");
+    }
     if begins_with_variable(text) {
         return Err("a path in which variables are filled in; only `~` and `$HOME` are filled in here");
     }
@@ -92,6 +95,10 @@ pub(super) fn setting_path(text: &str, home: Option<&Path>) -> Result<PathBuf, &
 /// # Errors
 /// As [`setting_path`]; also for lists that are separated by commas.
 pub(super) fn folder_list(text: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, &'static str> {
+    if text.contains("file://") {
+        // Its colon would separate two folders.
+        return Err("paths, without `file://`");
+    }
     let mut folders = Vec::new();
     for part in std::env::split_paths(text) {
         // The text was UTF-8, so its parts are.

@@ -201,6 +201,8 @@ fn the_home_folder_is_filled_in_and_no_folder_is_called_tilde() {
         }
     }
     assert!(merged(&[], &[("PDFCO_FILES", "/a,/b")], &[]).is_err(), "separated by commas");
+    assert!(merged(&[], &[("PDFCO_FILES", "file:///a")], &[]).is_err(), "a link");
+    assert!(merged(&[], &[("PDFCO_DOWNLOAD_DIR", "file:///a")], &[]).is_err(), "a link");
     let unknown = Folders::default();
     assert!(merge(&values(&[("PDFCO_LEDGER", "~/l")]), &Values::new(), &Values::new(), &unknown).is_err());
 }

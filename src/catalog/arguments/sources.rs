@@ -49,7 +49,7 @@ pub fn documents(value: &Value, takes_many: bool) -> Option<Vec<String>> {
 /// A link without white space around it, and a name without line ends: a space may be the end of a name.
 fn without_margin(item: &str) -> &str {
     let trimmed = item.trim();
-    if is_link(trimmed) { trimmed } else { item.trim_matches(['\n', '\r', '\t']) }
+    if is_link(trimmed) { trimmed } else { item.trim_matches(['\n', '\r']) }
 }
 
 /// The documents of a text with commas between them. A comma that does not end a document is part of a link or a name:

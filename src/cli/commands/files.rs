@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::answer::Answer;
 use crate::app::{Caller, Consent, SubmitRequest};
@@ -9,7 +10,9 @@ use crate::cli::consent;
 use crate::cli::job_report::fields_of;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
+use crate::cli::stdin;
 use crate::cli::table::cell;
+use crate::cli::targets::scratch_folder;
 use crate::error::{Error, Result};
 use crate::files::is_local;
 use crate::text::shorten;
@@ -23,7 +26,7 @@ pub enum FilesCommand {
     /// Upload a file; prints the link that operations take. It is kept for an hour
     #[command(after_help = EXAMPLES)]
     Upload {
-        /// The file
+        /// The file, or - for stdin
         #[arg(value_hint = clap::ValueHint::FilePath)]
         path: String,
         /// Its name there
@@ -88,7 +91,12 @@ async fn on_stored_file(session: &CliSession, operation: &str, link: &str) -> Re
 }
 
 async fn upload(session: &CliSession, path: String, name: Option<String>) -> Result<Report> {
-    let caller = session.caller()?;
+    let piped = (path == "-").then(scratch_folder).transpose()?;
+    let path = match &piped {
+        Some(folder) => stdin::document(folder.path(), session.app.config.max_file_bytes)?.display().to_string(),
+        None => path,
+    };
+    let caller = session.caller_with_folder(piped.as_ref().map(TempDir::path))?;
     let mut answer = session.app.upload(&caller, &path, name.as_deref()).await?;
     if let Some(quote) = &answer.consent {
         let agreed = Caller { consent: Consent::ToAll, ..consent::agree(session, &caller, quote)? };
@@ -96,7 +104,7 @@ async fn upload(session: &CliSession, path: String, name: Option<String>) -> Res
     }
     let link = answer.content.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Report {
-        summary: format!("uploaded {path}"),
+        summary: format!("uploaded {}", if piped.is_some() { "stdin" } else { &path }),
         notes: vec!["The file is kept for an hour.".to_owned()],
         ..Report::line(link, fields_of(&answer))
     })

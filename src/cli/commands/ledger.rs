@@ -1,6 +1,6 @@
 //! `pdfco ledger`: moves the ledger between a file and a database, and deletes what it keeps of a tenant.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -10,6 +10,7 @@ use crate::cli::names::counted;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
 use crate::cli::tenant_args::TenantArgs;
+use crate::cli::value_parsers::path;
 use crate::error::{Error, Kind, Result};
 
 /// Examples of `ledger --help`.
@@ -22,15 +23,15 @@ pub enum LedgerCommand {
     #[command(after_help = EXAMPLES)]
     Export {
         /// A new file, or - for stdout
-        #[arg(value_hint = clap::ValueHint::FilePath)]
-        file: String,
+        #[arg(value_hint = clap::ValueHint::FilePath, value_parser = path())]
+        file: PathBuf,
     },
     /// Read an exported ledger into one that is empty: all of it or nothing
     #[command(after_help = EXAMPLES)]
     Import {
         /// The file, or - for stdin
-        #[arg(value_hint = clap::ValueHint::FilePath)]
-        file: String,
+        #[arg(value_hint = clap::ValueHint::FilePath, value_parser = path())]
+        file: PathBuf,
     },
     /// Delete everything that is kept of one tenant: jobs, tasks, spending, sessions, audit and files
     #[command(after_help = FORGET_EXAMPLES)]
@@ -71,7 +72,7 @@ impl LedgerCommand {
 pub async fn run(session: &CliSession, command: LedgerCommand) -> Result<Report> {
     let ledger = session.app.jobs().ledger();
     match command {
-        LedgerCommand::Export { file } if file == "-" => {
+        LedgerCommand::Export { file } if file == Path::new("-") => {
             let rows = ledger.export(&mut BufWriter::new(tokio::io::stdout())).await?;
             let summary = format!("{} exported", counted(i64::try_from(rows).unwrap_or(i64::MAX), "row"));
             Ok(Report {
@@ -81,7 +82,7 @@ pub async fn run(session: &CliSession, command: LedgerCommand) -> Result<Report>
             })
         }
         LedgerCommand::Export { file } => {
-            let mut target = BufWriter::new(new_file(Path::new(&file)).await?);
+            let mut target = BufWriter::new(new_file(&file).await?);
             let rows = match ledger.export(&mut target).await {
                 Ok(rows) => rows,
                 Err(error) => {
@@ -94,7 +95,7 @@ pub async fn run(session: &CliSession, command: LedgerCommand) -> Result<Report>
             target.shutdown().await.map_err(|error| unusable(&file, &error))?;
             Ok(moved(rows, "exported", &file))
         }
-        LedgerCommand::Import { file } if file == "-" => {
+        LedgerCommand::Import { file } if file == Path::new("-") => {
             let rows = ledger.import(BufReader::new(tokio::io::stdin())).await?;
             Ok(moved(rows, "imported", &file))
         }
@@ -142,7 +143,7 @@ async fn forget(session: &CliSession, args: &ForgetArgs) -> Result<Report> {
     Ok(Report::line(format!("tenant {}: {count} deleted", meant.stored), facts("success", Some(rows))))
 }
 
-fn moved(rows: u64, how: &str, file: &str) -> Report {
+fn moved(rows: u64, how: &str, file: &Path) -> Report {
     let count = counted(i64::try_from(rows).unwrap_or(i64::MAX), "row");
     Report::line(format!("{count} {how}"), json!({"status": "success", "rows": rows, "file": file}))
 }
@@ -153,15 +154,15 @@ async fn new_file(path: &Path) -> Result<tokio::fs::File> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     options.mode(0o600);
-    options.open(path).await.map_err(|error| unusable(&path.display().to_string(), &error))
+    options.open(path).await.map_err(|error| unusable(path, &error))
 }
 
-fn unusable(file: &str, error: &std::io::Error) -> Error {
+fn unusable(file: &Path, error: &std::io::Error) -> Error {
     let why = match error.kind() {
         std::io::ErrorKind::AlreadyExists => "is there already",
         std::io::ErrorKind::NotFound => "was not found",
         _ => "cannot be read or written",
     };
-    Error::invalid(format!("The file `{file}` {why}."), "Name another file, or - for a pipe.")
+    Error::invalid(format!("The file `{}` {why}.", file.display()), "Name another file, or - for a pipe.")
         .with_source(error.to_string())
 }

@@ -43,6 +43,9 @@ pub fn matches(pattern: &str, files_max: usize) -> Result<Matches, String> {
     let mut found = search.found;
     found.files.sort();
     found.unusable.sort();
+    // A folder is entered once for each way that `**` has into it.
+    found.unreadable.sort();
+    found.unreadable.dedup();
     Ok(found)
 }
 

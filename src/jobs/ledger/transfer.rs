@@ -244,8 +244,11 @@ fn not_ours(why: &str) -> Error {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::invalid("The file with the ledger cannot be read or written.", "Check its place, its rights and the disk.")
-        .with_source(error)
+    Error::invalid(
+        format!("The exported ledger cannot be read or written: {}.", error.kind()),
+        "Check the place of the file or the other end of the pipe, and the disk.",
+    )
+    .with_source(error)
 }
 
 impl Ledger {
@@ -350,7 +353,9 @@ async fn next_line(source: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Va
     if read == 0 {
         return Ok(None);
     }
-    let parsed = serde_json::from_slice(&line).map_err(|_| not_ours("a line is no JSON, or too long"))?;
+    // An editor or a shell may have put a byte order mark before the first.
+    let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
+    let parsed = serde_json::from_slice(text).map_err(|_| not_ours("a line is no JSON, or too long"))?;
     Ok(Some(parsed))
 }
 
