@@ -2,12 +2,13 @@
 //! install or to set.
 
 use std::error::Error as StdError;
+use std::fs::File;
 
 use crate::config::certificates_variable;
 use crate::error::{Error, Kind};
 
-/// What is wrong, where that is known: each of these is mended on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is wrong, where that is known. None of it passes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CertificateTrouble {
     /// There are no roots: a bare image has none.
     NoRoots,
@@ -15,6 +16,12 @@ pub(super) enum CertificateTrouble {
     UnknownIssuer,
     /// The host's certificate is of another time.
     AnotherTime,
+    /// The host's certificate is of another host.
+    AnotherHost,
+    /// The host's certificate is that of an authority, as a self-signed one often is.
+    Authority,
+    /// Anything else that is wrong with the host's certificate.
+    Unacceptable(String),
 }
 
 impl CertificateTrouble {
@@ -37,6 +44,18 @@ impl CertificateTrouble {
                     | Certificate::NotValidYet
                     | Certificate::NotValidYetContext { .. },
                 )) => return Some(CertificateTrouble::AnotherTime),
+                Some(rustls::Error::InvalidCertificate(
+                    Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+                )) => return Some(CertificateTrouble::AnotherHost),
+                // The verifier has no word of its own for this.
+                Some(rustls::Error::InvalidCertificate(other))
+                    if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+                {
+                    return Some(CertificateTrouble::Authority);
+                }
+                Some(rustls::Error::InvalidCertificate(other)) => {
+                    return Some(CertificateTrouble::Unacceptable(other.to_string()));
+                }
                 _ => {}
             }
             // An error of I/O gives as its source what stands behind the error that it carries, not that error itself.
@@ -50,14 +69,21 @@ impl CertificateTrouble {
 
     /// The error for a connection to `host`.
     pub(super) fn error(self, host: &str) -> Error {
-        if let (CertificateTrouble::NoRoots, Some((variable, place))) = (self, certificates_variable()) {
-            let message = format!(
-                "{variable} names `{}`, where no CA certificates can be read, so no secure connection to {host} is possible.",
-                place.display()
-            );
+        if let (CertificateTrouble::NoRoots | CertificateTrouble::UnknownIssuer, Some((variable, place))) =
+            (&self, certificates_variable())
+            && (self == CertificateTrouble::NoRoots
+                || std::fs::read_dir(&place).is_err() && File::open(&place).is_err())
+        {
+            let set = if place.as_os_str().is_empty() {
+                format!("{variable} is set and empty")
+            } else {
+                format!("{variable} names `{}`, where no CA certificates can be read", place.display())
+            };
+            let what = if variable == "SSL_CERT_DIR" { "a folder" } else { "a file" };
             let hint = format!(
-                "Let {variable} name a file of certificates in PEM format, or leave it out where the package `ca-certificates` is installed."
+                "Let {variable} name {what} of certificates in PEM format, or unset it where the package `ca-certificates` is installed."
             );
+            let message = format!("{set}, so no secure connection to {host} is possible.");
             return Error::new(Kind::Network, message, hint).with_retryable(false);
         }
         let (message, hint) = match self {
@@ -73,21 +99,35 @@ impl CertificateTrouble {
                 format!("The certificate of {host} is not valid at the time that this machine has."),
                 "Check this machine's clock and date.",
             ),
+            CertificateTrouble::AnotherHost => (
+                format!("The certificate that {host} shows is of another host."),
+                "Check the address, and what answers there.",
+            ),
+            CertificateTrouble::Authority => (
+                format!("The certificate that {host} shows is that of an authority, not of a host."),
+                "A self-signed certificate serves a host with the extension `basicConstraints=CA:FALSE`, and where a file that SSL_CERT_FILE names holds it.",
+            ),
+            CertificateTrouble::Unacceptable(reason) => (
+                format!("The certificate that {host} shows cannot be accepted: {reason}."),
+                "Check the address, and what answers there.",
+            ),
         };
-        // It does not pass by itself.
         Error::new(Kind::Network, message, hint).with_retryable(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn trouble_with_certificates_says_what_to_install_or_to_set() {
         use rustls::CertificateError as Certificate;
         use rustls::Error as Tls;
-        let cases: [(Tls, Option<&[&str]>); 7] = [
+        let authority = Certificate::Other(rustls::OtherError(Arc::new(std::io::Error::other("CaUsedAsEndEntity"))));
+        let cases: [(Tls, Option<&[&str]>); 9] = [
             (
                 Tls::General("No CA certificates were loaded from the system".into()),
                 Some(&["ca-certificates", "SSL_CERT_FILE"]),
@@ -95,7 +135,9 @@ mod tests {
             (Tls::InvalidCertificate(Certificate::UnknownIssuer), Some(&["ca-certificates", "SSL_CERT_FILE", "proxy"])),
             (Tls::InvalidCertificate(Certificate::Expired), Some(&["clock"])),
             (Tls::InvalidCertificate(Certificate::NotValidYet), Some(&["clock"])),
-            (Tls::InvalidCertificate(Certificate::NotValidForName), None),
+            (Tls::InvalidCertificate(Certificate::NotValidForName), Some(&["address"])),
+            (Tls::InvalidCertificate(Certificate::Revoked), Some(&["address"])),
+            (Tls::InvalidCertificate(authority), Some(&["CA:FALSE"])),
             (Tls::General("something else".into()), None),
             (Tls::DecryptError, None),
         ];

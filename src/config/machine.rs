@@ -64,12 +64,11 @@ impl Machine {
     }
 }
 
-/// The variable that says where certificates are instead of the system, and where they are said to be.
+/// The variable that says where certificates are instead of the system, and where they are said to be. An empty
+/// `SSL_CERT_FILE` says that as well: nowhere.
 pub fn certificates_variable() -> Option<(&'static str, PathBuf)> {
-    ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find_map(|name| {
-        let place = std::env::var_os(name).filter(|place| !place.is_empty())?;
-        Some((name, PathBuf::from(place)))
-    })
+    let place = |name| std::env::var_os(name).map(|place| (name, PathBuf::from(place)));
+    place("SSL_CERT_FILE").or_else(|| place("SSL_CERT_DIR").filter(|(_, place)| !place.as_os_str().is_empty()))
 }
 
 /// The same program as PATH knows it: package managers keep that name and move what is behind it.
