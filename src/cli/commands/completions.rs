@@ -12,6 +12,18 @@ pub const EXAMPLES: &str = "Examples:\n  pdfco completions bash > ~/.local/share
 /// The variable by which the shell's script asks this program.
 pub const VARIABLE: &str = "PDFCO_COMPLETE";
 
+/// How the function of bash's script ends.
+const BASH_END: &str = "        compopt -o nospace\n    fi\n}\n";
+/// Lets bash quote names of files as it does for every other program. What is offered as a folder ends with a slash; a
+/// command that happens to be called like one does not.
+const BASH_END_WITH_QUOTES: &str = "        compopt -o nospace
+    fi
+    if [[ -e \"${COMPREPLY-}\" && ( \"${COMPREPLY-}\" == */ || ! -d \"${COMPREPLY-}\" ) ]]; then
+        compopt -o filenames 2> /dev/null
+    fi
+}
+";
+
 /// Flags of `completions`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
@@ -42,5 +54,6 @@ fn script(shell: clap_complete::Shell) -> Option<Vec<u8>> {
     completer.write_registration(VARIABLE, "pdfco", "pdfco", "pdfco", &mut script).ok()?;
     let script = String::from_utf8(script).ok()?;
     // Where nothing is offered, bash goes on to complete file names, as it does for every other program.
-    Some(script.replace("-o bashdefault", "-o bashdefault -o default").into_bytes())
+    let script = script.replace("-o bashdefault", "-o bashdefault -o default");
+    Some(script.replace(BASH_END, BASH_END_WITH_QUOTES).into_bytes())
 }
