@@ -115,11 +115,15 @@ fn calls_and_servers_find_the_stored_key_and_setup_writes_none() {
     let lines = messages.map(|message| message.to_string()).join("\n");
     let served = run(&format!("{{ printf '%s\\n' '{lines}'; sleep 2; }} | pdfco serve")).code(0);
     assert!(served.stdout.contains("credits_remaining"), "{served:#?}");
-    let set = run("pdfco setup claude-desktop --json").code(0);
-    let data = set.envelope()["data"].clone();
-    let written = std::fs::read_to_string(data["path"].as_str().unwrap()).unwrap();
-    assert!(written.contains("\"pdfco\"") && !written.contains(KEY) && !written.contains("API_KEY"), "{written}");
-    assert!(data["key"].as_str().unwrap().contains("the system's keychain"), "{data}");
+    for client in ["claude-desktop", "cursor", "vscode", "gemini", "windsurf", "cline", "codex", "zed"] {
+        let set = run(&format!("pdfco setup {client} --json")).code(0);
+        let data = set.envelope()["data"].clone();
+        let written = std::fs::read_to_string(data["path"].as_str().unwrap()).unwrap();
+        assert!(written.contains("pdfco") && !written.contains(KEY) && !written.contains("API_KEY"), "{written}");
+        assert!(data["key"].as_str().unwrap().contains("the system's keychain"), "{data}");
+        assert!(!written.contains("inputs") && !data["next"].as_str().unwrap().contains("variable"), "{written}{data}");
+    }
+    run("pdfco setup cursor --link").code(0).complains("the system's keychain");
 }
 
 /// An authorization server whose account has a key.

@@ -25,12 +25,12 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use self::action::Action;
-use self::clients::{CLIENTS, Client, INPUT, KEY_VARIABLE, KeyDelivery, Scope};
+use self::clients::{CLIENTS, Client, EntryKey, INPUT, KEY_VARIABLE, KeyDelivery, Scope};
 use self::edit::{add_json_element, at, remove_json_element};
 use self::entry::{foreign, is_same_program};
 use self::seen::{Seen, refused};
 use self::splice::Problem;
-use self::stored::{key_to_write, offered_key, stored_key};
+use self::stored::{key_to_write, offered_key, stored_in, stored_key};
 use crate::cli::output::Printer;
 use crate::cli::report::Report;
 use crate::cli::value_parsers::path;
@@ -106,7 +106,7 @@ pub fn run(args: &SetupArgs, config: &Config, printer: &Printer) -> Result<Repor
         Error::new(Kind::FileAccess, "The path of this program is not UTF-8.", "Move the program to another folder.")
     })?;
     if args.link {
-        return link::report(client, program);
+        return link::report(client, program, stored_key().as_ref());
     }
     let seen = Seen::find(client, &machine, args.scope, args.config.as_deref())?;
     if args.scope == Scope::Project && args.config.is_none() {
@@ -145,15 +145,24 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Where the key of a new entry is. A project's entry is shared with others, who have their own.
+    fn entry_key(&self) -> EntryKey<'_> {
+        match self.key {
+            Some(key) => EntryKey::Written(key),
+            None if self.stored.is_some() && self.scope == Scope::User => EntryKey::Stored,
+            None => EntryKey::Delivered,
+        }
+    }
+
     fn add(self) -> Result<Report> {
         let (client, path) = (self.client, self.seen.path());
         let refused = |problem| refused(client, &self.seen.location.file, problem);
         let format = client.format;
         let text = self.seen.text();
-        let fresh = client.entry(self.seen.section, self.program, self.key);
+        let fresh = client.entry(self.seen.section, self.program, self.entry_key());
         let Some(entry) = self.seen.entry() else {
             let mut text = format.add(text, &path, &fresh).map_err(refused)?;
-            if let (Some(input), None) = (client.input(), self.key)
+            if let Some(input) = client.input(self.entry_key())
                 && input_index(&self.seen.value).is_none()
             {
                 text = add_json_element(&text, &["inputs"], &input).map_err(refused)?;
@@ -215,7 +224,7 @@ impl Work<'_> {
         let asked = format!("${{input:{INPUT}}}");
         let others = text.matches(&asked).count()
             > self.seen.entry().map_or(0, |entry| entry.to_string().matches(&asked).count());
-        match (self.client.input(), input_index(&self.seen.value)) {
+        match (self.client.input(EntryKey::Delivered), input_index(&self.seen.value)) {
             (Some(ours), Some(index))
                 if !others && at(&self.seen.value, &["inputs", &index.to_string()]) == Some(&ours) =>
             {
@@ -227,8 +236,13 @@ impl Work<'_> {
 
     fn print(self) -> Report {
         let (client, path) = (self.client, self.seen.path());
-        let mut text = client.format.alone(&path, &client.entry(self.seen.section, self.program, None));
-        if let Some(input) = client.input() {
+        let key = match self.entry_key() {
+            // A key is not printed.
+            EntryKey::Written(_) => EntryKey::Delivered,
+            other => other,
+        };
+        let mut text = client.format.alone(&path, &client.entry(self.seen.section, self.program, key));
+        if let Some(input) = client.input(key) {
             text = add_json_element(&text, &["inputs"], &input).unwrap_or(text);
         }
         let mut report = self.report(Action::Printed, None, None, vec![]);
@@ -262,7 +276,11 @@ impl Work<'_> {
 
     fn report(self, action: Action, backup: Option<PathBuf>, text: Option<&str>, notes: Vec<String>) -> Report {
         let Work { client, seen, .. } = &self;
-        let shown = client.entry(seen.section, self.program, self.key.map(|_| SHOWN_KEY));
+        let key = match self.entry_key() {
+            EntryKey::Written(_) => EntryKey::Written(SHOWN_KEY),
+            other => other,
+        };
+        let shown = client.entry(seen.section, self.program, key);
         let path = seen.location.file.display().to_string();
         let summary = format!("{}: {} {path}", client.title, action.sentence(self.dry_run));
         let mut lines = vec![summary.clone()];
@@ -287,11 +305,11 @@ impl Work<'_> {
             ),
             // The person has seen to it.
             (None, KeyDelivery::None) if has_key => String::new(),
-            (None, delivery) if delivery != KeyDelivery::Asked && self.stored.is_some() => {
-                let place = self.stored.as_ref().map(KeyPlace::to_string).unwrap_or_default();
-                format!("It is stored in {place}, where the server finds it; the entry needs none.")
+            // An entry of before, or of a project, goes on asking.
+            (None, KeyDelivery::Asked) if has_key && action != Action::Printed || key != EntryKey::Stored => {
+                client.how.to_owned()
             }
-            _ => client.how.to_owned(),
+            _ => self.stored.as_ref().map_or_else(|| client.how.to_owned(), stored_in),
         };
         if is_there && !how.is_empty() {
             lines.push(format!("key: {how}"));

@@ -54,6 +54,17 @@ pub enum KeyDelivery {
     None,
 }
 
+/// Where the key of an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKey<'a> {
+    /// In the entry, in clear.
+    Written(&'a str),
+    /// Wherever the client's own way leads.
+    Delivered,
+    /// Stored once for this user, where the server finds it by itself.
+    Stored,
+}
+
 /// A file that a client reads, and the folder that shows that the client is there.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -217,8 +228,8 @@ pub const CLIENTS: &[Client] = &[
         sections: &[&["context_servers"]],
         shape: Shape::Usual(Some(("source", "custom"))),
         key_delivery: KeyDelivery::Inherited,
-        how: "Zed hands its environment on: set PDFCO_API_KEY in your login shell.",
-        restart: "Zed starts the server by itself; restart Zed if it ran before the variable was set.",
+        how: "Zed hands its environment on: set PDFCO_API_KEY in your login shell, and restart Zed if it runs already.",
+        restart: "Zed starts the server by itself.",
         config_files: |machine, scope| match scope {
             Scope::User if machine.is_windows() => vec![in_folder(app_data(machine).join("Zed"), "settings.json")],
             Scope::User if machine.is_mac() => {
@@ -294,8 +305,8 @@ pub fn find(id: &str) -> Option<&'static Client> {
 }
 
 impl Client {
-    /// The entry that starts `program`, in this section; with the key, or with the client's own way to it.
-    pub fn entry(&self, section: &[&str], program: &str, key: Option<&str>) -> Value {
+    /// The entry that starts `program`, in this section; with the key, with the client's own way to it, or with neither.
+    pub fn entry(&self, section: &[&str], program: &str, key: EntryKey<'_>) -> Value {
         let mut entry = Map::new();
         let mut field = |name: &str, value: Value| drop(entry.insert(name.to_owned(), value));
         match self.shape {
@@ -324,11 +335,12 @@ impl Client {
             }
         }
         match (key, self.key_delivery) {
-            (Some(key), _) => field(self.env(), json!({KEY_VARIABLE: key})),
-            (None, KeyDelivery::FilledIn(variable, text)) => field(self.env(), json!({variable: text})),
-            (None, KeyDelivery::Asked) => field(self.env(), json!({KEY_VARIABLE: format!("${{input:{INPUT}}}")})),
-            (None, KeyDelivery::LetThrough) => field("env_vars", json!([KEY_VARIABLE])),
-            (None, KeyDelivery::Inherited | KeyDelivery::None) => {}
+            (EntryKey::Written(key), _) => field(self.env(), json!({KEY_VARIABLE: key})),
+            (EntryKey::Stored, _) => {}
+            (_, KeyDelivery::FilledIn(variable, text)) => field(self.env(), json!({variable: text})),
+            (_, KeyDelivery::Asked) => field(self.env(), json!({KEY_VARIABLE: format!("${{input:{INPUT}}}")})),
+            (_, KeyDelivery::LetThrough) => field("env_vars", json!([KEY_VARIABLE])),
+            (_, KeyDelivery::Inherited | KeyDelivery::None) => {}
         }
         Value::Object(entry)
     }
@@ -363,9 +375,9 @@ impl Client {
     }
 
     /// What VS Code needs to know of the key before it can ask for it.
-    pub fn input(&self) -> Option<Value> {
+    pub fn input(&self, key: EntryKey<'_>) -> Option<Value> {
         let input = json!({"type": "promptString", "id": INPUT, "description": "PDF.co API key", "password": true});
-        (self.key_delivery == KeyDelivery::Asked).then_some(input)
+        (self.key_delivery == KeyDelivery::Asked && key == EntryKey::Delivered).then_some(input)
     }
 
     /// Whether it has a configuration of this scope.
@@ -496,8 +508,10 @@ mod tests {
     fn no_entry_holds_a_key_that_was_not_given() {
         for client in CLIENTS {
             for section in client.sections {
-                let without = client.entry(section, "/bin/pdfco", None);
-                let with = client.entry(section, "/bin/pdfco", Some("canary"));
+                let without = client.entry(section, "/bin/pdfco", EntryKey::Delivered);
+                let with = client.entry(section, "/bin/pdfco", EntryKey::Written("canary"));
+                let stored = client.entry(section, "/bin/pdfco", EntryKey::Stored).to_string();
+                assert!(!stored.contains("API_KEY") && client.input(EntryKey::Stored).is_none(), "{stored}");
                 assert_eq!(
                     super::super::edit::at(&without, client.command()),
                     Some(&json!("/bin/pdfco")),

@@ -73,11 +73,12 @@ impl Status {
 pub fn statuses(machine: &Machine) -> Vec<Status> {
     let mut all = Vec::new();
     for client in CLIENTS {
-        all.push(Status::of(client, machine, Scope::User));
-        if client.has(machine, Scope::Project) {
-            let project = Status::of(client, machine, Scope::Project);
-            all.extend(project.command.is_some().then_some(project));
-        }
+        let user = Status::of(client, machine, Scope::User);
+        // In the home folder some clients have one file for both.
+        let project = client.has(machine, Scope::Project).then(|| Status::of(client, machine, Scope::Project));
+        let project = project.filter(|project| project.command.is_some() && project.path != user.path);
+        all.push(user);
+        all.extend(project);
     }
     all
 }

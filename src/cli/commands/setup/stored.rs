@@ -12,6 +12,11 @@ pub fn stored_key() -> Option<KeyPlace> {
     StoredKey::of(&Folders::this_user())?.place()
 }
 
+/// How a server comes to the key that is stored there.
+pub fn stored_in(place: &KeyPlace) -> String {
+    format!("It is stored in {place}, where the server finds it; the entry needs none.")
+}
+
 /// Where the stored key is. A person who has none set is asked for one, so that no assistant's file has to hold it.
 ///
 /// # Errors
