@@ -9,16 +9,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::output::Printer;
+use crate::clock::{Millis, now};
 use crate::config::{Config, Folders, LedgerLocation, Origin};
 use crate::error::Result;
 use crate::simulator::{self, Handle};
 
 /// How long jobs of a simulator that ends with the command take: long enough to be seen working.
 const MEDIAN: Duration = Duration::from_millis(1_200);
-/// Name of the file that says where a simulator runs.
-const FILE: &str = "simulator.json";
-/// Name of the ledger of the jobs of a simulator that stays.
-const LEDGER: &str = "simulator.sqlite";
+/// What the names of files about simulators that stay begin with: where one runs, and the ledger of its jobs.
+const PREFIX: &str = "simulator-";
+/// Most simulators that are looked at.
+const SIMULATORS_MAX: usize = 20;
 /// How long a simulator that runs may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Most bytes of its answer, and of the file.
@@ -29,21 +30,19 @@ const BYTES_MAX: u64 = 64 * 1024;
 struct Running {
     address: SocketAddr,
     key: String,
+    /// When it was started, in milliseconds.
+    started_at: Millis,
 }
 
-/// The announcement of a simulator, withdrawn with the value.
+/// The announcement of a simulator, withdrawn with the value. The ledger of its jobs goes with it: they end as well.
 #[derive(Debug)]
 pub struct Announcement {
     path: PathBuf,
-    address: SocketAddr,
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        // A simulator that was started later has announced itself in the same place.
-        if read(&self.path).is_some_and(|running| running.address == self.address) {
-            let _ = std::fs::remove_file(&self.path);
-        }
+        withdraw(&self.path);
     }
 }
 
@@ -56,12 +55,40 @@ pub fn announce(url: &str, key: &str) -> Option<Announcement> {
     }
     let folder = Folders::this_user().data?;
     std::fs::create_dir_all(&folder).ok()?;
-    let running = Running { address, key: key.to_owned() };
+    for (path, other) in announced(&folder) {
+        // One that was killed could not withdraw it.
+        let is_here = other.address.ip().is_loopback() && other.address != address;
+        if !is_here || std::net::TcpStream::connect_timeout(&other.address, ANSWER_TIMEOUT).is_err() {
+            withdraw(&path);
+        }
+    }
+    let running = Running { address, key: key.to_owned(), started_at: now() };
     let mut file = tempfile::Builder::new().prefix(".simulator-").tempfile_in(&folder).ok()?;
     serde_json::to_writer(&mut file, &running).ok()?;
-    let path = folder.join(FILE);
+    let path = folder.join(format!("{PREFIX}{}-{}.json", running.started_at, address.port()));
     file.persist(&path).ok()?;
-    Some(Announcement { path, address })
+    Some(Announcement { path })
+}
+
+fn withdraw(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    for extension in ["sqlite", "sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(path.with_extension(extension));
+    }
+}
+
+/// The simulators that were announced, the newest first, each with the file that says so.
+fn announced(folder: &Path) -> Vec<(PathBuf, Running)> {
+    let is_announcement = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".json"))
+    };
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<(PathBuf, Running)> =
+        paths.filter(is_announcement).filter_map(|path| Some((path.clone(), read(&path)?))).collect();
+    found.sort_by_key(|(_, running)| std::cmp::Reverse(running.started_at));
+    found.truncate(SIMULATORS_MAX);
+    found
 }
 
 /// The settings for the simulator that `--simulate` asks for, and its handle where it ends with this command.
@@ -72,12 +99,12 @@ pub async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config
     if !config.simulate {
         return Ok((config, None));
     }
-    if let Some(running) = running().await {
+    if let Some((path, running)) = running().await {
         printer.note("This is the simulator that `pdfco simulate` runs: credits are not real, samples say that they are samples.");
         let is_default = config.origin("PDFCO_LEDGER") == Origin::Default;
         let mut config = config.simulated(&format!("http://{}", running.address), &running.key)?;
-        if let (true, Some(data)) = (is_default, Folders::this_user().data) {
-            config.ledger = LedgerLocation::File(data.join(LEDGER));
+        if is_default {
+            config.ledger = LedgerLocation::File(path.with_extension("sqlite"));
         }
         return Ok((config, None));
     }
@@ -89,12 +116,16 @@ pub async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config
     Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
 }
 
-/// The simulator that was announced, if it answers.
-async fn running() -> Option<Running> {
-    let running = read(&Folders::this_user().data?.join(FILE))?;
-    let answers = running.address.ip().is_loopback()
-        && matches!(tokio::time::timeout(ANSWER_TIMEOUT, is_simulator(running.address)).await, Ok(Some(true)));
-    answers.then_some(running)
+/// The newest of the simulators that were announced and answer.
+async fn running() -> Option<(PathBuf, Running)> {
+    for (path, running) in announced(&Folders::this_user().data?) {
+        let answers = running.address.ip().is_loopback()
+            && matches!(tokio::time::timeout(ANSWER_TIMEOUT, is_simulator(running.address)).await, Ok(Some(true)));
+        if answers {
+            return Some((path, running));
+        }
+    }
+    None
 }
 
 fn read(path: &Path) -> Option<Running> {

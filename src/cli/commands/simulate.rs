@@ -114,6 +114,8 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
     };
     let simulator = spawn(options).await?;
     let url = simulator.url();
+    // Before it is said where it runs: what is typed next finds it.
+    let announced = announce(url, DEFAULT_KEY);
     if printer.is_human() {
         let set = if cfg!(windows) {
             format!("$env:PDFCO_BASE_URL='{url}'; $env:PDFCO_API_KEY='{DEFAULT_KEY}'")
@@ -126,7 +128,6 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
     } else {
         printer.line(&json!({"url": url, "key": DEFAULT_KEY}));
     }
-    let announced = announce(url, DEFAULT_KEY);
     signalled().await;
     drop(announced);
     simulator.stop().await;
