@@ -10,6 +10,8 @@ use crate::config::{SETTINGS, Setting, UsedBy, Values};
 /// Settings that short help (`-h`) shows; the others need `--help`.
 const SHORT: &[&str] = &["PDFCO_API_KEY", "PDFCO_SIMULATE"];
 
+/// Commands that do no more than read the ledger, or ask the service one question.
+const READERS: &[&str] = &["audit", "ledger", "credits", "jobs list", "jobs show", "jobs cancel", "jobs report"];
 /// Commands that need neither the service nor the ledger.
 const HELPERS: &[&str] = &["completions", "man", "setup", "demo", "simulate", "operations", "key", "help"];
 /// Commands whose help shows every setting.
@@ -23,15 +25,21 @@ pub fn on_every_command(tree: Command) -> Command {
     // A command's own copy outranks the inherited one, and its subcommands inherit it.
     names.into_iter().fold(tree, |tree, name| {
         let own = flags(&name);
-        tree.mut_subcommand(name, |command| command.args(own))
+        let readers = READERS.iter().filter_map(|reader| reader.strip_prefix(name.as_str())?.strip_prefix(' '));
+        readers.fold(tree.mut_subcommand(&name, |command| command.args(own)), |tree, reader| {
+            let own = flags(&format!("{name} {reader}"));
+            tree.mut_subcommand(&name, |command| command.mut_subcommand(reader, |reader| reader.args(own)))
+        })
     })
 }
 
 /// Whether the help of a command shows a setting; the tree's own help is that of a call.
 fn is_shown(setting: &Setting, command: &str) -> bool {
+    let is_helper = command == "login" || HELPERS.contains(&command);
     let is_used = match setting.used_by {
         UsedBy::Servers => false,
-        UsedBy::Calls => command != "login" && !HELPERS.contains(&command),
+        UsedBy::Calls => !is_helper && !READERS.contains(&command),
+        UsedBy::Reads => !is_helper,
         UsedBy::Login => command == "login",
         UsedBy::All => true,
     };

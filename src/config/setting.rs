@@ -103,8 +103,10 @@ pub enum Trust {
 pub enum UsedBy {
     /// Servers.
     Servers,
-    /// Servers, and commands that talk to the service or read the ledger.
+    /// Servers, and commands that run operations, wait, or fetch results.
     Calls,
+    /// These, and commands that read the ledger or ask the service one question.
+    Reads,
     /// `pdfco login`.
     Login,
     /// Every command.

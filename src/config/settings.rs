@@ -73,7 +73,7 @@ settings! {
     /// Your PDF.co API key, from https://app.pdf.co. X_API_KEY is read too, after it.
     pub(super) api_key: Option<ApiKey> => Setting {
         variable: "PDFCO_API_KEY", alias: Some("X_API_KEY"), kind: SettingKind::Secret,
-        used_by: UsedBy::Calls, ..PLAIN
+        used_by: UsedBy::Reads, ..PLAIN
     };
 
     /// Client id that PDF.co gave to you, for `pdfco login`.
@@ -89,23 +89,23 @@ settings! {
 
     /// File to read settings from, written like this one. Without it, `.env` in this user's configuration folder of pdfco is read, and that of the current folder only after `pdfco env allow`.
     pub env_file: Option<PathBuf> => Setting {
-        variable: "PDFCO_ENV_FILE", kind: SettingKind::Path, trust: Trust::NotInFiles, used_by: UsedBy::Calls, ..PLAIN
+        variable: "PDFCO_ENV_FILE", kind: SettingKind::Path, trust: Trust::NotInFiles, used_by: UsedBy::Reads, ..PLAIN
     };
 
     /// Address of the service: https, or plain http on this machine.
     pub base_url: Url => Setting {
         variable: "PDFCO_BASE_URL", kind: SettingKind::ServiceUrl, default: BASE_URL_DEFAULT,
-        used_by: UsedBy::Calls, ..PLAIN
+        used_by: UsedBy::Reads, ..PLAIN
     };
 
     /// Use the built-in simulator instead of the service: no key, no credits, no network.
     pub simulate: bool => Setting {
-        variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", used_by: UsedBy::Calls, ..PLAIN
+        variable: "PDFCO_SIMULATE", kind: SettingKind::Switch, default: "false", used_by: UsedBy::Reads, ..PLAIN
     };
 
     /// File that remembers jobs, `memory`, or a PostgreSQL database that several servers share: postgres://user:password@host/database?sslmode=verify-full. Default: ledger.sqlite in this user's data folder.
     pub ledger: LedgerLocation => Setting {
-        variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, used_by: UsedBy::Calls, ..PLAIN
+        variable: "PDFCO_LEDGER", kind: SettingKind::Ledger, trust: Trust::WithKey, used_by: UsedBy::Reads, ..PLAIN
     };
 
     /// Days after which finished jobs are forgotten.
