@@ -1,5 +1,8 @@
 //! Jobs as the job card in a chat shows them: read from the ledger, for nothing.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::job_view::OutputView;
@@ -16,6 +19,8 @@ use crate::next_step::Audience;
 pub const CARD_JOBS_MAX: usize = 100;
 /// Longest list of cards in one answer, in characters of JSON.
 const CARDS_CHARS_MAX: usize = ANSWER_CHARS_MAX * 4 / 5;
+/// How long the storage may take to say the sizes of files.
+const SIZES_TIMEOUT: Duration = Duration::from_secs(3);
 /// Most files of one job on a card.
 const FILES_MAX: usize = 6;
 
@@ -78,7 +83,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl App {
-    /// What the ledger knows of these jobs. Makes no request and costs nothing. Ids that it does not know have no card.
+    /// What the ledger knows of these jobs, and of one job the sizes of its files. Makes no check and costs nothing. Ids that it does not know have no card.
     ///
     /// # Errors
     /// `too_large` for more than [`CARD_JOBS_MAX`] ids; when the ledger cannot be read.
@@ -95,7 +100,8 @@ impl App {
             // An id that cannot be one is an id that the ledger does not know.
             let Ok(id) = JobId::parse(id) else { continue };
             let card = match self.jobs().get(&caller.owner, &id).await {
-                Ok(job) => self.card(&job).await,
+                // A card about one job lists its files; one about several does not.
+                Ok(job) => self.card(&job, job_ids.len() == 1).await,
                 Err(error) if error.kind() == Kind::NotFound => continue,
                 Err(error) => return Err(error),
             };
@@ -108,12 +114,15 @@ impl App {
         Ok(Cards { jobs: cards, left_out: 0 })
     }
 
-    async fn card(&self, job: &Job) -> JobCard {
+    async fn card(&self, job: &Job, with_sizes: bool) -> JobCard {
         let view = self.job_view(job);
         let files = view.outputs.len();
         let mut outputs: Vec<OutputView> = view.outputs.into_iter().take(FILES_MAX).collect();
         for file in &mut outputs {
             file.bytes = size_of(file, job).await;
+        }
+        if with_sizes {
+            self.ask_sizes(job, &mut outputs).await;
         }
         let operation = job.operation();
         let is_bad_end = matches!(job.status, JobStatus::Failed | JobStatus::Aborted | JobStatus::Unknown);
@@ -134,6 +143,23 @@ impl App {
             outputs,
             job_id: view.job_id,
         }
+    }
+}
+
+impl App {
+    /// Asks the storage for the sizes that nothing else says. That is free, and a card asks once: when its job has ended.
+    async fn ask_sizes(&self, job: &Job, outputs: &mut [OutputView]) {
+        let results = job.results();
+        if job.status != JobStatus::Success || results.maybe_list || job.links_expired(now()) {
+            return;
+        }
+        let unknown = outputs.iter_mut().zip(&results.links).filter(|(file, _)| file.bytes.is_none());
+        let asked = unknown.map(async |(file, link)| {
+            if self.hosts.check(link).is_ok() {
+                file.bytes = self.client.get_link(link, 0, None).await.ok().and_then(|(head, _)| head.total);
+            }
+        });
+        let _ = tokio::time::timeout(SIZES_TIMEOUT, join_all(asked)).await;
     }
 }
 

@@ -224,6 +224,7 @@ try {
     structuredContent: { ...result.structuredContent, output: { text: "word ".repeat(400) } } });
   await expectState(card, "success");
   await card.locator("li", { hasText: "more files" }).waitFor();
+  await card.locator("li", { hasText: /\.png\s*\d+ [KM]?B$/ }).first().waitFor();
   await shoot("narrow");
   await inspect(card, "narrow");
   await page.setViewportSize({ width: 680, height: 540 });
