@@ -104,10 +104,37 @@ PYTHON
 codex() {
   local run=$1
   "$binary" setup codex >/dev/null
+  cat >>"$HOME/.codex/config.toml" <<TOML
+
+[mcp_servers.pdfco-http]
+url = "$address"
+http_headers = { "Authorization" = "Bearer $token", "x-api-key" = "$key" }
+TOML
+  # `codex mcp list` shows its configuration alone; its own server for editors starts the servers and says what they are.
   local listed
-  listed=$(timeout 60 "$run" mcp list </dev/null 2>&1 || true)
-  # It lists what it read of its configuration, and starts no server for that.
-  expect "Codex, configuration" "$(grep -E '^pdfco ' <<<"$listed")" enabled
+  listed=$(timeout 90 python3 - "$run" <<'PYTHON' 2>&1 || true
+import json, subprocess, sys
+codex = subprocess.Popen([sys.argv[1], "app-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+for message in (
+    {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "check", "version": "1", "title": "check"}}},
+    {"method": "initialized"},
+    {"id": 2, "method": "mcpServerStatus/list", "params": {}},
+):
+    codex.stdin.write(json.dumps(message) + "\n")
+    codex.stdin.flush()
+for line in codex.stdout:
+    answer = json.loads(line)
+    if answer.get("id") == 2:
+        for server in answer.get("result", {}).get("data", []):
+            print(server["name"], (server.get("serverInfo") or {}).get("name"), len(server.get("tools") or {}), "tools")
+        if "error" in answer:
+            print(answer["error"])
+        break
+codex.kill()
+PYTHON
+  )
+  expect "Codex, stdio" "$(grep '^pdfco ' <<<"$listed")" ' pdfco [1-9][0-9]* tools'
+  expect "Codex, HTTP" "$(grep '^pdfco-http ' <<<"$listed")" ' pdfco [1-9][0-9]* tools'
 }
 
 for client in claude:@anthropic-ai/claude-code gemini:@google/gemini-cli opencode:opencode-ai codex:@openai/codex; do
