@@ -220,6 +220,7 @@ impl Printer {
             (Some(text), _) => self.say(text.strip_suffix('\n').unwrap_or(text)),
             (None, Some(table)) if on_terminal && !table.rows.is_empty() => self.say(&grid(table)),
             (None, _) if report.lines.is_empty() => {}
+            (None, _) if on_terminal => self.say(&tame(&report.lines.join("\n"))),
             (None, _) => self.say(&report.lines.join("\n")),
         }
     }

@@ -26,9 +26,9 @@ const BROKEN_WIDTH_MIN: usize = 16;
 const GAP: usize = 2;
 
 impl Table {
-    /// One line a row, cells separated by two spaces.
+    /// One line a row, cells separated by two spaces. What could end a line or move a cursor is replaced.
     pub fn lines(&self) -> Vec<String> {
-        self.rows.iter().map(|row| row.join("  ")).collect()
+        self.rows.iter().map(|row| tame(&row.join("  ").replace('\n', " "))).collect()
     }
 
     /// One line a row, its cells below one another.

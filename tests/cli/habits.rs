@@ -46,6 +46,13 @@ fn one_odd_name_in_a_folder_ends_no_batch() {
     assert!(home.path().join("o1/a.txt").is_file());
     run("a*.pdf", "o2").code(0);
     run("**/*.pdf", "o3").code(1);
+    std::fs::copy(REPORT, home.path().join("d\u{1b}[31m\nline.pdf")).unwrap();
+    let odd = Pdfco::new(home.path())
+        .folder(home.path())
+        .args(&["call", "pdf-to-text", "--url", "d*.pdf", "--simulate"])
+        .run()
+        .code(0);
+    assert!(odd.stdout.lines().count() == 1 && !odd.stdout.contains('\u{1b}'), "{odd:?}");
     // A call that needs all documents says so before anything is paid for.
     let merged = Pdfco::new(home.path())
         .folder(home.path())
@@ -68,6 +75,8 @@ fn a_dash_is_stdin_and_stdout() {
     assert_eq!(bytes.stdout, "%PDF");
     run("pdfco call pdf-to-text --url a.pdf --save-to - --simulate --json").code(2).complains("stdout is taken");
     run("pdfco call pdf-split --url a.pdf --save-to - --simulate").code(2).complains("several files");
+    run("pdfco files upload - --simulate < a.pdf").code(0).says("stdin.pdf");
+    run("pdfco files upload - --name b.pdf --simulate < a.pdf").code(0).says("b.pdf");
     run("pdfco call pdf-to-text --url - --simulate < /dev/null").code(2).complains("Nothing came on stdin");
     assert!(!home.path().join("-").exists());
 
@@ -157,6 +166,27 @@ fn a_stdout_that_cannot_be_written_is_a_failure() {
         // A reader that leaves is none.
         let piped = shell(home.path(), &format!("cd \"$HOME\"; {{ {line}; echo \"rc $?\" >&2; }} | true"));
         assert!(!piped.stderr.contains("rc 101") && !piped.stderr.contains("cannot be written"), "{line}: {piped:#?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_quotes_the_names_that_it_completes() {
+    use crate::support::terminal::typed_into_bash;
+
+    let home = home();
+    let names = ["my scans/a b.pdf", "it's.pdf", "do$lar.pdf", "jobs/x"];
+    for name in names {
+        std::fs::create_dir_all(home.path().join(name).parent().unwrap()).unwrap();
+        std::fs::copy(REPORT, home.path().join(name)).unwrap();
+    }
+    std::fs::write(home.path().join("pdfco.bash"), pdfco(&["completions", "bash"]).code(0).stdout).unwrap();
+    // Ctrl-A: the words that were completed become those of `printf`.
+    let lines = ["my\ta\t", "it\t", "do\t"].map(|typed| format!("pdfco files upload {typed}\u{1}printf '[%s]' \r"));
+    let lines: Vec<String> = lines.into_iter().chain(["pdfco jo\t list\u{1}printf '[%s]' \r".to_owned()]).collect();
+    let said = typed_into_bash(home.path(), "source ./pdfco.bash\r", &lines);
+    for words in ["[upload][my scans/a b.pdf]", "[upload][it's.pdf]", "[upload][do$lar.pdf]", "[pdfco][jobs][list]"] {
+        assert!(said.contains(words), "{words}: {said}");
     }
 }
 
@@ -288,6 +318,15 @@ fn help_of_a_command_shows_what_belongs_to_it() {
             assert!(!help.stdout.contains(foreign), "{args:?}: {foreign}");
         }
     }
+    for args in
+        [&["jobs", "list", "--help"][..], &["audit", "--help"], &["credits", "--help"], &["ledger", "export", "--help"]]
+    {
+        let help = pdfco(args).code(0).says("--ledger");
+        for foreign in ["--download-hosts", "--files", "--confirm-credits", "--check-worth-seconds"] {
+            assert!(!help.stdout.contains(foreign), "{args:?}: {foreign}");
+        }
+    }
+    pdfco(&["jobs", "download", "--help"]).code(0).says("--download-hosts");
     pdfco(&["serve", "--help"]).code(0).says("--http-token").says("--toolsets");
     // Hidden is not refused.
     pdfco(&["operations", "merge", "--toolsets", "all"]).code(0);
@@ -301,6 +340,13 @@ fn a_simulator_that_stays_is_found_by_later_commands() {
     let made = call(&["call", "pdf-to-text", "--url", REPORT, "--background"]).code(0).envelope();
     let waited = call(&["jobs", "wait", "--latest"]).code(0).envelope();
     assert_eq!(waited["data"]["job_id"], made["data"]["job_id"]);
+    // A second one has its own jobs; when it is gone, the first is found again.
+    let mut second = Pdfco::new(&home).args(&["simulate", "--json"]).start();
+    second.first_line();
+    let listed = || call(&["jobs", "list"]).code(0).envelope()["data"]["total"].clone();
+    assert_eq!(listed(), 0);
+    second.kill();
+    assert_eq!(listed(), 1);
     // Without one, a job that would be lost is not made.
     let refused = pdfco(&["call", "pdf-to-text", "--url", REPORT, "--background", "--simulate", "--json"]).code(2);
     let hint = refused.envelope()["data"]["error"]["hint"].as_str().unwrap().to_owned();
@@ -361,6 +407,75 @@ fn pdfco_alone_says_where_things_stand() {
     pdfco(&[]).code(2).prints_nothing().complains("Usage:");
 }
 
+#[cfg(unix)]
+#[test]
+fn next_steps_work_as_they_are_printed() {
+    let home = home();
+    let mut simulator = Pdfco::new(home.path()).args(&["simulate", "--json"]).start();
+    simulator.first_line();
+    let run = |args: &[&str]| Pdfco::new(home.path()).folder(home.path()).args(args).run();
+    let ledger = "--ledger=my jobs.sqlite";
+    for more in [&["--simulate"][..], &["--simulate", ledger]] {
+        let begun = run(&[&["call", "pdf-to-text", "--url", "a.pdf", "--background"], more].concat()).code(0);
+        let printed = begun.stderr.lines().find_map(|line| line.split("Run: pdfco ").nth(1)).unwrap().to_owned();
+        assert!(printed.contains("--simulate"), "{printed}");
+        shell(home.path(), &format!("cd && pdfco {printed}")).code(0);
+    }
+    drop(simulator);
+    run(&["jobs", "wait", "--latest", "--simulate"]).code(4).complains("pdfco simulate");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_download_says_what_is_saved_and_goes_on() {
+    let shared = Shared::start(&["--checks", "0"]);
+    let split = shared.call(&["call", "pdf-split", "--url", REPORT, "--pages", "1,2,3", "--json"]).run().code(0);
+    let id = split.envelope()["data"]["job_id"].as_str().unwrap().to_owned();
+    let fault = r#"{"path_prefix": "*/report_page2-2.pdf", "times": 9, "kind": "stall_body", "seconds": 60}"#;
+    let url = format!("{}/simulator/faults", shared.url());
+    shared.call(&[]).by("curl", &["-sf", "-H", "content-type: application/json", "-d", fault, &url]).run().code(0);
+    let parts = shared.path("my parts");
+    let mut download = shared.call(&["jobs", "download", &id, "--save-to", &parts]).start();
+    let first = Path::new(&parts).join("report_page1-1.pdf");
+    let began = std::time::Instant::now();
+    while !first.is_file() {
+        assert!(began.elapsed().as_secs() < 20, "the first file never comes");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut said = String::new();
+    let mut stderr = download.stderr();
+    assert_eq!(download.signalled("-INT"), Some(130));
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    let command = format!("pdfco jobs download {id} --save-to '{parts}");
+    assert!(said.contains("1 of 3 files are saved") && said.contains(&command), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_bar_is_left_on_the_terminal() {
+    use crate::support::terminal::{standing, with_bars};
+
+    let home = home();
+    std::fs::copy(REPORT, home.path().join("b.pdf")).unwrap();
+    let shared = Shared::start(&["--checks", "1"]);
+    let variables = [("PDFCO_BASE_URL", shared.url()), ("PDFCO_API_KEY", shared.key()), ("PDFCO_RATE_LIMIT", "off")];
+    let run = |args: &[&str]| with_bars(80, home.path(), &variables, args);
+    run(&["call", "pdf-to-text", "--url", "a.pdf", "--background"]);
+    for args in [
+        &["jobs", "wait", "--latest"][..],
+        &["call", "pdf-to-text", "--url", "a.pdf"],
+        &["call", "pdf-to-text", "--url", "a.pdf", "b.pdf", "--save-to", "out"],
+        &["jobs", "download", "--latest", "--save-to", "c.txt"],
+    ] {
+        let left = standing(&run(args));
+        assert!(left.iter().any(|line| line.len() > 4), "{args:?}: {left:#?}");
+        assert!(!left.iter().any(|line| line.contains("───") || line.contains("━━━")), "{args:?}: {left:#?}");
+        let quiet =
+            run(&[args, &["--quiet", "--overwrite"][..if args.contains(&"--save-to") { 2 } else { 1 }]].concat());
+        assert!(!quiet.contains('─') && !quiet.contains('━'), "{args:?}: {quiet}");
+    }
+}
+
 #[test]
 fn the_home_folder_is_filled_in_wherever_a_path_is_taken() {
     let home = home();
@@ -372,11 +487,16 @@ fn the_home_folder_is_filled_in_wherever_a_path_is_taken() {
     run(&["call", "pdf-to-text", "--url", "~/a.pdf", "--simulate"]).code(0).says("Report");
     run(&["call", "pdf-to-text", "--args-file", "~/args.json", "--simulate"]).code(0).says("Report");
     run(&["call", "pdf-to-text", "--url", "~/a.pdf", "--save-to", "~/out/a.txt", "--simulate"]).code(0);
+    run(&["call", "pdf-to-text", "--url", "~/*.pdf", "$HOME/p*/a.pdf", "--save-to", "~/both", "--simulate"]).code(2);
+    std::fs::copy(REPORT, home.path().join("project/a.pdf")).unwrap();
+    run(&["call", "pdf-to-text", "--url", "~/*.pdf", "$HOME/p*/a.pdf", "--save-to", "~/both", "--simulate"]).code(0);
+    run(&["ledger", "export", "~/jobs.ndjson"]).code(0);
+    run(&["ledger", "import", "~/jobs.ndjson", "--ledger", "~/other.sqlite"]).code(0);
     run(&["env", "allow", "~/project"]).code(0);
     run(&["setup", "cursor", "--config", "~/cursor.json"]).code(0);
     run(&["jobs", "report", "--html", "~/jobs.html", "--simulate"]).code(0);
     run(&["files", "upload", "~/a.pdf", "--simulate"]).code(0);
-    for made in ["out/a.txt", "cursor.json", "jobs.html"] {
+    for made in ["out/a.txt", "cursor.json", "jobs.html", "both/a.txt", "both/a-2.txt", "jobs.ndjson", "other.sqlite"] {
         assert!(home.path().join(made).is_file(), "{made}");
     }
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "no folder is called ~");
@@ -396,12 +516,18 @@ fn a_space_at_the_end_of_a_name_is_part_of_it() {
 #[test]
 fn a_certificate_file_that_is_not_there_is_named_as_the_cause() {
     let home = home();
-    let ended = Pdfco::new(home.path())
-        .env("SSL_CERT_FILE", "/no/such/file.pem")
-        .args(&["credits", "--base-url", "https://pdfco.invalid", "--api-key", "k"])
-        .run()
-        .code(6);
-    assert!(ended.stderr.contains("SSL_CERT_FILE names `/no/such/file.pem`"), "{ended:#?}");
+    for (variable, place, words) in [
+        ("SSL_CERT_FILE", "/no/such/file.pem", ["SSL_CERT_FILE names `/no/such/file.pem`", "a file of certificates"]),
+        ("SSL_CERT_DIR", "/no/such", ["SSL_CERT_DIR names `/no/such`", "a folder of certificates"]),
+        ("SSL_CERT_FILE", "", ["SSL_CERT_FILE is set and empty", "unset it"]),
+    ] {
+        let ended = Pdfco::new(home.path())
+            .env(variable, place)
+            .args(&["credits", "--base-url", "https://pdfco.invalid", "--api-key", "k"])
+            .run()
+            .code(6);
+        assert!(words.iter().all(|word| ended.stderr.contains(word)), "{ended:#?}");
+    }
 }
 
 /// Whether this process ignores SIGHUP, the lowest bit of the mask, as its children then do. Only Linux says so.

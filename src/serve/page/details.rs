@@ -35,7 +35,8 @@ pub fn job(details: &JobDetails, may_fetch: bool) -> Markup {
                 table.numbers {
                     tbody {
                         (charge("Submit", details.submit_credits))
-                        (charge("Checks", details.check_credits))
+                        @let is_refunded = details.check_credits.is_some_and(|credits| credits < 0);
+                        (charge(if is_refunded { "Checks and refund" } else { "Checks" }, details.check_credits))
                         (charge("In all", job.credits_total))
                         (charge("Balance afterwards", details.balance))
                     }
