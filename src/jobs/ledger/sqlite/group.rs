@@ -142,7 +142,7 @@ impl Group {
         } else if kept.iter().any(|work| Instant::now() >= work.deadline) {
             late()
         } else if kept.is_empty() {
-            // Nothing is left to keep, and nobody to be told.
+            // All of it failed, and was taken back.
             let _ = connection.execute("ROLLBACK").await;
             return;
         } else {
