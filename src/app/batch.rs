@@ -25,6 +25,8 @@ pub struct Input {
     operation: &'static Operation,
     arguments: Map<String, Value>,
     base: String,
+    /// A digest of where its document lies and, for a file, of what is in it.
+    document: String,
 }
 
 /// What became of an input before.
@@ -51,10 +53,10 @@ impl Input {
         }
     }
 
-    /// The `client_request_id` of this input within a call that the caller named `id`.
+    /// The `client_request_id` of this input within a call that the caller named `id`: the same for the same document, so
+    /// that it is refused with other arguments.
     pub(super) fn id_within(&self, id: &str) -> String {
-        let own = self.base.rsplit('-').next().unwrap_or_default();
-        format!("{id}-{}", own.get(..12).unwrap_or(own))
+        format!("{id}-{}", self.document)
     }
 
     /// The request that `job` was, to take it up: it is not sent again.
@@ -91,6 +93,9 @@ impl App {
             let hashed = tokio::task::spawn_blocking(move || hash_of_file(&file)).await;
             content = Some(hashed.unwrap_or_else(|_| Err(Error::internal("A file could not be hashed.")))?);
         }
+        let content = content.unwrap_or_default();
+        let document = Sha256::new().chain_update(&located).chain_update([0]).chain_update(&content).finalize();
+        let document = hex::encode(document.get(..6).unwrap_or_default());
         arguments.insert(param.to_owned(), json!(located));
         let identity = arguments::read(operation, arguments.clone())?.identity();
         let digest = Sha256::new()
@@ -99,10 +104,10 @@ impl App {
             .chain_update([0])
             .chain_update(identity.to_string())
             .chain_update([0])
-            .chain_update(content.unwrap_or_default())
+            .chain_update(content)
             .finalize();
         let name = hex::encode(digest.get(..16).unwrap_or_default());
-        Ok(Input { operation, arguments, base: format!("batch-{name}") })
+        Ok(Input { operation, arguments, base: format!("batch-{name}"), document })
     }
 
     /// What the ledger knows of an input, and the number of its next generation. With `resume` an intent

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::content::{holds_link, is_list_of_links, is_repeated, is_spent};
 use super::limits::READ_DEFAULT;
 use super::{Answer, JobView};
 use crate::hint;
@@ -18,6 +19,10 @@ const WITHOUT_TEXT_CHARS_MAX: usize = 13_000;
 const LIST_CHARS_MAX: usize = 17_500;
 /// Least that `content` gets of it.
 const CONTENT_CHARS_MIN: usize = 1_000;
+/// The service's field that says until when links work.
+const LINKS_EXPIRE: &str = "outputLinkValidTill";
+/// Most files that are named of a result that was not saved.
+const UNSAVED_SHOWN_MAX: usize = 10;
 /// Longest list of files.
 const OUTPUTS_CHARS_MAX: usize = 4_000;
 /// Longest error or problem inside of a record.
@@ -38,42 +43,57 @@ pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
     within_bounds(lightened(answer).map_or(Cow::Borrowed(answer), Cow::Owned))
 }
 
-/// Fields of the service's answer that say nothing more once its links were used.
-const SPENT_FIELDS: &[&str] = &["outputlinkvalidtill", "jobduration", "duration"];
-
-/// The answer to a call that ran an operation to its success, without what an assistant does not need then: digests,
-/// which a download shows, the part of the credits that checks cost, a timeout that was applied as it was asked for, and
-/// how long links live that were used. None for every other answer.
+/// The answer to a call that brought a job to its success, without what an assistant does not need then: what stands in
+/// the answer twice, digests, which a download shows, times, and all but the first of several links. None for every other
+/// answer.
 fn lightened(answer: &Answer) -> Option<Answer> {
     let is_download = answer.content.get("saved").is_some();
-    let is_run = |view: &JobView| view.is_terminal && view.submitted_at.is_none();
-    if answer.status != "success" || is_download || !answer.job.as_ref().is_some_and(is_run) {
+    let waited = |view: &JobView| view.submitted_at.is_none() || view.timeout_applied.is_some();
+    if answer.status != "success"
+        || is_download
+        || !answer.job.as_ref().is_some_and(|view| view.is_terminal && waited(view))
+    {
         return None;
     }
     let mut answer = answer.clone();
-    if let Some(view) = &mut answer.job {
-        view.check_credits = None;
-        view.timeout_applied = view.timeout_applied.filter(|_| view.wait_capped == Some(true));
-        view.outputs.iter_mut().for_each(|output| output.sha256 = None);
-    }
-    if let Some(content) = answer.content.as_object_mut()
-        && !content.values().any(holds_link)
-    {
-        content.retain(|name, value| {
-            let says_success = name.eq_ignore_ascii_case("message") && value == "Success";
-            !says_success && !SPENT_FIELDS.contains(&name.to_ascii_lowercase().as_str())
-        });
+    let Some(view) = &mut answer.job else { return None };
+    let is_submit = view.submitted_at.is_none();
+    view.without_times();
+    view.check_credits = None;
+    view.timeout_applied = view.timeout_applied.filter(|_| view.wait_capped == Some(true));
+    view.outputs.iter_mut().for_each(|output| output.sha256 = None);
+    let says_expiry = view.outputs.iter().any(|output| output.expires_at.is_some());
+    // The links of one result expire together.
+    view.outputs.iter_mut().skip(1).for_each(|output| output.expires_at = None);
+    let Some(content) = answer.content.as_object_mut() else { return Some(answer) };
+    let has_links = content.values().any(holds_link);
+    content.retain(|name, value| {
+        let is_needed = has_links && !says_expiry && name.eq_ignore_ascii_case(LINKS_EXPIRE);
+        !(has_links && is_repeated(name)) && (is_needed || !is_spent(name, value))
+    });
+    if is_submit && keep_first_link(content) {
+        if view.outputs.len() > UNSAVED_SHOWN_MAX {
+            view.outputs_total = view.outputs_total.or(Some(view.outputs.len()));
+            view.outputs.truncate(UNSAVED_SHOWN_MAX);
+        }
+        let tool = NextStep::Show(String::new()).tool().unwrap_or_default();
+        answer.add_tip(format!("{tool} shows more of its links."));
     }
     Some(answer)
 }
 
-fn holds_link(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.starts_with("http"),
-        Value::Array(list) => list.iter().any(holds_link),
-        Value::Object(map) => map.values().any(holds_link),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+/// Of several links that are the result, leaves the first and says how many more there are. Returns false where there are
+/// not several.
+fn keep_first_link(content: &mut Map<String, Value>) -> bool {
+    let list = content.iter().find(|(_, value)| is_list_of_links(value));
+    let Some((name, Value::Array(list))) = list.map(|(name, value)| (name.clone(), value.clone())) else {
+        return false;
+    };
+    let Some((first, more)) = list.split_first().filter(|(_, more)| !more.is_empty()) else { return false };
+    content.shift_remove(&name);
+    content.insert("url".to_owned(), first.clone());
+    content.insert("more_links".to_owned(), json!(more.len()));
+    true
 }
 
 fn within_bounds(answer: Cow<'_, Answer>) -> Cow<'_, Answer> {
@@ -102,9 +122,12 @@ fn within_bounds(answer: Cow<'_, Answer>) -> Cow<'_, Answer> {
     }
     let files = answer.job.as_mut().and_then(bound_record);
     let rest = beside_text(&answer).saturating_sub(chars(&answer.content));
-    bound_content(&mut answer, limit.saturating_sub(rest).max(CONTENT_CHARS_MIN));
-    if let Some(files) = files {
-        answer.add_tip(files);
+    let is_cut = bound_content(&mut answer, limit.saturating_sub(rest).max(CONTENT_CHARS_MIN));
+    let is_saved = answer.job.iter().flat_map(|view| &view.outputs).any(|output| output.saved_to.is_some());
+    let is_short_of_files = files.is_some() && !is_saved;
+    files.into_iter().for_each(|files| answer.add_tip(files));
+    if is_cut || is_short_of_files {
+        add_way_to_the_rest(&mut answer);
     }
     Cow::Owned(answer)
 }
@@ -176,7 +199,7 @@ fn bounded_tips(tips: Hint) -> Hint {
 }
 
 /// Bounds what a record holds. Returns what to say of files that are not listed.
-fn bound_record(view: &mut JobView) -> Option<Hint> {
+fn bound_record(view: &mut JobView) -> Option<String> {
     for detail in [&mut view.problem, &mut view.last_check_error].into_iter().flatten() {
         let hint = detail.hint.text(Audience::Agent);
         if detail.message.chars().count() + hint.chars().count() > DETAIL_CHARS_MAX {
@@ -207,41 +230,42 @@ fn bound_record(view: &mut JobView) -> Option<Hint> {
     let listed = format!("The first {} of {total} files are listed", view.outputs.len());
     let folder = view.outputs.first().and_then(|output| output.saved_to.as_deref());
     Some(match folder.and_then(|path| Path::new(path).parent()) {
-        Some(folder) => hint![listed, format!("; all are in `{}`.", folder.display())],
-        None => hint![
-            listed,
-            ". ",
-            NextStep::Download { job_id: view.job_id.clone(), save_to: None },
-            " saves all of them."
-        ],
+        Some(folder) => format!("{listed}; all are in `{}`.", folder.display()),
+        None => format!("{listed}."),
     })
 }
 
-/// Leaves out of `content` what is longer than `limit` characters, and says in the tips how to get it.
-fn bound_content(answer: &mut Answer, limit: usize) {
+/// Leaves out of `content` what is longer than `limit` characters, and says so in the tips. Returns false where all of it
+/// fits.
+fn bound_content(answer: &mut Answer, limit: usize) -> bool {
     if chars(&answer.content) <= limit {
-        return;
+        return false;
     }
     let (mut left, mut dropped) = (limit.saturating_sub(CUT_CHARS), 0);
     answer.content = cut(&answer.content, &mut left, &mut dropped);
     if let Some(content) = answer.content.as_object_mut() {
         content.insert("left_out".to_owned(), json!(dropped));
     }
-    let what = format!("`content` was too long: {dropped} parts of it are left out. ");
-    let tip = match &answer.job {
-        Some(view) if view.outputs.len() > 1 => {
-            hint![what, NextStep::Download { job_id: view.job_id.clone(), save_to: None }, " saves all files."]
-        }
-        Some(view) => hint![
-            what,
-            NextStep::Read { job_id: view.job_id.clone(), offset: None },
-            " reads the result piece by piece, and ",
-            NextStep::Download { job_id: view.job_id.clone(), save_to: None },
-            " saves it."
-        ],
-        None => hint![what, NextStep::ListJobs, " shows every job; fewer at once make shorter answers."],
+    answer.add_tip(format!("`content` was too long: {dropped} parts of it are left out."));
+    true
+}
+
+/// Adds how to get what was left out, unless the tips say so already.
+fn add_way_to_the_rest(answer: &mut Answer) {
+    let Some(view) = &answer.job else {
+        return answer.add_tip(hint![NextStep::ListJobs, " shows every job; fewer at once make shorter answers."]);
     };
-    answer.add_tip(tip);
+    let (read, save) = (
+        NextStep::Read { job_id: view.job_id.clone(), offset: None },
+        NextStep::Download { job_id: view.job_id.clone(), save_to: None },
+    );
+    let said = answer.tips.as_ref().map_or(String::new(), |tips| tips.text(Audience::Agent));
+    let is_said = |step: &NextStep| said.contains(&step.text(Audience::Agent));
+    match (view.outputs.len() > 1 || is_said(&read), is_said(&save)) {
+        (_, true) => {}
+        (true, false) => answer.add_tip(hint![save, " saves all of it."]),
+        (false, false) => answer.add_tip(hint![read, " reads the result piece by piece, and ", save, " saves it."]),
+    }
 }
 
 /// `value` in at most `left` characters; `dropped` counts the texts and items that are left out.
@@ -418,6 +442,47 @@ mod tests {
             let shown = bounded(&answer);
             assert_eq!(shown.content.get("outputLinkValidTill").is_some(), keeps, "{}", shown.content);
         }
+    }
+
+    #[test]
+    fn an_unsaved_success_says_everything_once() {
+        let link = |n: usize| format!("https://h.test/{n}.png?sig=1");
+        let content = |links: usize| {
+            json!({
+                "status": "success", "message": "Success", "pageCount": 5, "body": (0..links).map(link).collect::<Vec<_>>(),
+                "url": "https://h.test/list.json", "outputLinkValidTill": "2030-01-01", "name": "list.json",
+                "jobDuration": 6, "jobId": "J1", "credits": 30, "remainingCredits": 9, "duration": 0, "error": false,
+            })
+        };
+        for files in [5, 300] {
+            let mut answer = about_a_job(content(files)).with_tips(download());
+            let view = answer.job.as_mut().unwrap();
+            (view.is_terminal, view.submitted_at, view.outputs_total) = (true, None, Some(files));
+            view.outputs = (0..files.min(25)).map(|number| file(number, None)).collect();
+            view.outputs.iter_mut().for_each(|output| output.expires_at = Some("2030-01-01".into()));
+            let shown = bounded(&answer);
+            let expected = json!({"pageCount": 5, "url": link(0), "more_links": files - 1});
+            assert_eq!(shown.content, expected);
+            let view = shown.job.as_ref().unwrap();
+            assert_eq!((view.outputs.len(), view.outputs_total), (files.min(UNSAVED_SHOWN_MAX), Some(files)));
+            let expiries = view.outputs.iter().filter(|output| output.expires_at.is_some()).count();
+            assert_eq!((expiries, tips(&shown).matches("J1").count()), (1, 1), "{}", tips(&shown));
+        }
+    }
+
+    #[test]
+    fn a_wait_keeps_every_link_and_a_check_every_field() {
+        let content = json!({"urls": ["https://h.test/1", "https://h.test/2"], "jobId": "J1", "duration": 0,
+            "outputLinkValidTill": "2030-01-01"});
+        let mut answer = about_a_job(content.clone());
+        let view = answer.job.as_mut().unwrap();
+        view.is_terminal = true;
+        view.submitted_at = Some("2026-01-01".into());
+        assert_eq!(bounded(&answer).content, content);
+        answer.job.as_mut().unwrap().timeout_applied = Some(30.0);
+        let waited = bounded(&answer);
+        assert_eq!(waited.content, json!({"urls": content["urls"], "outputLinkValidTill": "2030-01-01"}));
+        assert_eq!(waited.job.as_ref().unwrap().submitted_at, None);
     }
 
     #[test]

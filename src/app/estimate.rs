@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 
 use super::pages::selected;
-use super::sources::Judged;
+use super::sources::{Judged, short_name};
 use super::{Answer, App, Caller, Estimate};
 use crate::catalog::pages::PageList;
 use crate::catalog::{Basis, CHECK_CREDITS, Operation, Run, UPLOAD_CREDITS};
@@ -42,11 +42,13 @@ impl App {
     ) -> Result<Estimate> {
         let mut counted = Some(0_u32);
         for document in documents {
-            let total = match document {
-                Judged::Local(file) => pdf_pages(file).await,
+            let found = match document {
+                Judged::Local(file) => {
+                    let name = short_name(&file.path.to_string_lossy());
+                    pdf_pages(file).await.map(|total| selected(pages, total, &name)).transpose()?
+                }
                 Judged::Link(_) => None,
             };
-            let found = total.map(|total| selected(pages, total)).transpose()?;
             counted = counted.zip(found).map(|(sum, found)| sum.saturating_add(found));
         }
         let counted = counted.filter(|pages| *pages > 0);

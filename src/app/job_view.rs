@@ -41,7 +41,7 @@ pub struct JobView {
     pub completed_at: Option<String>,
     /// Since the submit, until the end or now.
     pub elapsed_seconds: f64,
-    /// 0 to 1, an estimate while the job runs; none where the service never answered about it.
+    /// 0 to 1, an estimate while the job runs; none where the service never answered about it, and for a job that failed.
     pub progress: Option<f64>,
     /// Paid checks so far.
     pub checks_made: i64,
@@ -114,7 +114,7 @@ impl JobView {
             started_at: job.started_at.map(rfc3339),
             completed_at: job.completed_at.map(rfc3339),
             elapsed_seconds: (job.elapsed_seconds(now) * 10.0).round() / 10.0,
-            progress: was_answered(job).then_some((progress * 100.0).round() / 100.0),
+            progress: (was_answered(job) && !job.status.is_failure()).then_some((progress * 100.0).round() / 100.0),
             checks_made: job.checks_made,
             check_credits: job.check_credits,
             credits_total: job.credits_total(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bounded::chars;
 use super::{Answer, Status, TextOutput};
 use crate::charge::Charge;
 use crate::error::Kind;
@@ -40,6 +41,10 @@ pub(super) struct Line {
     pub saved_to: Vec<String>,
     /// The start of its text.
     pub text: Option<TextOutput>,
+    /// The data that it found out, where the result is data.
+    pub data: Option<Value>,
+    /// Whether there is a result that can be saved.
+    pub has_result: bool,
     /// What is left to say about it.
     pub note: Option<String>,
 }
@@ -47,12 +52,27 @@ pub(super) struct Line {
 impl Line {
     /// A line about a job of which only this is known.
     pub(super) fn new(job_id: Option<String>, document: Option<String>, status: impl Into<Status>) -> Line {
-        let status = status.into();
-        Line { job_id, document, status, reason: None, kind: None, saved_to: Vec::new(), text: None, note: None }
+        Line {
+            job_id,
+            document,
+            status: status.into(),
+            reason: None,
+            kind: None,
+            saved_to: Vec::new(),
+            text: None,
+            data: None,
+            has_result: false,
+            note: None,
+        }
     }
 
     fn is_open(&self) -> bool {
         matches!(&self.status, Status::Job(status) if !status.is_terminal())
+    }
+
+    /// Whether its result was neither saved nor shown.
+    fn is_left_there(&self) -> bool {
+        self.has_result && self.saved_to.is_empty() && self.text.is_none() && self.data.is_none()
     }
 
     fn is_failure(&self) -> bool {
@@ -75,51 +95,81 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
         (true, _) => JobStatus::Failed,
     };
     let folder = common_folder(lines);
-    let (_, name_chars, reason_chars) =
-        WIDTHS.iter().find(|(most, ..)| lines.len() <= *most).copied().unwrap_or((0, 32, 40));
-    let width = Width {
-        document: name_chars,
-        reason: reason_chars,
-        text: (LINES_CHARS_MAX / lines.len().max(1)).saturating_sub(FIELDS_CHARS + name_chars).max(TEXT_CHARS_MIN),
-    };
+    let width = Width::of(lines.len());
     let mut content = Map::new();
     content.insert("total".to_owned(), json!(lines.len()));
     if let Some(folder) = &folder {
         content.insert("folder".to_owned(), json!(folder));
     }
+    let mut goes_on = None;
     for line in lines {
+        let (shown, next) = shown(line, folder.as_deref(), lines.len(), width);
         let group = content.entry(line.status.as_str().to_owned()).or_insert_with(|| json!([]));
         if let Some(group) = group.as_array_mut() {
-            group.push(shown(line, folder.as_deref(), lines.len(), width));
+            group.push(shown);
         }
+        goes_on = goes_on.or(line.job_id.clone().zip(next));
     }
     let mut answer = Answer::new(status, Value::Object(content), charge);
     answer.untrusted = true;
-    answer.is_error = failures > 0 && failures == lines.len();
+    answer.is_error = failures > 0 && open.is_empty();
+    if failures > 0 && open.is_empty() {
+        answer.add_tip(hint![
+            format!("{failures} of {} did not succeed: ", lines.len()),
+            NextStep::Field { name: "reason".into(), meaning: "the reason".into() },
+            " says why."
+        ]);
+    }
+    if let Some((job_id, next)) = goes_on {
+        let read = NextStep::Read { job_id, offset: Some(next) };
+        answer.add_tip(hint![read, " reads on; other lines with next_offset go on likewise."]);
+    }
+    let unsaved: Vec<&str> =
+        lines.iter().filter(|line| line.is_left_there()).filter_map(|line| line.job_id.as_deref()).collect();
+    if open.is_empty() && !unsaved.is_empty() {
+        answer.add_tip(hint![
+            NextStep::WaitFor(in_words(&unsaved)),
+            " with ",
+            NextStep::Argument("save_to".into()),
+            " saves the results, with ",
+            NextStep::Argument("read".into()),
+            " it shows texts and data."
+        ]);
+    }
     if !open.is_empty() {
         let waits: Vec<&str> = open.iter().filter_map(|line| line.job_id.as_deref()).collect();
         let unsent = open.len() - waits.len();
-        answer.tips = Some(if unsent > 0 {
+        answer.add_tip(if unsent > 0 {
             hint![
-                format!("{unsent} documents are still being submitted here. The same call of "),
+                match unsent {
+                    1 => "One document is still being submitted here. The same call of ".to_owned(),
+                    many => format!("{many} documents are still being submitted here. The same call of "),
+                },
                 NextStep::Submit,
                 " takes them up; nothing is paid for twice."
             ]
         } else {
-            let ids = match waits.as_slice() {
-                few if few.len() <= IDS_IN_TIP_MAX => few.join(", "),
-                many => format!("those {} ids", many.len()),
-            };
+            let ids = in_words(&waits);
             let when = retry_after.map_or(String::new(), |seconds| format!(" in about {} s", seconds.ceil()));
             hint![
                 NextStep::WaitFor(ids),
                 format!("{when} continues the wait, with "),
                 NextStep::Argument("save_to".into()),
-                " for files."
+                " for files, ",
+                NextStep::Argument("read".into()),
+                " for texts and data."
             ]
         });
     }
     answer
+}
+
+/// The ids of a tip, or how many they are.
+fn in_words(ids: &[&str]) -> String {
+    match ids {
+        few if few.len() <= IDS_IN_TIP_MAX => few.join(", "),
+        many => format!("those {} ids", many.len()),
+    }
 }
 
 /// How much of a line is shown, in characters.
@@ -130,13 +180,33 @@ struct Width {
     text: usize,
 }
 
-fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value {
+impl Width {
+    /// The width of each of so many lines.
+    fn of(lines: usize) -> Width {
+        let (_, document, reason) = WIDTHS.iter().find(|(most, ..)| lines <= *most).copied().unwrap_or((0, 32, 40));
+        let share = LINES_CHARS_MAX / lines.max(1);
+        Width { document, reason, text: share.saturating_sub(FIELDS_CHARS + document).max(TEXT_CHARS_MIN) }
+    }
+}
+
+/// The JSON of a line, and where its text goes on that is not shown to its end.
+fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> (Value, Option<u64>) {
+    let text = line.text.as_ref().map(|text| within(text, width.text));
+    let data = line.data.as_ref().filter(|data| chars(*data) <= width.text);
+    let next = match (&text, &line.data) {
+        (Some((_, next)), _) => *next,
+        // Data is shown whole or not at all.
+        (None, Some(_)) if data.is_none() => Some(0),
+        (None, _) => None,
+    };
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| {
         shown.insert(name.to_owned(), value);
     };
     let is_delivered = !line.saved_to.is_empty();
-    if let Some(job_id) = line.job_id.as_ref().filter(|_| !is_delivered || total <= IDS_WITH_FILES_MAX) {
+    if let Some(job_id) =
+        line.job_id.as_ref().filter(|_| !is_delivered || total <= IDS_WITH_FILES_MAX || next.is_some())
+    {
         put("job_id", json!(job_id));
     }
     if let Some(document) = &line.document {
@@ -156,12 +226,14 @@ fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value
             put("files", json!(line.saved_to.len()));
         }
     }
-    if let Some(text) = &line.text {
-        let (kept, next) = within(text, width.text);
-        put("text", json!(kept));
-        if let Some(next) = next {
-            put("next_offset", json!(next));
-        }
+    if let Some((text, _)) = text {
+        put("text", json!(text));
+    }
+    if let Some(data) = data {
+        put("data", data.clone());
+    }
+    if let Some(next) = next {
+        put("next_offset", json!(next));
     }
     if let Some(kind) = line.kind {
         put("kind", json!(kind.as_str()));
@@ -172,7 +244,7 @@ fn shown(line: &Line, folder: Option<&str>, total: usize, width: Width) -> Value
     if let Some(note) = &line.note {
         put("note", json!(crate::text::shorten(note, width.reason)));
     }
-    Value::Object(shown)
+    (Value::Object(shown), next)
 }
 
 /// The start of a text that takes at most `limit` characters of JSON, and where it goes on.
@@ -258,5 +330,35 @@ mod tests {
         assert_eq!((unasked.status.as_str(), &unasked.content["error"][0]["kind"]), ("queued", &json!("network")));
         let tips = answer.tips.unwrap().text(crate::next_step::Audience::Shell);
         assert!(tips.contains("`pdfco jobs wait J3` in about 3 s"), "{tips}");
+    }
+
+    #[test]
+    fn data_is_whole_or_read_on_and_files_are_named() {
+        let data = |id: &str, size: usize| Line {
+            data: Some(json!({"total": "9".repeat(size)})),
+            ..Line::new(Some(id.into()), None, JobStatus::Success)
+        };
+        let left = Line { has_result: true, ..Line::new(Some("J3".into()), None, JobStatus::Success) };
+        let answer = answer_about(&[data("J1", 400), data("J2", 20_000), left], Charge::NONE, None);
+        let lines = &answer.content["success"];
+        assert_eq!(lines[0], json!({"job_id": "J1", "data": {"total": "9".repeat(400)}}));
+        assert_eq!(lines[1], json!({"job_id": "J2", "next_offset": 0}));
+        let words = |step: NextStep| step.text(crate::next_step::Audience::Agent);
+        let read = words(NextStep::Read { job_id: "J2".into(), offset: Some(0) });
+        let save = words(NextStep::WaitFor("J3".into()));
+        let tips = answer.tips.unwrap().text(crate::next_step::Audience::Agent);
+        assert!(tips.contains(&format!("{read} reads on")), "{tips}");
+        assert!(tips.contains(&format!("{save} with `save_to` saves")), "{tips}");
+    }
+
+    #[test]
+    fn a_failure_among_successes_is_an_error_once_all_have_ended() {
+        let failed = || Line::new(Some("J2".into()), None, JobStatus::Failed);
+        let answer = answer_about(&[saved(1), failed()], Charge::NONE, None);
+        assert_eq!((answer.status.as_str(), answer.is_error), ("failed", true));
+        let tips = answer.tips.unwrap().text(crate::next_step::Audience::Agent);
+        assert_eq!(tips, "1 of 2 did not succeed: `reason` says why.");
+        let running = Line::new(Some("J3".into()), None, JobStatus::Working);
+        assert!(!answer_about(&[failed(), running], Charge::NONE, None).is_error);
     }
 }

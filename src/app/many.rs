@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::bounded::chars;
+use super::content::data_in;
 use super::folders::{already_saved, as_folder};
 use super::follow_up::FollowUp;
 use super::jobs::document_of;
@@ -227,15 +229,13 @@ impl App {
             line.note = answer.tips.as_ref().map(|tips| tips.text(crate::next_step::Audience::Agent));
         }
         line.text = answer.output;
-        if line.text.is_none()
-            && line.note.is_none()
-            && follow_up.save_to.is_none()
-            && follow_up.read.is_some_and(|read| read > 0)
-        {
-            let has_links = ["url", "urls"].iter().any(|name| answer.content.get(name).is_some());
-            let facts = answer.content.to_string();
-            if !has_links && facts.len() as u64 <= TEXT_CHARS_MAX {
-                line.note = Some(facts).filter(|facts| facts != "{}");
+        let results = job.results();
+        line.has_result = !results.links.is_empty() || results.inline.is_some();
+        if let (None, None, Some(room)) = (&line.text, &line.note, follow_up.read.filter(|read| *read > 0)) {
+            match data_in(&answer.content) {
+                Some(data) if chars(&data) as u64 <= room => line.data = Some(data),
+                Some(_) => line.text = self.start_of_text(job, room).await,
+                None => {}
             }
         }
         line

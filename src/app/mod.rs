@@ -11,6 +11,7 @@ mod caller;
 mod card;
 mod catalog;
 mod consent;
+mod content;
 mod estimate;
 mod findings;
 mod folders;

@@ -17,16 +17,20 @@ pub(super) fn selection(operation: &Operation, text: &str) -> Option<PageList> {
     }
 }
 
-/// How many of the `total` pages of a document are selected.
+/// How many of the `total` pages of `document` are selected.
 ///
 /// # Errors
 /// `invalid_argument` for a page that the document does not have.
-pub(super) fn selected(pages: Option<&PageList>, total: u32) -> Result<u32> {
+pub(super) fn selected(pages: Option<&PageList>, total: u32, document: &str) -> Result<u32> {
     let Some(pages) = pages else { return Ok(total) };
     let found = pages.resolve(total).map_err(|bad| {
         Error::invalid(
-            format!("`{PAGES}` selects what is not there: {}.", bad.words()),
-            format!("The document has {}. Nothing was sent or charged.", counted(i64::from(total), "page")),
+            format!("`{PAGES}` selects what `{document}` does not have: {}.", bad.words()),
+            format!(
+                "It has {}: {}. Nothing was sent or charged.",
+                counted(i64::from(total), "page"),
+                pages.range_of(total)
+            ),
         )
     })?;
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
@@ -41,16 +45,18 @@ mod tests {
     fn pages_beyond_the_document_are_refused() {
         let text = find("pdf_to_text").unwrap();
         let pages = selection(text, "0,2-").unwrap();
-        assert_eq!(selected(Some(&pages), 10).unwrap(), 9);
-        assert_eq!(selected(None, 10).unwrap(), 10);
+        assert_eq!(selected(Some(&pages), 10, "a.pdf").unwrap(), 9);
+        assert_eq!(selected(None, 10, "a.pdf").unwrap(), 10);
         let beyond = selection(text, "10").unwrap();
-        assert!(
-            selected(Some(&beyond), 10)
-                .unwrap_err()
-                .hint()
-                .text(crate::next_step::Audience::Agent)
-                .contains("10 pages")
+        let error = selected(Some(&beyond), 10, "a.pdf").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "`pages` selects what `a.pdf` does not have: pages are counted from 0 here, so that `10` is page 11."
         );
+        let hint = error.hint().text(crate::next_step::Audience::Agent);
+        assert!(hint.starts_with("It has 10 pages: 0 to 9 here."), "{hint}");
+        let hint = selected(Some(&beyond), 1, "a.pdf").unwrap_err().hint().text(crate::next_step::Audience::Agent);
+        assert!(hint.starts_with("It has 1 page: 0 here."), "{hint}");
         assert_eq!(selection(text, " "), None);
     }
 }

@@ -8,7 +8,7 @@ use super::{App, Caller};
 use crate::catalog::arguments::Sources;
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
-use crate::files::{LocalFile, is_local, is_private, private_link_in};
+use crate::files::{LocalFile, has_known_scheme, is_local, is_private, private_link_in};
 use crate::hint;
 use crate::jobs::job_id::{ID_BYTES_MAX, RESULT_PATH, URI_SCHEME};
 use crate::jobs::{Job, JobId, JobStatus};
@@ -19,6 +19,8 @@ use crate::text::shorten;
 const LINK_SHOWN_CHARS: usize = 200;
 /// Longest name of a document in a question, in characters.
 const DOCUMENT_CHARS_MAX: usize = 60;
+/// Most parts of a path that a name takes to differ from others.
+const NAME_PARTS_MAX: usize = 6;
 
 /// A document that was judged.
 pub(super) enum Judged {
@@ -63,7 +65,8 @@ impl App {
     ///
     /// # Errors
     /// `file_access` for a file that cannot be read, `invalid_argument` for a link into a private network and for a job
-    /// that is not finished, has nothing to pass on, or has several files of which none is chosen.
+    /// that is not finished, has nothing to pass on, or has several files of which none is chosen where the operation
+    /// takes one document; where it takes several, it gets them all.
     ///
     /// With `for_nothing` no link is renewed, and one that has expired stands for itself.
     pub(super) async fn judge_sources(
@@ -75,12 +78,15 @@ impl App {
         let mut charge = Charge::NONE;
         let mut judged = Vec::with_capacity(sources.items.len());
         for item in &sources.items {
-            if let Some(link) = self.result_of_job(caller, item, for_nothing, &mut charge).await? {
-                judged.push(Judged::Link(link));
+            if let Some(links) = self.results_of_job(caller, item, sources.takes_many, for_nothing, &mut charge).await?
+            {
+                judged.extend(links.into_iter().map(Judged::Link));
                 continue;
             }
             judged.push(if is_local(item) {
                 Judged::Local(caller.sandbox.readable(item).await?)
+            } else if !has_known_scheme(item) {
+                return Err(of_another_scheme(item));
             } else if is_private(item) && !self.client.is_local() {
                 return Err(leads_into_private_network(item));
             } else {
@@ -90,15 +96,16 @@ impl App {
         Ok((judged, charge))
     }
 
-    /// The link to the result of the job that `item` names; none when it names no job.
-    async fn result_of_job(
+    /// The links to the result of the job that `item` names, one unless `takes_many`; none when it names no job.
+    async fn results_of_job(
         &self,
         caller: &Caller,
         item: &str,
+        takes_many: bool,
         for_nothing: bool,
         charge: &mut Charge,
-    ) -> Result<Option<String>> {
-        let Some(wanted) = job_ref(item) else { return Ok(None) };
+    ) -> Result<Option<Vec<String>>> {
+        let Some(wanted) = job_ref(item)? else { return Ok(None) };
         let found = match JobId::parse(wanted.id) {
             Ok(id) => self.jobs.get(&caller.owner, &id).await,
             Err(error) => Err(error),
@@ -109,7 +116,7 @@ impl App {
             Err(_) => return Ok(None),
         };
         let (job, links) = match self.links_for_chain(&job).await {
-            Err(error) if error.kind() == Kind::LinkExpired && for_nothing => return Ok(Some(item.to_owned())),
+            Err(error) if error.kind() == Kind::LinkExpired && for_nothing => return Ok(Some(vec![item.to_owned()])),
             Err(error) if error.kind() == Kind::LinkExpired => {
                 let job = self.with_fresh_links(caller, &job, charge, error).await?;
                 let links = self.links_of(&job).await?;
@@ -122,13 +129,15 @@ impl App {
                 format!("Job {} has no file that another job could take.", job.id()),
                 hint![NextStep::Show(job.id().to_owned()), " shows what it returned."],
             )),
-            ([only], None) => Ok(Some(only.expose().to_owned())),
+            (links, None) if takes_many || links.len() == 1 => {
+                Ok(Some(links.iter().map(|link| link.expose().to_owned()).collect()))
+            }
             (links, None) => Err(Error::invalid(
                 format!("Job {} has {} files, and one is needed.", job.id(), links.len()),
                 format!("Choose with {URI_SCHEME}{}#1 to #{}, counted from 1.", job.id(), links.len()),
             )),
             (links, Some(index)) => match links.get(index) {
-                Some(link) => Ok(Some(link.expose().to_owned())),
+                Some(link) => Ok(Some(vec![link.expose().to_owned()])),
                 None => Err(Error::invalid(
                     format!("Job {} has no file {}.", job.id(), index + 1),
                     format!("It has {}, counted from 1.", links.len()),
@@ -195,11 +204,35 @@ fn leads_into_private_network(link: &str) -> Error {
     )
 }
 
+fn of_another_scheme(link: &str) -> Error {
+    let scheme = link.split(':').next().unwrap_or_default();
+    Error::invalid(
+        format!("Links of the scheme `{}` are not taken.", shorten(scheme, 40)),
+        "A document is an http or https link, a path on this machine, the result of a job, or what begins with data:, \
+         cache: or filetoken:. Nothing was sent.",
+    )
+}
+
 /// The job that `item` may name: `job://ID`, `job://ID/result`, either with `?index=N` (from 0) or `#N` (from 1), or a
 /// bare id, which only the ledger can distinguish from a file's name.
-fn job_ref(item: &str) -> Option<JobRef<'_>> {
-    let is_certain = item.len() > URI_SCHEME.len()
-        && item.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME));
+///
+/// # Errors
+/// `invalid_argument` for what begins with `job://` and is none of these.
+fn job_ref(item: &str) -> Result<Option<JobRef<'_>>> {
+    let is_certain = item.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME));
+    match read_job_ref(item, is_certain) {
+        None if is_certain => Err(Error::invalid(
+            format!("`{}` names no job.", shorten(item, 60)),
+            format!(
+                "Write {URI_SCHEME} and the job's id, with #1, #2, … behind it to choose one of several files. Nothing \
+                 was sent."
+            ),
+        )),
+        found => Ok(found),
+    }
+}
+
+fn read_job_ref(item: &str, is_certain: bool) -> Option<JobRef<'_>> {
     let rest = if is_certain { item.get(URI_SCHEME.len()..)? } else { item };
     let (rest, number) = match rest.rsplit_once('#') {
         Some((rest, number)) => (rest, Some(number.parse::<usize>().ok()?.checked_sub(1)?)),
@@ -218,9 +251,27 @@ fn job_ref(item: &str) -> Option<JobRef<'_>> {
 
 /// The last part of a path or link, without its query.
 pub(super) fn short_name(source: &str) -> String {
+    last_parts(source, 1)
+}
+
+/// The last parts of each path or link: the name alone, or as many folders before it as distinguish it from the others.
+pub(super) fn distinct_names(sources: &[String]) -> Vec<String> {
+    let own_name = |source: &String| {
+        (1..=NAME_PARTS_MAX)
+            .map(|parts| (parts, last_parts(source, parts)))
+            .find(|(parts, name)| sources.iter().filter(|other| last_parts(other, *parts) == *name).count() == 1)
+    };
+    sources.iter().map(|source| own_name(source).map_or_else(|| short_name(source), |(_, name)| name)).collect()
+}
+
+fn last_parts(source: &str, count: usize) -> String {
     let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
-    let name = plain.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(plain);
-    if name.is_empty() { plain.to_owned() } else { name.to_owned() }
+    let parts: Vec<&str> = plain.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
+    let from = parts.len().saturating_sub(count);
+    match parts.get(from..).unwrap_or_default() {
+        [] => plain.to_owned(),
+        last => last.join("/"),
+    }
 }
 
 /// The first of some documents and the number of the others, for a question.
@@ -246,10 +297,13 @@ mod tests {
             ("job://J1/result?index=2", "J1", Some(2), true),
             ("ABCDEF123456", "ABCDEF123456", None, false),
         ] {
-            assert_eq!(job_ref(item), Some(JobRef { id, index, is_certain }), "{item}");
+            assert_eq!(job_ref(item).unwrap(), Some(JobRef { id, index, is_certain }), "{item}");
         }
-        for item in ["a.pdf", "https://h.test/a", "folder/a", "job://", "C:\\a"] {
-            assert_eq!(job_ref(item), None, "{item}");
+        for item in ["a.pdf", "https://h.test/a", "folder/a", "C:\\a", "Job#x"] {
+            assert_eq!(job_ref(item).unwrap(), None, "{item}");
+        }
+        for item in ["job://", "job://J1/1", "JOB://a b", "job://J1#0", "job://J1#x", "job://J1/result?index=-1"] {
+            assert!(job_ref(item).is_err(), "{item}");
         }
     }
 
@@ -263,5 +317,15 @@ mod tests {
         ] {
             assert_eq!(short_name(source), name);
         }
+    }
+
+    #[test]
+    fn documents_of_one_name_are_told_apart_by_their_folder() {
+        let names = |documents: &[&str]| distinct_names(&documents.iter().map(|d| (*d).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&["x/same.pdf", "y/same.pdf", "y/b.pdf"]), ["x/same.pdf", "y/same.pdf", "b.pdf"]);
+        assert_eq!(names(&["same.pdf", "/srv/x/y/same.pdf"]), ["same.pdf", "y/same.pdf"]);
+        assert_eq!(names(&["/a/y/s.pdf", "/b/y/s.pdf"]), ["a/y/s.pdf", "b/y/s.pdf"]);
+        let links = ["https://h.test/a.pdf?sig=1", "https://h.test/a.pdf?sig=2"];
+        assert_eq!(names(&links), ["a.pdf", "a.pdf"], "a query may hold a signature");
     }
 }

@@ -15,7 +15,7 @@ use super::folders::as_folder;
 use super::limits::DOCUMENTS_MAX;
 use super::lines::{Line, answer_about};
 use super::many::Wanted;
-use super::sources::short_name;
+use super::sources::distinct_names;
 use super::submit::Part;
 use super::{Answer, App, Caller, Status, SubmitRequest, WaitRequest};
 use crate::catalog::{Operation, ParamKind};
@@ -120,17 +120,19 @@ impl App {
         let charge = Arc::new(Mutex::new(Charge::NONE));
         let stop = CancellationToken::new();
         let background = caller.in_background(stop.clone());
-        let (app, shared, cost, names) = (self.clone(), Arc::clone(&lines), Arc::clone(&charge), documents.clone());
+        let (app, shared, cost) = (self.clone(), Arc::clone(&lines), Arc::clone(&charge));
+        let names = distinct_names(&documents);
+        let named: Vec<(String, String)> = documents.into_iter().zip(names.clone()).collect();
         let client_request_id = request.client_request_id.clone();
         let part = Part { folder: request.save_to.as_deref().map(as_folder), overwrite: request.overwrite };
         let submitting = tokio::spawn(async move {
-            let submits = names.into_iter().enumerate().map(|(number, document)| {
+            let submits = named.into_iter().enumerate().map(|(number, (document, name))| {
                 let (app, caller, others, id) = (&app, &background, others.clone(), client_request_id.clone());
                 let part = part.clone();
                 let (shared, cost) = (&shared, &cost);
                 async move {
                     let outcome = app.submit_document(caller, operation, (param, &document), others, id, part).await;
-                    let (line, paid) = line_of_submit(document, outcome);
+                    let (line, paid) = line_of_submit(name, outcome);
                     cost.lock().add(paid);
                     if let Some(slot) = shared.lock().get_mut(number) {
                         *slot = Some(line);
@@ -157,9 +159,9 @@ impl App {
                 ));
             }
         }
-        let lines = lines.lock().clone().into_iter().zip(documents);
-        let unsent = |document: &str| Line::new(None, Some(short_name(document)), JobStatus::Queued);
-        let lines = lines.map(|(line, document)| line.unwrap_or_else(|| unsent(&document))).collect();
+        let lines = lines.lock().clone().into_iter().zip(names);
+        let unsent = |name: String| Line::new(None, Some(name), JobStatus::Queued);
+        let lines = lines.map(|(line, name)| line.unwrap_or_else(|| unsent(name))).collect();
         let charge = *charge.lock();
         Ok((lines, charge))
     }
@@ -202,7 +204,7 @@ impl App {
 }
 
 fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
-    let document = Some(short_name(&document));
+    let document = Some(document);
     match outcome {
         Ok(answer) => {
             let job_id = answer.job.as_ref().map(|view| view.job_id.clone());

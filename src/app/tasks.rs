@@ -234,6 +234,9 @@ impl App {
             wanted.save_to = None;
         }
         self.deliver(caller, job, &wanted, None, &mut answer).await;
+        if let (false, Some(view)) = (answer.is_error, &mut answer.job) {
+            view.without_times();
+        }
         self.finish(caller, answer).await
     }
 

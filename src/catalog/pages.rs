@@ -41,12 +41,12 @@ pub enum BadPages {
     BeforeFirst,
     /// A range that ends before it begins.
     Reversed(String),
-    /// A page that the document does not have; the number as it stands in the list.
+    /// A page that the document does not have.
     Outside {
-        /// The page, in the list's own counting.
-        page: u32,
-        /// Pages of the document.
-        count: u32,
+        /// The page as it stands in the list.
+        written: String,
+        /// The page, counted from 1; none for one that is counted from the end.
+        page: Option<u32>,
     },
 }
 
@@ -85,6 +85,14 @@ impl PageList {
         Ok(pages)
     }
 
+    /// The pages of a document of `count` pages as this list writes them.
+    pub fn range_of(&self, count: u32) -> String {
+        match count {
+            0 | 1 => format!("{} here", self.first),
+            count => format!("{} to {} here", self.first, count.saturating_sub(1).saturating_add(self.first)),
+        }
+    }
+
     /// The list in words, with the first page as 1: `1, 3–6, 8–last`.
     pub fn words_from_one(&self) -> String {
         let words: Vec<String> = self.items.iter().map(|item| item.words_from_one()).collect();
@@ -92,11 +100,15 @@ impl PageList {
     }
 
     fn index(&self, page_ref: PageRef, count: u32) -> Result<u32, BadPages> {
-        let (index, page) = match page_ref {
-            PageRef::FromStart(index) => (Some(index), index.saturating_add(self.first)),
-            PageRef::FromEnd(index) => (count.checked_sub(1).and_then(|last| last.checked_sub(index)), index),
+        let (index, mark) = match page_ref {
+            PageRef::FromStart(index) => (Some(index), ""),
+            PageRef::FromEnd(index) => (count.checked_sub(1).and_then(|last| last.checked_sub(index)), "!"),
         };
-        index.filter(|index| *index < count).ok_or(BadPages::Outside { page, count })
+        let (PageRef::FromStart(after) | PageRef::FromEnd(after)) = page_ref;
+        index.filter(|index| *index < count).ok_or_else(|| BadPages::Outside {
+            written: format!("{mark}{}", after.saturating_add(self.first)),
+            page: mark.is_empty().then(|| after.saturating_add(1)),
+        })
     }
 }
 
@@ -162,8 +174,12 @@ impl BadPages {
             BadPages::Syntax(item) => format!("`{}` is no page and no range", crate::text::shorten(item, 40)),
             BadPages::BeforeFirst => "there is no page 0 here: pages are counted from 1".to_owned(),
             BadPages::Reversed(item) => format!("`{}` ends before it begins", crate::text::shorten(item, 40)),
-            BadPages::Outside { page, count } => {
-                format!("page {page} is outside of {}", crate::text::counted(i64::from(*count), "page"))
+            BadPages::Outside { written, page: None } => format!("`{written}` is before the first page"),
+            BadPages::Outside { written, page: Some(page) } if *written == page.to_string() => {
+                format!("there is no page {page}")
+            }
+            BadPages::Outside { written, page: Some(page) } => {
+                format!("pages are counted from 0 here, so that `{written}` is page {page}")
             }
         }
     }
@@ -195,8 +211,10 @@ mod tests {
             assert!(PageList::parse(text, first).is_err(), "{text} from {first}");
         }
         let outside = PageList::parse("2-3", 1).unwrap().resolve(2);
-        assert_eq!(outside, Err(BadPages::Outside { page: 3, count: 2 }));
-        assert!(PageList::parse("!3", 0).unwrap().resolve(3).is_err());
+        assert_eq!(outside.unwrap_err().words(), "there is no page 3");
+        let of = |text: &str| PageList::parse(text, 0).unwrap().resolve(3).unwrap_err().words();
+        assert_eq!(of("!3"), "`!3` is before the first page");
+        assert_eq!(of("3"), "pages are counted from 0 here, so that `3` is page 4");
         assert!(PageList::parse(&"1,".repeat(5_000), 0).is_err());
     }
 }

@@ -36,7 +36,7 @@ pub use pdf_pages::pdf_pages;
 pub use private_links::{is_private, private_link_in};
 pub use root::resolved;
 pub use sandbox::{FILE_BYTES_MAX, Sandbox};
-pub use source::is_local;
+pub use source::{has_known_scheme, is_local};
 pub use target::Target;
 pub use text::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_links, fetch_text, page, tail};
 pub use upload::{UploadTicket, Uploaded, upload, upload_ticket};

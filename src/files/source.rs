@@ -5,6 +5,9 @@ use std::path::Path;
 /// Longest path in bytes: what the system takes.
 pub(super) const PATH_BYTES_MAX: usize = if cfg!(windows) { 32_767 } else { 4_096 };
 
+/// Schemes of links that are passed on to the service.
+const SCHEMES: [&str; 5] = ["cache", "data", "http", "https", "filetoken"];
+
 /// Whether a source is a file of this machine rather than a link for the service.
 ///
 /// `file:` is local; every other `scheme://`, and `cache:` and `data:`, is not. Anything in the form of a path is local. A
@@ -18,13 +21,21 @@ pub fn is_local(source: &str) -> bool {
     if source.contains("://") && scheme_of(source).is_some() {
         return false;
     }
-    if ["cache", "data", "http", "https", "filetoken"].iter().any(|scheme| starts_with_scheme(source, scheme)) {
+    if SCHEMES.iter().any(|scheme| starts_with_scheme(source, scheme)) {
         return false;
     }
     let (first, has_path) = source.split_once('/').map_or((source, false), |(first, _)| (first, true));
     let climbs = source.split('/').any(|piece| piece == "..");
     let is_host = looks_like_host(first) && (has_path || first.to_ascii_lowercase().starts_with("www."));
     !is_host || climbs || (source.len() <= PATH_BYTES_MAX && Path::new(source).is_file())
+}
+
+/// Whether a link has no scheme, or one that is passed on to the service.
+pub fn has_known_scheme(link: &str) -> bool {
+    let is_scheme = |scheme: &&str| link.get(scheme.len()..).is_some_and(|rest| rest.starts_with("://"));
+    scheme_of(link)
+        .filter(is_scheme)
+        .is_none_or(|scheme| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
 }
 
 /// The scheme of a link. One letter is a drive of Windows, not a scheme.
@@ -86,6 +97,24 @@ mod tests {
             (".hidden.com/a.pdf", true),
         ] {
             assert_eq!(is_local(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn only_known_schemes_are_passed_on() {
+        for link in [
+            "https://h.test",
+            "HTTP://h.test",
+            "h.test/a.pdf",
+            "localhost:80/a",
+            "data:,a",
+            "filetoken://a",
+            "h.test/?u=ftp://a",
+        ] {
+            assert!(has_known_scheme(link), "{link}");
+        }
+        for link in ["ftp://h.test/a.pdf", "s3://b/a", "gs://b/a", "javascript://a"] {
+            assert!(!has_known_scheme(link), "{link}");
         }
     }
 }

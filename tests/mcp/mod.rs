@@ -13,6 +13,7 @@ mod otlp;
 mod page;
 mod reading;
 mod replicas;
+mod several;
 mod stdio;
 mod tasks;
 

@@ -44,5 +44,41 @@ async fn three_hundred_pages_are_read_within_the_answer_limit() {
     let ends = assistant.call("read_result", json!({"job_id": job_id, "tail_lines": 3})).await.unwrap();
     let last = ends["output"]["text"].as_str().unwrap();
     assert!(text.trim_end().ends_with(last.trim_end()), "{last}");
+    let mut shown = 0;
+    let mut offset = json!(0);
+    let total = loop {
+        let find = json!({"job_id": job_id, "find": "lamp", "offset": offset});
+        let answer = assistant.call("read_result", find).await.unwrap();
+        let found = &answer["content"]["found"];
+        shown += found["places"].as_array().unwrap().len();
+        let Some(next) = found["next_offset"].as_u64() else { break found["total"].as_u64().unwrap() };
+        assert!(answer["tips"].as_str().unwrap().contains(&format!("with offset {next}")), "{answer}");
+        offset = json!(next);
+    };
+    assert!(total > 100 && shown as u64 == total, "{shown} of {total}");
+    let beyond = assistant.call("read_result", json!({"job_id": job_id, "offset": 90_000_000})).await.unwrap();
+    assert!(beyond["tips"].as_str().unwrap().contains("ends before this offset"), "{beyond}");
+    assistant.close().await;
+}
+
+#[tokio::test]
+async fn a_phrase_is_found_with_all_its_pages() {
+    let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
+    let simulator = simulator::spawn(options).await.unwrap();
+    let folder = documents();
+    let files = [("PDFCO_FILES", folder.to_str().unwrap())];
+    let app = Arc::new(App::new(config(simulator.url(), DEFAULT_KEY, &files)).unwrap());
+    let (stream, _server) = stdio::in_process(app);
+    let assistant = Assistant::start(stream, |_, _| {}).await.unwrap();
+    for (operation, pages) in
+        [("pdf_to_json", json!("1–5")), ("pdf_to_xml", json!("1–5")), ("pdf_to_text", json!(null))]
+    {
+        let arguments = json!({"operation": operation, "url": "report.pdf", "read": 0, "wait": 40});
+        let answer = assistant.call("submit_job", arguments).await.unwrap();
+        let find = json!({"job_id": answer["job"]["job_id"], "find": "of 5"});
+        let answer = assistant.call("read_result", find).await.unwrap();
+        assert_eq!(answer["content"]["found"]["pages"], pages, "{operation}: {answer}");
+        assert_eq!(answer["tips"].as_str().unwrap().contains("pdf_to_json"), pages.is_null(), "{operation}: {answer}");
+    }
     assistant.close().await;
 }

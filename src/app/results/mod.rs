@@ -21,10 +21,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::content::{is_list_of_links, is_repeated};
 use super::follow_up::FollowUp;
 use super::job_view::{OutputView, mime_type};
 use super::{Answer, App, Caller, or_cancelled, rfc3339, round_seconds, tips};
@@ -353,15 +354,13 @@ pub(super) fn names_of(links: &[PresignedUrl]) -> Vec<String> {
     numbered(links.iter().map(|link| safe_file_name(&link.file_name().unwrap_or_default())))
 }
 
-/// Fields of the service's answer that the answer's own fields repeat.
-const REPEATED_FIELDS: &[&str] = &["status", "jobid", "error", "credits", "remainingcredits", "url", "urls", "name"];
-
 /// Leaves out links to what this call saved or handed over, and what stands in the answer's own fields.
 fn without_used_links(answer: &mut Answer) {
     if let Some(content) = answer.content.as_object_mut() {
         content.retain(|name, value| {
-            let is_links = name.eq_ignore_ascii_case("body") && is_list_of_links(value);
-            !REPEATED_FIELDS.contains(&name.to_ascii_lowercase().as_str()) && !is_links && !value.is_null()
+            let is_link = ["url", "urls"].iter().any(|link| name.eq_ignore_ascii_case(link))
+                || (name.eq_ignore_ascii_case("body") && is_list_of_links(value));
+            !is_repeated(name) && !is_link && !value.is_null()
         });
     }
     if let Some(view) = &mut answer.job {
@@ -369,11 +368,6 @@ fn without_used_links(answer: &mut Answer) {
             output.expires_at = None;
         }
     }
-}
-
-fn is_list_of_links(value: &Value) -> bool {
-    let is_link = |item: &Value| item.as_str().is_some_and(|text| text.starts_with("http"));
-    value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_link))
 }
 
 /// `text` with a full stop.

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::super::limits::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
 use super::super::{Answer, App, Caller, TextOutput, or_cancelled};
-use super::find::{PLACES_MAX, find};
+use super::find::find;
 use super::silence::not_silent_beyond;
-use crate::catalog::{Operation, Output};
+use crate::catalog::{Operation, Output, Toolset};
 use crate::error::{Error, Kind, Result};
 use crate::files::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_text, page, tail};
 use crate::hint;
@@ -91,7 +91,7 @@ impl App {
             *view = view.brief();
         }
         if let Some(phrase) = &request.find {
-            self.show_places(text, phrase, &job, &mut answer).await?;
+            self.show_places(text, (phrase, request.offset), &job, &mut answer).await?;
             doubt.into_iter().for_each(|doubt| answer.add_tip(doubt));
             return Ok(self.finish(caller, answer).await);
         }
@@ -101,35 +101,55 @@ impl App {
             None => page(&text.text, request.offset, limit),
         };
         answer.tips = shown.next_offset.map(|next| reads_on(&job, next));
+        if request.offset > 0 && request.offset >= shown.total_chars && request.tail_lines.is_none() {
+            answer.add_tip(format!("The text ends before this offset: it has {} characters.", shown.total_chars));
+        }
         doubt.into_iter().for_each(|doubt| answer.add_tip(doubt));
         answer.output = Some(text_output(shown));
         Ok(self.finish(caller, answer).await)
     }
 
-    /// Puts the places where `phrase` occurs into `content`.
-    async fn show_places(&self, text: Arc<Text>, phrase: &str, job: &Job, answer: &mut Answer) -> Result<()> {
+    /// Puts the places where a phrase occurs, from an offset on, into `content`.
+    async fn show_places(
+        &self,
+        text: Arc<Text>,
+        (phrase, from): (&str, u64),
+        job: &Job,
+        answer: &mut Answer,
+    ) -> Result<()> {
         let _permit = self.results.permits.acquire().await;
         let wanted = phrase.to_owned();
-        let found = tokio::task::spawn_blocking(move || find(&text.text, &wanted)).await;
+        let found = tokio::task::spawn_blocking(move || find(&text.text, &wanted, from)).await;
         let found = found.map_err(|_| Error::internal("A text could not be searched."))?;
-        answer.tips = match found.places.first() {
-            None => {
-                Some("The phrase does not occur. Letter case and line breaks do not matter; try fewer words.".into())
+        let read = |offset| NextStep::Read { job_id: job.id().to_owned(), offset: Some(offset) };
+        answer.add_tip(match (found.places.first(), found.next_offset) {
+            (None, _) if found.total > 0 => format!("All {} places are before this offset.", found.total).into(),
+            (None, _) => {
+                "The phrase does not occur. Letter case and line breaks do not matter; try fewer words.".into()
             }
-            Some(first) => {
-                let more = if found.truncated {
-                    format!("The first {PLACES_MAX} of {} places are shown. ", found.total)
-                } else {
-                    String::new()
-                };
-                let step = NextStep::Read { job_id: job.id().to_owned(), offset: Some(first.offset) };
-                Some(hint![more, step, " reads on from the first."])
+            (Some(_), Some(next)) => {
+                hint![
+                    format!("{} of {} places are shown. ", found.places.len(), found.total),
+                    read(next),
+                    " and the same `find` shows the next."
+                ]
             }
-        };
+            (Some(first), None) => hint![read(first.offset), " reads on from the first."],
+        });
+        let is_of_a_pdf = job.operation().is_some_and(|operation| operation.toolset == Toolset::ConvertFromPdf);
+        if found.total > 0 && found.pages.is_none() && is_of_a_pdf {
+            answer.add_tip("This text does not say where pages begin; the result of pdf_to_json does.");
+        }
         if let (Some(content), Ok(found)) = (answer.content.as_object_mut(), serde_json::to_value(found)) {
             content.insert("found".to_owned(), found);
         }
         Ok(())
+    }
+
+    /// At most `chars` characters from the start of what [`App::read`] reads of a result; none where that is no text.
+    pub(in crate::app) async fn start_of_text(&self, job: &Job, chars: u64) -> Option<TextOutput> {
+        let text = self.text_of(job, 0).await.ok()?;
+        Some(text_output(page(&text.text, 0, chars)))
     }
 
     /// Puts text into the answer, when the result is text. A result that cannot be read now is not a failed job.
@@ -197,7 +217,10 @@ impl App {
             (None, _) => {
                 return Err(Error::invalid(
                     format!("Job {} has no output {index}.", job.id()),
-                    format!("It has {}, counted from 0.", links.len()),
+                    match links.len() {
+                        1 => "It has one, of index 0.".to_owned(),
+                        count => format!("It has {count}, of index 0 to {}.", count - 1),
+                    },
                 ));
             }
         };

@@ -40,10 +40,10 @@ fn text(value: &Value) -> Result<Value, String> {
     plain(value).map(Value::String).ok_or_else(|| "text".to_owned())
 }
 
-/// A list of pages as text; a list of numbers is taken as well.
+/// A list of pages as text; a list of numbers is taken as well, also as its JSON text.
 fn pages(value: &Value, first: u32) -> Result<Value, String> {
     let takes = |why: &str| format!("pages counted from {first}, such as `{first},{}-{}`{why}", first + 2, first + 5);
-    let text = match value {
+    let text = match &parsed(value) {
         Value::Array(list) => list.iter().map(plain).collect::<Option<Vec<_>>>().map(|pages| pages.join(",")),
         one => plain(one),
     };
@@ -172,6 +172,7 @@ mod tests {
             (whole, json!(1e300), None),
             (pages, json!(3), Some(json!("3"))),
             (pages, json!([0, "2-5"]), Some(json!("0,2-5"))),
+            (pages, json!("[0, 2]"), Some(json!("0,2"))),
             (pages, json!("all"), None),
             (ParamKind::Pages { first: 1 }, json!("0"), None),
             (ParamKind::Boolean, json!("TRUE"), Some(json!(true))),

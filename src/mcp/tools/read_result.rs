@@ -27,9 +27,12 @@ const TAIL_LINES: Param = Param::new(
     "Return this many lines from the end instead.",
 )
 .aliases(&["lines"]);
-const FIND: Param =
-    Param::new("find", ParamKind::Text, "Return the places where this phrase occurs instead, with page and context.")
-        .aliases(&["query", "search"]);
+const FIND: Param = Param::new(
+    "find",
+    ParamKind::Text,
+    "Return where this phrase occurs instead, with context, and the page if marked.",
+)
+.aliases(&["query", "search"]);
 const INDEX: Param =
     Param::new("index", ParamKind::Integer { min: 0, max: 10_000 }, "Which file, counted from 0.").default("0");
 

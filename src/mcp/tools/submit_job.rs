@@ -29,9 +29,10 @@ const URL: Param = Param::new(
 const OPTIONS: Param = Param::new(
     "options",
     ParamKind::Object(&[
+        // Text or a list, which the operation reads.
         Param::new(
             "pages",
-            ParamKind::Text,
+            ParamKind::JsonText,
             "E.g. `0,2-5,7-`, counted from 0 (pdf_split and pdf_delete_pages: from 1). Default: all.",
         ),
         Param::new("name", ParamKind::Text, "File name of the result."),

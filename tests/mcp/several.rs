@@ -1,0 +1,195 @@
+//! Answers as an assistant gets them: many documents in one call, weights, and results that other jobs take.
+
+use std::sync::Arc;
+
+use crate::support::product::{config, documents};
+use pdfco::app::App;
+use pdfco::mcp::client::Assistant;
+use pdfco::serve::stdio;
+use pdfco::simulator::{self, DEFAULT_KEY, Handle, Life};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Most tokens of an answer to a success that was neither saved nor read, its link included.
+const UNSAVED_TOKENS_MAX: usize = 370;
+
+/// An assistant, its service, and a folder that it may write.
+struct Desk {
+    assistant: Assistant,
+    folder: TempDir,
+    _service: Handle,
+}
+
+impl Desk {
+    async fn new() -> Desk {
+        let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
+        let service = simulator::spawn(options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let folders = std::env::join_paths([documents(), folder.path().to_owned()]).unwrap();
+        let files = [("PDFCO_FILES", folders.to_str().unwrap())];
+        let app = Arc::new(App::new(config(service.url(), DEFAULT_KEY, &files)).unwrap());
+        let (stream, _server) = stdio::in_process(app);
+        let assistant = Assistant::start(stream, |_, _| {}).await.unwrap();
+        Desk { assistant, folder, _service: service }
+    }
+
+    async fn submit(&self, arguments: Value) -> Value {
+        self.assistant.call("submit_job", arguments).await.unwrap()
+    }
+
+    async fn balance(&self) -> i64 {
+        let answer = self.assistant.call("get_credit_balance", json!({})).await.unwrap();
+        answer["credits_remaining"].as_i64().unwrap()
+    }
+
+    /// A copy of a document under another name in the folder.
+    fn copy(&self, document: &str, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(documents().join(document), &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+fn tips(answer: &Value) -> &str {
+    answer["tips"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_many_documents_stands_in_their_lines() {
+    let desk = Desk::new().await;
+    for (operation, field) in [("barcode_read", "barcodes"), ("pdf_info_reader", "info"), ("ai_invoice_parser", "body")]
+    {
+        let answer = desk.submit(json!({"operation": operation, "url": ["brochure.pdf", "invoice.pdf"]})).await;
+        let lines = answer["content"]["success"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(lines.len(), 2, "{answer}");
+        for line in lines {
+            let data = line["data"].as_object().unwrap_or_else(|| panic!("{operation}: {answer}"));
+            assert!(data.contains_key(field) && !data.contains_key("jobDuration"), "{operation}: {answer}");
+        }
+    }
+    let answer =
+        desk.submit(json!({"operation": "ai_invoice_parser", "url": ["report.pdf", "invoice.pdf"], "read": 40}));
+    let answer = answer.await;
+    let line = &answer["content"]["success"][1];
+    assert_eq!((line["text"].as_str().unwrap().chars().count(), &line["next_offset"]), (40, &json!(40)), "{answer}");
+    assert!(tips(&answer).contains("reads on"), "{answer}");
+    let rest = json!({"job_id": line["job_id"], "offset": 40});
+    let rest = desk.assistant.call("read_result", rest).await.unwrap();
+    let whole = format!("{}{}", line["text"].as_str().unwrap(), rest["output"]["text"].as_str().unwrap());
+    assert!(serde_json::from_str::<Value>(&whole).is_ok(), "{whole}");
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_name_their_documents_and_lead_to_their_files() {
+    let desk = Desk::new().await;
+    let (first, second) = (desk.copy("report.pdf", "x/same.pdf"), desk.copy("invoice.pdf", "y/same.pdf"));
+    let answer = desk.submit(json!({"operation": "pdf_compress_v2", "url": [first, second]})).await;
+    let lines = &answer["content"]["success"];
+    assert_eq!(
+        (&lines[0]["document"], &lines[1]["document"]),
+        (&json!("x/same.pdf"), &json!("y/same.pdf")),
+        "{answer}"
+    );
+    assert!(tips(&answer).contains("`save_to` saves the results"), "{answer}");
+    let ids: Vec<&str> = (0..2).filter_map(|line| lines[line]["job_id"].as_str()).collect();
+    let save_to = desk.folder.path().join("saved");
+    let saved = json!({"job_ids": ids, "save_to": save_to});
+    let saved = desk.assistant.call("wait_job_completion", saved).await.unwrap();
+    assert_eq!((&saved["credits_used"], saved.get("tips")), (&Value::Null, None), "{saved}");
+    assert_eq!(std::fs::read_dir(&save_to).unwrap().count(), 2);
+    let listed = desk.assistant.call("list_jobs", json!({})).await.unwrap();
+    assert_eq!(listed["credits_remaining"], desk.balance().await, "{listed}");
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_among_several_is_told_as_one() {
+    let desk = Desk::new().await;
+    let answer = desk.submit(json!({"operation": "pdf_to_text_simple", "url": ["report.pdf", "broken.pdf"]})).await;
+    assert_eq!(answer["status"], "failed", "{answer}");
+    assert!(tips(&answer).contains("1 of 2 did not succeed: `reason` says why."), "{answer}");
+    let failed = &answer["content"]["failed"][0]["job_id"];
+    let checked = desk.assistant.call("get_job_check", json!({"job_id": failed})).await.unwrap();
+    assert_eq!(checked["job"]["progress"], Value::Null, "{checked}");
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_id_of_a_list_is_one_request() {
+    let desk = Desk::new().await;
+    let call = |options: Value| {
+        desk.submit(json!({"operation": "pdf_to_text_simple", "url": ["report.pdf", "invoice.pdf"], "options": options,
+            "client_request_id": "once"}))
+    };
+    call(json!({})).await;
+    let before = desk.balance().await;
+    let again = call(json!({})).await;
+    assert_eq!(again["status"], "success", "{again}");
+    let other = call(json!({"pages": "0"})).await;
+    assert_eq!(other["content"]["error"].as_array().map(Vec::len), Some(2), "{other}");
+    assert_eq!(desk.balance().await, before);
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsaved_success_is_light() {
+    let desk = Desk::new().await;
+    for (arguments, links) in [
+        (json!({"operation": "pdf_rotate", "url": "report.pdf", "options": {"angle": 90}}), 1),
+        (json!({"operation": "pdf_to_text_simple", "url": "report.pdf", "read": 0}), 1),
+        (json!({"operation": "pdf_merge_simple", "url": ["report.pdf", "invoice.pdf"]}), 1),
+        (json!({"operation": "pdf_to_png", "url": "report.pdf"}), 5),
+        (json!({"operation": "pdf_split", "url": "report.pdf", "options": {"pages": "1,2,3,4,5"}}), 5),
+    ] {
+        let answer = desk.submit(arguments.clone()).await;
+        assert_eq!(answer["status"], "success", "{answer}");
+        let text = answer.to_string();
+        let tokens = tiktoken_rs::o200k_base().unwrap().encode_ordinary(&text).len();
+        let room = UNSAVED_TOKENS_MAX + (links - 1) * 30;
+        assert!(tokens < room, "{tokens} tokens: {answer}");
+        let content = answer["content"].as_object().unwrap();
+        assert_eq!(content.get("more_links").and_then(Value::as_u64).unwrap_or(0) + 1, links as u64, "{answer}");
+        for repeated in ["jobId", "credits", "remainingCredits", "duration", "jobDuration", "outputLinkValidTill"] {
+            assert!(!content.contains_key(repeated), "{repeated}: {answer}");
+        }
+        assert_eq!(text.matches("saves").count(), 1, "{answer}");
+    }
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_jobs_are_taken_or_refused_for_nothing() {
+    let desk = Desk::new().await;
+    let split = json!({"operation": "pdf_split", "url": "report.pdf", "options": {"pages": "1-2,3-"}});
+    let split = desk.submit(split).await;
+    let job_id = split["job"]["job_id"].as_str().unwrap();
+    let merged = desk.submit(json!({"operation": "pdf_merge_simple", "url": job_id})).await;
+    assert_eq!((&merged["status"], &merged["content"]["pageCount"]), (&json!("success"), &json!(5)), "{merged}");
+    let before = desk.balance().await;
+    let one = format!("job://{job_id}/1");
+    for url in [one.as_str(), "job://a b", "job://", "ftp://h.test/a.pdf", "s3://bucket/a.pdf", job_id] {
+        let refused = desk.submit(json!({"operation": "pdf_to_text_simple", "url": url})).await;
+        assert_eq!(refused["content"]["kind"], "invalid_argument", "{url}: {refused}");
+    }
+    let both = json!({"operation": "pdf_to_text_simple", "url": [one, "ftp://h.test/a.pdf"]});
+    let refused = desk.submit(both).await;
+    assert_eq!(refused["content"]["kind"], "invalid_argument", "{refused}");
+    assert_eq!(desk.balance().await, before);
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_page_is_named_with_its_base_and_document() {
+    let desk = Desk::new().await;
+    let submit = |pages: Value| {
+        desk.submit(json!({"operation": "pdf_to_text_simple", "url": "report.pdf", "options": {"pages": pages}}))
+    };
+    let refused = submit(json!("5")).await;
+    let message = refused["content"]["message"].as_str().unwrap();
+    assert!(message.contains("`report.pdf`") && message.contains("`5` is page 6"), "{message}");
+    let taken = submit(json!([0, 2])).await;
+    assert_eq!((&taken["status"], &taken["job"]["pages"]), (&json!("success"), &json!("1, 3")), "{taken}");
+    desk.assistant.close().await;
+}
