@@ -51,6 +51,17 @@ fn what_the_service_does_is_found_in_every_shape() {
     runs.into_iter().for_each(|run| run.join().unwrap());
 }
 
+#[test]
+fn the_simulator_as_it_comes_answers_every_question() {
+    let shared = Shared::start(&[]);
+    let folder = shared.path("");
+    let args = ["doctor", "--service", "--max-credits", "200", "--json"];
+    let data = shared.call(&args).folder(Path::new(&folder)).run().code(0).envelope()["data"].clone();
+    for name in ["charging", "facts_with_inline", "facts_without_inline", "wrong_password", "first_sheet"] {
+        assert!(!data["findings"][name].is_null(), "{name}: {data:#}");
+    }
+}
+
 /// What a call will cost, by another process on the same ledger.
 fn estimate(shared: &Shared) -> Estimate {
     let ledger = shared.ledger().display().to_string();
