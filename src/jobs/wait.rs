@@ -91,13 +91,13 @@ impl Jobs {
             match self.begin(owner, id, options, &mut on_change).await? {
                 Begun::Over(waited) => Ok(*waited),
                 Begun::Polling(subscription, is_first_sight) => {
-                    let checks_before = subscription.updates.borrow().job.checks_made;
+                    let checks_before = subscription.updates.borrow().checks_here;
                     let (update, charge, is_in_flight) =
                         self.follow_to_end(subscription, options, &mut on_change).await?;
                     if let Some(error) = self.error_of(owner, &update, is_in_flight, began) {
                         return Err(error.with_charge(charge));
                     }
-                    let was_checked = update.job.checks_made > checks_before;
+                    let was_checked = update.checks_here > checks_before;
                     let waited = self.outcome(owner, &update, charge, is_first_sight).await;
                     let is_live = was_checked && waited.source == Source::Cache;
                     Ok(Waited { source: if is_live { Source::Live } else { waited.source }, ..waited })

@@ -129,13 +129,15 @@ async fn a_job_of_our_own_keeps_its_state_and_says_why() {
     assert_eq!(answer.status, "working");
     let tips = agent_tips(&answer);
     assert!(
-        tips.contains("could not be asked") && tips.contains("`working`") && !tips.contains("keeps running"),
+        tips.contains("could not be asked")
+            && tips.contains("Last known state: working")
+            && !tips.contains("keeps running"),
         "{tips}"
     );
     assert_eq!(answer.job.unwrap().last_check_error.unwrap().kind, Kind::Upstream);
     let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
     let hint = error.hint().text(pdfco::next_step::Audience::Agent);
-    assert!(error.kind() == Kind::Upstream && hint.contains("`working`"), "{error}: {hint}");
+    assert!(error.kind() == Kind::Upstream && hint.contains("Last known state: working"), "{error}: {hint}");
 }
 
 #[tokio::test]

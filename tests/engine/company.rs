@@ -61,6 +61,8 @@ on_both! {
         let html = |text: &str| json!({"operation": "html_to_pdf", "options": {"html": text, "profiles": {"Simulate": {"checks": 1}}}, "wait": 20});
         let job = wire.call("submit_job", html("<p>canary-of-a-text</p>"));
         let id = job["job"]["job_id"].as_str().unwrap_or_else(|| panic!("{job}")).to_owned();
+        // The job is there and charged; the budget left no check of it.
+        assert_eq!(job["content"]["kind"], "insufficient_credits", "{job}");
         wire.call("list_jobs", json!({}));
         wire.call("submit_job", json!({"operation": "no_such_operation"}));
         let refused = wire.call("submit_job", html("<p>b</p>"));
@@ -70,7 +72,7 @@ on_both! {
         let ledger = place.open();
         let rows = ledger.audited(&AuditFilter::default(), 10).await.unwrap();
         let short: Vec<_> = rows.iter().map(|row| (row.tool.as_str(), row.outcome.as_str(), row.job_id.as_deref())).collect();
-        assert_eq!(short, [("submit_job", "insufficient_credits", None), ("submit_job", "success", Some(id.as_str()))]);
+        assert_eq!(short, [("submit_job", "insufficient_credits", None), ("submit_job", "insufficient_credits", Some(id.as_str()))]);
         assert_eq!((rows[1].operation.as_deref(), rows[1].credits), (Some("html_to_pdf"), job["credits_used"].as_i64()));
         assert!(rows[0].client.starts_with("wire "), "{rows:?}");
         assert_eq!(rows[0].tenant, rows[1].tenant);

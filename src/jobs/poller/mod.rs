@@ -94,6 +94,8 @@ pub struct JobUpdate {
     pub is_over: bool,
     /// The last check, in seconds since the submit; 0 before the first.
     pub last_check: f64,
+    /// Checks that this process made and that were answered.
+    pub checks_here: u32,
     /// When the next check is due.
     pub next_check: Instant,
 }
@@ -158,8 +160,10 @@ impl Entry {
             no_later_than: None,
             awaits_callback: job.has_callback,
             is_unknown_here: job.is_unknown_here(),
+            checks_here: 0,
         };
-        let update = JobUpdate { job, last_error: None, is_over: false, last_check, next_check: instant };
+        let update =
+            JobUpdate { job, last_error: None, is_over: false, last_check, checks_here: 0, next_check: instant };
         Entry {
             updates: watch::Sender::new(update),
             subscribers: Vec::new(),
@@ -194,7 +198,7 @@ impl Entry {
             self.state.is_unknown_here = job.is_unknown_here();
         }
         self.plan();
-        let (last_check, next_check) = (self.state.last_check, self.due);
+        let (last_check, checks_here, next_check) = (self.state.last_check, self.state.checks_here, self.due);
         self.updates.send_modify(|update| {
             if let Some(job) = job {
                 // An ended job is published whole; while it runs many wait, and what they keep is small.
@@ -203,6 +207,7 @@ impl Entry {
             update.last_error = error;
             update.is_over = is_over;
             update.last_check = last_check;
+            update.checks_here = checks_here;
             update.next_check = next_check;
         });
     }

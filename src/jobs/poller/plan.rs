@@ -26,6 +26,8 @@ pub(super) struct PollState {
     pub(super) awaits_callback: bool,
     /// Nothing is known of the job but an id from elsewhere.
     pub(super) is_unknown_here: bool,
+    /// Checks that this process made and that were answered.
+    pub(super) checks_here: u32,
 }
 
 impl PollState {
@@ -68,6 +70,7 @@ impl PollState {
     /// Counts a check that was answered.
     pub(super) fn answered(&mut self, now: Instant) {
         (self.failures, self.no_later_than) = (0, None);
+        self.checks_here = self.checks_here.saturating_add(1);
         self.last_check = now.duration_since(self.submitted).as_secs_f64();
     }
 
