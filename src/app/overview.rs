@@ -192,8 +192,28 @@ impl App {
     /// When the ledger cannot be read.
     pub async fn job_details(&self, tenant: &Tenant, job_id: &str) -> Result<Option<JobDetails>> {
         let Some(job) = self.jobs.ledger().get(tenant, job_id).await? else { return Ok(None) };
+        let preview = self.preview(&job, PREVIEW_CHARS).await;
+        Ok(Some(JobDetails { preview, ..JobDetails::recorded(job) }))
+    }
+
+    /// All that is recorded of these jobs, without their texts. Nothing is asked for anywhere else.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn recorded_details(&self, tenant: &Tenant, jobs: &[Glance]) -> Result<Vec<JobDetails>> {
+        let mut found = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let row = self.jobs.ledger().get(tenant, job.intent_id.as_str()).await?;
+            found.extend(row.map(JobDetails::recorded));
+        }
+        Ok(found)
+    }
+}
+
+impl JobDetails {
+    fn recorded(job: Job) -> JobDetails {
         let at = now();
-        Ok(Some(JobDetails {
+        JobDetails {
             glance: Glance::new(&job, at),
             timeline: timeline(&job),
             submit_credits: job.submit_credits,
@@ -201,10 +221,10 @@ impl App {
             balance: job.credits_remaining,
             page_count: job.page_count,
             client_request_id: job.client_request_id.clone(),
-            preview: self.preview(&job, PREVIEW_CHARS).await,
+            preview: None,
             has_links: job.status == JobStatus::Success && !job.links_expired(at),
             arguments: job.arguments,
-        }))
+        }
     }
 }
 

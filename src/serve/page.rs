@@ -232,8 +232,8 @@ fn without_path(found: &mut JobDetails) {
 }
 
 /// The jobs as one file that needs no other.
-pub fn report(overview: &Overview, about: &str, made_at: &str) -> String {
-    view::report(overview, about, made_at, STYLE)
+pub fn report(overview: &Overview, found: &[JobDetails], about: &str, made_at: &str) -> String {
+    view::report(overview, found, about, made_at, STYLE)
 }
 
 async fn home(State(page): State<Arc<Page>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {

@@ -589,7 +589,7 @@ fn a_report_is_one_file_that_needs_no_other() {
     let file = shared.path("jobs.html");
     shared.call(&["jobs", "report", "--html", &file]).run().code(0).says("1 job in");
     let html = std::fs::read_to_string(&file).unwrap();
-    for part in ["<!DOCTYPE html>", "<style>", "pdf_to_text", "report.pdf", "<svg class=\"bars\""] {
+    for part in ["<!DOCTYPE html>", "<style>", "pdf_to_text", "report.pdf", "<svg class=\"bars\"", "What happened"] {
         assert!(html.contains(part), "{part}: {html}");
     }
     for word in ["<script", "<link", "src=", "href=", "url(", "http://", "https://", "@import"] {

@@ -21,6 +21,9 @@ pub const EXAMPLES: &str = "Examples:
   pdfco jobs report --html jobs.html --since 7d
   pdfco jobs report --html - --status failed | mail -a 'Content-Type: text/html' -s 'Failed jobs' me@example.com";
 
+/// Jobs of which the report has more than a line.
+const DETAILS_MAX: usize = 100;
+
 /// Flags of `jobs report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
@@ -73,7 +76,9 @@ pub async fn run(session: &CliSession, caller: &Caller, args: &ReportArgs) -> Re
     }
     let overview = session.app.overview(&caller.owner.tenant, &request).await?;
     let about = if request.is_filtered() { "a selection of the jobs recorded here" } else { "the jobs recorded here" };
-    let html = page::report(&overview, about, &rfc3339(now()));
+    let newest = overview.jobs.get(..DETAILS_MAX).unwrap_or(&overview.jobs);
+    let details = session.app.recorded_details(&caller.owner.tenant, newest).await?;
+    let html = page::report(&overview, &details, about, &rfc3339(now()));
     let shown = overview.jobs.len();
     let data = json!({"status": "success", "path": (!is_stdout).then(|| path.display().to_string()), "items": overview.jobs, "total": overview.total});
     if is_stdout {

@@ -75,8 +75,9 @@ pub fn job(found: &JobDetails, scene: &Scene<'_>) -> String {
     page(&title, AT_JOB, refresh, body)
 }
 
-/// Jobs in one file that needs no other: for mail, and for what a pipeline keeps.
-pub fn report(overview: &Overview, about: &str, made_at: &str, style: &str) -> String {
+/// Jobs in one file that needs no other: for mail, and for what a pipeline keeps. Those in `found` with all that is
+/// recorded of them.
+pub fn report(overview: &Overview, found: &[JobDetails], about: &str, made_at: &str, style: &str) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -92,6 +93,13 @@ pub fn report(overview: &Overview, about: &str, made_at: &str, style: &str) -> S
                     div #list { @if overview.jobs.is_empty() { div.empty { h2 { "No jobs" } } } @else { (table(overview, false)) } }
                     @if overview.next_cursor.is_some() {
                         p.faint { (grouped(i64::try_from(overview.jobs.len()).unwrap_or(i64::MAX))) " of " (grouped(overview.total)) " jobs are shown, the newest." }
+                    }
+                    @if !found.is_empty() {
+                        section #each aria-label="Each job" {
+                            h2 { "Each job" }
+                            @for job in found { (details::folded(job)) }
+                            @if found.len() < overview.jobs.len() { p.faint { "The newest " (grouped(i64::try_from(found.len()).unwrap_or(i64::MAX))) " are here." } }
+                        }
                     }
                 }
                 footer { p { "Made " (time(made_at)) } p.version { "pdfco " (env!("CARGO_PKG_VERSION")) } }
@@ -385,7 +393,7 @@ mod tests {
         for (shown, scripts) in [
             (jobs(&overview, &scene), 1),
             (super::job(&found, &scene), 1),
-            (report(&overview, &hostile("about"), &hostile("made"), "b {}"), 0),
+            (report(&overview, std::slice::from_ref(&found), &hostile("about"), &hostile("made"), "b {}"), 0),
             (form(true, false, Some(&hostile("message"))), 1),
             (trouble(&hostile("message"), &hostile("hint"), AT_ROOT), 1),
         ] {
