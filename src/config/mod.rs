@@ -177,7 +177,7 @@ impl Config {
             message,
             hint![
                 offered,
-                " a key at https://app.pdf.co, then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, or name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+                " a key at https://app.pdf.co, then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
                 argument,
                 ". To try without a key, use `--simulate`."
             ],
@@ -192,17 +192,18 @@ impl Config {
     pub fn simulated(mut self, url: &str, key: &str) -> Result<Config> {
         self.base_url = Url::parse(url)
             .map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
-        self.sources.insert("PDFCO_BASE_URL", (Origin::Flag, url.to_owned()));
+        self.sources.insert("PDFCO_BASE_URL", (Origin::Simulator, url.to_owned()));
         if self.origin("PDFCO_API_KEY") != Origin::Flag {
             self.api_key = Some(ApiKey::new(key)?);
             self.keychain = None;
-            self.sources.insert("PDFCO_API_KEY", (Origin::Flag, "the simulator's".to_owned()));
+            self.sources.insert("PDFCO_API_KEY", (Origin::Simulator, "set".to_owned()));
         }
         if self.origin("PDFCO_LEDGER") == Origin::Default {
             self.ledger = LedgerLocation::Memory;
         }
         if self.origin("PDFCO_RATE_LIMIT") == Origin::Default {
             self.pace = Pace::Off;
+            self.sources.insert("PDFCO_RATE_LIMIT", (Origin::Simulator, "off".to_owned()));
         }
         if self.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
             // A simulated check costs no credits, a person's time still counts.

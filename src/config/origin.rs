@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// The command line.
     Flag,
+    /// The simulator that `--simulate` asks for.
+    Simulator,
     /// The process environment.
     Environment,
     /// The key that was stored once for this user.
@@ -33,6 +35,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Origin::Flag => "flag",
+            Origin::Simulator => "the simulator",
             Origin::Environment => "environment",
             Origin::Stored => "stored key",
             Origin::EnvFile => "env file",

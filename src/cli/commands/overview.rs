@@ -31,7 +31,8 @@ pub async fn run(session: &CliSession) -> Result<Report> {
         Err(error) => return Err(error),
     };
     let fingerprint = caller.owner.key.fingerprint().to_string();
-    lines.push(format!("key    {fingerprint}, from {}", config.source("PDFCO_API_KEY")));
+    let key = caller.owner.key.ending().map_or_else(|| fingerprint.clone(), |ending| format!("ends in {ending}"));
+    lines.push(format!("key    {key}, from {}", config.source("PDFCO_API_KEY")));
     let (table, jobs, total) = match list::newest(session, &caller, JOBS_SHOWN).await {
         Ok(found) => found,
         Err(error) => {
