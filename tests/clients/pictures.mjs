@@ -37,7 +37,7 @@ try {
   assert((await job.count()) > 0, "no job has a page");
   await job.click();
   await page.locator("#job-page").waitFor();
-  await page.screenshot({ path: path.join(images, "job.png") });
+  await page.screenshot({ path: path.join(images, "job.png"), fullPage: true });
   await context.close();
 
   const terminal = await browser.newPage({ viewport: { width: 700, height: 480 } });
