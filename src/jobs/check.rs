@@ -97,8 +97,8 @@ impl Jobs {
         }
         let state = job.status.as_str();
         let known = match job.last_checked_at.or(job.submitted_at) {
-            Some(at) => format!(" Last known state: {state}, as of {}.", crate::clock::rfc3339(at)),
-            None => format!(" Last known state: {state}."),
+            Some(at) => format!(" Its last known state is `{state}`, as of {}.", crate::clock::rfc3339(at)),
+            None => format!(" Its last known state is `{state}`."),
         };
         let hint = hint![error.hint().clone(), known];
         error.with_hint(hint)

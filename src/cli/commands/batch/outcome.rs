@@ -122,7 +122,7 @@ impl Outcome {
         let job = self.job.as_ref()?;
         match self.verdict() {
             Verdict::Failed if job.job_id.is_none() && !job.status.is_terminal() => Some(format!(
-                "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` gives it up, so that --resume does it again",
+                "the service never confirmed the request, so it may or may not have been charged; `pdfco jobs cancel {}` discards this record, so that --resume does it again",
                 job.id()
             )),
             Verdict::Failed if job.lacks_result() => Some("the service said `success` and named no result".to_owned()),
