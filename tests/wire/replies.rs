@@ -616,7 +616,7 @@ async fn unknown_id_is_listed_only_on_request() {
 async fn an_operation_says_what_it_costs_and_how_sure_that_is() {
     let product = Product::new("https://api.pdf.co", KEY);
     let cost = |name: &str| product.app.describe(name).unwrap().cost;
-    assert!(cost("pdf_to_text").starts_with("about 21 credits"), "{}", cost("pdf_to_text"));
+    assert!(cost("pdf_to_text").starts_with("21 credits"), "{}", cost("pdf_to_text"));
     assert!(cost("pdf_to_xlsx").contains("every answer reports"));
 }
 
