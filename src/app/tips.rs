@@ -54,7 +54,7 @@ pub fn tips(job: &Job, retry_after_seconds: Option<f64>) -> Option<Hint> {
 /// About a job whose last check failed: why it could not be asked about, and since when its state is known.
 pub(super) fn not_asked(job: &Job, error: &Error) -> Hint {
     let since = match job.last_checked_at.or(job.submitted_at) {
-        Some(at) => format!(" Last known state: {}, as of {}. ", job.status.as_str(), rfc3339(at)),
+        Some(at) => format!(" Its last known state is `{}`, as of {}. ", job.status.as_str(), rfc3339(at)),
         None => " ".to_owned(),
     };
     hint![

@@ -130,14 +130,14 @@ async fn a_job_of_our_own_keeps_its_state_and_says_why() {
     let tips = agent_tips(&answer);
     assert!(
         tips.contains("could not be asked")
-            && tips.contains("Last known state: working")
+            && tips.contains("last known state is `working`")
             && !tips.contains("keeps running"),
         "{tips}"
     );
     assert_eq!(answer.job.unwrap().last_check_error.unwrap().kind, Kind::Upstream);
     let error = product.app.check(&product.caller, &id, true).await.unwrap_err();
     let hint = error.hint().text(pdfco::next_step::Audience::Agent);
-    assert!(error.kind() == Kind::Upstream && hint.contains("Last known state: working"), "{error}: {hint}");
+    assert!(error.kind() == Kind::Upstream && hint.contains("last known state is `working`"), "{error}: {hint}");
 }
 
 #[tokio::test]
