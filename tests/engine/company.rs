@@ -84,8 +84,8 @@ on_both! {
 
         let of = async |filter: AuditFilter| ledger.audited(&filter, 10).await.unwrap().len();
         for (filter, expected) in [
-            (AuditFilter { is_refused: true, ..AuditFilter::default() }, 1),
-            (AuditFilter { outcome: Some("success".into()), ..AuditFilter::default() }, 1),
+            (AuditFilter { is_refused: true, ..AuditFilter::default() }, 2),
+            (AuditFilter { outcome: Some("success".into()), ..AuditFilter::default() }, 0),
             (AuditFilter { job_id: Some(id), ..AuditFilter::default() }, 1),
             (AuditFilter { tool: Some("submit_job' OR 1 = 1 --".into()), ..AuditFilter::default() }, 0),
             (AuditFilter { tenant: Some(rows[0].tenant.clone()), ..AuditFilter::default() }, 2),

@@ -10,7 +10,7 @@ async fn two_keys_never_see_each_other() {
         let server = Arc::clone(&server);
         calls.spawn(async move {
             let key = if index % 2 == 0 { "sim_a" } else { "sim_b" };
-            let answer = server.submit(key, &format!("{key} {index}"), 20, json!({})).await;
+            let answer = server.submit(key, &format!("{key} {index}"), 45, json!({})).await;
             assert_eq!(answer["status"], "success", "{answer}");
             (key, answer["job"]["job_id"].as_str().unwrap().to_owned())
         });
