@@ -217,8 +217,9 @@ fn page_list_goes_out(text: &str, base: u32, count: u32) {
                 continue;
             }
         };
-        // And what goes out as text has the form of a list.
-        if let Some(text) = given.as_str().filter(|text| !text.trim().is_empty()) {
+        // And what goes out as it was given has the form of a list; the JSON text of one is rewritten.
+        let is_json = |text: &str| serde_json::from_str::<Vec<Value>>(text).is_ok();
+        if let Some(text) = given.as_str().filter(|text| !text.trim().is_empty() && !is_json(text)) {
             assert!(PageList::parse(text, base).is_ok(), "{text:?} went out");
         }
         let call = call_for(operation, Value::Object(read.body.clone()), Vec::new());

@@ -43,7 +43,10 @@ fn text(value: &Value) -> Result<Value, String> {
 /// A list of pages as text; a list of numbers is taken as well, also as its JSON text.
 fn pages(value: &Value, first: u32) -> Result<Value, String> {
     let takes = |why: &str| format!("pages counted from {first}, such as `{first},{}-{}`{why}", first + 2, first + 5);
-    let text = match &parsed(value) {
+    // A number is read as it was written: JSON would take `1e2` for one.
+    let is_list = value.as_str().is_some_and(|text| text.trim_start().starts_with('['));
+    let given = if is_list { parsed(value) } else { value.clone() };
+    let text = match &given {
         Value::Array(list) => list.iter().map(plain).collect::<Option<Vec<_>>>().map(|pages| pages.join(",")),
         one => plain(one),
     };
@@ -173,6 +176,7 @@ mod tests {
             (pages, json!(3), Some(json!("3"))),
             (pages, json!([0, "2-5"]), Some(json!("0,2-5"))),
             (pages, json!("[0, 2]"), Some(json!("0,2"))),
+            (pages, json!("1e2"), None),
             (pages, json!("all"), None),
             (ParamKind::Pages { first: 1 }, json!("0"), None),
             (ParamKind::Boolean, json!("TRUE"), Some(json!(true))),
