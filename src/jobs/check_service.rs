@@ -196,7 +196,8 @@ impl CheckService {
                 duration_model::duration(job.job_duration_ms, at, Some(previous.unwrap_or_default()))
             }
             EndSeen::ByCallback { previous } => {
-                let running_at = previous.filter(|previous| *previous <= at).unwrap_or_default();
+                let is_believed = |previous: &f64| *previous <= at.min(duration_model::CONTRADICTS_UNTIL);
+                let running_at = previous.filter(is_believed).unwrap_or_default();
                 duration_model::duration(job.job_duration_ms, at, None).map(|seconds| seconds.max(running_at))
             }
         };

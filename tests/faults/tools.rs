@@ -271,10 +271,12 @@ fn judge(row: &Row, ask: &Ask, message: &Value) {
     let result = &message["result"];
     let answer = &result["structuredContent"];
     let error = &answer["job"]["last_check_error"];
-    // While the whole key is asked to slow down a wait may not get to check at all, and may be over before a check is.
-    let is_checked =
-        |kind: Kind| error["kind"] == kind.as_str() || ((kind == RateLimited || row.is_slow()) && error.is_null());
     let is_wait = ask.tool == "wait_job_completion";
+    // While the whole key is asked to slow down a wait may not get to check at all, and may be over before a check is; so
+    // may one that begins in the pause after a failed check.
+    let is_checked = |kind: Kind| {
+        error["kind"] == kind.as_str() || ((kind == RateLimited || row.is_slow() || is_wait) && error.is_null())
+    };
     let is_right = match ask.judge {
         Judge::Meets(Fine) => result["isError"] == false && answer["status"] != "error",
         Judge::Meets(Waits(kind)) => result["isError"] == false && is_checked(kind),
@@ -296,7 +298,14 @@ fn judge(row: &Row, ask: &Ask, message: &Value) {
                 Fine => None,
                 Ends(kind) | Waits(kind) | Unclear(kind) => Some(kind),
             };
-            result["isError"] == false && is_open && kind.is_none_or(is_checked)
+            let is_refused = result["isError"] == true
+                && answer["job"]["job_id"].is_string()
+                && kind.is_some_and(|kind| answer["content"]["kind"] == kind.as_str());
+            match met {
+                // The job is there; without credits nothing can be learned of it.
+                Ends(Kind::InsufficientCredits) => is_refused,
+                _ => result["isError"] == false && is_open && kind.is_none_or(is_checked),
+            }
         }
         Judge::Follow(met) => {
             let is_saved = answer["job"]["outputs"][0]["saved_to"].is_string();

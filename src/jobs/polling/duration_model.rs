@@ -95,6 +95,10 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
     }
 }
 
+/// A check that saw a job running later than this, in seconds since the submit, contradicts no report: it is more likely
+/// that the clock jumped in between than that the job waited for so long before the service worked on it.
+pub const CONTRADICTS_UNTIL: f64 = 600.0;
+
 /// How long a job took, in seconds since its submit: as reported, between the check `before`, which saw it running, and the
 /// time `at` which a check saw its end. The service may report its work without the wait for it: a time that the check
 /// `before` contradicts counts as none. Without one it is `at` less half the gap between the two checks; without a check
@@ -103,7 +107,8 @@ pub fn page_bucket(pages: Option<i64>) -> i64 {
 pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Option<f64> {
     let reported = reported_ms.filter(|ms| *ms > 0).map(|ms| ms as f64 / 1000.0);
     let running_at = before.filter(|before| *before <= at);
-    let is_contradicted = reported.is_some_and(|seconds| running_at.is_some_and(|running| seconds < running));
+    let is_contradicted = reported
+        .is_some_and(|seconds| running_at.is_some_and(|running| seconds < running && running <= CONTRADICTS_UNTIL));
     let before = before.unwrap_or(at);
     let is_sound = 0.0 < at && at <= SECONDS_RANGE.1 && before <= at;
     match reported.filter(|_| !is_contradicted) {
@@ -184,6 +189,8 @@ mod tests {
             // A check saw it running for longer than it reports to have worked.
             (Some(7), 6.5, Some(5.5), Some(6.0)),
             (Some(1_500), 86_400.0, Some(5.0), Some(5.0)),
+            // The clock jumped before the check before.
+            (Some(4_000), 3_604.0, Some(3_603.0), Some(4.0)),
             // Late in a long life.
             (None, 1_000.0, Some(600.0), Some(800.0)),
             // By a callback.
