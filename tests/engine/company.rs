@@ -100,7 +100,7 @@ on_both! {
         let home = tempfile::tempdir().unwrap();
         let command = |args: &[&str]| Pdfco::new(home.path()).args(args).env("PDFCO_LEDGER", &place.value()).run();
         let shown = command(&["audit", "--refused", "--json"]).code(0).envelope();
-        assert_eq!((&shown["data"]["total"], &shown["data"]["has_more"]), (&json!(1), &json!(false)), "{shown}");
+        assert_eq!((&shown["data"]["total"], &shown["data"]["has_more"]), (&json!(2), &json!(false)), "{shown}");
         assert_eq!(shown["data"]["items"][0]["outcome"], "insufficient_credits", "{shown}");
         let shown = command(&["audit", "--limit", "1", "--json"]).code(0).envelope();
         assert_eq!((&shown["data"]["total"], &shown["data"]["has_more"]), (&json!(1), &json!(true)), "{shown}");

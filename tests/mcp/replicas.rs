@@ -153,17 +153,22 @@ async fn what_concerns_a_session_reaches_it_anywhere_on_postgres() {
     let session = it.session(0, "").await;
     let mut stream = it.request(Method::GET, 1, KEY, &session).send().await.unwrap().bytes_stream();
     let mut received = String::new();
-    let mut receives = async |what: &str| {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    let mut receives = async |what: &str, seconds: u64| {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(seconds);
         while !received.contains(what) {
-            let piece =
-                tokio::time::timeout_at(deadline, stream.next()).await.unwrap_or_else(|_| panic!("{what}: {received}"));
+            let Ok(piece) = tokio::time::timeout_at(deadline, stream.next()).await else { return false };
             received.push_str(&String::from_utf8_lossy(&piece.unwrap().unwrap()));
         }
+        true
     };
-    // Submitted at the one, received at the other.
-    let job = it.call(0, &session, "submit_job", html(1.0, 0)).await;
-    receives("notifications/resources/list_changed").await;
+    // Submitted at the one, received at the other, as soon as both listen to the database.
+    let mut job = it.call(0, &session, "submit_job", html(1.0, 0)).await;
+    let mut submits = 1;
+    while !receives("notifications/resources/list_changed", 3).await {
+        assert!(submits < 6, "no change of the list was received");
+        job = it.call(0, &session, "submit_job", html(1.0, 0)).await;
+        submits += 1;
+    }
     let id = job["job"]["job_id"].as_str().unwrap();
     let uri = format!("job://{id}");
     let subscribed = it.ask(0, &session, "resources/subscribe", json!({"uri": uri})).await;
@@ -172,7 +177,7 @@ async fn what_concerns_a_session_reaches_it_anywhere_on_postgres() {
         it.call(1, &session, "wait_job_completion", json!({"job_id": id, "timeout": 20})).await["status"],
         "success"
     );
-    receives("notifications/resources/updated").await;
+    assert!(receives("notifications/resources/updated", 15).await);
 
     // A request that runs at the one is withdrawn at the other.
     let job = it.call(0, &session, "submit_job", html(600.0, 0)).await;
