@@ -75,7 +75,7 @@ async function fits(page, name) {
 
 let browser;
 try {
-  const service = await start(["simulate", "--json", "--checks", "2"], {}, "stdout", (line) => JSON.parse(line));
+  const service = await start(["simulate", "--json", "--seconds", "1"], {}, "stdout", (line) => JSON.parse(line));
   const env = { PDFCO_BASE_URL: service.url, PDFCO_API_KEY: service.key, PDFCO_HTTP_TOKEN: TOKEN };
   const site = await start(["serve", "--http", "127.0.0.1:0"], env, "stderr", (line) => /jobs are shown at (.*)\/\./.exec(line)?.[1]);
   const pdfco = async (...args) => {

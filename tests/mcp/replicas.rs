@@ -208,7 +208,7 @@ async fn a_server_is_ready_while_its_postgres_takes_writes() {
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     let becomes = async |status: u16| {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
         loop {
             let (seen, words) = ask("/readyz").await;
             if seen == status {
