@@ -2,6 +2,7 @@
 
 mod bounds;
 mod consent;
+mod desk;
 #[cfg(target_os = "linux")]
 mod flood;
 mod hostile;

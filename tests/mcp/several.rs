@@ -1,55 +1,10 @@
 //! Answers as an assistant gets them: many documents in one call, weights, and results that other jobs take.
 
-use std::sync::Arc;
-
-use crate::support::product::{config, documents};
-use pdfco::app::App;
-use pdfco::mcp::client::Assistant;
-use pdfco::serve::stdio;
-use pdfco::simulator::{self, DEFAULT_KEY, Handle, Life};
+use super::desk::Desk;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Most tokens of an answer to a success that was neither saved nor read, its link included.
 const UNSAVED_TOKENS_MAX: usize = 400;
-
-/// An assistant, its service, and a folder that it may write.
-struct Desk {
-    assistant: Assistant,
-    folder: TempDir,
-    _service: Handle,
-}
-
-impl Desk {
-    async fn new() -> Desk {
-        let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
-        let service = simulator::spawn(options).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let folders = std::env::join_paths([documents(), folder.path().to_owned()]).unwrap();
-        let files = [("PDFCO_FILES", folders.to_str().unwrap())];
-        let app = Arc::new(App::new(config(service.url(), DEFAULT_KEY, &files)).unwrap());
-        let (stream, _server) = stdio::in_process(app);
-        let assistant = Assistant::start(stream, |_, _| {}).await.unwrap();
-        Desk { assistant, folder, _service: service }
-    }
-
-    async fn submit(&self, arguments: Value) -> Value {
-        self.assistant.call("submit_job", arguments).await.unwrap()
-    }
-
-    async fn balance(&self) -> i64 {
-        let answer = self.assistant.call("get_credit_balance", json!({})).await.unwrap();
-        answer["credits_remaining"].as_i64().unwrap()
-    }
-
-    /// A copy of a document under another name in the folder.
-    fn copy(&self, document: &str, name: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::copy(documents().join(document), &path).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
 
 fn tips(answer: &Value) -> &str {
     answer["tips"].as_str().unwrap_or_default()
@@ -75,7 +30,7 @@ async fn data_of_many_documents_stands_in_their_lines() {
     assert_eq!((line["text"].as_str().unwrap().chars().count(), &line["next_offset"]), (40, &json!(40)), "{answer}");
     assert!(tips(&answer).contains("reads on"), "{answer}");
     let rest = json!({"job_id": line["job_id"], "offset": 40});
-    let rest = desk.assistant.call("read_result", rest).await.unwrap();
+    let rest = desk.call("read_result", rest).await;
     let whole = format!("{}{}", line["text"].as_str().unwrap(), rest["output"]["text"].as_str().unwrap());
     assert!(serde_json::from_str::<Value>(&whole).is_ok(), "{whole}");
     desk.assistant.close().await;
@@ -96,10 +51,10 @@ async fn lines_name_their_documents_and_lead_to_their_files() {
     let ids: Vec<&str> = (0..2).filter_map(|line| lines[line]["job_id"].as_str()).collect();
     let save_to = desk.folder.path().join("saved");
     let saved = json!({"job_ids": ids, "save_to": save_to});
-    let saved = desk.assistant.call("wait_job_completion", saved).await.unwrap();
+    let saved = desk.call("wait_job_completion", saved).await;
     assert_eq!((&saved["credits_used"], saved.get("tips")), (&Value::Null, None), "{saved}");
     assert_eq!(std::fs::read_dir(&save_to).unwrap().count(), 2);
-    let listed = desk.assistant.call("list_jobs", json!({})).await.unwrap();
+    let listed = desk.call("list_jobs", json!({})).await;
     assert_eq!(listed["credits_remaining"], desk.balance().await, "{listed}");
     desk.assistant.close().await;
 }
@@ -111,7 +66,7 @@ async fn a_failure_among_several_is_told_as_one() {
     assert_eq!(answer["status"], "failed", "{answer}");
     assert!(tips(&answer).contains("1 of 2 did not succeed: `reason` says why."), "{answer}");
     let failed = &answer["content"]["failed"][0]["job_id"];
-    let checked = desk.assistant.call("get_job_check", json!({"job_id": failed})).await.unwrap();
+    let checked = desk.call("get_job_check", json!({"job_id": failed})).await;
     assert_eq!(checked["job"]["progress"], Value::Null, "{checked}");
     desk.assistant.close().await;
 }
