@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -198,7 +197,7 @@ impl App {
     /// The answer that the call would have returned had it waited. Made once in this process, in a task of its own, so that
     /// a caller who leaves cuts no download.
     fn outcome(self: &Arc<Self>, caller: &Caller, task: &Task, job: &Job) -> Outcome {
-        let mut pollers = lock(&self.pollers);
+        let mut pollers = self.pollers.lock();
         if let Some((_, outcome)) = pollers.outcomes.iter().find(|(id, _)| *id == task.task_id) {
             return outcome.clone();
         }
@@ -244,7 +243,7 @@ impl App {
     pub fn keep_polling(self: &Arc<Self>, caller: &Caller, task: &Task, job_id: &str) {
         let saves = FollowUp::of(task).save_to.is_some();
         let until = Instant::now() + if saves { POLLED_TO_SAVE } else { POLLED_AFTER_QUESTION };
-        let mut pollers = lock(&self.pollers);
+        let mut pollers = self.pollers.lock();
         if let Some((deadline, _)) = pollers.open.get_mut(&task.task_id) {
             *deadline = until.max(*deadline);
             return;
@@ -277,7 +276,7 @@ impl App {
             tokio::select! {
                 waited = &mut wait => break Some(waited),
                 () = tokio::time::sleep_until(until) => {
-                    let mut pollers = lock(&self.pollers);
+                    let mut pollers = self.pollers.lock();
                     match pollers.open.get(&task.task_id) {
                         // The client asked again meanwhile.
                         Some((later, _)) if *later > until => until = *later,
@@ -298,7 +297,7 @@ impl App {
             }
             _ => {}
         }
-        lock(&self.pollers).open.remove(&task.task_id);
+        self.pollers.lock().open.remove(&task.task_id);
     }
 
     /// Waits until the task has ended, as long as the caller does.
@@ -338,7 +337,7 @@ impl App {
         if let Some(intent_id) = view.task.intent_id.as_ref().filter(|_| view.task.tool != WAIT_TOOL) {
             self.jobs.cancel(&caller.owner, &intent_id.into()).await?;
         }
-        if let Some((_, stop)) = lock(&self.pollers).open.get(task_id) {
+        if let Some((_, stop)) = self.pollers.lock().open.get(task_id) {
             stop.cancel();
         }
         (view.status, view.message) = (TaskStatus::Cancelled, Some(message.into()));
@@ -360,11 +359,6 @@ impl App {
         }
         Ok((views, next))
     }
-}
-
-/// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
-fn lock(pollers: &Mutex<BackgroundPollers>) -> MutexGuard<'_, BackgroundPollers> {
-    pollers.lock()
 }
 
 /// No task of this caller's has this id.

@@ -98,9 +98,7 @@ impl Jobs {
                         return Err(error.with_charge(charge));
                     }
                     let was_checked = update.checks_here > checks_before;
-                    let waited = self.outcome(owner, &update, charge, is_first_sight).await;
-                    let is_live = was_checked && waited.source == Source::Cache;
-                    Ok(Waited { source: if is_live { Source::Live } else { waited.source }, ..waited })
+                    Ok(self.outcome(owner, &update, charge, was_checked, is_first_sight).await)
                 }
             }
         };
@@ -156,10 +154,17 @@ impl Jobs {
         }
     }
 
-    async fn outcome(&self, owner: &Owner, update: &JobUpdate, charge: Charge, is_first_sight: bool) -> Waited {
+    async fn outcome(
+        &self,
+        owner: &Owner,
+        update: &JobUpdate,
+        charge: Charge,
+        was_checked: bool,
+        is_first_sight: bool,
+    ) -> Waited {
         let job = self.whole(owner, &update.job).await;
         Waited {
-            source: match (charge != Charge::NONE, job.is_from_callback) {
+            source: match (was_checked || charge != Charge::NONE, job.is_from_callback) {
                 (_, true) => Source::Callback,
                 (true, _) => Source::Live,
                 (false, _) => Source::Cache,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
@@ -62,7 +62,7 @@ impl Listener {
 
     /// Listens for a tenant from now on.
     pub(super) fn subscribe(&self, tenant: &str) -> Subscription {
-        let mut tenants = lock(&self.shared.tenants);
+        let mut tenants = self.shared.tenants.lock();
         tenants.retain(|_, changes| changes.receiver_count() > 0);
         let changes = tenants.entry(tenant.to_owned()).or_insert_with(|| watch::channel(0).0).subscribe();
         drop(tenants);
@@ -78,7 +78,7 @@ impl Listener {
     }
 
     fn begin(&self) {
-        let mut task = lock(&self.task);
+        let mut task = self.task.lock();
         if task.as_ref().is_none_or(AbortHandle::is_finished)
             && let Some(options) = &self.options
         {
@@ -88,7 +88,7 @@ impl Listener {
 
     /// Ends listening; the next subscription begins it again.
     pub(super) fn stop(&self) {
-        if let Some(task) = lock(&self.task).take() {
+        if let Some(task) = self.task.lock().take() {
             task.abort();
         }
         self.shared.is_listening.store(false, Ordering::Release);
@@ -112,7 +112,7 @@ impl Shared {
     fn reported(&self, report: &str) {
         if let Some((process, tenant)) = report.split_once(' ')
             && process != self.process
-            && let Some(changes) = lock(&self.tenants).get(tenant)
+            && let Some(changes) = self.tenants.lock().get(tenant)
         {
             changes.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -129,7 +129,7 @@ impl Shared {
 
     /// Reports may have been lost.
     fn all_may_have_changed(&self) {
-        for changes in lock(&self.tenants).values() {
+        for changes in self.tenants.lock().values() {
             changes.send_modify(|count| *count = count.wrapping_add(1));
         }
     }
@@ -169,9 +169,5 @@ async fn listen(options: PgConnectOptions, shared: Arc<Shared>) {
 }
 
 fn has_subscriptions(shared: &Shared) -> bool {
-    shared.relayed.receiver_count() > 0 || lock(&shared.tenants).values().any(|changes| changes.receiver_count() > 0)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
+    shared.relayed.receiver_count() > 0 || shared.tenants.lock().values().any(|changes| changes.receiver_count() > 0)
 }

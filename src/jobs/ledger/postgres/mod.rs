@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{Mutex as AsyncMutex, broadcast};
@@ -79,7 +79,7 @@ impl Database {
 
     /// What is wrong with it, as of the last attempt to use it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        *lock(&self.problem)
+        *self.problem.lock()
     }
 
     /// The secret under which tenants and accounts are kept; connects when there is no connection yet.
@@ -180,7 +180,7 @@ impl Database {
     /// Closes all connections. It connects again when it is used again.
     pub(super) async fn close(&self) {
         self.listener.stop();
-        let open = lock(&self.open).take();
+        let open = self.open.lock().take();
         if let Some(connections) = open {
             connections.close().await;
         }
@@ -189,35 +189,35 @@ impl Database {
     /// The connections; the first that asks opens them. Within a second after a failure only paid requests and the timer
     /// try again.
     async fn connections(&self, deadline: Instant, is_paid: bool) -> Result<Arc<Connections>> {
-        if let Some(connections) = &*lock(&self.open) {
+        if let Some(connections) = &*self.open.lock() {
             return Ok(Arc::clone(connections));
         }
         let Ok(_opening) = tokio::time::timeout_at(deadline, self.opening.lock()).await else {
             return Err(self.problem_or(ProblemKind::NoAnswer));
         };
-        if let Some(connections) = &*lock(&self.open) {
+        if let Some(connections) = &*self.open.lock() {
             return Ok(Arc::clone(connections));
         }
         let Some(options) = self.options.clone() else {
             return Err(self.note_problem(Problem::new(ProblemKind::Unreachable)));
         };
-        if !is_paid && lock(&self.failed).is_some_and(|at| at.elapsed() < RETRY_EVERY) {
+        if !is_paid && self.failed.lock().is_some_and(|at| at.elapsed() < RETRY_EVERY) {
             return Err(self.problem_or(ProblemKind::Unreachable));
         }
         // What is missing here would look like a server that is missing.
         if self.files.iter().any(|file| std::fs::File::open(file).is_err()) {
-            *lock(&self.failed) = Some(Instant::now());
+            *self.failed.lock() = Some(Instant::now());
             return Err(self.note_problem(Problem::new(ProblemKind::Insecure)));
         }
         match open(options, self.process.clone(), deadline).await {
             Ok(connections) => {
                 let connections = Arc::new(connections);
-                *lock(&self.open) = Some(Arc::clone(&connections));
+                *self.open.lock() = Some(Arc::clone(&connections));
                 self.is_reachable();
                 Ok(connections)
             }
             Err(problem) => {
-                *lock(&self.failed) = Some(Instant::now());
+                *self.failed.lock() = Some(Instant::now());
                 Err(self.note_problem(problem))
             }
         }
@@ -225,14 +225,14 @@ impl Database {
 
     /// Counts a success: whatever was wrong is over.
     fn is_fine(&self) {
-        if lock(&self.problem).take().is_some() {
+        if self.problem.lock().take().is_some() {
             tracing::info!("the ledger can be written again");
         }
     }
 
     /// Counts a read: the server is there, whether or not it can be written.
     fn is_reachable(&self) {
-        let mut known = lock(&self.problem);
+        let mut known = self.problem.lock();
         if known.is_some_and(|known| known.kind.is_of_connection()) {
             *known = None;
             tracing::info!("the ledger's database can be reached again");
@@ -250,11 +250,11 @@ impl Database {
     fn note_problem(&self, problem: Problem) -> Error {
         if problem.kind == ProblemKind::Standby {
             // Another server may be the primary by now: the next statement connects anew.
-            if let Some(connections) = &*lock(&self.open) {
+            if let Some(connections) = &*self.open.lock() {
                 connections.forget_idle();
             }
         }
-        let mut known = lock(&self.problem);
+        let mut known = self.problem.lock();
         match &mut *known {
             Some(known) if known.kind == problem.kind => {}
             // Waiting for a connection while those that have one wait for a lock says no more than that it is held.
@@ -305,9 +305,4 @@ async fn read_once<T: Stored>(
     }
     taken.keep();
     rows.iter().map(T::from_row).collect()
-}
-
-/// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

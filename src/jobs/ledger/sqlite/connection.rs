@@ -164,9 +164,13 @@ impl Connections {
     ) -> sqlx::Result<T> {
         let (number, mut outcome) = self.queue.push(durability, deadline, work);
         loop {
-            let Ok(mut guard) = tokio::time::timeout_at(deadline, self.writer.lock()).await else {
-                return self.give_up(number, outcome).await;
+            let guard = tokio::select! {
+                biased;
+                // Others did it: there is nothing to wait for the connection for.
+                done = &mut outcome => return returned(done.unwrap_or(Err(sqlx::Error::WorkerCrashed))),
+                guard = tokio::time::timeout_at(deadline, self.writer.lock()) => guard,
             };
+            let Ok(mut guard) = guard else { return self.give_up(number, outcome).await };
             match outcome.try_recv() {
                 Ok(outcome) => return returned(outcome),
                 Err(TryRecvError::Closed) => return Err(sqlx::Error::WorkerCrashed),

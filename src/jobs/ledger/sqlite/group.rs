@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::super::connection::Connection;
 use super::super::health::ProblemKind;
-use super::super::work::{Durability, Work, work};
+use super::super::work::{Durability, PAID_PATIENCE, Work, work};
 
 /// Most callers that are served by one transaction.
 const GROUP_MAX: usize = 64;
@@ -85,10 +85,20 @@ impl Queue {
         if is_synced { Durability::Synced } else { Durability::Relaxed }
     }
 
-    /// The next work for a transaction of this durability.
+    /// The next work for a transaction of this durability. Its deadlines lie near each other: one that has passed ends
+    /// the transaction for all.
     pub(super) fn take(&self, durability: Durability) -> Group {
         let mut state = self.0.lock();
-        let can_have = |queued: &Queued| durability == Durability::Synced || queued.durability == Durability::Relaxed;
+        // Work whose time is over already is not begun, and ends nothing.
+        let is_over = |deadline: Instant| deadline <= Instant::now();
+        let first = state.waiting.iter().map(|queued| queued.deadline).find(|deadline| !is_over(*deadline));
+        let is_near = |deadline: Instant| {
+            let apart = |first: Instant| deadline.max(first).duration_since(deadline.min(first));
+            is_over(deadline) || first.is_none_or(|first| apart(first) <= PAID_PATIENCE)
+        };
+        let can_have = |queued: &Queued| {
+            is_near(queued.deadline) && (durability == Durability::Synced || queued.durability == Durability::Relaxed)
+        };
         let count = state.waiting.iter().take(GROUP_MAX).take_while(|queued| can_have(queued)).count();
         Group(state.waiting.drain(..count).collect())
     }
@@ -128,7 +138,7 @@ impl Group {
                 // The statement is at fault, and it was taken back: the others go on.
                 Err(error) if ProblemKind::of(&error).is_none() => drop(done.send(Err(error))),
                 Err(error) => {
-                    failed = Some(ProblemKind::of(&error));
+                    failed = ProblemKind::of(&error);
                     let _ = done.send(Err(error));
                     break;
                 }
@@ -137,8 +147,8 @@ impl Group {
         if !self.0.is_empty() {
             queue.put_back(self);
         }
-        let error = if let Some(kind) = failed {
-            again(kind)
+        let error = if failed.is_some() {
+            again(failed)
         } else if kept.iter().any(|work| Instant::now() >= work.deadline) {
             late()
         } else if kept.is_empty() {
@@ -187,6 +197,7 @@ fn again(kind: Option<ProblemKind>) -> sqlx::Error {
         Some(ProblemKind::Full) => ErrorKind::StorageFull,
         Some(ProblemKind::ReadOnly) => ErrorKind::ReadOnlyFilesystem,
         Some(ProblemKind::Stalled) => ErrorKind::TimedOut,
+        Some(ProblemKind::Damaged) => ErrorKind::InvalidData,
         Some(ProblemKind::CannotOpen) => return sqlx::Error::PoolClosed,
         _ => ErrorKind::Other,
     };
@@ -282,6 +293,25 @@ mod tests {
         assert!(after.try_recv().is_err(), "not begun");
         assert_eq!(place.run().await, [3]);
         assert_eq!(outcome_of(after), Ok(3));
+    }
+
+    #[tokio::test]
+    async fn work_with_far_deadlines_has_a_transaction_of_its_own() {
+        let mut place = Place::new().await;
+        let soon = place.push(inserting(1, None), 1);
+        let much_later = place.push(inserting(2, None), 3_600);
+        assert_eq!(place.run().await, [1]);
+        assert_eq!(outcome_of(soon), Ok(1));
+        assert_eq!(place.run().await, [1, 2]);
+        assert_eq!(outcome_of(much_later), Ok(2));
+    }
+
+    #[test]
+    fn every_caller_gets_the_same_problem() {
+        use ProblemKind::{CannotOpen, Damaged, Full, Io, Locked, ReadOnly, Stalled};
+        for kind in [CannotOpen, Damaged, Full, Io, Locked, ReadOnly, Stalled] {
+            assert_eq!(ProblemKind::of(&again(Some(kind))), Some(kind));
+        }
     }
 
     #[tokio::test]

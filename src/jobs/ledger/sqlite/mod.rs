@@ -11,9 +11,10 @@ mod migrate;
 mod problem;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -84,7 +85,7 @@ impl Database {
 
     /// What is wrong with it, as of the last attempt to use it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        *lock(&self.problem)
+        *self.problem.lock()
     }
 
     /// The secret under which tenants and accounts are kept; opens the ledger when it is not open.
@@ -128,7 +129,7 @@ impl Database {
 
     /// Folds the journal into the file and closes it. It opens again when it is used again.
     pub(super) async fn close(&self) {
-        let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
         match state {
             State::Open(connections) | State::Readable(connections, _) => connections.close().await,
             State::Closed | State::Unusable(_) => {}
@@ -136,14 +137,14 @@ impl Database {
     }
 
     async fn for_reading(&self) -> Result<Arc<Connections>> {
-        if let State::Open(connections) | State::Readable(connections, _) = &*lock(&self.state) {
+        if let State::Open(connections) | State::Readable(connections, _) = &*self.state.lock() {
             return Ok(Arc::clone(connections));
         }
         Box::pin(self.open(Instant::now() + USUAL_PATIENCE, false)).await
     }
 
     async fn for_writing(&self, deadline: Instant, is_paid: bool) -> Result<Arc<Connections>> {
-        let open = match &*lock(&self.state) {
+        let open = match &*self.state.lock() {
             State::Open(connections) => Some(Arc::clone(connections)),
             _ => None,
         };
@@ -151,11 +152,11 @@ impl Database {
             Some(connections) => connections,
             None => Box::pin(self.open(deadline, is_paid)).await?,
         };
-        let is_due = lock(&self.compared).is_none_or(|at| at.elapsed() >= RETRY_EVERY);
+        let is_due = self.compared.lock().is_none_or(|at| at.elapsed() >= RETRY_EVERY);
         if is_paid || is_due {
-            *lock(&self.compared) = None;
+            *self.compared.lock() = None;
             self.refuse_if_replaced(&connections).await?;
-            *lock(&self.compared) = Some(Instant::now());
+            *self.compared.lock() = Some(Instant::now());
         }
         if connections.is_writable {
             return Ok(connections);
@@ -169,7 +170,7 @@ impl Database {
             return Err(self.problem_or(ProblemKind::Stalled));
         };
         let is_too_soon = |tried: Instant| !is_paid && tried.elapsed() < RETRY_EVERY;
-        let readable = match &*lock(&self.state) {
+        let readable = match &*self.state.lock() {
             State::Open(connections) => return Ok(Arc::clone(connections)),
             State::Readable(connections, tried) if is_too_soon(*tried) => return Ok(Arc::clone(connections)),
             State::Unusable(tried) if is_too_soon(*tried) => None,
@@ -187,7 +188,7 @@ impl Database {
         match opened {
             Ok(connections) => {
                 let connections = Arc::new(connections);
-                *lock(&self.state) = State::Open(Arc::clone(&connections));
+                *self.state.lock() = State::Open(Arc::clone(&connections));
                 self.is_fine();
                 if let Some(readable) = readable {
                     readable.close().await;
@@ -206,7 +207,7 @@ impl Database {
             (None, Place::File(path)) => Connections::open_read_only(path).await.ok().map(Arc::new),
             (None, Place::Memory) => None,
         };
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         match readable {
             Some(connections) => {
                 *state = State::Readable(Arc::clone(&connections), Instant::now());
@@ -246,14 +247,14 @@ impl Database {
             restored.close().await;
             return false;
         }
-        *lock(&self.state) = State::Open(Arc::new(restored));
+        *self.state.lock() = State::Open(Arc::new(restored));
         ours.close().await;
         true
     }
 
     /// Writes a file that is gone again, from what is still open. For the timer; a paid request is refused first.
     pub(super) async fn restore(&self) -> Result<()> {
-        let open = match &*lock(&self.state) {
+        let open = match &*self.state.lock() {
             State::Open(connections) => Some(Arc::clone(connections)),
             _ => None,
         };
@@ -264,7 +265,7 @@ impl Database {
             _ => return Ok(()),
         }
         connections.restore(&path).await.map_err(|problem| self.note_problem(problem))?;
-        *lock(&self.state) = State::Closed;
+        *self.state.lock() = State::Closed;
         connections.close().await;
         tracing::warn!(path = %path.display(), "the ledger's file was gone and has been written again");
         Ok(())
@@ -272,7 +273,7 @@ impl Database {
 
     /// Counts a success: whatever was wrong is over.
     fn is_fine(&self) {
-        if lock(&self.problem).take().is_some() {
+        if self.problem.lock().take().is_some() {
             tracing::info!("the ledger can be written again");
         }
     }
@@ -286,7 +287,7 @@ impl Database {
     }
 
     fn note_problem(&self, problem: Problem) -> Error {
-        let mut known = lock(&self.problem);
+        let mut known = self.problem.lock();
         let error = problem.error();
         match &mut *known {
             Some(known) if known.kind == problem.kind => {}
@@ -308,9 +309,4 @@ impl Database {
     fn problem_or(&self, kind: ProblemKind) -> Error {
         self.problem().unwrap_or_else(|| Problem::new(kind)).error()
     }
-}
-
-/// A poisoned lock means that another thread panicked between two assignments; what it holds stays usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,6 +11,7 @@ impl ProblemKind {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ProblemKind::ReadOnly,
                 std::io::ErrorKind::TimedOut => ProblemKind::Stalled,
                 std::io::ErrorKind::ResourceBusy => ProblemKind::Locked,
+                std::io::ErrorKind::InvalidData => ProblemKind::Damaged,
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ProblemKind::Full,
                 _ => ProblemKind::Io,
             }),
