@@ -4,13 +4,23 @@
 //! commands, a reader of the page of jobs has what stands on it; [`Hint::text`] gives each theirs.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::flag_name;
+use crate::text::{flag_name, shell_word};
 
 /// The MCP tool that waits for a job.
 pub const WAIT_TOOL: &str = "wait_job_completion";
+
+/// The flags of this process's command line that the next command needs as well to find the same jobs.
+static SHELL_FLAGS: OnceLock<String> = OnceLock::new();
+
+/// Has commands in hints end with `flags`, which begin with a space where there are some. A process has one command line,
+/// so the first call counts; a server makes none.
+pub fn end_commands_with(flags: &str) {
+    SHELL_FLAGS.get_or_init(|| flags.to_owned());
+}
 
 /// Who reads a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +77,8 @@ pub enum NextStep {
     Describe(String),
     /// Show the arguments of the operation in question, whichever it is.
     DescribeAny,
+    /// Name this operation.
+    Operation(Cow<'static, str>),
     /// Find this field in the answer: named for a program, described for a person.
     Field {
         /// The field's name.
@@ -95,8 +107,35 @@ impl NextStep {
             NextStep::Upload => "upload_file",
             NextStep::ListOperations => "list_operations",
             NextStep::Describe(_) | NextStep::DescribeAny => "describe_operation",
-            NextStep::Field { .. } | NextStep::Argument(_) | NextStep::Switch(_) => return None,
+            NextStep::Operation(_) | NextStep::Field { .. } | NextStep::Argument(_) | NextStep::Switch(_) => {
+                return None;
+            }
         })
+    }
+
+    /// The job that it is about, if it is about one.
+    fn job_id(&self) -> Option<&str> {
+        match self {
+            NextStep::WaitFor(id)
+            | NextStep::Check(id)
+            | NextStep::CheckAgain(id)
+            | NextStep::Show(id)
+            | NextStep::Cancel(id)
+            | NextStep::Read { job_id: id, .. }
+            | NextStep::Download { job_id: id, .. } => Some(id),
+            NextStep::Submit
+            | NextStep::DownloadAny
+            | NextStep::ListJobs
+            | NextStep::Balance
+            | NextStep::Upload
+            | NextStep::ListOperations
+            | NextStep::Describe(_)
+            | NextStep::DescribeAny
+            | NextStep::Operation(_)
+            | NextStep::Field { .. }
+            | NextStep::Argument(_)
+            | NextStep::Switch(_) => None,
+        }
     }
 
     /// The words of `audience` for this step: a noun phrase that fits into a sentence.
@@ -128,31 +167,36 @@ impl NextStep {
             | NextStep::Upload
             | NextStep::ListOperations
             | NextStep::DescribeAny => tool.to_owned(),
+            NextStep::Operation(name) => name.to_string(),
             NextStep::Field { name, .. } | NextStep::Argument(name) => format!("`{name}`"),
             NextStep::Switch(name) => format!("`{name}: true`"),
         }
     }
 
     fn for_shell(&self) -> String {
+        let about_jobs = |command: &str| format!("`pdfco {command}{}`", SHELL_FLAGS.get().map_or("", String::as_str));
         match self {
             NextStep::Submit => "`pdfco call`".to_owned(),
-            NextStep::WaitFor(id) => format!("`pdfco jobs wait {id}`"),
-            NextStep::Check(id) | NextStep::Show(id) => format!("`pdfco jobs show {id}`"),
-            NextStep::CheckAgain(id) => format!("`pdfco jobs show {id} --force`"),
-            NextStep::Read { job_id, offset: None } => format!("`pdfco jobs read {job_id}`"),
-            NextStep::Read { job_id, offset: Some(offset) } => format!("`pdfco jobs read {job_id} --offset {offset}`"),
-            NextStep::Download { job_id, save_to: None } => format!("`pdfco jobs download {job_id}`"),
-            NextStep::Download { job_id, save_to: Some(path) } => {
-                format!("`pdfco jobs download {job_id} --save-to {path}`")
+            NextStep::WaitFor(id) => about_jobs(&format!("jobs wait {id}")),
+            NextStep::Check(id) | NextStep::Show(id) => about_jobs(&format!("jobs show {id}")),
+            NextStep::CheckAgain(id) => about_jobs(&format!("jobs show {id} --force")),
+            NextStep::Read { job_id, offset: None } => about_jobs(&format!("jobs read {job_id}")),
+            NextStep::Read { job_id, offset: Some(offset) } => {
+                about_jobs(&format!("jobs read {job_id} --offset {offset}"))
             }
-            NextStep::DownloadAny => "`pdfco jobs download`".to_owned(),
-            NextStep::Cancel(id) => format!("`pdfco jobs cancel {id}`"),
-            NextStep::ListJobs => "`pdfco jobs list`".to_owned(),
-            NextStep::Balance => "`pdfco credits`".to_owned(),
-            NextStep::Upload => "`pdfco files upload`".to_owned(),
+            NextStep::Download { job_id, save_to: None } => about_jobs(&format!("jobs download {job_id}")),
+            NextStep::Download { job_id, save_to: Some(path) } => {
+                about_jobs(&format!("jobs download {job_id} --save-to {}", shell_word(path)))
+            }
+            NextStep::DownloadAny => about_jobs("jobs download"),
+            NextStep::Cancel(id) => about_jobs(&format!("jobs cancel {id}")),
+            NextStep::ListJobs => about_jobs("jobs list"),
+            NextStep::Balance => about_jobs("credits"),
+            NextStep::Upload => about_jobs("files upload"),
             NextStep::ListOperations => "`pdfco operations`".to_owned(),
             NextStep::Describe(operation) => format!("`pdfco call {} --help`", operation.replace('_', "-")),
             NextStep::DescribeAny => "`pdfco call OPERATION --help`".to_owned(),
+            NextStep::Operation(name) => name.replace('_', "-"),
             NextStep::Field { meaning, .. } => meaning.to_string(),
             NextStep::Argument(name) | NextStep::Switch(name) => format!("--{}", flag_name(name)),
         }
@@ -172,6 +216,7 @@ impl NextStep {
             NextStep::ListOperations => "the list of operations".to_owned(),
             NextStep::Describe(operation) => format!("the description of {operation}"),
             NextStep::DescribeAny => "the operation's description".to_owned(),
+            NextStep::Operation(name) => name.to_string(),
             NextStep::Field { meaning, .. } => meaning.to_string(),
             NextStep::Argument(name) | NextStep::Switch(name) => format!("`{name}`"),
         }
@@ -226,15 +271,25 @@ impl Hint {
         self.0.is_empty()
     }
 
-    /// The whole hint in the words of `audience`.
+    /// The whole hint in the words of `audience`. For an assistant the id of a job stands once: ids are long.
     pub fn text(&self, audience: Audience) -> String {
-        self.0
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.to_string(),
-                Part::Step { step } => step.text(audience),
-            })
-            .collect()
+        let mut named = None;
+        let mut words = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => words.push_str(text),
+                Part::Step { step } => match step.job_id() {
+                    Some(id) if audience == Audience::Agent && named == Some(id) => {
+                        words.push_str(&step.text(audience).replacen(&format!(" {id}"), "", 1));
+                    }
+                    id => {
+                        named = id.or(named);
+                        words.push_str(&step.text(audience));
+                    }
+                },
+            }
+        }
+        words
     }
 }
 

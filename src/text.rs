@@ -1,4 +1,4 @@
-//! Text of others in our own sentences.
+//! Text of others in our own sentences, and words as a sentence, a command line or a shell needs them.
 
 use std::borrow::Cow;
 

@@ -32,7 +32,7 @@ pub struct Call {
     pub params: Value,
     /// Whether, and after which failures, the request may be sent again.
     pub repeat: Repeat,
-    /// What it is context: decides how some answers read.
+    /// What it is about: decides how some answers read.
     pub context: ResponseContext,
     /// Values of the request that must not be quoted back in an error (passwords).
     pub secrets: Vec<String>,

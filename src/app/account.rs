@@ -70,7 +70,7 @@ impl App {
             ));
         }
         if let Some(balance) = charge.remaining {
-            self.note_balance(caller, charge, balance);
+            self.note_balance(&caller.owner, charge, balance);
         }
         Ok(Answer::success(content, charge))
     }

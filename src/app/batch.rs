@@ -19,6 +19,9 @@ use crate::jobs::{Job, JobStatus};
 /// Bytes that are hashed in one go.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Bytes of the digest by which documents of one call differ.
+const DOCUMENT_BYTES: usize = 6;
+
 /// One input of a batch.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -59,6 +62,14 @@ impl Input {
         format!("{id}-{}", self.document)
     }
 
+    /// Whether `client_request_id` is one of [`Input::id_within`] for a call that the caller named `id`.
+    fn is_id_within(client_request_id: &str, id: &str) -> bool {
+        let document = client_request_id.strip_prefix(id).and_then(|rest| rest.strip_prefix('-'));
+        document.is_some_and(|document| {
+            document.len() == 2 * DOCUMENT_BYTES && document.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
+
     /// The request that `job` was, to take it up: it is not sent again.
     pub fn same(&self, job: &Job) -> SubmitRequest {
         SubmitRequest { client_request_id: job.client_request_id.clone(), ..self.request(1) }
@@ -95,7 +106,7 @@ impl App {
         }
         let content = content.unwrap_or_default();
         let document = Sha256::new().chain_update(&located).chain_update([0]).chain_update(&content).finalize();
-        let document = hex::encode(document.get(..6).unwrap_or_default());
+        let document = hex::encode(document.get(..DOCUMENT_BYTES).unwrap_or_default());
         arguments.insert(param.to_owned(), json!(located));
         let identity = arguments::read(operation, arguments.clone())?.identity();
         let digest = Sha256::new()
@@ -108,6 +119,26 @@ impl App {
             .finalize();
         let name = hex::encode(digest.get(..16).unwrap_or_default());
         Ok(Input { operation, arguments, base: format!("batch-{name}"), document })
+    }
+
+    /// Refuses a `client_request_id` that names a call of the other form: a list of documents where there is one now, or the
+    /// other way round. The same request cannot be meant, and it would be paid for again.
+    ///
+    /// # Errors
+    /// `invalid_argument`; when the ledger cannot be read.
+    pub(super) async fn refuse_id_of_other_form(&self, caller: &Caller, id: &str, is_list: bool) -> Result<()> {
+        let (ledger, tenant) = (self.jobs.ledger(), &caller.owner.tenant);
+        let (other, what) = if is_list {
+            (ledger.by_client_request_id(tenant, id).await?, "a request for one document")
+        } else {
+            let is_part = |job: &Job| job.client_request_id.as_deref().is_some_and(|own| Input::is_id_within(own, id));
+            (ledger.generations(tenant, id).await?.into_iter().find(is_part), "a list of documents")
+        };
+        let Some(job) = other else { return Ok(()) };
+        Err(Error::invalid(
+            format!("The request id `{id}` belongs to {what}: job {} ({}).", job.id(), job.operation),
+            "Give each request an id of its own. Nothing was submitted.",
+        ))
     }
 
     /// What the ledger knows of an input, and the number of its next generation. With `resume` an intent

@@ -1,4 +1,4 @@
-//! Jobs as the job card in a chat shows them: read from the ledger, for nothing.
+//! Jobs as the job card in a chat shows them: read from the ledger, with the sizes of files from the storage, for nothing.
 
 use std::time::Duration;
 
@@ -83,7 +83,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl App {
-    /// What the ledger knows of these jobs, and of one job the sizes of its files. Makes no check and costs nothing. Ids that it does not know have no card.
+    /// What the ledger knows of these jobs, and of one job the sizes of its files. Makes no check and costs nothing. Ids
+    /// that it does not know have no card.
     ///
     /// # Errors
     /// `too_large` for more than [`CARD_JOBS_MAX`] ids; when the ledger cannot be read.

@@ -96,7 +96,7 @@ fn needs_consent(quote: Quote) -> Answer {
         "Tell the user the price. They can agree to it in an assistant that asks them (elicitation), or raise PDFCO_CONFIRM_CREDITS in the server's settings. "
     ];
     if let Some(cheaper) = quote.estimate.cheaper {
-        hint = hint.and(format!("{} ", cheaper.sentence()));
+        hint = hint.and(cheaper.sentence()).and(" ");
     }
     if crate::catalog::find(quote.estimate.operation).is_ok() {
         let describe = NextStep::Describe(quote.estimate.operation.to_owned());

@@ -22,7 +22,7 @@ impl From<Estimate> for Answer {
             tips = tips.and(formatcp!(" Checks while waiting cost {CHECK_CREDITS} credits each."));
         }
         if let Some(cheaper) = estimate.cheaper {
-            tips = tips.and(format!(" {}", cheaper.sentence()));
+            tips = tips.and(" ").and(cheaper.sentence());
         }
         let balance = estimate.balance;
         let mut answer = Answer::success(&estimate, Charge::NONE).with_tips(tips);
@@ -76,7 +76,7 @@ impl App {
             uploads,
             pages: counted,
             basis,
-            balance: self.newest_balance(caller).await,
+            balance: self.newest_balance(&caller.owner).await,
             cheaper: operation.cheaper,
         })
     }
@@ -91,7 +91,7 @@ impl App {
             uploads: UPLOAD_CREDITS,
             pages: None,
             basis: format!("The price is {UPLOAD_CREDITS} credits a file (documented)."),
-            balance: self.newest_balance(caller).await,
+            balance: self.newest_balance(&caller.owner).await,
             cheaper: None,
         }
     }
@@ -116,7 +116,7 @@ impl App {
         let Some(balance) = answer.charge.remaining.filter(|balance| *balance < min) else { return Ok(()) };
         let mut hint = Hint::from("Select fewer pages, or add credits to the account.");
         if let Some(cheaper) = estimate.cheaper {
-            hint = hint.and(format!(" {}", cheaper.sentence()));
+            hint = hint.and(" ").and(cheaper.sentence());
         }
         Err(Error::new(
             Kind::InsufficientCredits,

@@ -188,7 +188,7 @@ impl App {
         let page = ledger.search(tenant, &filter, request.limit, request.cursor.as_deref()).await?;
         let items = page.jobs.iter().map(JobSummary::from).collect();
         let spent_today = self.spent_today(tenant).await?;
-        let credits_remaining = self.newest_balance(caller).await;
+        let credits_remaining = self.newest_balance(&caller.owner).await;
         Ok(JobList { items, total: page.total, next_cursor: page.next_cursor, spent_today, credits_remaining })
     }
 

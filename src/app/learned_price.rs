@@ -60,7 +60,6 @@ impl LearnedPrice {
     fn by_another(learned: Option<LearnedPrice>, price: Option<i64>, charging: Charging) -> Option<LearnedPrice> {
         let (charging, is_from_another) = (Some(charging), true);
         match learned {
-            Some(known) if known.charging.is_some() => Some(known),
             Some(known) => Some(LearnedPrice { charging, is_from_another, ..known }),
             None => price.map(|price| LearnedPrice { jobs: 0, unit: price..=price, charging, is_from_another }),
         }
@@ -88,7 +87,8 @@ impl LearnedPrice {
 }
 
 impl App {
-    /// What the caller's account was charged for jobs of `operation`; none where it had none that says so.
+    /// What a job of `operation` is charged on the caller's account: as its own jobs were, else in the way that others
+    /// were; none where neither says so.
     pub(super) async fn learned_price(&self, caller: &Caller, operation: &Operation) -> Option<LearnedPrice> {
         if operation.run == Run::Direct {
             return None;
@@ -97,10 +97,9 @@ impl App {
         let observations = ledger.price_observations(caller.owner.account(), operation.name, OBSERVATIONS).await;
         let price = operation.price.credits().map(i64::from);
         let learned = LearnedPrice::of(&observations.unwrap_or_default(), price);
-        if operation.price.basis() == Some(Basis::Call) {
-            return learned;
-        }
-        if learned.as_ref().is_some_and(|learned| learned.charging.is_some()) {
+        let is_known = learned.as_ref().is_some_and(|learned| learned.charging.is_some());
+        let has_no_price = learned.is_none() && price.is_none();
+        if is_known || has_no_price || operation.price.basis() == Some(Basis::Call) {
             return learned;
         }
         let found = match self.findings(caller).await.charging {

@@ -21,7 +21,6 @@ mod jobs;
 mod learned_price;
 mod limits;
 mod lines;
-mod many;
 mod overview;
 mod pages;
 pub mod policy;
@@ -36,6 +35,7 @@ mod tickets;
 mod tips;
 mod uploads;
 mod wait;
+mod wait_many;
 
 pub use answer::{Answer, Status, TaskView, TextOutput, rfc3339, schema};
 pub use batch::{Input, Prior};
@@ -75,7 +75,7 @@ use crate::hint;
 use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Source};
 use crate::next_step::{Audience, Hint, NextStep};
 use crate::secret::Fingerprint;
-use crate::tenant::Tenant;
+use crate::tenant::{Owner, Tenant};
 
 /// The product: one per process. Clones share everything.
 #[derive(Clone)]
@@ -180,21 +180,31 @@ impl App {
             answer.charge.add(Charge::new(None, Some(balance)).asked_at(at));
         }
         match answer.charge.remaining {
-            Some(balance) => answer.charge.remaining = Some(self.note_balance(caller, answer.charge, balance)),
-            None => answer.charge.remaining = self.newest_balance(caller).await,
+            Some(balance) => answer.charge.remaining = Some(self.note_balance(&caller.owner, answer.charge, balance)),
+            None => answer.charge.remaining = self.newest_balance(&caller.owner).await,
         }
         answer
     }
 
+    /// `error` with the newest balance of the account, unless its own requests reported one. A ledger that has just failed
+    /// is not asked for it.
+    pub async fn error_with_balance(&self, owner: &Owner, error: Error) -> Error {
+        if error.charge().remaining.is_some() || error.kind() == Kind::LedgerUnavailable {
+            return error;
+        }
+        let balance = self.newest_balance(owner).await;
+        error.with_charge(Charge::new(None, balance))
+    }
+
     /// Remembers a balance that the account has reported, unless a newer one is known. Returns the newest.
-    fn note_balance(&self, caller: &Caller, charge: Charge, credits: i64) -> i64 {
+    fn note_balance(&self, owner: &Owner, charge: Charge, credits: i64) -> i64 {
         let asked_at = charge.balance_at.unwrap_or_default();
         let mut balances = self.balances.lock();
         if balances.len() >= BALANCES_KEPT {
             balances.clear();
         }
         let balance = Balance { credits, asked_at, read_at: Instant::now() };
-        let known = balances.entry(caller.owner.account().clone()).or_insert(balance);
+        let known = balances.entry(owner.account().clone()).or_insert(balance);
         // One from the future was dated by a clock that was wrong.
         if asked_at >= known.asked_at || known.asked_at > now() {
             *known = balance;
@@ -203,8 +213,8 @@ impl App {
     }
 
     /// The newest balance that the account reported to any process on this ledger.
-    async fn newest_balance(&self, caller: &Caller) -> Option<i64> {
-        let account = caller.owner.account();
+    async fn newest_balance(&self, owner: &Owner) -> Option<i64> {
+        let account = owner.account();
         let known = self.balances.lock().get(account).copied();
         match known {
             Some(known) if known.read_at.elapsed() < BALANCE_FRESH => Some(known.credits),
@@ -212,7 +222,7 @@ impl App {
             known => match self.jobs.ledger().newest_balance(account).await.ok().flatten() {
                 Some((credits, at)) => {
                     let charge = Charge::new(None, Some(credits)).asked_at(at);
-                    Some(self.note_balance(caller, charge, credits))
+                    Some(self.note_balance(owner, charge, credits))
                 }
                 None => known.map(|known| known.credits),
             },

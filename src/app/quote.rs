@@ -1,9 +1,10 @@
 //! What a call will cost, in numbers and words: what is known, from where, as a range; and the price that a person is
 //! asked to agree to.
 
+use const_format::formatcp;
 use serde::Serialize;
 
-use crate::catalog::{Cheaper, Run};
+use crate::catalog::{CHECK_CREDITS, Cheaper, Run};
 use crate::text::counted;
 
 /// What a call will cost.
@@ -96,7 +97,8 @@ impl Quote {
             Some(balance) => format!(" The account has {}.", counted(balance, "credit")),
             None => String::new(),
         };
-        let checks = if estimate.has_checks() { " Each check while waiting costs 2 more." } else { "" };
+        let checks =
+            if estimate.has_checks() { formatcp!(" Each check while waiting costs {CHECK_CREDITS} more.") } else { "" };
         format!(
             "{}{document} will cost {}. {}{checks}{balance} Run it?",
             estimate.operation,

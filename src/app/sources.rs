@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_one_name_are_told_apart_by_their_folder() {
+    fn documents_of_one_name_differ_by_their_folder() {
         let names = |documents: &[&str]| distinct_names(&documents.iter().map(|d| (*d).to_owned()).collect::<Vec<_>>());
         assert_eq!(names(&["x/same.pdf", "y/same.pdf", "y/b.pdf"]), ["x/same.pdf", "y/same.pdf", "b.pdf"]);
         assert_eq!(names(&["same.pdf", "/srv/x/y/same.pdf"]), ["same.pdf", "y/same.pdf"]);

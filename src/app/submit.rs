@@ -17,7 +17,6 @@ use crate::api::CALL_PATIENCE;
 use crate::catalog::arguments::{self, Arguments};
 use crate::catalog::{self, Effect, Operation, Output};
 use crate::charge::Charge;
-use crate::clock::now;
 use crate::error::{Kind, Result};
 use crate::hint;
 use crate::jobs::{Job, JobStatus, Outgoing, Preparation, Source, Submitted, hash_of_request};
@@ -146,12 +145,15 @@ impl App {
             arguments.body.remove("inline");
         }
         let client_request_id = request.client_request_id.clone();
+        if let Some(id) = client_request_id.as_deref().filter(|_| part.is_none()) {
+            self.refuse_id_of_other_form(caller, id, false).await?;
+        }
         let preparing = self.jobs.prepare(&caller.owner, operation, &identity, client_request_id.as_deref());
         let prepared = match or_cancelled(&caller.cancel, preparing).await? {
             Preparation::Prepared(prepared) => prepared,
             Preparation::Repeat(job) => {
-                let note = Some(repeat_note());
-                return self.after_submit(caller, &request, began, *job, Charge::NONE, note).await;
+                let repeated = Submitted { job: *job, charge: Charge::NONE, is_repeat: true, twin: None };
+                return self.after_submit(caller, &request, began, repeated, None).await;
             }
         };
         let (save_to, overwrite) = match &part {
@@ -198,25 +200,28 @@ impl App {
             cancel: caller.cancel.clone(),
         };
         let submitted = Box::pin(prepared.send(outgoing)).await.map_err(|error| error.with_charge(charge))?;
-        charge.add(submitted.charge);
         if operation.effect == Effect::DeletesFile {
             self.uploads.forget(caller.owner.account());
         }
-        let note = note_about(&submitted, sheet);
         self.emit_job(caller, &submitted.job);
-        self.after_submit(caller, &request, began, submitted.job, charge, note).await
+        let submitted = Submitted { charge: charge.and(submitted.charge), ..submitted };
+        self.after_submit(caller, &request, began, submitted, sheet).await
     }
 
-    /// The rest of a submit once there is a job: waits, reads and saves as `request` says.
+    /// The rest of a submit once there is a job: waits, reads and saves as `request` says. `sheet` is about the sheet that
+    /// was asked for.
     async fn after_submit(
         &self,
         caller: &Caller,
         request: &SubmitRequest,
         began: Instant,
-        job: Job,
-        mut charge: Charge,
-        note: Option<Hint>,
+        submitted: Submitted,
+        sheet: Option<String>,
     ) -> Result<Answer> {
+        let note = note_about(&submitted, sheet);
+        // What this call did not submit is known from an earlier one.
+        let source = if submitted.is_repeat { Source::Cache } else { Source::Live };
+        let Submitted { job, mut charge, .. } = submitted;
         let asked = request.wait.unwrap_or(SUBMIT_WAIT_DEFAULT);
         let wanted = FollowUp {
             read: request.read,
@@ -243,10 +248,6 @@ impl App {
         };
         let mut is_refused = false;
         let (mut answer, job) = if asked.is_zero() || job.status.is_terminal() {
-            // What this call did not submit is known from an earlier one.
-            let since = now().saturating_sub(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
-            let is_new = job.submitted_at.is_some_and(|at| at >= since);
-            let source = if is_new { Source::Live } else { Source::Cache };
             (self.job_answer(&job, source, charge), job)
         } else {
             // From here on there is a job: whatever happens, the answer names it.

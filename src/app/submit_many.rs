@@ -14,9 +14,9 @@ use super::batch::{Input, Prior};
 use super::folders::as_folder;
 use super::limits::DOCUMENTS_MAX;
 use super::lines::{Line, answer_about};
-use super::many::Wanted;
 use super::sources::distinct_names;
 use super::submit::Part;
+use super::wait_many::Wanted;
 use super::{Answer, App, Caller, Status, SubmitRequest, WaitRequest};
 use crate::catalog::{Operation, ParamKind};
 use crate::charge::Charge;
@@ -66,6 +66,9 @@ impl App {
         (param, documents): (&'static str, Vec<String>),
     ) -> Result<Answer> {
         let began = Instant::now();
+        if let Some(id) = &request.client_request_id {
+            self.refuse_id_of_other_form(caller, id, true).await?;
+        }
         if let Some(save_to) = &request.save_to {
             caller.sandbox.target(Some(&as_folder(save_to)), "result", true).await?;
         }

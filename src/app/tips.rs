@@ -73,7 +73,7 @@ fn without_id(job: &Job) -> Hint {
     let what = match (&job.problem, job.submitted_at) {
         (None, None) => {
             return hint![
-                "The request was recorded and has not been sent: it is waiting for its turn, or a crash interrupted it; nothing was charged. ",
+                "The request was recorded and has not been sent: it waits for a permit, or a crash interrupted it; nothing was charged. ",
                 NextStep::Cancel(id),
                 " discards it."
             ];

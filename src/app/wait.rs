@@ -18,10 +18,10 @@ use crate::next_step::{NextStep, WAIT_TOOL};
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// How long fetching a result may go on after the longest wait of a call.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A wait that is shorter than asked for by no more than this counts as what was asked for.
-const CAP_NOT_TOLD: Duration = Duration::from_secs(1);
+const CAP_UNREPORTED: Duration = Duration::from_secs(1);
 
 /// What to wait for, and what to do with what comes.
 #[derive(Clone, Debug, Default)]
@@ -189,7 +189,7 @@ impl App {
         if let Some(view) = answer.job.as_mut().filter(|_| can_be_asked) {
             view.retry_after_seconds = retry_after;
             view.timeout_applied = Some((timeout.as_secs_f64() * 10.0).round() / 10.0);
-            view.wait_capped = (timeout + CAP_NOT_TOLD < asked).then_some(true);
+            view.wait_capped = (timeout + CAP_UNREPORTED < asked).then_some(true);
             view.last_check_error = waited.last_error.as_ref().map(|error| error.view());
         }
         if let Some(error) = &waited.last_error {

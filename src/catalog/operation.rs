@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::names::same_name;
 use super::{Param, Price, Run};
+use crate::hint;
+use crate::next_step::{Hint, NextStep};
 
 /// One operation of the service.
 ///
@@ -31,6 +33,8 @@ pub struct Operation {
     pub run: Run,
     /// What its result is.
     pub output: Output,
+    /// Whether finding nothing is a result of it, as it always is where the result is data: no attachment.
+    pub may_be_empty: bool,
     /// What it costs, as far as a source says so.
     pub price: Price,
     /// What it changes.
@@ -63,6 +67,7 @@ impl Operation {
             toolset,
             run: Run::Job,
             output: Output::Binary("application/pdf"),
+            may_be_empty: false,
             price: Price::Unknown,
             effect: Effect::MakesDocument,
             confidence: Confidence::Documented,
@@ -132,6 +137,12 @@ impl Operation {
     /// Sets what it changes.
     pub const fn effect(mut self, effect: Effect) -> Operation {
         self.effect = effect;
+        self
+    }
+
+    /// Marks that it may find nothing.
+    pub const fn may_be_empty(mut self) -> Operation {
+        self.may_be_empty = true;
         self
     }
 
@@ -207,8 +218,8 @@ pub struct Cheaper {
 
 impl Cheaper {
     /// One sentence that suggests it.
-    pub fn sentence(self) -> String {
-        format!("{} does the same for less {}.", self.operation, self.when)
+    pub fn sentence(self) -> Hint {
+        hint![NextStep::Operation(self.operation.into()), " does the same for less ", self.when, "."]
     }
 }
 

@@ -10,22 +10,66 @@ use crate::next_step::{Hint, NextStep};
 /// From this similarity on a name was misspelt; below, its words say more.
 const MISSPELT: f64 = 0.93;
 
-/// Wishes that no operation fulfills, by words of a wrong name, with what comes nearest.
-const NOT_OFFERED: &[(&[&str], &str, &[&str])] = &[
-    (
-        &["word", "docx", "doc", "rtf", "odt"],
-        "The service does not turn a PDF into a word processor's file.",
-        &["pdf_to_html", "pdf_to_text", "document_to_pdf"],
-    ),
-    (&["powerpoint", "pptx", "ppt", "slides"], "The service does not make slides.", &["pdf_to_png", "pdf_to_text"]),
-    (&["markdown", "md"], "The service does not write Markdown.", &["pdf_to_html", "pdf_to_text"]),
-    (
-        &["esign", "signature", "sign"],
-        "The service does not sign electronically; it can put the image of a signature onto a page.",
-        &["pdf_replace_text_with_image", "pdf_add_annotations_images_fields"],
-    ),
-    (&["pdfa"], "The service does not make PDF/A.", &["pdf_compress_v2", "pdf_info_reader"]),
+/// A wish that no operation fulfills.
+pub(super) struct NotOffered {
+    /// Words of a name or a question that show it.
+    words: &'static [&'static str],
+    /// A sentence that says so.
+    pub(super) why: &'static str,
+    /// What comes nearest.
+    pub(super) nearest: &'static [&'static str],
+}
+
+const NOT_OFFERED: &[NotOffered] = &[
+    NotOffered {
+        words: &["word", "docx", "doc", "rtf", "odt"],
+        why: "The service does not turn a PDF into a word processor's file.",
+        nearest: &["pdf_to_html", "pdf_to_text", "document_to_pdf"],
+    },
+    NotOffered {
+        words: &["powerpoint", "pptx", "ppt", "slides"],
+        why: "The service does not make slides.",
+        nearest: &["pdf_to_png", "pdf_to_text"],
+    },
+    NotOffered {
+        words: &["markdown", "md"],
+        why: "The service does not write Markdown.",
+        nearest: &["pdf_to_html", "pdf_to_text"],
+    },
+    NotOffered {
+        words: &["esign", "signature", "sign"],
+        why: "The service does not sign electronically; it can put the image of a signature onto a page.",
+        nearest: &["pdf_replace_text_with_image", "pdf_add_annotations_images_fields"],
+    },
+    NotOffered {
+        words: &["pdfa"],
+        why: "The service does not make PDF/A.",
+        nearest: &["pdf_compress_v2", "pdf_info_reader"],
+    },
+    NotOffered {
+        words: &["crop", "cropping", "trim"],
+        why: "The service does not crop pages; as images, it renders a part of a page.",
+        nearest: &["pdf_to_png", "pdf_to_jpg"],
+    },
+    NotOffered {
+        words: &["bookmark", "bookmarks", "outline", "toc"],
+        why: "The service does not make bookmarks or split by them.",
+        nearest: &["pdf_info_reader", "pdf_split2"],
+    },
+    NotOffered {
+        words: &["reorder", "rearrange"],
+        why: "The service has no operation that reorders pages; split them and merge the parts in another order.",
+        nearest: &["pdf_split", "pdf_merge_simple"],
+    },
 ];
+
+/// What the words of a name or a question wish for in vain, if they do. A direction matters: "word to pdf" is offered,
+/// "pdf to word" is not.
+pub(super) fn not_offered(question: &str) -> Option<&'static NotOffered> {
+    let words: Vec<String> = words(question).collect();
+    let wished = NOT_OFFERED.iter().find(|wish| words.iter().any(|word| wish.words.contains(&word.as_str())));
+    wished.filter(|_| Direction::of(&words) != Direction::ToPdf)
+}
 
 /// The error for an operation that there is none of, with what comes nearest.
 pub(super) fn unknown_operation(name: &str) -> Error {
@@ -38,12 +82,8 @@ pub(super) fn unknown_operation(name: &str) -> Error {
 }
 
 fn hint_for(name: &str) -> Hint {
-    let words: Vec<String> = words(name).collect();
-    let wish = NOT_OFFERED.iter().find(|(wanted, ..)| words.iter().any(|word| wanted.contains(&word.as_str())));
-    // A direction matters: "word to pdf" is offered, "pdf to word" is not.
-    let to_pdf = Direction::of(&words) == Direction::ToPdf;
-    if let Some((_, why, near)) = wish.filter(|_| !to_pdf) {
-        return hint![*why, " Nearest are ", listed(near, ", "), ". ", NextStep::ListOperations, " lists all."];
+    if let Some(NotOffered { why, nearest, .. }) = not_offered(name) {
+        return hint![*why, " Nearest are ", listed(nearest, ", "), ". ", NextStep::ListOperations, " lists all."];
     }
     let ranked = ranked(name, all().map(|operation| operation.name));
     let found = search(name);
@@ -64,7 +104,7 @@ fn hint_for(name: &str) -> Hint {
 fn listed(names: &[&'static str], between: &'static str) -> Hint {
     names.iter().enumerate().fold(Hint::empty(), |hint, (at, name)| {
         let hint = if at == 0 { hint } else { hint.and(between) };
-        hint.and(NextStep::Field { name: (*name).into(), meaning: name.replace('_', "-").into() })
+        hint.and(NextStep::Operation((*name).into()))
     })
 }
 

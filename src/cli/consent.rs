@@ -1,12 +1,15 @@
 //! The person's consent to a price: a question on a terminal, `--yes` elsewhere.
 
+use const_format::formatcp;
 use serde_json::json;
 
 use super::report::Report;
 use super::session::CliSession;
 use crate::answer::Answer;
 use crate::app::{Caller, Consent, Estimate, Quote, SubmitRequest};
+use crate::catalog::CHECK_CREDITS;
 use crate::error::{Error, Kind, Result};
+use crate::next_step::{Audience, Hint};
 
 /// Submits, and asks about the price where the settings want that.
 ///
@@ -33,9 +36,9 @@ pub fn agree(session: &CliSession, caller: &Caller, quote: &Quote) -> Result<Cal
             Err(Error::new(Kind::Cancelled, "Nothing was sent or charged.", "--dry-run shows what a call would cost."))
         }
         None => {
-            let mut hint = "Pass --yes to `pdfco call` to agree, or raise PDFCO_CONFIRM_CREDITS.".to_owned();
+            let mut hint = Hint::from("Pass --yes to `pdfco call` to agree, or raise PDFCO_CONFIRM_CREDITS.");
             if let Some(cheaper) = quote.estimate.cheaper {
-                hint = format!("{hint} {}", cheaper.sentence().replace('_', "-"));
+                hint = hint.and(" ").and(cheaper.sentence());
             }
             Err(Error::new(Kind::InsufficientCredits, quote.refusal(), hint))
         }
@@ -45,10 +48,11 @@ pub fn agree(session: &CliSession, caller: &Caller, quote: &Quote) -> Result<Cal
 /// What a call would cost, as a report.
 pub fn estimated(estimate: &Estimate) -> Report {
     let line = format!("{} would cost {}", estimate.subject(), estimate.range());
-    let checks = if estimate.has_checks() { "; each check while waiting costs 2 more" } else { "" };
+    let checks =
+        if estimate.has_checks() { formatcp!("; each check while waiting costs {CHECK_CREDITS} more") } else { "" };
     let mut notes = vec![format!("{} Nothing was sent or charged{checks}.", estimate.basis)];
     notes.extend(estimate.pages.map(|pages| format!("pages counted: {pages}")));
     notes.extend(estimate.balance.map(|balance| format!("known balance: {balance}")));
-    notes.extend(estimate.cheaper.map(|cheaper| cheaper.sentence().replace('_', "-")));
+    notes.extend(estimate.cheaper.map(|cheaper| cheaper.sentence().text(Audience::Shell)));
     Report { notes, ..Report::line(line, json!({"status": "success", "estimate": estimate})) }
 }

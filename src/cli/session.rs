@@ -15,6 +15,7 @@ use crate::app::{App, Caller, Consent, Policy, ResponseMode};
 use crate::config::{Config, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::files::sandbox::Sandbox;
+use crate::next_step::end_commands_with;
 use crate::signals::asked_to_stop;
 use crate::simulator::Handle;
 use crate::text::shell_word;
@@ -49,6 +50,9 @@ impl CliSession {
     pub(super) async fn open(config: Config, printer: Printer, interrupt: Interrupt) -> Result<CliSession> {
         let flags = flags_that_find_jobs(&config);
         let (config, simulator) = with_simulator(config, &printer).await?;
+        if simulator.is_none() {
+            end_commands_with(&flags);
+        }
         Ok(CliSession {
             app: App::new(config)?,
             progress: Progress::new(printer),
@@ -62,6 +66,10 @@ impl CliSession {
     /// Prints the outcome of `command`, closes what is open, and returns the exit code.
     pub(super) async fn close(self, command: &str, outcome: Result<Report>) -> u8 {
         self.progress.clear();
+        let outcome = match (outcome, self.app.config.key()) {
+            (Err(error), Ok(key)) => Err(self.app.error_with_balance(&key.clone().into(), error).await),
+            (outcome, _) => outcome,
+        };
         let code = match outcome {
             Err(error) if error.kind() == Kind::Cancelled => {
                 self.printer.finish(command, Err(self.interrupted(error)));

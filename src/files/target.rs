@@ -219,7 +219,7 @@ pub(super) struct Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone already when it was put in location.
+        // Gone already when it was given its name.
         let _ = self.dir.remove_file(&self.name);
     }
 }

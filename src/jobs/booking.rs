@@ -57,15 +57,4 @@ impl CheckService {
         }
         charge.counted()
     }
-
-    /// `error` with the newest balance that is known.
-    pub(super) async fn with_balance(&self, owner: &Owner, error: Error) -> Error {
-        if error.charge().remaining.is_some() {
-            return error;
-        }
-        match self.ledger.newest_balance(owner.account()).await {
-            Ok(Some((balance, _))) => error.with_charge(Charge::new(None, Some(balance))),
-            Ok(None) | Err(_) => error,
-        }
-    }
 }

@@ -59,7 +59,7 @@ impl Jobs {
         let outcome = self.check_detached(owner, &job, force).await;
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) => return Err(self.explained(owner, &job, error).await),
+            Err(error) => return Err(explained(&job, error)),
         };
         *checked_at = Some(began);
         drop(checked_at);
@@ -86,22 +86,6 @@ impl Jobs {
         let span = job.span("check", &owner);
         let check = tokio::spawn(async move { core.ask(&owner, &job, force, cancel).await }.instrument(span));
         check.await.unwrap_or_else(|_| Err(Error::internal("A check of a job stopped in the middle.")))
-    }
-
-    /// `error` of a check, with what is known all the same: the balance, or the job's last state.
-    async fn explained(&self, owner: &Owner, job: &Job, error: Error) -> Error {
-        let error = self.core.with_balance(owner, error).await;
-        let passes = matches!(error.kind(), Kind::Network | Kind::RateLimited | Kind::Upstream);
-        if !passes || job.is_unknown_here() {
-            return error;
-        }
-        let state = job.status.as_str();
-        let known = match job.last_checked_at.or(job.submitted_at) {
-            Some(at) => format!(" Its last known state is `{state}`, as of {}.", crate::clock::rfc3339(at)),
-            None => format!(" Its last known state is `{state}`."),
-        };
-        let hint = hint![error.hint().clone(), known];
-        error.with_hint(hint)
     }
 
     /// The job with this id, and whether this ledger sees it for the first time. An id from elsewhere gets a job that is
@@ -147,4 +131,19 @@ impl Jobs {
         }
         fresh_for(job.last_checked_at, now()).map(|left| answer(Some(left.min(FRESH))))
     }
+}
+
+/// `error` of a check, with the job's last known state where the error passes.
+fn explained(job: &Job, error: Error) -> Error {
+    let passes = matches!(error.kind(), Kind::Network | Kind::RateLimited | Kind::Upstream);
+    if !passes || job.is_unknown_here() {
+        return error;
+    }
+    let state = job.status.as_str();
+    let known = match job.last_checked_at.or(job.submitted_at) {
+        Some(at) => format!(" Its last known state is `{state}`, as of {}.", crate::clock::rfc3339(at)),
+        None => format!(" Its last known state is `{state}`."),
+    };
+    let hint = hint![error.hint().clone(), known];
+    error.with_hint(hint)
 }

@@ -332,10 +332,7 @@ impl CheckService {
         };
         let outcome = match response {
             Ok(response) => self.record(owner, job, &response, reservation, on_charge).await,
-            Err(error) => {
-                let error = self.not_answered(owner, "job_check", reservation, error).await;
-                Err(self.with_balance(owner, error).await)
-            }
+            Err(error) => Err(self.not_answered(owner, "job_check", reservation, error).await),
         };
         if outcome.is_err() {
             self.release_lease(job);

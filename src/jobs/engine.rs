@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use const_format::formatcp;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,7 @@ use super::settings::Settings;
 use super::singleflight::Singleflight;
 use super::{Job, JobStatus, Ledger, polling};
 use crate::api::{Call, Client, Repeat};
+use crate::catalog::CHECK_CREDITS;
 use crate::charge::Charge;
 use crate::clock::now;
 use crate::error::{Error, Kind, Result};
@@ -138,7 +140,7 @@ pub fn unknown_job(id: &str) -> Error {
             NextStep::ListJobs,
             " shows the jobs of this key. An id from elsewhere can be checked with ",
             NextStep::Check(id),
-            ", which costs 2 credits."
+            formatcp!(", which costs {CHECK_CREDITS} credits.")
         ],
     )
 }

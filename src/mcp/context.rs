@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use rmcp::model::{ServerConfig, Tool};
+use rmcp::model::{ProtocolVersion, ServerConfig, Tool};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value};
@@ -251,7 +251,8 @@ impl ServerContext {
         let outcome =
             self.call(found, given, request, response_mode, consent, &mut call).instrument(span.clone()).await;
         let _entered = span.enter();
-        count(found, &outcome, request, started.elapsed());
+        let transport = if is_over_http(request) { "tcp" } else { "pipe" };
+        observed::tool_call(found.name(), &outcome, transport, revision_of(request).as_ref(), started.elapsed());
         call.write_down(&self.shared.app, request, &outcome);
         match outcome {
             Ok(answer) => answer,
@@ -316,7 +317,10 @@ impl ServerContext {
             tracing::error!(tool = found.name(), "tool panicked");
             return Err(Error::internal("The tool stopped unexpectedly."));
         };
-        let answer = (*outcome)?;
+        let answer = match *outcome {
+            Ok(answer) => answer,
+            Err(error) => return Err(app.error_with_balance(&caller.owner, error).await),
+        };
         if let (Some(view), Some(job)) = (&answer.task, &answer.job) {
             app.keep_polling(&caller, &view.task, &job.job_id);
         }
@@ -370,6 +374,11 @@ fn trace_of(request: &RequestContext<RoleServer>) -> Option<&str> {
     own.or(of_head).and_then(observed::traceparent)
 }
 
+/// The protocol's revision: as the request says, else as the client of a session agreed on in its handshake.
+fn revision_of(request: &RequestContext<RoleServer>) -> Option<ProtocolVersion> {
+    request.meta.protocol_version().or_else(|| request.peer.peer_info().map(|info| info.protocol_version.clone()))
+}
+
 /// Whether a request came over HTTP.
 fn is_over_http(request: &RequestContext<RoleServer>) -> bool {
     request.extensions.get::<http::request::Parts>().is_some()
@@ -405,25 +414,6 @@ fn take_key(given: &mut Map<String, Value>, is_forbidden: bool) -> Result<Option
         Some(Value::String(key)) => Ok(Some(key)),
         Some(_) => Err(Error::invalid("`api_key` is not text.", "Leave it out to use the server's key.")),
     }
-}
-
-/// Counts a call under the tool's listed name, whatever name the caller used.
-fn count(found: Found, outcome: &Result<Answer>, request: &RequestContext<RoleServer>, took: Duration) {
-    let (error, is_success) = match outcome {
-        Ok(answer) if !answer.is_error => ("", true),
-        Ok(_) => ("tool_error", false),
-        Err(error) => (error.kind().as_str(), false),
-    };
-    let transport = if is_over_http(request) { "tcp" } else { "pipe" };
-    let revision = request.meta.protocol_version().or_else(|| {
-        // A client of a session has agreed on one in its handshake.
-        request.peer.peer_info().map(|info| info.protocol_version.clone())
-    });
-    let revision = revision.as_ref().map(rmcp::model::ProtocolVersion::as_str);
-    observed::operation(observed::TOOLS_CALL, found.name(), error, transport, revision, took);
-    let (name, outcome) = (found.name(), if is_success { "success" } else { "error" });
-    metrics::counter!("pdfco_tool_calls_total", "tool" => name, "outcome" => outcome).increment(1);
-    metrics::histogram!("pdfco_tool_seconds", "tool" => name).record(took.as_secs_f64());
 }
 
 /// The protocol's error for a request that is no tool call.

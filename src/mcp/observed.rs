@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use rmcp::model::ProtocolVersion;
+
+use crate::answer::Answer;
+use crate::error::Result;
+
 /// The method of tool calls.
 pub const TOOLS_CALL: &str = "tools/call";
 
@@ -31,6 +36,25 @@ pub fn operation(
         "mcp_protocol_version" => known(revision),
     )
     .record(took.as_secs_f64());
+}
+
+/// Counts a call of a tool under its listed name, whatever name the caller used: under the conventional names and ours.
+pub fn tool_call(
+    tool: &'static str,
+    outcome: &Result<Answer>,
+    transport: &'static str,
+    revision: Option<&ProtocolVersion>,
+    took: Duration,
+) {
+    let (error, is_success) = match outcome {
+        Ok(answer) if !answer.is_error => ("", true),
+        Ok(_) => ("tool_error", false),
+        Err(error) => (error.kind().as_str(), false),
+    };
+    operation(TOOLS_CALL, tool, error, transport, revision.map(ProtocolVersion::as_str), took);
+    let outcome = if is_success { "success" } else { "error" };
+    metrics::counter!("pdfco_tool_calls_total", "tool" => tool, "outcome" => outcome).increment(1);
+    metrics::histogram!("pdfco_tool_seconds", "tool" => tool).record(took.as_secs_f64());
 }
 
 /// Counts a session that has ended.

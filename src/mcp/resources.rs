@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use const_format::concatcp;
+use const_format::{concatcp, formatcp};
 use rmcp::ErrorData;
 use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde_json::json;
 
 use super::present::untrusted;
-use crate::app::{App, Caller, ReadRequest, bounded_record};
+use crate::app::{App, Caller, PAGE_DEFAULT, ReadRequest, bounded_record};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::JobResource;
 use crate::jobs::job_id::{self, RESULT_PATH, URI_SCHEME};
@@ -58,7 +58,7 @@ pub fn templates() -> ListResourceTemplatesResult {
             .with_mime_type("application/json"),
         ResourceTemplate::new(TEXT, "job result")
             .with_title("A job's text")
-            .with_description("The first 20,000 characters of a finished job's text.")
+            .with_description(formatcp!("The first {PAGE_DEFAULT} characters of a finished job's text."))
             .with_mime_type("text/plain"),
     ])
 }

@@ -194,7 +194,8 @@ async fn a_check_refused_for_lack_of_credits_tells_the_balance() {
     let checked = product.app.check(&product.caller, &id, true).await.unwrap_err();
     for error in [waited, checked] {
         assert_eq!(error.kind(), Kind::InsufficientCredits);
-        assert_eq!(pdfco::app::Answer::from_error(&error).charge.remaining, Some(balance));
+        let shown = product.app.error_with_balance(&product.caller.owner, error).await;
+        assert_eq!(pdfco::app::Answer::from_error(&shown).charge.remaining, Some(balance));
     }
 }
 

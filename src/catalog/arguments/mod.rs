@@ -118,17 +118,17 @@ fn is_left_out(param: &Param, value: &Value) -> bool {
     }
 }
 
-/// Arguments that another operation takes, with what to do instead.
-const TAKEN_ELSEWHERE: &[(&str, &str, &str)] =
-    &[("html_to_pdf", "url", "For a page behind a link use webpage_to_pdf.")];
+/// Arguments that another operation takes: the operation that does not, the argument, and when to use which other.
+const TAKEN_ELSEWHERE: &[(&str, &str, &str, &str)] =
+    &[("html_to_pdf", "url", "For a page behind a link use ", "webpage_to_pdf")];
 
 fn unknown(of: &str, name: &str, params: impl Iterator<Item = &'static Param> + Clone) -> Error {
     let near = nearest(name, params.clone().map(|param| param.name), SUGGESTED_MAX);
     let near: Vec<Hint> =
         near.into_iter().map(|name| Hint::from(NextStep::Argument(std::borrow::Cow::Borrowed(name)))).collect();
-    let elsewhere = TAKEN_ELSEWHERE.iter().find(|(operation, argument, _)| *operation == of && *argument == name);
+    let elsewhere = TAKEN_ELSEWHERE.iter().find(|(operation, argument, ..)| *operation == of && *argument == name);
     let hint = match near.as_slice() {
-        _ if let Some((.., instead)) = elsewhere => Hint::from(*instead),
+        _ if let Some((_, _, when, instead)) = elsewhere => hint![*when, NextStep::Operation((*instead).into()), "."],
         [] => match params.map(|param| param.name).collect::<Vec<_>>() {
             names if names.is_empty() => "It takes none.".into(),
             names => format!("It takes: {}.", names.join(", ")).into(),

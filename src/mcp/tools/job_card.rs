@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
+use super::declaration::{Handler, Hints, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{App, CARD_JOBS_MAX, Caller};
 use crate::catalog::{Param, ParamKind};
@@ -27,7 +27,8 @@ pub static TOOL: JobTool = JobTool {
         content.left_out counts the last ids, which need another call.",
     params: &[JOB_IDS],
     not_read_only: &[],
-    hints: LOCAL,
+    // The sizes of files are asked of the storage.
+    hints: Hints { open_world: true, ..LOCAL },
     spends_or_writes: false,
     submits: false,
     takes_tasks: false,

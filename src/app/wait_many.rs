@@ -17,6 +17,7 @@ use super::jobs::document_of;
 use super::limits::DOCUMENTS_MAX;
 use super::lines::{Line, answer_about};
 use super::results::{name_of_data, names_of};
+use super::wait::FETCH_TIMEOUT;
 use super::{Answer, App, Caller, Status, Until, WaitRequest, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
@@ -31,8 +32,6 @@ const FETCHES_AT_ONCE: usize = 4;
 const TEXT_CHARS_MAX: u64 = 12_000;
 /// Least that each of them gets.
 const TEXT_CHARS_MIN: u64 = 100;
-/// How long fetching results may go on after the timeout of the wait.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A job of a call about many, and what its line says about the document.
 pub(super) struct Wanted {
