@@ -230,22 +230,27 @@ impl JobDetails {
 
 /// What happened to a job and when, as far as it is recorded.
 fn timeline(job: &Job) -> Vec<(String, String)> {
-    let checks = match job.checks_made {
-        1 => "the only check was answered".to_owned(),
-        made => format!("the last of {made} checks was answered"),
-    };
     let by_whom = if job.is_from_callback { ", reported by the service" } else { "" };
-    let mut events: Vec<(Millis, String)> = [
+    let steps = [
         (Some(job.created_at), "written down".to_owned()),
         (job.submitted_at, "sent to the service".to_owned()),
         (job.started_at, "first seen at work".to_owned()),
-        (job.last_checked_at.filter(|_| job.checks_made > 0), checks),
         (job.completed_at, format!("ended: {}{by_whom}", job.status.as_str())),
-    ]
-    .into_iter()
-    .filter_map(|(at, what)| Some((at?, what)))
-    .collect();
-    events.sort_by_key(|(at, _)| *at);
+    ];
+    let mut events: Vec<(Millis, String)> = steps.into_iter().filter_map(|(at, what)| Some((at?, what))).collect();
+    let recorded = job.check_times.len();
+    events.extend(job.check_times.iter().zip(1..).map(|(at, number)| (*at, format!("check {number} was answered"))));
+    // Those of earlier versions, and of jobs that were checked very often, are only counted.
+    let uncounted = job.checks_made.saturating_sub(i64::try_from(recorded).unwrap_or(i64::MAX));
+    if let Some(at) = job.last_checked_at.filter(|_| uncounted > 0) {
+        let what = match (recorded, job.checks_made) {
+            (0, 1) => "the only check was answered".to_owned(),
+            (_, made) => format!("the last of {made} checks was answered"),
+        };
+        events.push((at, what));
+    }
+    // Of what happened at once, the end comes last.
+    events.sort_by_key(|(at, what)| (*at, what.starts_with("ended")));
     events.into_iter().map(|(at, what)| (rfc3339(at), what)).collect()
 }
 

@@ -70,6 +70,8 @@ pub struct Job {
     pub has_callback: bool,
     /// Whether its last state came by a callback.
     pub is_from_callback: bool,
+    /// When its first checks were answered, some sixty of them.
+    pub check_times: Vec<Millis>,
 }
 
 impl std::fmt::Debug for Job {
@@ -135,6 +137,7 @@ impl Job {
             saved_to: Vec::new(),
             has_callback: false,
             is_from_callback: false,
+            check_times: Vec::new(),
         }
     }
 
@@ -225,7 +228,14 @@ impl Job {
     /// service said last. The ledger has those.
     #[must_use]
     pub fn while_waiting(self) -> Job {
-        Job { arguments: Value::Null, content: None, problem: None, saved_to: Vec::new(), ..self }
+        Job {
+            arguments: Value::Null,
+            content: None,
+            problem: None,
+            saved_to: Vec::new(),
+            check_times: Vec::new(),
+            ..self
+        }
     }
 
     /// Whether its links have stopped working by `now`.
@@ -261,8 +271,8 @@ pub(super) fn lacks_result(operation: Option<&Operation>, content: &Value) -> bo
         Value::Object(map) => map.is_empty(),
         _ => false,
     };
-    // No barcode and no attachment are results, too; a split into no files is none.
-    let may_be_empty = operation.output == Output::Inline || operation.name.ends_with("attachments");
+    // Data may be empty, such as a list of barcodes; a split into no files is no result.
+    let may_be_empty = operation.output == Output::Inline || operation.may_be_empty;
     let is_list = |name| field(content, name).is_some_and(Value::is_array);
     let has_data =
         results.inline.is_some_and(|data| may_be_empty || !is_empty(&data)) || may_be_empty && is_list("urls");
@@ -377,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_without_a_result_is_told_from_one_with() {
+    fn a_success_without_a_result_differs_from_one_with() {
         let job = |operation: &str, content: Value| Job {
             operation: operation.to_owned(),
             status: JobStatus::Success,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Millis;
 use super::audit::AuditEntry;
 use super::connection::Connection;
-use super::learned::taken_id;
 pub(super) use super::learned::{Accepted, Owners, Seen};
+use super::learned::{CHECK_TIMES_CHARS_MAX, taken_id};
 use super::rows::JobRow;
 use super::statement::statement;
 use super::task_end::end;
@@ -359,6 +359,8 @@ async fn write_seen(connection: &mut Connection<'_>, secret: &[u8], change: &See
              page_count = COALESCE($9, page_count),
              last_checked_at = CASE WHEN last_checked_at IS NULL OR last_checked_at < $6 THEN $6 ELSE last_checked_at END,
              checks_made = checks_made + CASE WHEN $17 = 1 THEN $10 ELSE 0 END,
+             check_times = CASE WHEN $17 = 1 AND LENGTH(COALESCE(check_times, '')) < $21
+                 THEN COALESCE(check_times || ' ', '') || CAST($6 AS TEXT) ELSE check_times END,
              check_credits = CASE WHEN $11 IS NULL OR ($17 = 0 AND NOT moves) THEN check_credits ELSE COALESCE(check_credits, 0) + $11 END,
              credits_remaining = COALESCE($12, credits_remaining),
              problem = CASE WHEN moves THEN NULL ELSE problem END,
@@ -385,7 +387,8 @@ async fn write_seen(connection: &mut Connection<'_>, secret: &[u8], change: &See
     .bind(seen.is_check)
     .bind(owner.account(secret))
     .bind(reservation)
-    .bind(seen.balance_at);
+    .bind(seen.balance_at)
+    .bind(CHECK_TIMES_CHARS_MAX);
     connection.row(query).await
 }
 

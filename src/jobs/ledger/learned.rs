@@ -15,6 +15,9 @@ use crate::next_step::NextStep;
 use crate::secret::Fingerprint;
 use crate::tenant::Tenant;
 
+/// Longest list of the times of a job's checks, in characters; later ones are only counted.
+pub(super) const CHECK_TIMES_CHARS_MAX: i64 = 900;
+
 /// Whose a charge is.
 #[derive(Clone, Debug)]
 pub(super) struct Owners {

@@ -39,6 +39,7 @@ pub(super) struct JobRow {
     problem: Option<String>,
     saved_to: Option<String>,
     told_by: Option<String>,
+    check_times: Option<String>,
     pub(super) seq: i64,
 }
 
@@ -72,6 +73,7 @@ impl JobRow {
             saved_to: json(self.saved_to).and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default(),
             has_callback: self.callback_hash.is_some(),
             is_from_callback: self.told_by.as_deref() == Some("callback"),
+            check_times: self.check_times.iter().flat_map(|times| times.split(' ')).flat_map(str::parse).collect(),
         }
     }
 }

@@ -83,6 +83,7 @@ const TABLES: &[Table] = &[
             ("changed_at", Integer),
             ("callback_hash", Text),
             ("told_by", Text),
+            ("check_times", Text),
             ("seq", Integer),
         ],
         condition: "",

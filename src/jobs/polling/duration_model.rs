@@ -118,7 +118,7 @@ pub fn duration(reported_ms: Option<i64>, at: f64, before: Option<f64>) -> Optio
         None => {
             let gap = at - before;
             let is_close = is_sound && gap <= GAP_MAX.max(before);
-            // The check before is a bound that no sleep and no jump can spoil.
+            // The job ran at least until the check before.
             if is_close { Some(at - gap / 2.0) } else { running_at.filter(|_| is_contradicted) }
         }
     }

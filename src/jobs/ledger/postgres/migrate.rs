@@ -12,8 +12,11 @@ use super::problem::problem_of;
 type Step = (i64, &'static str);
 
 /// Schema steps in order; applied ones are never edited.
-const STEPS: &[Step] =
-    &[(1, include_str!("migrations/001_ledger.sql")), (2, include_str!("migrations/002_company.sql"))];
+const STEPS: &[Step] = &[
+    (1, include_str!("migrations/001_ledger.sql")),
+    (2, include_str!("migrations/002_company.sql")),
+    (3, include_str!("migrations/003_check_times.sql")),
+];
 
 /// Processes that start together take the steps one after the other. "pdfco" in ASCII, and a number.
 const LOCK: i64 = 0x7064_6663_6f00_0001;

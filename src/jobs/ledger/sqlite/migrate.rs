@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "tasks", include_str!("migrations/003_tasks.sql")),
     (4, "tenants", include_str!("migrations/004_tenants.sql")),
     (5, "company", include_str!("migrations/005_company.sql")),
+    (6, "check_times", include_str!("migrations/006_check_times.sql")),
 ];
 
 /// How often the schema steps are tried while other processes take them too.
