@@ -43,10 +43,35 @@ pub fn bounded(answer: &Answer) -> Cow<'_, Answer> {
     within_bounds(lightened(answer).map_or(Cow::Borrowed(answer), Cow::Owned))
 }
 
-/// The answer to a call that brought a job to its success, without what an assistant does not need then: what stands in
-/// the answer twice, digests, which a download shows, times, and all but the first of several links. None for every other
-/// answer.
+/// The answer to a call that submitted a job or brought it to its success, without what an assistant does not need then.
+/// None for every other answer.
 fn lightened(answer: &Answer) -> Option<Answer> {
+    let is_unchecked = |view: &JobView| !view.is_terminal && view.checks_made == 0;
+    if answer.job.as_ref().is_some_and(is_unchecked) {
+        return without_repeated(answer);
+    }
+    success_lightened(answer)
+}
+
+/// The answer about a job that was not checked yet, without the fields of the service's answer that its own fields repeat;
+/// none where there are none.
+fn without_repeated(answer: &Answer) -> Option<Answer> {
+    let is_needless = |name: &str, value: &Value| is_repeated(name) || is_spent(name, value);
+    let content = answer.content.as_object().filter(|_| answer.error.is_none())?;
+    if !content.iter().any(|(name, value)| is_needless(name, value)) {
+        return None;
+    }
+    let mut answer = answer.clone();
+    if let Some(content) = answer.content.as_object_mut() {
+        content.retain(|name, value| !is_needless(name, value));
+    }
+    Some(answer)
+}
+
+/// The answer to a call that brought a job to its success, without what stands in it twice, digests, which a download
+/// shows, times, and all but the first of several links; several files in one folder name it once. None for every other
+/// answer.
+fn success_lightened(answer: &Answer) -> Option<Answer> {
     let is_download = answer.content.get("saved").is_some();
     let waited = |view: &JobView| view.submitted_at.is_none() || view.timeout_applied.is_some();
     if answer.status != "success"
@@ -62,6 +87,7 @@ fn lightened(answer: &Answer) -> Option<Answer> {
     view.check_credits = None;
     view.timeout_applied = view.timeout_applied.filter(|_| view.wait_capped == Some(true));
     view.outputs.iter_mut().for_each(|output| output.sha256 = None);
+    view.name_folder_once();
     let says_expiry = view.outputs.iter().any(|output| output.expires_at.is_some());
     // The links of one result expire together.
     view.outputs.iter_mut().skip(1).for_each(|output| output.expires_at = None);
@@ -228,8 +254,9 @@ fn bound_record(view: &mut JobView) -> Option<String> {
     }
     view.outputs_total = Some(total);
     let listed = format!("The first {} of {total} files are listed", view.outputs.len());
-    let folder = view.outputs.first().and_then(|output| output.saved_to.as_deref());
-    Some(match folder.and_then(|path| Path::new(path).parent()) {
+    let saved = view.outputs.first().and_then(|output| output.saved_to.as_deref());
+    let folder = view.saved_in.as_deref().map(Path::new);
+    Some(match folder.or_else(|| saved.and_then(|path| Path::new(path).parent())) {
         Some(folder) => format!("{listed}; all are in `{}`.", folder.display()),
         None => format!("{listed}."),
     })
@@ -260,7 +287,7 @@ fn add_way_to_the_rest(answer: &mut Answer) {
         NextStep::Download { job_id: view.job_id.clone(), save_to: None },
     );
     let said = answer.tips.as_ref().map_or(String::new(), |tips| tips.text(Audience::Agent));
-    let is_said = |step: &NextStep| said.contains(&step.text(Audience::Agent));
+    let is_said = |step: &NextStep| step.tool().is_some_and(|tool| said.contains(tool));
     match (view.outputs.len() > 1 || is_said(&read), is_said(&save)) {
         (_, true) => {}
         (true, false) => answer.add_tip(hint![save, " saves all of it."]),
@@ -374,7 +401,8 @@ mod tests {
         assert!(chars(&*shown) <= WITHOUT_TEXT_CHARS_MAX + TIPS_CHARS_MAX, "{}", chars(&*shown));
         assert_eq!((&shown.content["pageCount"], &shown.content["url"]), (&json!(300), &json!("https://h.test/a")));
         assert!(shown.content["left_out"].as_u64().unwrap() > 290);
-        assert!(tips(&shown).contains(&read(None)) && tips(&shown).contains(&download()));
+        let save = NextStep::DownloadAny.text(Audience::Agent);
+        assert!(tips(&shown).contains(&read(None)) && tips(&shown).contains(&save), "{}", tips(&shown));
         let kept = shown.content["urls"].as_array().unwrap();
         assert!(!kept.is_empty() && kept.iter().all(|link| link.as_str().unwrap().ends_with('s')), "whole links only");
     }

@@ -1,10 +1,12 @@
 //! A job as an answer shows it.
 
+use std::path::Path;
+
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::pages::selection;
-use crate::catalog::Output;
+use crate::catalog::{Output, media_types};
 use crate::clock::rfc3339;
 use crate::error::ErrorView;
 use crate::files::safe_file_name;
@@ -77,6 +79,9 @@ pub struct JobView {
     /// Files of the result in all, where not all are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outputs_total: Option<usize>,
+    /// The folder of several files that were saved, where it stands for the path of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_in: Option<String>,
 }
 
 /// One file of a result. Its link is not here but in the service's own answer, in the same order: links are long, so each
@@ -127,6 +132,7 @@ impl JobView {
             problem: job.problem.clone(),
             outputs: outputs(job, now),
             outputs_total: None,
+            saved_in: None,
         }
     }
 
@@ -161,6 +167,26 @@ impl JobView {
     /// Leaves out times that a caller who waited for the end does not need.
     pub(super) fn without_times(&mut self) {
         (self.submitted_at, self.started_at, self.completed_at) = (None, None, None);
+    }
+
+    /// Says once where several files are that were saved in one folder, each under its name there.
+    pub(super) fn name_folder_once(&mut self) {
+        if self.outputs.len() < 2 {
+            return;
+        }
+        let place = |output: &OutputView| {
+            let path = Path::new(output.saved_to.as_deref()?);
+            Some((path.parent()?.to_str()?.to_owned(), path.file_name()?.to_str()?.to_owned()))
+        };
+        let Some(places) = self.outputs.iter().map(place).collect::<Option<Vec<_>>>() else { return };
+        let Some((folder, _)) = places.first().cloned() else { return };
+        if places.iter().any(|(other, _)| *other != folder) {
+            return;
+        }
+        for (output, (_, name)) in self.outputs.iter_mut().zip(places) {
+            (output.name, output.saved_to) = (name, None);
+        }
+        self.saved_in = Some(folder);
     }
 
     /// Keeps the first [`OUTPUTS_SHOWN_MAX`] outputs and says how many there are.
@@ -213,13 +239,13 @@ fn outputs(job: &Job, now: i64) -> Vec<OutputView> {
 
 /// The type by the file's name, else as declared by the operation.
 pub(super) fn mime_type(name: &str, declared: Option<Output>, maybe_list: bool) -> String {
-    if let Some(guess) = mime_guess::from_path(name).first_raw() {
-        return guess.to_owned();
+    if let Some(known) = media_types::of_name(name) {
+        return known.mime.to_owned();
     }
     match declared {
         Some(Output::Text(mime) | Output::Binary(mime)) => mime,
         Some(Output::Many(mime)) if !maybe_list => mime,
-        _ => "application/octet-stream",
+        _ => media_types::UNKNOWN,
     }
     .to_owned()
 }

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// Most tokens of an answer to a success that was neither saved nor read, its link included.
 const UNSAVED_TOKENS_MAX: usize = 400;
 
+/// Most tokens of an answer to a success with five files that were saved.
+const SAVED_TOKENS_MAX: usize = 250;
+
 fn tips(answer: &Value) -> &str {
     answer["tips"].as_str().unwrap_or_default()
 }
@@ -84,7 +87,50 @@ async fn one_id_of_a_list_is_one_request() {
     assert_eq!(again["status"], "success", "{again}");
     let other = call(json!({"pages": "0"})).await;
     assert_eq!(other["content"]["error"].as_array().map(Vec::len), Some(2), "{other}");
-    assert_eq!(desk.balance().await, before);
+    // Nor is it the id of another form of call, either way.
+    let single = json!({"operation": "pdf_to_text_simple", "url": "report.pdf", "client_request_id": "once"});
+    let refused = desk.submit(single.clone()).await;
+    assert_eq!(refused["content"]["kind"], "invalid_argument", "{refused}");
+    assert!(refused["content"]["message"].as_str().unwrap().contains("a list of documents"), "{refused}");
+    assert_eq!((desk.balance().await, &refused["credits_remaining"]), (before, &json!(before)));
+    let mut single = single;
+    single["client_request_id"] = json!("single");
+    assert_eq!(desk.submit(single.clone()).await["status"], "success");
+    single["url"] = json!(["report.pdf", "invoice.pdf"]);
+    let refused = desk.submit(single).await;
+    assert!(refused["content"]["message"].as_str().unwrap().contains("a request for one document"), "{refused}");
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_saved_files_name_their_folder_once() {
+    let desk = Desk::new().await;
+    let folder = desk.folder.path().join("parts").display().to_string();
+    let answer = desk
+        .submit(json!({"operation": "pdf_split", "url": "report.pdf", "options": {"pages": "1,2,3,4,5"}, "save_to": format!("{folder}/")}))
+        .await;
+    assert_eq!((&answer["status"], &answer["job"]["saved_in"]), (&json!("success"), &json!(folder)), "{answer}");
+    let outputs = answer["job"]["outputs"].as_array().unwrap();
+    assert_eq!(outputs.len(), 5, "{answer}");
+    for output in outputs {
+        assert!(std::path::Path::new(&folder).join(output["name"].as_str().unwrap()).is_file(), "{answer}");
+        assert!(output.get("saved_to").is_none(), "{answer}");
+    }
+    let tokens = tiktoken_rs::o200k_base().unwrap().encode_ordinary(&answer.to_string()).len();
+    assert!(tokens <= SAVED_TOKENS_MAX, "{tokens} tokens: {answer}");
+    desk.assistant.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_a_job_stands_once_beside_the_next_step() {
+    let desk = Desk::new().await;
+    for (page, more, times) in [("0", json!({"read": 0}), 2), ("1", json!({"wait": 0}), 2), ("2", json!({}), 1)] {
+        let mut call = json!({"operation": "pdf_to_text_simple", "url": "report.pdf", "options": {"pages": page}});
+        call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = desk.submit(call).await;
+        let id = answer["job"]["job_id"].as_str().unwrap();
+        assert!(answer.to_string().matches(id).count() <= times, "{more}: {answer}");
+    }
     desk.assistant.close().await;
 }
 
