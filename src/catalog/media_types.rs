@@ -90,6 +90,11 @@ pub fn of_name(name: &str) -> Option<&'static MediaType> {
     of_extension(extension)
 }
 
+/// The MIME type that a file name or path promises; [`UNKNOWN`] where it promises none that is listed.
+pub fn mime_of_name(name: &str) -> &'static str {
+    of_name(name).map_or(UNKNOWN, |known| known.mime)
+}
+
 /// The type that an extension promises, without its dot. Those of the table are what the service makes and takes; others
 /// may start programs, or change how they behave.
 pub fn of_extension(extension: &str) -> Option<&'static MediaType> {

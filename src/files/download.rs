@@ -15,6 +15,7 @@ use super::refusals::too_large;
 use super::target::{Part, Target, exists};
 use super::text::Text;
 use crate::api::Client;
+use crate::catalog::media_types::mime_of_name;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
 
@@ -72,7 +73,7 @@ pub async fn download(
     let mime_type = followed
         .mime_type
         .filter(|mime| !matches!(mime.as_str(), "" | "application/octet-stream" | "binary/octet-stream"))
-        .unwrap_or_else(|| mime_guess::from_path(target.path()).first_or_octet_stream().essence_str().to_owned());
+        .unwrap_or_else(|| mime_of_name(&target.path().to_string_lossy()).to_owned());
     Ok(Saved { path: target.path().to_owned(), bytes: followed.bytes, sha256, mime_type, resumed: followed.resumed })
 }
 

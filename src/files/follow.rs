@@ -19,6 +19,7 @@ use super::refusals::too_large;
 use crate::api::Client;
 use crate::api::retry_policy::delay;
 use crate::api::transfer::LinkHead;
+use crate::catalog::media_types::of_name;
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
 
@@ -174,9 +175,9 @@ pub(super) async fn follow(
 
 /// Whether a web page comes where another kind of file was promised: a portal, a login or a gateway is in between.
 fn is_page_for_people(link: &PresignedUrl, head: &LinkHead) -> bool {
-    let promised = link.file_name().and_then(|name| mime_guess::from_path(name).first());
+    let promised = link.file_name().and_then(|name| of_name(&name));
     let is_page = |mime: &str| matches!(mime, "text/html" | "application/xhtml+xml");
-    head.mime_type.as_deref().is_some_and(is_page) && promised.is_some_and(|mime| !is_page(mime.essence_str()))
+    head.mime_type.as_deref().is_some_and(is_page) && promised.is_some_and(|known| !is_page(known.mime))
 }
 
 fn page_for_people() -> Error {

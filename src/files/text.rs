@@ -17,7 +17,7 @@ use super::refusals::too_large;
 use crate::api::Client;
 use crate::api::body::json_of;
 use crate::api::transfer::LinkHead;
-use crate::catalog::media_types::{Content, content_of};
+use crate::catalog::media_types::{Content, content_of, of_name};
 use crate::error::{Error, Kind, Result};
 use crate::secret::PresignedUrl;
 
@@ -66,8 +66,7 @@ pub async fn fetch_text(client: &Client, hosts: &Hosts, link: &PresignedUrl, max
     let fetched = follow(client, hosts, link, limits, &mut sink, &|_, _| ()).await;
     let Some(Followed { mime_type, .. }) = fetched? else { return Ok(None) };
     let Some((text, charset)) = sink.decoder.end() else { return Ok(None) };
-    let by_name =
-        || link.file_name().and_then(|name| Some(mime_guess::from_path(name).first()?.essence_str().to_owned()));
+    let by_name = || link.file_name().and_then(|name| Some(of_name(&name)?.mime.to_owned()));
     let is_text = |mime: &String| content_of(mime) == Content::Text;
     let mime_type =
         mime_type.filter(is_text).or_else(|| by_name().filter(is_text)).unwrap_or_else(|| "text/plain".to_owned());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::command::Pdfco;
-use crate::support::product::{Product, request};
+use crate::support::product::{CHECK, Product, request};
 use pdfco::app::{ListRequest, SubmitRequest, WaitRequest};
 use pdfco::error::Kind;
 use pdfco::jobs::{JobId, JobStatus};
@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const CHECK: &str = "/v1/job/check";
 const TEXT: &str = "/v1/pdf/convert/to/text";
 const KEY: &str = "k-0123456789";
 const JOB: &str = "AAAA1111BBBB2222CCCC3333DDDD4444--151-300";

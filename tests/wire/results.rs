@@ -153,3 +153,34 @@ async fn an_old_result_that_is_gone_costs_one_check_and_no_patience() {
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests.iter().filter(|request| request.url.path() == CHECK).count(), 2);
 }
+
+#[tokio::test]
+async fn data_beside_a_dead_link_is_taken_at_once() {
+    let found = json!([{"class": "invoice"}]);
+    for (operation, at, field, expected) in [
+        ("pdf_classifier", "classes", "body", json!({"classes": found})),
+        ("pdf_classifier", "body", "body", found.clone()),
+        ("barcode_read", "barcodes", "barcodes", found.clone()),
+        ("barcode_read", "body", "barcodes", found.clone()),
+    ] {
+        let server = MockServer::start().await;
+        let link = format!("{}/stored/a.json?X-Amz-Signature=1", server.uri());
+        let accepted = json!({"jobId": JOB, "status": 200, "credits": 28, "remainingCredits": 500});
+        let done = json!({"status": "success", "url": link, at: found, "credits": 2, "remainingCredits": 498});
+        Mock::given(path(CHECK)).respond_with(ResponseTemplate::new(200).set_body_json(done)).mount(&server).await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(404)).mount(&server).await;
+        Mock::given(method("POST"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(accepted))
+            .mount(&server)
+            .await;
+        let product = Product::new(&server.uri(), KEY);
+        let asked = request(operation, json!({"url": "https://files.example.test/a.pdf"}), LONG);
+        let answer = product.app.submit(&product.caller, asked).await.unwrap();
+        assert_eq!((&answer.content[field], &answer.content["url"]), (&expected, &Value::Null), "{answer:?}");
+        let read = product.app.read(&product.caller, &ReadRequest::of(JOB)).await.unwrap();
+        assert!(read.output.unwrap().text.contains("invoice"), "{operation} {at}");
+        let requests = server.received_requests().await.unwrap();
+        let checks = requests.iter().filter(|request| request.url.path() == CHECK).count();
+        assert_eq!(checks, 1, "{operation} {at}: the data is here");
+    }
+}

@@ -3,7 +3,7 @@
 //! The service answers info, form fields, barcodes and the classifier inside its answer, under `body`, or as a JSON file
 //! behind a link. Callers find them under one name, whichever it was.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::{Answer, App};
 use crate::catalog::{Operation, Output, Run};
@@ -14,6 +14,9 @@ use crate::json_ext::field;
 
 /// Longest facts that are put into an answer, in characters of JSON; longer ones are read as text.
 const FACTS_CHARS_MAX: usize = 12_000;
+
+/// Where the classifier's file has its facts; an answer has the same under `body`.
+const CLASSES: &str = "classes";
 
 /// The name under which the service documents the facts of an operation, and under which an answer has them in `content`;
 /// none for operations without facts.
@@ -33,6 +36,7 @@ impl App {
         let Some(content) = answer.content.as_object_mut() else { return false };
         // Documented names first: `body` is where the vendor's own client finds them with `inline`.
         let inside = [name, "info", "barcodes", "body"].into_iter().find_map(|at| taken(content, at, name));
+        let inside = inside.or_else(|| taken(content, CLASSES, name).map(|classes| json!({CLASSES: classes})));
         let facts = match inside {
             Some(facts) => Some(facts),
             None => self.facts_behind_link(job, name).await,
@@ -98,8 +102,6 @@ fn unwrapped(facts: Value, name: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -15,6 +15,7 @@ use super::super::{Answer, App, Caller, Event, OutputView};
 use super::silence::not_silent_beyond;
 use super::text::inline_text;
 use super::{Tries, names_of};
+use crate::catalog::media_types::mime_of_name;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Saved, Target, digest_of, download, save_text};
 use crate::hint;
@@ -235,7 +236,7 @@ impl App {
                 return None;
             }
         }
-        let mime_type = mime_guess::from_path(target.path()).first_or_octet_stream().essence_str().to_owned();
+        let mime_type = mime_of_name(&target.path().to_string_lossy()).to_owned();
         Some(Saved { path: target.path().to_owned(), bytes, sha256, mime_type, resumed: 0 })
     }
 
@@ -258,7 +259,8 @@ impl App {
         let usual = if job.operation.is_empty() { "result" } else { &job.operation };
         let name = name_of_data(job).unwrap_or_else(|| format!("{usual}.{extension}"));
         let target = caller.sandbox.target(save_to, &name, true).await?;
-        let saved = match target.digest().await.filter(|_| !overwrite) {
+        let there = if overwrite { None } else { target.digest().await };
+        let saved = match there {
             Some((bytes, sha256)) if sha256 == hex::encode(Sha256::digest(&text.text)) => {
                 let path = target.path().to_owned();
                 vec![Saved { path, bytes, sha256, mime_type: text.mime_type.clone(), resumed: 0 }]

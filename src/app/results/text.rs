@@ -9,12 +9,14 @@ use super::super::limits::{PAGE_DEFAULT, PAGE_MAX, READ_DEFAULT};
 use super::super::{Answer, App, Caller, TextOutput, or_cancelled};
 use super::find::find;
 use super::silence::not_silent_beyond;
+use crate::catalog::media_types::{Content, content_of};
 use crate::catalog::{Operation, Output, Toolset};
 use crate::error::{Error, Kind, Result};
 use crate::files::{Charset, TEXT_BYTES_MAX, Text, TextPage, fetch_text, page, tail};
 use crate::hint;
 use crate::jobs::{Job, Source};
 use crate::next_step::{Hint, NextStep};
+use crate::secret::PresignedUrl;
 
 /// Longest phrase that can be searched for, in characters.
 const FIND_CHARS_MAX: usize = 500;
@@ -190,24 +192,18 @@ impl App {
         if let Some(text) = self.results.text(&kept_as) {
             return Ok(text);
         }
-        let links = self.links_of(job).await?;
-        let text = match (links.get(index), job.results().inline) {
-            (Some(link), _) => {
-                let save = || NextStep::Download { job_id: job.id().to_owned(), save_to: None };
-                let fetched = fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await;
-                let fetched = fetched.map_err(|error| match error.kind() {
-                    Kind::TooLarge => error.with_hint(hint![save(), " saves it to a file, which can be read instead."]),
-                    _ => error,
-                });
-                fetched?.ok_or_else(|| {
-                    if index == 0 {
-                        self.results.keep_binary(&job.intent_id);
-                    }
-                    let message = format!("Output {index} of job {} is not text.", job.id());
-                    Error::invalid(message, hint![save(), " saves it to a file."])
-                })?
-            }
-            (None, Some(inline)) if index == 0 && links.is_empty() => inline_text(&inline),
+        let beside = || job.results().inline.filter(|_| index == 0);
+        let links = match self.links_of(job).await {
+            Err(error) if error.kind() == Kind::LinkExpired && beside().is_some() => Vec::new(),
+            links => links?,
+        };
+        let text = match (links.get(index), beside()) {
+            (Some(link), data) => match self.text_behind(job, link, index).await {
+                // What the file would say stands in the answer as well.
+                Err(error) if error.kind() == Kind::LinkExpired => inline_text(&data.ok_or(error)?),
+                text => text?,
+            },
+            (None, Some(inline)) if links.is_empty() => inline_text(&inline),
             (None, _) if links.is_empty() => {
                 return Err(Error::invalid(
                     format!("Job {} has no output that could be read.", job.id()),
@@ -227,6 +223,28 @@ impl App {
         let text = Arc::new(text);
         self.results.keep_text(kept_as, &text);
         Ok(text)
+    }
+}
+
+impl App {
+    /// The text behind one link of a result.
+    ///
+    /// # Errors
+    /// `invalid_argument` when it is not text; else as [`fetch_text`].
+    async fn text_behind(&self, job: &Job, link: &PresignedUrl, index: usize) -> Result<Text> {
+        let save = || NextStep::Download { job_id: job.id().to_owned(), save_to: None };
+        let fetched = fetch_text(&self.client, &self.hosts, link, TEXT_BYTES_MAX).await;
+        let fetched = fetched.map_err(|error| match error.kind() {
+            Kind::TooLarge => error.with_hint(hint![save(), " saves it to a file, which can be read instead."]),
+            _ => error,
+        });
+        fetched?.ok_or_else(|| {
+            if index == 0 {
+                self.results.keep_binary(&job.intent_id);
+            }
+            let message = format!("Output {index} of job {} is not text.", job.id());
+            Error::invalid(message, hint![save(), " saves it to a file."])
+        })
     }
 }
 
@@ -250,7 +268,7 @@ fn chars_to_include(job: &Job, read: Option<u64>) -> Option<u64> {
 /// Whether a job's result is declared as no text: it is not fetched to find that out.
 fn is_no_text(job: &Job) -> bool {
     job.operation().is_some_and(|operation| match operation.output {
-        Output::Binary(mime) | Output::Many(mime) => mime != "application/octet-stream",
+        Output::Binary(mime) | Output::Many(mime) => content_of(mime) == Content::Binary,
         Output::Text(_) | Output::Inline | Output::Nothing => false,
     })
 }
