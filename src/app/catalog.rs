@@ -19,6 +19,10 @@ impl From<OperationList> for Answer {
                 hint![NextStep::DescribeAny, " shows the arguments of one; ", NextStep::Submit, " runs it."]
             }
         };
+        let hint = match list.not_offered {
+            Some(why) => hint![why, " ", hint],
+            None => hint,
+        };
         Answer::success(list, Charge::NONE).with_tips(hint)
     }
 }

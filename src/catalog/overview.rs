@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::schema::{self, Detail};
-use super::search::{QUERY_CHARS_MAX, search};
+use super::search::{Found, QUERY_CHARS_MAX, search};
+use super::suggest::not_offered;
 use super::{Operation, Output, Run};
 use crate::error::{Error, Result};
 
@@ -21,6 +22,9 @@ pub struct List {
     /// Returns false if nothing matched, and these are the operations with the nearest names.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub nearest_only: bool,
+    /// A sentence about what the question wishes for and the service does not offer.
+    #[serde(skip)]
+    pub not_offered: Option<&'static str>,
 }
 
 /// One operation of a list.
@@ -77,10 +81,14 @@ pub fn list(query: Option<&str>) -> Result<List> {
             "A few words are enough, such as `watermark` or `table to csv`.",
         ));
     }
-    let found = search(query);
-    let is_short = found.operations.len() <= SHORT_LIST;
-    let items: Vec<Line> = found.operations.iter().map(|operation| Line::of(operation, is_short)).collect();
-    Ok(List { total: items.len(), items, nearest_only: !found.is_match })
+    let Found { mut operations, mut is_match } = search(query);
+    let wish = not_offered(query);
+    if let Some(wish) = wish.filter(|_| operations.is_empty() || !is_match) {
+        (operations, is_match) = (wish.nearest.iter().filter_map(|name| super::find(name).ok()).collect(), false);
+    }
+    let is_short = operations.len() <= SHORT_LIST;
+    let items: Vec<Line> = operations.iter().map(|operation| Line::of(operation, is_short)).collect();
+    Ok(List { total: items.len(), items, nearest_only: !is_match, not_offered: wish.map(|wish| wish.why) })
 }
 
 impl Line {

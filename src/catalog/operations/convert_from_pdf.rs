@@ -142,7 +142,7 @@ pub static OPERATIONS: &[Operation] = &[
         )
         .output(Output::Many("image/jpeg"))
         .samples_only()
-        .keywords(&["picture", "render", "page", "thumbnail", "preview", "screenshot", "jpeg"])
+        .keywords(&["picture", "render", "page", "thumbnail", "preview", "screenshot", "jpeg", "extract"])
         .takes(&[
             SOURCE,
             &[IMAGE_TYPE],

@@ -98,6 +98,7 @@ pub static OPERATIONS: &[Operation] = &[
             "pages",
             "count",
             "many",
+            "number",
             "author",
             "title",
             "size",
@@ -254,6 +255,7 @@ pub static OPERATIONS: &[Operation] = &[
                 of an e-mail file use email_extract_attachments.",
         )
         .output(Output::Many("application/octet-stream"))
+        .may_be_empty()
         .keywords(&["embedded", "files", "zugferd", "facturx", "einvoice", "xml", "attachment"])
         .takes(&[SOURCE, PASSWORD, RESULT_INLINE]),
     job("barcode_read", "/v1/barcode/read/from/url")
@@ -322,6 +324,7 @@ pub static OPERATIONS: &[Operation] = &[
                 inside a PDF use extract_attachments.",
         )
         .output(Output::Text("application/json"))
+        .may_be_empty()
         .price(Price::PerPage(35))
         .keywords(&["mail", "eml", "msg", "outlook", "attachment", "files"])
         .takes(&[SOURCE, RESULT_INLINE]),

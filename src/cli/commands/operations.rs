@@ -27,7 +27,8 @@ pub struct OperationsArgs {
 /// `not_found` when none does, `invalid_argument` for a question that is too long.
 pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
     let query = args.query.join(" ");
-    let items = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str))?.items;
+    let list = session.app.operations(Some(&query).filter(|query| !query.is_empty()).map(String::as_str))?;
+    let items = list.items;
     let rows: Vec<Vec<String>> =
         items.iter().map(|row| vec![flag_name(row.name), row.group.to_owned(), row.title.to_owned()]).collect();
     if rows.is_empty() {
@@ -40,6 +41,7 @@ pub fn run(session: &CliSession, args: &OperationsArgs) -> Result<Report> {
     let total = rows.len();
     let table = Table { header: vec!["operation", "group", "what it does"], rows, spare: &[] };
     let mut report = Report::list(items, total, table, "", "operation");
-    report.notes = vec!["Run: pdfco call <operation> --help".to_owned()];
+    report.notes =
+        list.not_offered.into_iter().chain(["Run: pdfco call <operation> --help"]).map(str::to_owned).collect();
     Ok(report)
 }

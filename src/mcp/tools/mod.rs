@@ -150,6 +150,16 @@ const JOB_WORDS: &[&str] = &[
     "upload",
 ];
 
+/// Words that stand for one in the name of a tool.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("status", "check"),
+    ("state", "check"),
+    ("poll", "check"),
+    ("text", "read"),
+    ("save", "download"),
+    ("run", "submit"),
+];
+
 /// Longest part of a wrong name that is compared.
 const TOOL_NAME_CHARS_MAX: usize = 100;
 
@@ -181,10 +191,18 @@ fn nearest_tools(name: &str) -> Vec<&'static str> {
         let text: String = text.chars().take(TOOL_NAME_CHARS_MAX).collect();
         text.to_lowercase().split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
     };
-    let asked: Vec<String> =
-        words(name).into_iter().filter(|word| !matches!(word.as_str(), "" | "get" | "for")).collect();
+    let telling = words(name).into_iter().filter(|word| !matches!(word.as_str(), "" | "get" | "for"));
+    let asked: Vec<String> = telling
+        .map(|word| match SYNONYMS.iter().find(|(synonym, _)| *synonym == word) {
+            Some((_, own)) => (*own).to_owned(),
+            None => word,
+        })
+        .collect();
     let alike = nearest(name, ALL.iter().map(|tool| tool.name), ALL.len());
-    let shared = |tool: &str| words(tool).iter().filter(|word| asked.contains(word)).count();
+    // Half of the tools are about jobs by their names: every other word says more.
+    let weight = |word: &str| if matches!(word, "job" | "jobs") { 1 } else { 2 };
+    let shared =
+        |tool: &str| -> usize { words(tool).iter().filter(|word| asked.contains(word)).map(|word| weight(word)).sum() };
     let likeness = |tool: &str| alike.iter().position(|near| *near == tool).unwrap_or(ALL.len());
     let mut ranked: Vec<(usize, usize, &'static str)> =
         ALL.iter().map(|tool| (shared(tool.name), likeness(tool.name), tool.name)).collect();
@@ -226,6 +244,11 @@ mod tests {
             ("wait_for_job", "wait_job_completion"),
             ("check_job_status", "get_job_check"),
             ("get_result", "read_result"),
+            ("get_job_result", "read_result"),
+            ("job_status", "get_job_check"),
+            ("poll_job", "get_job_check"),
+            ("save_result", "download_result"),
+            ("run_job", "submit_job"),
             ("credit_balance", "get_credit_balance"),
             ("download", "download_result"),
             ("describe", "describe_operation"),
