@@ -133,6 +133,11 @@ impl Printer {
         }
     }
 
+    /// Whether what was printed was lost: stdout could not be written, and its reader has not simply left.
+    pub fn lost_output(&self) -> bool {
+        STDOUT_FAILURE.get().is_some_and(|kind| *kind != ErrorKind::BrokenPipe)
+    }
+
     /// One remark on stderr, when remarks are printed.
     pub fn note(&self, line: &str) {
         if self.talks() {

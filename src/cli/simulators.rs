@@ -14,11 +14,11 @@ use crate::config::{Config, Folders, LedgerLocation, Origin};
 use crate::error::Result;
 use crate::simulator::{self, Handle};
 
-/// How long jobs of a simulator that ends with the command take: long enough to be seen working.
-const MEDIAN: Duration = Duration::from_millis(1_200);
+/// How long jobs of a simulator take unless a flag says so: long enough to be seen working.
+pub const USUAL_LIFE: simulator::Life = simulator::Life::Time { median: Duration::from_millis(1_200), sigma: 0.3 };
 /// What the names of files about simulators that stay begin with: where one runs, and the ledger of its jobs.
 const PREFIX: &str = "simulator-";
-/// Most simulators that are looked at.
+/// Most simulators that are tried.
 const SIMULATORS_MAX: usize = 20;
 /// How long a simulator that runs may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -108,8 +108,8 @@ pub async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config
         }
         return Ok((config, None));
     }
-    let life = simulator::Life::Time { median: MEDIAN, sigma: 0.3 };
-    let simulator = simulator::spawn(simulator::Options { life, ..simulator::Options::default() }).await?;
+    let options = simulator::Options { life: USUAL_LIFE, ..simulator::Options::default() };
+    let simulator = simulator::spawn(options).await?;
     printer.note(
         "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
     );

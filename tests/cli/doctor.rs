@@ -53,7 +53,7 @@ fn what_the_service_does_is_found_in_every_shape() {
 
 #[test]
 fn the_simulator_as_it_comes_answers_every_question() {
-    let shared = Shared::start(&[]);
+    let shared = Shared::as_it_comes(&[]);
     let folder = shared.path("");
     let args = ["doctor", "--service", "--max-credits", "200", "--json"];
     let data = shared.call(&args).folder(Path::new(&folder)).run().code(0).envelope()["data"].clone();

@@ -167,6 +167,9 @@ fn a_stdout_that_cannot_be_written_is_a_failure() {
         let piped = shell(home.path(), &format!("cd \"$HOME\"; {{ {line}; echo \"rc $?\" >&2; }} | true"));
         assert!(!piped.stderr.contains("rc 101") && !piped.stderr.contains("cannot be written"), "{line}: {piped:#?}");
     }
+    // No one learns where it listens.
+    let ended = shell(home.path(), "timeout 60 pdfco simulate --json > /dev/full; echo \"rc $?\"");
+    assert!(ended.stdout.contains("rc 2"), "{ended:#?}");
 }
 
 #[cfg(target_os = "linux")]

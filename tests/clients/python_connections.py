@@ -69,7 +69,7 @@ class Simulator(Child):
     """`pdfco simulate`."""
 
     def __init__(self, binary: Path, home: Path) -> None:
-        super().__init__("simulate", [str(binary), "simulate", "--port", "0", "--json"], home, {})
+        super().__init__("simulate", [str(binary), "simulate", "--port", "0", "--checks", "1", "--json"], home, {})
 
     def address(self) -> dict:
         lines: queue.Queue[str] = queue.Queue()

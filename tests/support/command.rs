@@ -181,8 +181,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Starts it; `options` go to `pdfco simulate`.
+    /// Starts it; `options` go to `pdfco simulate`. Its jobs are done after one check, unless the options say otherwise.
     pub fn start(options: &[&str]) -> Shared {
+        let has_life = options.iter().any(|option| matches!(*option, "--checks" | "--seconds"));
+        let life: &[&str] = if has_life { &[] } else { &["--checks", "1"] };
+        Shared::as_it_comes(&[life, options].concat())
+    }
+
+    /// Starts it with nothing but `options`.
+    pub fn as_it_comes(options: &[&str]) -> Shared {
         let home = tempfile::tempdir().unwrap();
         let mut simulator = Pdfco::new(home.path()).args(&["simulate", "--json"]).args(options).start();
         let reported: Value = serde_json::from_str(&simulator.first_line()).unwrap();

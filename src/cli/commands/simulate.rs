@@ -10,7 +10,7 @@ use crate::api::Pace;
 use crate::cli::exit_code::SUCCESS;
 use crate::cli::output::Printer;
 use crate::cli::session::signalled;
-use crate::cli::simulators::announce;
+use crate::cli::simulators::{USUAL_LIFE, announce};
 use crate::cli::value_parsers::plain_seconds;
 use crate::config::{Config, Origin};
 use crate::error::Result;
@@ -45,10 +45,10 @@ pub struct SimulateArgs {
     /// Credits that each key starts with
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     credits: i64,
-    /// A job is done after so many checks
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "seconds")]
-    checks: u32,
-    /// Half of the jobs are done after so many seconds
+    /// A job is done after so many checks, however long they take
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    checks: Option<u32>,
+    /// Half of the jobs are done after so many seconds; they differ as those of the service do [default: about 1]
     #[arg(long, value_name = "MEDIAN", value_parser = plain_seconds)]
     seconds: Option<Duration>,
     /// Where results stand: as-asked, inline (in the answer), body (in the answer and behind a link), link
@@ -89,9 +89,10 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
         Pace::PerSecond(limit) if config.origin("PDFCO_RATE_LIMIT") == Origin::Flag => Some(limit),
         _ => None,
     };
-    let life = match args.seconds {
-        Some(median) => Life::Time { median, sigma: SIGMA },
-        None => Life::Checks(args.checks),
+    let life = match (args.seconds, args.checks) {
+        (Some(median), _) => Life::Time { median, sigma: SIGMA },
+        (None, Some(checks)) => Life::Checks(checks),
+        (None, None) => USUAL_LIFE,
     };
     let options = Options {
         address: SocketAddr::new(args.host, args.port),
@@ -128,7 +129,10 @@ pub async fn run(args: &SimulateArgs, config: &Config, printer: &Printer) -> Res
     } else {
         printer.line(&json!({"url": url, "key": DEFAULT_KEY}));
     }
-    signalled().await;
+    // Without its address a simulator is of no use.
+    if !printer.lost_output() {
+        signalled().await;
+    }
     drop(announced);
     simulator.stop().await;
     Ok(SUCCESS)

@@ -1,6 +1,6 @@
 //! `pdfco doctor --service`: the questions about the service that only a real key can answer.
 //!
-//! At most ten calls, whose price is said first; a few more to a simulator on this machine, whose jobs may need several checks. The jobs are ordinary jobs: the ledger keeps them and learns from them
+//! At most ten calls, whose price is said first. The jobs are ordinary jobs: the ledger keeps them and learns from them
 //! what jobs cost. An interrupted run leaves nothing else behind.
 
 use std::path::{Path, PathBuf};
@@ -24,20 +24,16 @@ use crate::jobs::{Job, JobId, JobStatus};
 
 /// Most calls to the service.
 const CALLS_MAX: u32 = 10;
-/// Most calls to a service on this machine, which is a simulator: every job may be checked three times.
-const SIMULATED_CALLS_MAX: u32 = 18;
 /// How long a job gets before each of its checks. A second one is made only if the calls and the credits allow it.
 const JOB_TIMES: [Duration; 3] = [Duration::from_secs(8), Duration::from_secs(4), Duration::from_secs(8)];
-/// The same on this machine.
-const SIMULATED_JOB_TIMES: [Duration; 3] =
-    [Duration::from_millis(600), Duration::from_millis(3_100), Duration::from_millis(3_100)];
+/// The same of a simulator on this machine, whose jobs take about a second.
+const SIMULATED_JOB_TIMES: [Duration; 3] = [Duration::from_millis(3_100); 3];
 /// Name of the report's file.
 const REPORT_NAME: &str = "pdfco-service-report";
 
 /// What a run of the questions has used up.
 struct Budget {
     calls: u32,
-    calls_max: u32,
     agreed: i64,
     charge: Charge,
 }
@@ -49,8 +45,8 @@ impl Budget {
 
     /// Takes `calls` calls and what they can cost at most; says what is missing.
     fn take(&mut self, calls: u32, credits: i64) -> Result<(), String> {
-        if self.calls + calls > self.calls_max {
-            return Err(format!("left out: it needs more than the {} calls", self.calls_max));
+        if self.calls + calls > CALLS_MAX {
+            return Err(format!("left out: it needs more than the {CALLS_MAX} calls"));
         }
         if self.spent() + credits > self.agreed {
             return Err(format!(
@@ -73,12 +69,10 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let steps: Vec<(&Step, &'static Operation)> =
         STEPS.iter().map(|step| Ok((step, catalog::find(step.operation)?))).collect::<Result<_>>()?;
     let uploads = UPLOAD_CREDITS * Document::ALL.len() as i64;
-    let calls_max = if is_here(session) { SIMULATED_CALLS_MAX } else { CALLS_MAX };
-    let more_checks = i64::from(calls_max - CALLS_MAX) * CHECK_CREDITS;
-    let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads + more_checks;
+    let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads;
     let agreed = max_credits.unwrap_or(total);
     let questions = STEPS.iter().map(|step| step.questions.len()).sum();
-    agree(session, yes || max_credits.is_some(), calls_max, total.min(agreed), questions)?;
+    agree(session, yes || max_credits.is_some(), total.min(agreed), questions)?;
     let folder = scratch_folder()?;
     let sandbox = session.caller_with_folder(Some(folder.path()))?.sandbox;
     // The price of all questions was agreed to.
@@ -86,7 +80,7 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let mut run = Run {
         session,
         caller,
-        budget: Budget { calls: 0, calls_max, agreed, charge: Charge::NONE },
+        budget: Budget { calls: 0, agreed, charge: Charge::NONE },
         folder: folder.path(),
         links: Vec::new(),
         findings: ServiceFindings { at: now(), ..ServiceFindings::default() },
@@ -116,9 +110,9 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
 }
 
 /// Says what the questions cost and goes on only if that is agreed to.
-fn agree(session: &CliSession, yes: bool, calls: u32, credits: i64, questions: usize) -> Result<()> {
+fn agree(session: &CliSession, yes: bool, credits: i64, questions: usize) -> Result<()> {
     let offer = format!(
-        "This asks {} {} with at most {calls} calls, which cost at most {}.",
+        "This asks {} {} with at most {CALLS_MAX} calls, which cost at most {}.",
         crate::secret::without_query(session.app.config.base_url.as_str()),
         counted(questions as i64, "question"),
         counted(credits, "credit")
@@ -253,7 +247,7 @@ impl Run<'_> {
 
 /// Whether the service is one on this machine, which is a simulator.
 fn is_here(session: &CliSession) -> bool {
-    matches!(session.app.config.base_url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
+    crate::api::transfer::is_loopback(&session.app.config.base_url)
 }
 
 /// A question and its answer, as the report has them.
