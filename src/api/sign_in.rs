@@ -83,6 +83,12 @@ impl SignIn {
         Ok(Attempt { address, redirect: redirect.to_owned(), state, verifier })
     }
 
+    /// Whether an answer that names `issuer` can be from this server. Its own name for itself is not known beyond its
+    /// address, so that decides; a server that names itself nowhere is believed.
+    pub fn is_issuer(&self, issuer: Option<&str>) -> bool {
+        issuer.is_none_or(|issuer| Url::parse(issuer).is_ok_and(|issuer| issuer.origin() == self.base.origin()))
+    }
+
     /// Turns the code of an answered attempt into the account's key.
     ///
     /// # Errors
@@ -191,6 +197,17 @@ mod tests {
         assert!(!attempt.address.as_str().contains(attempt.verifier.expose_secret()));
         assert!(attempt.is_answered_by(&sent["state"]) && !attempt.is_answered_by("") && !attempt.is_answered_by("x"));
         assert!(!server.begin("http://127.0.0.1:9/callback").unwrap().is_answered_by(&sent["state"]));
+        for (issuer, expected) in [
+            (None, true),
+            (Some("https://id.test"), true),
+            (Some("https://id.test/oauth"), true),
+            (Some("https://evil.test"), false),
+            (Some("http://id.test"), false),
+            (Some("id.test"), false),
+            (Some(""), false),
+        ] {
+            assert_eq!(server.is_issuer(issuer), expected, "{issuer:?}");
+        }
         for refused in ["http://id.test", "ftp://id.test"] {
             assert!(SignIn::new(&Url::parse(refused).unwrap(), "client").is_err(), "{refused}");
         }

@@ -15,3 +15,5 @@ packages=$(sed -n 's/^    "\(.*\)": "\(.*\)",\{0,1\}$/\1@\2/p' "$here/oauth/pack
 bring "$NODE" $packages
 cp "$here/oauth/"* "$room/"
 (cd "$room" && timeout 120 node_modules/.bin/node check.mjs "$binary" "$python")
+# And the person's own sign-in, from a terminal.
+(cd "$room" && timeout 120 node_modules/.bin/node login.mjs "$binary")

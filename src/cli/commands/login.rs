@@ -1,7 +1,7 @@
 //! `pdfco login`: signing in at PDF.co in the browser; the account's key is stored as `pdfco key set` stores one.
 //!
 //! The browser comes back to a port of this machine that is open for this sign-in alone. What comes back is believed only
-//! with the state that was sent.
+//! with the state that was sent, and not from another server than the one that was asked.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -52,11 +52,20 @@ pub struct LoginArgs {
 /// What the browser brought.
 enum Brought {
     /// A code of the authorization server.
-    Code { code: String, state: String },
+    Code { code: String, from: Sender },
     /// The server's refusal.
-    Refusal { error: String, state: String },
+    Refusal { error: String, from: Sender },
     /// Anything else: an icon, another path.
     Nothing,
+}
+
+/// Whom an answer says it is from.
+#[derive(Default)]
+struct Sender {
+    /// The state that was sent with the question.
+    state: String,
+    /// The authorization server, where it names itself (RFC 9207).
+    issuer: Option<String>,
 }
 
 /// Signs in and stores the key.
@@ -102,6 +111,7 @@ pub async fn run(args: &LoginArgs, config: &Config, printer: &Printer) -> Result
 async fn answered(listener: &TcpListener, server: &SignIn, attempt: &Attempt) -> Result<ApiKey> {
     let (send, mut receive) = mpsc::channel(REQUESTS_AT_ONCE);
     let mut reading = JoinSet::new();
+    let is_expected = |from: &Sender| attempt.is_answered_by(&from.state) && server.is_issuer(from.issuer.as_deref());
     loop {
         tokio::select! {
             accepted = listener.accept(), if reading.len() < REQUESTS_AT_ONCE => {
@@ -116,7 +126,7 @@ async fn answered(listener: &TcpListener, server: &SignIn, attempt: &Attempt) ->
             }
             Some(_) = reading.join_next(), if !reading.is_empty() => {}
             Some((stream, brought)) = receive.recv() => match brought {
-                Brought::Code { code, state } if attempt.is_answered_by(&state) => {
+                Brought::Code { code, from } if is_expected(&from) => {
                     let key = server.key(attempt, &code).await;
                     match &key {
                         Ok(_) => page(stream, "200 OK", "Signed in", "pdfco has your key. You can close this window.").await,
@@ -124,7 +134,7 @@ async fn answered(listener: &TcpListener, server: &SignIn, attempt: &Attempt) ->
                     }
                     return key;
                 }
-                Brought::Refusal { error, state } if attempt.is_answered_by(&state) => {
+                Brought::Refusal { error, from } if is_expected(&from) => {
                     page(stream, "403 Forbidden", "Not signed in", "The sign-in was refused. You can close this window.").await;
                     return Err(Error::new(
                         Kind::Auth,
@@ -160,10 +170,11 @@ fn brought(line: &str) -> Brought {
     let url = target.and_then(|target| Url::parse(&format!("http://127.0.0.1{target}")).ok());
     let Some(url) = url.filter(|url| url.path() == "/callback") else { return Brought::Nothing };
     let value = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned());
+    let from = |state| Sender { state, issuer: value("iss") };
     match (value("code"), value("error"), value("state")) {
-        (_, Some(error), Some(state)) => Brought::Refusal { error, state },
-        (Some(code), None, Some(state)) => Brought::Code { code, state },
-        _ => Brought::Code { code: String::new(), state: String::new() },
+        (_, Some(error), Some(state)) => Brought::Refusal { error, from: from(state) },
+        (Some(code), None, Some(state)) => Brought::Code { code, from: from(state) },
+        _ => Brought::Code { code: String::new(), from: Sender::default() },
     }
 }
 
@@ -207,14 +218,15 @@ mod tests {
     #[test]
     fn a_request_brings_a_code_a_refusal_or_nothing() {
         let kind = |line: &str| match brought(line) {
-            Brought::Code { code, state } => format!("code {code} {state}"),
-            Brought::Refusal { error, state } => format!("refusal {error} {state}"),
+            Brought::Code { code, from } => format!("code {code} {} {:?}", from.state, from.issuer),
+            Brought::Refusal { error, from } => format!("refusal {error} {} {:?}", from.state, from.issuer),
             Brought::Nothing => "nothing".to_owned(),
         };
         for (line, expected) in [
-            ("GET /callback?code=a%2Bb&state=s HTTP/1.1", "code a+b s"),
-            ("GET /callback?error=access_denied&state=s HTTP/1.1", "refusal access_denied s"),
-            ("GET /callback?code=a HTTP/1.1", "code  "),
+            ("GET /callback?code=a%2Bb&state=s HTTP/1.1", "code a+b s None"),
+            ("GET /callback?code=a&state=s&iss=https%3A%2F%2Fid.test HTTP/1.1", "code a s Some(\"https://id.test\")"),
+            ("GET /callback?error=access_denied&state=s HTTP/1.1", "refusal access_denied s None"),
+            ("GET /callback?code=a HTTP/1.1", "code   None"),
             ("GET /favicon.ico HTTP/1.1", "nothing"),
             ("POST /callback?code=a&state=s HTTP/1.1", "nothing"),
             ("GET //evil.test/callback?code=a&state=s HTTP/1.1", "nothing"),

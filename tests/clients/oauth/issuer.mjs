@@ -83,7 +83,7 @@ function configuration(issuer, jwk) {
 }
 
 /** Says yes for the person whom the browser names by `login_hint`. */
-async function consent(provider, request, response) {
+export async function consent(provider, request, response) {
   const details = await provider.interactionDetails(request, response);
   const accountId = details.session?.accountId ?? details.params.login_hint ?? 'alice';
   const grant = new provider.Grant({ accountId, clientId: details.params.client_id });
@@ -96,7 +96,7 @@ async function consent(provider, request, response) {
 }
 
 /** A browser without a window: follows `address` as `person` until it is sent to `callback`, and returns that address. */
-export async function signIn(address, person, callback) {
+export async function signIn(address, person, callback, isThere = () => true) {
   const cookies = new Map();
   let next = new URL(address);
   next.searchParams.set('login_hint', person);
@@ -110,7 +110,7 @@ export async function signIn(address, person, callback) {
     const location = answer.headers.get('location');
     if (!location) throw new Error(`no redirect at ${next}: ${answer.status} ${await answer.text()}`);
     next = new URL(location, next);
-    if (next.href.startsWith(callback)) return next;
+    if (next.href.startsWith(callback) && isThere(next)) return next;
   }
   throw new Error('the sign-in goes round in circles');
 }
