@@ -18,8 +18,6 @@ set -Eeuo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 
-CARGO_ABOUT=0.9.3
-
 fail() {
   echo "build.sh: $1" >&2
   exit 1
@@ -100,10 +98,8 @@ need_binary() { [ -x "$binary" ] || fail "no binary at $binary; build it with ca
 notices_file=$root/THIRD-PARTY-NOTICES.txt
 
 notices() {
+  "$here/tools.sh" cargo-about
   command -v cargo-about >/dev/null || PATH="$target_dir/tools/bin:$PATH"
-  # Without what debuggers want it is quicker to make, and quick enough to use.
-  command -v cargo-about >/dev/null || CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_DEV_DEBUG=0 \
-    cargo install --quiet --debug --locked --root "$target_dir/tools" --features cli "cargo-about@$CARGO_ABOUT"
   (cd "$root" && cargo fetch --quiet --locked)
   (cd "$root" && cargo-about generate --fail --locked --offline --config "$here/about.toml" "$here/notices.hbs") >"$scratch/notices"
   # Which dependencies these are, so that no one packs another version's.

