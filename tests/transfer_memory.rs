@@ -8,7 +8,7 @@ use std::time::Duration;
 use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
 use pdfco::files::{self, Hosts, Sandbox, Target};
-use pdfco::jobs::{Jobs, Ledger, Settings};
+use pdfco::jobs::{Jobs, Ledger};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -74,11 +74,7 @@ async fn a_gigabyte_travels_in_constant_memory() {
     let file = Sandbox::person(folder_path.clone()).readable_blocking(target.to_str().unwrap()).unwrap();
     let key = ApiKey::new("key").unwrap();
     let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
-    let jobs = Jobs::new(
-        client.clone(),
-        ledger,
-        Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None },
-    );
+    let jobs = Jobs::new(client.clone(), ledger, Arc::new(pdfco::config::defaults().unwrap()));
     files::upload(&jobs, &client, &hosts, &key.into(), &file, None, BYTES).await.unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status

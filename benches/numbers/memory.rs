@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
 use pdfco::files::{self, Hosts, Sandbox, Target};
-use pdfco::jobs::{Jobs, Ledger, Settings};
+use pdfco::jobs::{Jobs, Ledger};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -200,8 +200,8 @@ async fn product_up(base: &Url, bytes: u64, file: &Path) {
     let folder = file.parent().unwrap().to_owned();
     let readable = Sandbox::person(folder).readable_blocking(file.to_str().unwrap()).unwrap();
     let ledger = Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
-    let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
-    let jobs = Jobs::new(client.clone(), ledger, settings);
+    let config = Arc::new(pdfco::config::defaults().unwrap());
+    let jobs = Jobs::new(client.clone(), ledger, config);
     let key = ApiKey::new(KEY).unwrap();
     files::upload(&jobs, &client, &Hosts::new(&[], base), &key.into(), &readable, None, bytes).await.unwrap();
 }

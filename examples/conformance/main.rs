@@ -283,7 +283,7 @@ async fn main() -> Result<(), pdfco::error::Error> {
     let simulator = simulator::spawn(simulator::Options::default()).await?;
     let nothing = Values::new();
     let config = merge(&nothing, &nothing, &nothing, &Folders::default())?;
-    let app = Arc::new(App::new(config.simulated(simulator.url(), simulator::DEFAULT_KEY)?)?);
+    let app = Arc::new(App::new(config.simulated(simulator.url(), simulator::DEFAULT_KEY, None)?)?);
     let product = Server::new(Arc::clone(&app));
     let shared = Arc::new(Shared {
         inputs: inputs::States::default(),

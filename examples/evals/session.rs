@@ -268,7 +268,7 @@ async fn connect(simulator: &Handle, home: &Path, ends_at_once: bool) -> Connect
     .map(|(name, path)| (name.to_owned(), path.to_str().unwrap().to_owned()))
     .collect();
     let config = config::merge(&flags, &Values::new(), &Values::new(), &Folders::default()).unwrap();
-    let config = config.simulated(simulator.url(), KEY).unwrap();
+    let config = config.simulated(simulator.url(), KEY, None).unwrap();
     let app = Arc::new(App::new(config).unwrap());
     let (client, _server) = pdfco::serve::stdio::in_process(app);
     let (output, mut input) = tokio::io::split(client);

@@ -72,7 +72,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::files::Hosts;
 use crate::hint;
-use crate::jobs::{Job, JobStatus, Jobs, Ledger, Settings, Source};
+use crate::jobs::{Job, JobStatus, Jobs, Ledger, Source};
 use crate::next_step::{Audience, Hint, NextStep};
 use crate::secret::Fingerprint;
 use crate::tenant::{Owner, Tenant};
@@ -81,7 +81,7 @@ use crate::tenant::{Owner, Tenant};
 #[derive(Clone)]
 pub struct App {
     /// The settings it was made from.
-    pub config: Config,
+    pub config: Arc<Config>,
     client: Client,
     jobs: Arc<Jobs>,
     hosts: Hosts,
@@ -109,14 +109,10 @@ impl App {
         crate::catalog::toolsets(&config.toolsets)?;
         let ledger = Arc::new(Ledger::new(config.ledger.clone(), config.ledger_keep));
         let client = Client::new(config.base_url.clone(), config.pace, timeouts, shared_pace(&ledger))?;
-        let settings = Settings {
-            check_worth_seconds: config.check_worth_seconds,
-            credit_budget: config.credit_budget,
-            callback_url: config.callback_url.clone(),
-        };
+        let config = Arc::new(config);
         let hosts = Hosts::new(&config.download_hosts, &config.base_url);
         Ok(App {
-            jobs: Arc::new(Jobs::new(client.clone(), ledger, settings)),
+            jobs: Arc::new(Jobs::new(client.clone(), ledger, Arc::clone(&config))),
             client,
             hosts,
             config,

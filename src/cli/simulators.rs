@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::output::Printer;
 use crate::clock::{Millis, now};
-use crate::config::{Config, Folders, LedgerLocation, Origin};
+use crate::config::{Config, Folders};
 use crate::error::Result;
 use crate::simulator::{self, Handle};
 
@@ -101,19 +101,15 @@ pub async fn with_simulator(config: Config, printer: &Printer) -> Result<(Config
     }
     if let Some((path, running)) = running().await {
         printer.note("This is the simulator that `pdfco simulate` runs: credits are not real, samples say that they are samples.");
-        let is_default = config.origin("PDFCO_LEDGER") == Origin::Default;
-        let mut config = config.simulated(&format!("http://{}", running.address), &running.key)?;
-        if is_default {
-            config.ledger = LedgerLocation::File(path.with_extension("sqlite"));
-        }
-        return Ok((config, None));
+        let ledger = Some(path.with_extension("sqlite"));
+        return Ok((config.simulated(&format!("http://{}", running.address), &running.key, ledger)?, None));
     }
     let options = simulator::Options { life: USUAL_LIFE, ..simulator::Options::default() };
     let simulator = simulator::spawn(options).await?;
     printer.note(
         "This is the simulator: nothing leaves this machine, credits are not real, samples say that they are samples.",
     );
-    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY)?, Some(simulator)))
+    Ok((config.simulated(simulator.url(), simulator::DEFAULT_KEY, None)?, Some(simulator)))
 }
 
 /// The newest of the simulators that were announced and answer.

@@ -184,12 +184,13 @@ impl Config {
         )
     }
 
-    /// The same settings for a simulator at `url`: its address, its key unless one was given as a flag, a ledger that
-    /// is not mixed with real jobs, and links on this machine.
+    /// The same settings for a simulator at `url`: its address, its key unless one was given as a flag, a ledger in the
+    /// file `ledger` or in memory unless one was named, so that its jobs are not mixed with real ones, and links on this
+    /// machine.
     ///
     /// # Errors
     /// `internal` when `url` or `key` cannot be parsed.
-    pub fn simulated(mut self, url: &str, key: &str) -> Result<Config> {
+    pub fn simulated(mut self, url: &str, key: &str, ledger: Option<PathBuf>) -> Result<Config> {
         self.base_url = Url::parse(url)
             .map_err(|error| Error::internal("The simulator's address cannot be parsed.").with_source(error))?;
         self.sources.insert("PDFCO_BASE_URL", (Origin::Simulator, url.to_owned()));
@@ -199,7 +200,9 @@ impl Config {
             self.sources.insert("PDFCO_API_KEY", (Origin::Simulator, "set".to_owned()));
         }
         if self.origin("PDFCO_LEDGER") == Origin::Default {
-            self.ledger = LedgerLocation::Memory;
+            let shown = ledger.as_ref().map_or_else(|| "memory".to_owned(), |path| path.display().to_string());
+            self.sources.insert("PDFCO_LEDGER", (Origin::Simulator, shown));
+            self.ledger = ledger.map_or(LedgerLocation::Memory, LedgerLocation::File);
         }
         if self.origin("PDFCO_RATE_LIMIT") == Origin::Default {
             self.pace = Pace::Off;
@@ -208,9 +211,19 @@ impl Config {
         if self.origin("PDFCO_CHECK_WORTH_SECONDS") == Origin::Default {
             // A simulated check costs no credits, a person's time still counts.
             self.check_worth_seconds = SIMULATED_CHECK_WORTH_SECONDS;
+            let shown = SIMULATED_CHECK_WORTH_SECONDS.to_string();
+            self.sources.insert("PDFCO_CHECK_WORTH_SECONDS", (Origin::Simulator, shown));
         }
         Ok(self)
     }
+}
+
+/// Settings of which none is set: each has its default, and there are no folders of a user.
+///
+/// # Errors
+/// As [`merge`].
+pub fn defaults() -> Result<Config> {
+    merge(&Values::new(), &Values::new(), &Values::new(), &Folders::default())
 }
 
 /// Settings from three ranks, the earlier one winning; `env_file` holds what a file that was asked for says. Empty

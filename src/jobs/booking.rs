@@ -17,13 +17,13 @@ impl CheckService {
         // An upload is booked under a name of its own.
         let name = if operation == "file_upload" { "file_upload_url" } else { operation };
         let Some(price) = catalog::find(name).ok().and_then(Operation::least_credits) else { return Ok(None) };
-        let admission = self.ledger.admission(owner, operation, self.settings.credit_budget, price).await;
+        let admission = self.ledger.admission(owner, operation, self.config.credit_budget, price).await;
         self.ledger.admit(owner, admission).await.map(Some).map_err(nothing_sent)
     }
 
     /// Sets aside what a check may cost, if there is a budget.
     pub(super) async fn admit_check(&self, owner: &Owner) -> Result<Option<Reservation>> {
-        self.ledger.admit_check(owner, self.settings.credit_budget, CHECK_PRICE).await
+        self.ledger.admit_check(owner, self.config.credit_budget, CHECK_PRICE).await
     }
 
     /// Books what a refusal says that it cost, and the balance in it; gives back what was set aside for a request that was

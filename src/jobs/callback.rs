@@ -36,7 +36,7 @@ impl Jobs {
     /// The address for the service to call when the job ends, with a secret of its own; none when the caller named another
     /// one, or when this server cannot be reached.
     pub(super) fn callback_for(&self, operation: &Operation, body: &Value) -> Option<Callback> {
-        let base = self.core.settings.callback_url.as_ref()?;
+        let base = self.core.config.callback_url.as_ref()?;
         let can_call = operation.run != Run::Direct && operation.param("callback").is_some();
         if !can_call || body.get("callback").is_some() {
             return None;

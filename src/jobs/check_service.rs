@@ -18,12 +18,13 @@ use super::poller::{CheckOutcome, CheckedBy, Service};
 use super::polling::duration_model::{self, DurationStats};
 use super::polling::unknown_answers::{self, UnknownAnswers, Verdict};
 use super::secrets::JobSecrets;
-use super::{DurationEstimate, IntentId, Job, JobStatus, Ledger, Millis, Observation, Schedule, Settings};
+use super::{DurationEstimate, IntentId, Job, JobStatus, Ledger, Millis, Observation, Schedule};
 use crate::api::{self, Call, Client, ResponseContext};
 use crate::catalog::pages::PageList;
 use crate::catalog::{Method, ParamKind};
 use crate::charge::Charge;
 use crate::clock::now;
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::tenant::Owner;
 
@@ -39,7 +40,7 @@ const WANTED_MAX: usize = 1_024;
 pub(super) struct CheckService {
     pub(super) client: Client,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) settings: Settings,
+    pub(super) config: Arc<Config>,
     /// Secrets of the requests that submitted jobs, so that answers about them can be redacted.
     pub(super) secrets: JobSecrets,
     /// Schedules by operation and size class: as many as the catalog has, no more.
@@ -76,12 +77,12 @@ enum Lease {
 }
 
 impl CheckService {
-    pub(super) fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> CheckService {
+    pub(super) fn new(client: Client, ledger: Arc<Ledger>, config: Arc<Config>) -> CheckService {
         let holder = uuid::Uuid::new_v4().simple().to_string();
         CheckService {
             client,
             ledger,
-            settings,
+            config,
             secrets: JobSecrets::default(),
             schedules: Mutex::default(),
             unknown_answers: Mutex::default(),
@@ -254,7 +255,7 @@ impl CheckService {
     }
 
     fn schedule(&self, job: &Job, estimate: DurationEstimate) -> Arc<Schedule> {
-        let worth = self.settings.check_worth_seconds;
+        let worth = self.config.check_worth_seconds;
         Arc::new(match job.operation.is_empty() {
             true => Schedule::from_elsewhere(estimate, worth),
             false => Schedule::new(estimate, worth),

@@ -12,13 +12,13 @@ use tracing::Instrument;
 use super::check_service::CheckService;
 use super::job_id::JobId;
 use super::poller::Poller;
-use super::settings::Settings;
 use super::singleflight::Singleflight;
 use super::{Job, JobStatus, Ledger, polling};
 use crate::api::{Call, Client, Repeat};
 use crate::catalog::CHECK_CREDITS;
 use crate::charge::Charge;
 use crate::clock::now;
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::hint;
 use crate::next_step::NextStep;
@@ -42,8 +42,8 @@ pub struct Jobs {
 
 impl Jobs {
     /// An engine that speaks through `client` and remembers in `ledger`.
-    pub fn new(client: Client, ledger: Arc<Ledger>, settings: Settings) -> Self {
-        let core = Arc::new(CheckService::new(client, ledger, settings));
+    pub fn new(client: Client, ledger: Arc<Ledger>, config: Arc<Config>) -> Self {
+        let core = Arc::new(CheckService::new(client, ledger, config));
         Jobs {
             poller: Poller::new(Arc::clone(&core)),
             core,

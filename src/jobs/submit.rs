@@ -250,7 +250,7 @@ impl Jobs {
 
     /// What a submit of `operation` asks of the budget; nothing when there is none, or when it only reads the account.
     async fn admission(&self, owner: &Owner, operation: &Operation) -> Option<Admission> {
-        let limit = self.core.settings.credit_budget;
+        let limit = self.core.config.credit_budget;
         self.core.ledger.admission(owner, operation.name, limit, operation.least_credits()?).await
     }
 

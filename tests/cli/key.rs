@@ -184,6 +184,8 @@ async fn a_sign_in_is_believed_with_its_own_state_alone() {
     // The answer of another program, no answer at all, and what browsers ask for besides.
     assert_eq!(back("code=stolen&state=guessed".into()).await.status(), 400);
     assert_eq!(back(String::new()).await.status(), 400);
+    let foreign = format!("code=stolen&state={}&iss=https%3A%2F%2Fevil.test", sent["state"]);
+    assert_eq!(back(foreign).await.status(), 400);
     let icon = browser.get(sent["redirect_uri"].replace("/callback", "/favicon.ico")).send().await.unwrap();
     assert_eq!(icon.status(), 404);
     assert!(server.received_requests().await.unwrap().is_empty(), "no code was sent on");

@@ -52,7 +52,7 @@ impl Bench {
             ("PDFCO_CHECK_WORTH_SECONDS", "0.01"),
             ("PDFCO_ALLOW", "email,delete"),
         ];
-        let config = config(&[flags, &folders].concat()).simulated(simulator.url(), "sim_bench").unwrap();
+        let config = config(&[flags, &folders].concat()).simulated(simulator.url(), "sim_bench", None).unwrap();
         let caller = caller("sim_bench", Sandbox::folders(vec![documents], home.path().to_owned()));
         Bench { simulator, app: Arc::new(App::new(config).unwrap()), caller, home }
     }

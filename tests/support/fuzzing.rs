@@ -25,9 +25,7 @@ use pdfco::error::{Error, Kind};
 use pdfco::files::{Hosts, Sandbox, is_local, is_private, numbered, safe_file_name};
 use pdfco::jobs::job::{links_expire_at, without_links};
 use pdfco::jobs::ledger::Intent;
-use pdfco::jobs::{
-    IntentId, Job, JobId, JobStatus, Jobs, Ledger, Observation, Results, Settings, call_for, hash_of_request,
-};
+use pdfco::jobs::{IntentId, Job, JobId, JobStatus, Jobs, Ledger, Observation, Results, call_for, hash_of_request};
 use pdfco::mcp::tools;
 use pdfco::secret::{ApiKey, PresignedUrl, without_link_secrets};
 use pdfco::serve::stdio;
@@ -521,8 +519,8 @@ impl Shelf {
             let service = url::Url::parse("http://127.0.0.1:9").unwrap();
             let _inside = runtime.enter();
             let client = Client::new(service, Pace::Off, Timeouts::default(), None).unwrap();
-            let settings = Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None };
-            let jobs = Jobs::new(client.clone(), Arc::clone(&ledger), settings);
+            let config = Arc::new(pdfco::config::defaults().unwrap());
+            let jobs = Jobs::new(client.clone(), Arc::clone(&ledger), config);
             let key = ApiKey::new("sim_shelf").unwrap();
             let raw = runtime.block_on(async {
                 ledger.list(&pdfco::tenant::Tenant::of_account(key.fingerprint()), None, 1, None).await.unwrap();

@@ -8,7 +8,7 @@ use pdfco::api::{Client, Pace, Timeouts};
 use pdfco::config::LedgerLocation;
 use pdfco::error::{Kind, Result};
 use pdfco::files::{self, Hosts, Sandbox, Saved, Target};
-use pdfco::jobs::{Jobs, Ledger, Settings};
+use pdfco::jobs::{Jobs, Ledger};
 use pdfco::secret::{ApiKey, PresignedUrl};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -490,7 +490,7 @@ async fn text_and_lists_of_links_are_distinguished_from_the_rest() {
 
 fn engine(client: &Client) -> Jobs {
     let ledger = std::sync::Arc::new(Ledger::new(LedgerLocation::Memory, Duration::from_secs(86_400)));
-    Jobs::new(client.clone(), ledger, Settings { check_worth_seconds: 2.0, credit_budget: None, callback_url: None })
+    Jobs::new(client.clone(), ledger, Arc::new(pdfco::config::defaults().unwrap()))
 }
 
 fn presigned(upload_link: &str) -> Answer {

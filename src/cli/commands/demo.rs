@@ -45,7 +45,7 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     let folder = work_folder(&options.directory)?;
     let simulator = spawn(options).await?;
     let worth = config.check_worth_seconds;
-    let mut config = config.simulated(simulator.url(), DEFAULT_KEY)?;
+    let mut config = config.simulated(simulator.url(), DEFAULT_KEY, None)?;
     // The story is about checks that cost something.
     config.check_worth_seconds = worth;
     // Its credits are not real.

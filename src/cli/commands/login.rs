@@ -3,15 +3,22 @@
 //! The browser comes back to a port of this machine that is open for this sign-in alone. What comes back is believed only
 //! with the state that was sent, and not from another server than the one that was asked.
 
+use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
 use clap::Args;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use http::StatusCode;
+use maud::{DOCTYPE, html};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::key;
@@ -28,11 +35,9 @@ pub const EXAMPLES: &str = "Examples:
   PDFCO_OAUTH_CLIENT_ID=… pdfco login
   pdfco login --no-browser          prints the address, to open it yourself";
 
-/// Longest request that the browser may send.
-const REQUEST_BYTES_MAX: u64 = 16 * 1024;
-/// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests that are read at once; browsers open more connections than they use.
+/// How long the browser may take to fetch its last page.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Requests that wait to be judged.
 const REQUESTS_AT_ONCE: usize = 8;
 
 /// Flags of `login`.
@@ -49,24 +54,24 @@ pub struct LoginArgs {
     timeout: Duration,
 }
 
-/// What the browser brought.
-enum Brought {
-    /// A code of the authorization server.
-    Code { code: String, from: Sender },
+/// What the browser brings, as the authorization server sent it.
+#[derive(Deserialize)]
+struct Brought {
+    /// What the key is asked for with.
+    code: Option<String>,
     /// The server's refusal.
-    Refusal { error: String, from: Sender },
-    /// Anything else: an icon, another path.
-    Nothing,
+    error: Option<String>,
+    /// The state that was sent with the question.
+    #[serde(default)]
+    state: String,
+    /// The server's name for itself (RFC 9207).
+    iss: Option<String>,
 }
 
-/// Whom an answer says it is from.
-#[derive(Default)]
-struct Sender {
-    /// The state that was sent with the question.
-    state: String,
-    /// The authorization server, where it names itself (RFC 9207).
-    issuer: Option<String>,
-}
+/// A page for the browser: its status, title and sentence.
+type Page = (StatusCode, &'static str, String);
+/// What a browser brought, and the way back to it.
+type Asked = (Brought, oneshot::Sender<Page>);
 
 /// Signs in and stores the key.
 ///
@@ -96,7 +101,7 @@ pub async fn run(args: &LoginArgs, config: &Config, printer: &Printer) -> Result
     if !args.no_browser && printer.is_on_terminal() {
         open(&attempt.address);
     }
-    let waited = tokio::time::timeout(args.timeout, answered(&listener, &server, &attempt)).await;
+    let waited = tokio::time::timeout(args.timeout, answered(listener, &server, &attempt)).await;
     let key = waited.unwrap_or_else(|_| {
         Err(Error::new(
             Kind::Auth,
@@ -108,93 +113,94 @@ pub async fn run(args: &LoginArgs, config: &Config, printer: &Printer) -> Result
 }
 
 /// Answers the browser until it brings what belongs to this attempt.
-async fn answered(listener: &TcpListener, server: &SignIn, attempt: &Attempt) -> Result<ApiKey> {
+async fn answered(listener: TcpListener, server: &SignIn, attempt: &Attempt) -> Result<ApiKey> {
     let (send, mut receive) = mpsc::channel(REQUESTS_AT_ONCE);
-    let mut reading = JoinSet::new();
-    let is_expected = |from: &Sender| attempt.is_answered_by(&from.state) && server.is_issuer(from.issuer.as_deref());
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if reading.len() < REQUESTS_AT_ONCE => {
-                let Ok((stream, _)) = accepted else { continue };
-                let send = send.clone();
-                reading.spawn(async move {
-                    if let Ok(Some(read)) = tokio::time::timeout(REQUEST_TIMEOUT, read(stream)).await {
-                        // The receiver leaves with the command.
-                        let _ = send.send(read).await;
-                    }
-                });
+    let over = CancellationToken::new();
+    let nothing = async || page((StatusCode::NOT_FOUND, "Nothing here", "This address serves one sign-in.".to_owned()));
+    let routes = Router::new().route("/callback", get(called_back)).fallback(nothing).with_state(send);
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(over.clone().cancelled_owned()).into_future();
+    tokio::pin!(serving);
+    let key = loop {
+        let (brought, reply) = tokio::select! {
+            _ = &mut serving => return Err(Error::internal("The port of the sign-in was closed.")),
+            asked = receive.recv() => asked.ok_or_else(|| Error::internal("The port of the sign-in was closed."))?,
+        };
+        let is_expected = attempt.is_answered_by(&brought.state) && server.is_issuer(brought.iss.as_deref());
+        let (page, key) = match brought {
+            Brought { error: Some(error), .. } if is_expected => (
+                (
+                    StatusCode::FORBIDDEN,
+                    "Not signed in",
+                    "The sign-in was refused. You can close this window.".to_owned(),
+                ),
+                Some(Err(refused(&error))),
+            ),
+            Brought { code: Some(code), .. } if is_expected => match server.key(attempt, &code).await {
+                Ok(key) => {
+                    let words = "pdfco has your key. You can close this window.".to_owned();
+                    ((StatusCode::OK, "Signed in", words), Some(Ok(key)))
+                }
+                Err(error) => {
+                    ((StatusCode::BAD_GATEWAY, "Not signed in", error.message().to_owned()), Some(Err(error)))
+                }
+            },
+            _ => {
+                let words = "This answer belongs to another sign-in. Open the address that `pdfco login` printed.";
+                ((StatusCode::BAD_REQUEST, "Not this sign-in", words.to_owned()), None)
             }
-            Some(_) = reading.join_next(), if !reading.is_empty() => {}
-            Some((stream, brought)) = receive.recv() => match brought {
-                Brought::Code { code, from } if is_expected(&from) => {
-                    let key = server.key(attempt, &code).await;
-                    match &key {
-                        Ok(_) => page(stream, "200 OK", "Signed in", "pdfco has your key. You can close this window.").await,
-                        Err(error) => page(stream, "502 Bad Gateway", "Not signed in", error.message()).await,
-                    }
-                    return key;
-                }
-                Brought::Refusal { error, from } if is_expected(&from) => {
-                    page(stream, "403 Forbidden", "Not signed in", "The sign-in was refused. You can close this window.").await;
-                    return Err(Error::new(
-                        Kind::Auth,
-                        format!("The sign-in was refused: {}.", crate::text::shorten(&error, 80)),
-                        "Run `pdfco login` again, or store a key with `pdfco key set`.",
-                    ));
-                }
-                Brought::Nothing => page(stream, "404 Not Found", "Nothing here", "This address serves one sign-in.").await,
-                _ => page(stream, "400 Bad Request", "Not this sign-in", "This answer belongs to another sign-in. Open the address that `pdfco login` printed.").await,
+        };
+        // A browser that has left misses a page.
+        let _ = reply.send(page);
+        if let Some(key) = key {
+            break key;
+        }
+    };
+    over.cancel();
+    let _ = tokio::time::timeout(PAGE_TIMEOUT, serving).await;
+    key
+}
+
+/// Hands on what the browser brought and answers with the page that comes of it.
+async fn called_back(State(asked): State<mpsc::Sender<Asked>>, Query(brought): Query<Brought>) -> Response {
+    let (reply, comes) = oneshot::channel();
+    let gone = (StatusCode::GONE, "Too late", "This sign-in is over.".to_owned());
+    if asked.send((brought, reply)).await.is_err() {
+        return page(gone);
+    }
+    page(comes.await.unwrap_or(gone))
+}
+
+fn refused(error: &str) -> Error {
+    Error::new(
+        Kind::Auth,
+        format!("The sign-in was refused: {}.", crate::text::shorten(error, 80)),
+        "Run `pdfco login` again, or store a key with `pdfco key set`.",
+    )
+}
+
+/// A page that loads nothing and keeps the code out of its history's referrers.
+fn page((status, title, words): Page) -> Response {
+    let headers = [
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ];
+    let body = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · pdfco" }
+            }
+            body style="font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem" {
+                h1 { (title) }
+                p { (words) }
             }
         }
-    }
-}
-
-/// The head of a request, as far as it matters.
-async fn read(mut stream: TcpStream) -> Option<(TcpStream, Brought)> {
-    let mut head = Vec::new();
-    let mut limited = (&mut stream).take(REQUEST_BYTES_MAX);
-    let mut chunk = [0_u8; 2_048];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        match limited.read(&mut chunk).await {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => head.extend_from_slice(chunk.get(..count)?),
-        }
-    }
-    let line = head.split(|byte| *byte == b'\r').next()?;
-    Some((stream, brought(std::str::from_utf8(line).ok()?)))
-}
-
-/// What the first line of a request brings.
-fn brought(line: &str) -> Brought {
-    let target = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next());
-    let url = target.and_then(|target| Url::parse(&format!("http://127.0.0.1{target}")).ok());
-    let Some(url) = url.filter(|url| url.path() == "/callback") else { return Brought::Nothing };
-    let value = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned());
-    let from = |state| Sender { state, issuer: value("iss") };
-    match (value("code"), value("error"), value("state")) {
-        (_, Some(error), Some(state)) => Brought::Refusal { error, from: from(state) },
-        (Some(code), None, Some(state)) => Brought::Code { code, from: from(state) },
-        _ => Brought::Code { code: String::new(), from: Sender::default() },
-    }
-}
-
-/// Answers the browser with a page that loads nothing and keeps the code out of its history's referrers.
-async fn page(mut stream: TcpStream, status: &str, title: &str, words: &str) {
-    let escaped = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let body = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <title>{title} · pdfco</title><body style=\"font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem\">\
-         <h1>{title}</h1><p>{escaped}</p></body></html>"
-    );
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\
-         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\r\n{body}",
-        body.len()
-    );
-    // A browser that has left misses a page.
-    let _ = stream.write_all(answer.as_bytes()).await;
-    let _ = stream.shutdown().await;
+    };
+    (status, headers, Html(body.into_string())).into_response()
 }
 
 /// Opens the address with the system's own program. Where there is none, the person opens it.
@@ -209,30 +215,4 @@ fn open(address: &Url) {
     without_secrets(&mut command);
     // Where there is no such program, the person opens the address.
     let _ = command.args(words).arg(address.as_str()).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_brings_a_code_a_refusal_or_nothing() {
-        let kind = |line: &str| match brought(line) {
-            Brought::Code { code, from } => format!("code {code} {} {:?}", from.state, from.issuer),
-            Brought::Refusal { error, from } => format!("refusal {error} {} {:?}", from.state, from.issuer),
-            Brought::Nothing => "nothing".to_owned(),
-        };
-        for (line, expected) in [
-            ("GET /callback?code=a%2Bb&state=s HTTP/1.1", "code a+b s None"),
-            ("GET /callback?code=a&state=s&iss=https%3A%2F%2Fid.test HTTP/1.1", "code a s Some(\"https://id.test\")"),
-            ("GET /callback?error=access_denied&state=s HTTP/1.1", "refusal access_denied s None"),
-            ("GET /callback?code=a HTTP/1.1", "code   None"),
-            ("GET /favicon.ico HTTP/1.1", "nothing"),
-            ("POST /callback?code=a&state=s HTTP/1.1", "nothing"),
-            ("GET //evil.test/callback?code=a&state=s HTTP/1.1", "nothing"),
-            ("", "nothing"),
-        ] {
-            assert_eq!(kind(line), expected, "{line}");
-        }
-    }
 }

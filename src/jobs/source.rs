@@ -1,17 +1,4 @@
-//! Settings of the engine, and where its answers come from.
-
-use url::Url;
-
-/// Settings of the engine.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How many seconds of waiting one check is worth (`PDFCO_CHECK_WORTH_SECONDS`).
-    pub check_worth_seconds: f64,
-    /// Credits that a day may cost (`PDFCO_CREDIT_BUDGET`).
-    pub credit_budget: Option<i64>,
-    /// Where the service can reach this server to call back (`PDFCO_CALLBACK_URL`).
-    pub callback_url: Option<Url>,
-}
+//! Where the engine's answers come from.
 
 /// Where a state came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
