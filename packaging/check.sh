@@ -12,7 +12,7 @@
 #   wheel        the wheel in an empty environment: a session
 #   install      the archive through install.sh: a session; a changed archive is refused
 #   plugin       skill, plugin and marketplace
-#   deploy       the Kubernetes manifests and the compose file against their schemas
+#   deploy       the Kubernetes manifests and the compose file against their schemas, the unit with systemd
 #   files        shell scripts, Dockerfile, formula and workflows
 #   image        the image's contents without Docker: the binary alone in an empty root (static binaries only; as root)
 #
@@ -338,6 +338,24 @@ deploy() {
   ok "Kubernetes manifests: the schemas of $KUBERNETES"
   check-jsonschema --builtin-schema vendor.compose-spec "$here/deploy/compose/compose.yaml" >/dev/null || fail "compose.yaml"
   ok "compose file: its schema"
+  unit
+}
+
+unit() { # what systemd says of the unit; it only warns of words that it does not know
+  if ! command -v systemd-analyze >/dev/null; then
+    echo "SKIPPED: the unit was NOT read by systemd, which is not here."
+    return
+  fi
+  local said
+  mkdir -p "$scratch/unit" "$scratch/broken"
+  sed "s#/usr/local/bin/pdfco#$binary#" "$here/deploy/systemd/pdfco.service" >"$scratch/unit/pdfco.service"
+  sed 's/^ProtectHome=/ProtectHom=/' "$scratch/unit/pdfco.service" >"$scratch/broken/pdfco.service"
+  said=$(systemd-analyze verify --man=no "$scratch/unit/pdfco.service" 2>&1) && [ -z "$said" ] || fail "pdfco.service: $said"
+  [ -n "$(systemd-analyze verify --man=no "$scratch/broken/pdfco.service" 2>&1)" ] || fail "systemd finds nothing"
+  # Tenths of its exposure, of a hundred: services that are confined lie below thirty.
+  said=$(systemd-analyze security --offline=yes --no-pager --threshold=30 "$scratch/unit/pdfco.service" 2>&1) ||
+    fail "pdfco.service is not confined: $said"
+  ok "unit: systemd knows every word of it, $(grep -o 'exposure level.*: [0-9.]*' <<<"$said" | grep -o '[0-9.]*$') of 10 exposed"
 }
 
 files() {
