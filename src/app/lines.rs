@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::bounded::chars;
 use super::{Answer, Status, TextOutput};
 use crate::charge::Charge;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::hint;
 use crate::jobs::JobStatus;
 use crate::next_step::NextStep;
@@ -64,6 +64,12 @@ impl Line {
             has_result: false,
             note: None,
         }
+    }
+
+    /// A line about a document whose submit, or a job whose check, failed.
+    pub(super) fn of_error(job_id: Option<String>, document: Option<String>, error: &Error) -> Line {
+        let reason = Some(error.message().to_owned());
+        Line { reason, kind: Some(error.kind()), ..Line::new(job_id, document, Status::Error) }
     }
 
     fn is_open(&self) -> bool {

@@ -213,11 +213,7 @@ fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
             let job_id = answer.job.as_ref().map(|view| view.job_id.clone());
             (Line::new(job_id, document, answer.status), answer.charge)
         }
-        Err(error) => {
-            let mut line = Line::new(None, document, Status::Error);
-            line.reason = Some(error.message().to_owned());
-            (line, error.charge())
-        }
+        Err(error) => (Line::of_error(None, document, &error), error.charge()),
     }
 }
 

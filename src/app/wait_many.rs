@@ -18,7 +18,7 @@ use super::limits::DOCUMENTS_MAX;
 use super::lines::{Line, answer_about};
 use super::results::{name_of_data, names_of};
 use super::wait::FETCH_TIMEOUT;
-use super::{Answer, App, Caller, Status, Until, WaitRequest, round_seconds};
+use super::{Answer, App, Caller, Until, WaitRequest, round_seconds};
 use crate::charge::Charge;
 use crate::error::{Error, Kind, Result};
 use crate::files::safe_file_name;
@@ -153,9 +153,7 @@ impl App {
         let job = match job {
             Ok(job) => job,
             Err(error) => {
-                let mut line = Line::new(Some(wanted.job_id), wanted.document, Status::Error);
-                line.reason = Some(error.message().to_owned());
-                line.kind = Some(error.kind());
+                let line = Line::of_error(Some(wanted.job_id), wanted.document, &error);
                 return WaitedLine { line, charge, error: Some(error), retry_after: None };
             }
         };
