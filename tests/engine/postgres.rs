@@ -154,7 +154,7 @@ async fn postgres_of_an_older_version_is_brought_up_to_date() {
     ledger.close().await;
     // As the first version left it.
     let mut beside = database.beside().await;
-    let older = "DROP TABLE sessions; DROP TABLE audit; DELETE FROM pdfco_schema WHERE version > 1";
+    let older = "DROP TABLE sessions; DROP TABLE audit; ALTER TABLE jobs DROP COLUMN check_times; DELETE FROM pdfco_schema WHERE version > 1";
     beside.execute(sqlx::raw_sql(older)).await.unwrap();
     let again: Vec<Ledger> = (0..3).map(|_| at(&database.url)).collect();
     let kept = futures_util::future::join_all(again.iter().map(|ledger| ledger.keep_session("s", None, "state"))).await;
