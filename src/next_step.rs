@@ -250,13 +250,25 @@ impl From<Stored> for Hint {
 enum Part {
     Text(Cow<'static, str>),
     // Named, because a step without a value would be stored as a text.
-    Step { step: NextStep },
+    Step {
+        step: NextStep,
+    },
+    /// What an assistant reads, and what a person does.
+    Either {
+        agent: Cow<'static, str>,
+        person: Cow<'static, str>,
+    },
 }
 
 impl Hint {
     /// A hint without a word.
     pub const fn empty() -> Hint {
         Hint(Vec::new())
+    }
+
+    /// Words of which an assistant reads the first and a person the second: for what only one of them can do.
+    pub fn either(agent: &'static str, person: &'static str) -> Hint {
+        Hint(vec![Part::Either { agent: agent.into(), person: person.into() }])
     }
 
     /// Adds text or a step.
@@ -278,6 +290,8 @@ impl Hint {
         for part in &self.0 {
             match part {
                 Part::Text(text) => words.push_str(text),
+                Part::Either { agent, .. } if audience == Audience::Agent => words.push_str(agent),
+                Part::Either { person, .. } => words.push_str(person),
                 Part::Step { step } => match step.job_id() {
                     Some(id) if audience == Audience::Agent && named == Some(id) => {
                         words.push_str(&step.text(audience).replacen(&format!(" {id}"), "", 1));

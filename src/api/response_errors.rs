@@ -377,7 +377,15 @@ const EXPLANATIONS: &[Explanation] = &[
         context: None,
         kind: Kind::InvalidArgument,
         meaning: "The page range is invalid",
-        hint: || hint!["Write ", NextStep::Argument("pages".into()), " such as `0,2-5,7-`; `!0` is the last page."],
+        hint: || {
+            hint![
+                "Write ",
+                NextStep::Argument("pages".into()),
+                " as a list of pages and ranges, such as `2-5,7-`; ",
+                NextStep::DescribeAny,
+                " says whether it counts from 0 or 1."
+            ]
+        },
     },
     Explanation {
         codes: &[454],

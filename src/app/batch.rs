@@ -92,7 +92,7 @@ impl App {
         let (param, source) = source;
         let mut content = None;
         let mut located = source.to_owned();
-        if is_local(source) {
+        if is_local(source) && !self.names_a_job(caller, source).await {
             let file = caller.sandbox.readable(source).await?;
             located = file.path.to_str().map(str::to_owned).ok_or_else(|| {
                 Error::new(

@@ -4,7 +4,7 @@ use const_format::formatcp;
 use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 
-use super::pages::selected;
+use super::pages::{refuse_to_delete_all, selected};
 use super::sources::{Judged, short_name};
 use super::{Answer, App, Caller, Estimate};
 use crate::catalog::pages::PageList;
@@ -45,7 +45,14 @@ impl App {
             let found = match document {
                 Judged::Local(file) => {
                     let name = short_name(&file.path.to_string_lossy());
-                    pdf_pages(file).await.map(|total| selected(pages, total, &name)).transpose()?
+                    match pdf_pages(file).await {
+                        Some(total) => {
+                            let found = selected(pages, total, &name)?;
+                            refuse_to_delete_all(operation, found, total, &name)?;
+                            Some(found)
+                        }
+                        None => None,
+                    }
                 }
                 Judged::Link(_) => None,
             };

@@ -2,16 +2,19 @@
 
 use std::path::{MAIN_SEPARATOR, Path};
 
+use super::Caller;
+use crate::error::Result;
 use crate::jobs::Job;
 
-/// The files of a job, if they were saved into `folder` before and are still there.
-pub(super) fn already_saved(job: &Job, folder: &str) -> Option<Vec<String>> {
-    let folder = Path::new(folder.trim_end_matches(['/', '\\'])).file_name()?.to_owned();
-    let is_here = |path: &String| {
-        let path = Path::new(path);
-        path.parent().and_then(Path::file_name) == Some(folder.as_os_str()) && path.is_file()
-    };
-    (!job.saved_to.is_empty() && job.saved_to.iter().all(is_here)).then(|| job.saved_to.clone())
+/// The files of a job, if they were saved into `folder` before.
+///
+/// # Errors
+/// `file_access` for a folder that may not be used.
+pub(super) async fn saved_before(caller: &Caller, job: &Job, folder: &str) -> Result<Vec<String>> {
+    let inside = caller.sandbox.target(Some(&as_folder(folder)), "result", true).await?;
+    let is_here = |path: &String| Path::new(path).parent() == inside.path().parent();
+    let saved = if job.saved_to.iter().all(is_here) { job.saved_to.clone() } else { Vec::new() };
+    Ok(saved)
 }
 
 /// `save_to` as the name of a folder.

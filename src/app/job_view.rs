@@ -53,6 +53,9 @@ pub struct JobView {
     /// All credits reported for this job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits_total: Option<i64>,
+    /// Whether the service gave it an id: it accepted the request.
+    #[serde(skip)]
+    pub is_accepted: bool,
     /// Where the state came from.
     pub source: Source,
     /// When to ask again.
@@ -123,6 +126,7 @@ impl JobView {
             checks_made: job.checks_made,
             check_credits: job.check_credits,
             credits_total: job.credits_total(),
+            is_accepted: job.job_id.is_some(),
             source,
             retry_after_seconds: None,
             timeout_applied: None,
@@ -210,7 +214,8 @@ pub(super) fn was_answered(job: &Job) -> bool {
 /// The selection of pages that the job was submitted with, counted from 1.
 fn pages_of(job: &Job) -> Option<String> {
     let text = job.arguments.get("pages")?.as_str()?;
-    selection(job.operation()?, text).map(|pages| pages.words_from_one())
+    let count = job.page_count.and_then(|count| u32::try_from(count).ok());
+    selection(job.operation()?, text).map(|pages| pages.words_from_one(count))
 }
 
 fn outputs(job: &Job, now: i64) -> Vec<OutputView> {

@@ -33,6 +33,8 @@ pub(super) struct Line {
     pub document: Option<String>,
     /// Its state, or `error` when the request about it failed.
     pub status: Status,
+    /// The request was sent, and the service never said that it took it.
+    pub is_unconfirmed: bool,
     /// Why it did not succeed.
     pub reason: Option<String>,
     /// What kept it from being asked about.
@@ -56,6 +58,7 @@ impl Line {
             job_id,
             document,
             status: status.into(),
+            is_unconfirmed: false,
             reason: None,
             kind: None,
             saved_to: Vec::new(),
@@ -92,6 +95,8 @@ impl Line {
 /// The answer about `lines`. `retry_after` is when a further wait makes sense, in seconds.
 pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f64>) -> Answer {
     let open: Vec<&Line> = lines.iter().filter(|line| line.is_open()).collect();
+    let unconfirmed: Vec<&str> =
+        lines.iter().filter(|line| line.is_unconfirmed).filter_map(|line| line.job_id.as_deref()).collect();
     let failures = lines.iter().filter(|line| line.is_failure()).count();
     let is_unchecked = |line: &&Line| line.status == Status::Job(JobStatus::Queued);
     let status = match (open.is_empty(), failures) {
@@ -106,6 +111,9 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
     content.insert("total".to_owned(), json!(lines.len()));
     if let Some(folder) = &folder {
         content.insert("folder".to_owned(), json!(folder));
+    }
+    if let Some(seconds) = retry_after {
+        content.insert("retry_after_seconds".to_owned(), json!(seconds));
     }
     let mut goes_on = None;
     for line in lines {
@@ -142,9 +150,22 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
             " it shows texts and data."
         ]);
     }
-    if !open.is_empty() {
-        let waits: Vec<&str> = open.iter().filter_map(|line| line.job_id.as_deref()).collect();
-        let unsent = open.len() - waits.len();
+    if !unconfirmed.is_empty() {
+        answer.add_tip(hint![
+            match unconfirmed.len() {
+                1 => "The service never confirmed one of these requests, which may have been charged. ".to_owned(),
+                many => format!("The service never confirmed {many} of these requests, which may have been charged. "),
+            },
+            NextStep::Balance,
+            " may show it; ",
+            NextStep::Cancel(in_words(&unconfirmed)),
+            " discards the record, so that the same call submits it again."
+        ]);
+    }
+    if open.len() > unconfirmed.len() {
+        let waits: Vec<&str> =
+            open.iter().filter(|line| !line.is_unconfirmed).filter_map(|line| line.job_id.as_deref()).collect();
+        let unsent = open.len() - unconfirmed.len() - waits.len();
         answer.add_tip(if unsent > 0 {
             hint![
                 match unsent {

@@ -7,6 +7,8 @@ use crate::text::counted;
 
 /// The name of the argument that selects pages.
 const PAGES: &str = "pages";
+/// The operation that takes away what it selects.
+const DELETES_PAGES: &str = "pdf_delete_pages";
 
 /// The pages that `text` selects for `operation`; none where the operation selects no pages, or the text cannot be read,
 /// which its arguments refuse by themselves.
@@ -36,6 +38,20 @@ pub(super) fn selected(pages: Option<&PageList>, total: u32, document: &str) -> 
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
 }
 
+/// Refuses to delete every page of a document, of which nothing would be left.
+///
+/// # Errors
+/// `invalid_argument`.
+pub(super) fn refuse_to_delete_all(operation: &Operation, deleted: u32, total: u32, document: &str) -> Result<()> {
+    if operation.name != DELETES_PAGES || deleted < total {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("`{PAGES}` selects every page of `{document}`, which has {}.", counted(i64::from(total), "page")),
+        "Leave at least one page. Nothing was sent or charged.",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +74,13 @@ mod tests {
         let hint = selected(Some(&beyond), 1, "a.pdf").unwrap_err().hint().text(crate::next_step::Audience::Agent);
         assert!(hint.starts_with("It has 1 page: 0 here."), "{hint}");
         assert_eq!(selection(text, " "), None);
+    }
+
+    #[test]
+    fn something_is_left_of_every_document() {
+        let delete = find(DELETES_PAGES).unwrap();
+        assert!(refuse_to_delete_all(delete, 5, 5, "a.pdf").unwrap_err().message().contains("which has 5 pages"));
+        assert!(refuse_to_delete_all(delete, 4, 5, "a.pdf").is_ok());
+        assert!(refuse_to_delete_all(find("pdf_to_text").unwrap(), 5, 5, "a.pdf").is_ok());
     }
 }

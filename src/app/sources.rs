@@ -19,6 +19,8 @@ use crate::text::shorten;
 const LINK_SHOWN_CHARS: usize = 200;
 /// Longest name of a document in a question, in characters.
 const DOCUMENT_CHARS_MAX: usize = 60;
+/// Shortest name that is like a job's id.
+const ID_CHARS_MIN: usize = 16;
 /// Most parts of a path that a name takes to differ from others.
 const NAME_PARTS_MAX: usize = 6;
 
@@ -84,7 +86,7 @@ impl App {
                 continue;
             }
             judged.push(if is_local(item) {
-                Judged::Local(caller.sandbox.readable(item).await?)
+                Judged::Local(caller.sandbox.readable(item).await.map_err(|error| or_a_job(item, error))?)
             } else if !has_known_scheme(item) {
                 return Err(of_another_scheme(item));
             } else if is_private(item) && !self.client.is_local() {
@@ -94,6 +96,18 @@ impl App {
             });
         }
         Ok((judged, charge))
+    }
+
+    /// Whether `item` names a job: as `job://…`, or by the id of one that the ledger knows.
+    pub(super) async fn names_a_job(&self, caller: &Caller, item: &str) -> bool {
+        match job_ref(item) {
+            Ok(Some(JobRef { is_certain: true, .. })) | Err(_) => true,
+            Ok(Some(JobRef { id, .. })) => match JobId::parse(id) {
+                Ok(id) => self.jobs.get(&caller.owner, &id).await.is_ok(),
+                Err(_) => false,
+            },
+            Ok(None) => false,
+        }
     }
 
     /// The links to the result of the job that `item` names, one unless `takes_many`; none when it names no job.
@@ -192,6 +206,19 @@ impl App {
     }
 }
 
+/// `error` about a file that is not there; a name like a job's id may have been meant as one.
+fn or_a_job(item: &str, error: Error) -> Error {
+    let is_like_an_id = item.len() >= ID_CHARS_MIN
+        && item.bytes().any(|byte| byte.is_ascii_digit())
+        && item.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'-'));
+    if !is_like_an_id {
+        return error;
+    }
+    let hint =
+        hint![error.hint().clone(), " No job of this key has this id either; ", NextStep::ListJobs, " shows them."];
+    error.with_hint(hint)
+}
+
 fn leads_into_private_network(link: &str) -> Error {
     // One without a scheme cannot be parsed, and holds no secrets but behind `?`.
     let shown = match url::Url::parse(link) {
@@ -265,6 +292,9 @@ pub(super) fn distinct_names(sources: &[String]) -> Vec<String> {
 }
 
 fn last_parts(source: &str, count: usize) -> String {
+    if source.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME)) {
+        return source.to_owned();
+    }
     let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
     let parts: Vec<&str> = plain.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
     let from = parts.len().saturating_sub(count);

@@ -40,7 +40,14 @@ impl App {
         let given = arguments.iter().find(|(name, _)| param.answers_to(name)).map(|(_, value)| value);
         let list = match given {
             Some(Value::Array(list)) => {
-                list.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                let texts = list.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+                Some(texts.ok_or_else(|| {
+                    let message = format!("`{}` is a list in which not everything is text.", param.name);
+                    Error::invalid(
+                        message,
+                        "A list of documents has a link, a path or a job's id for each. Nothing was sent.",
+                    )
+                })?)
             }
             Some(Value::String(text)) => serde_json::from_str::<Vec<String>>(text).ok(),
             _ => None,
@@ -78,18 +85,20 @@ impl App {
         let until = caller.max_wait.map(|max| began + max);
         let (lines, charge) = self.submit_each(caller, operation, &request, (param, documents), until).await?;
         let asked = request.wait.unwrap_or(super::SUBMIT_WAIT_DEFAULT);
-        if asked.is_zero() {
+        let max = caller.max_wait.map(|max| max.saturating_sub(began.elapsed()));
+        let left = asked.saturating_sub(began.elapsed());
+        // Submitting took all the time there was: checks a moment afterwards would only cost.
+        if left.is_zero() || max == Some(Duration::ZERO) {
             return Ok(answer_about(&lines, charge, None));
         }
         let wait = WaitRequest {
-            timeout: Some(asked.saturating_sub(began.elapsed()).max(Duration::from_millis(1))),
+            timeout: Some(left),
             read: request.read.filter(|_| request.save_to.is_none()),
             save_to: request.save_to,
             overwrite: request.overwrite,
             ..WaitRequest::default()
         };
-        let max = caller.max_wait.map(|max| max.saturating_sub(began.elapsed()));
-        let was_submitted = |line: &Line| line.job_id.is_some() && line.status != Status::Error;
+        let was_submitted = |line: &Line| line.job_id.is_some() && !line.is_unconfirmed && line.status != Status::Error;
         let wanted: Vec<Wanted> = lines
             .iter()
             .filter(|line| was_submitted(line))
@@ -211,7 +220,8 @@ fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
     match outcome {
         Ok(answer) => {
             let job_id = answer.job.as_ref().map(|view| view.job_id.clone());
-            (Line::new(job_id, document, answer.status), answer.charge)
+            let is_unconfirmed = answer.job.is_some_and(|view| !view.is_accepted && !view.is_terminal);
+            (Line { is_unconfirmed, ..Line::new(job_id, document, answer.status) }, answer.charge)
         }
         Err(error) => (Line::of_error(None, document, &error), error.charge()),
     }
@@ -240,5 +250,7 @@ mod tests {
         assert_eq!(several("pdf_merge", json!(["a.pdf", "b.pdf"])), None, "it takes several itself");
         let many = Map::from_iter([("url".to_owned(), json!(vec!["a"; 101]))]);
         assert!(App::several_documents(find("pdf_to_text").unwrap(), &many).is_err());
+        let mixed = Map::from_iter([("url".to_owned(), json!(["a.pdf", 3]))]);
+        assert!(App::several_documents(find("pdf_to_text").unwrap(), &mixed).is_err());
     }
 }

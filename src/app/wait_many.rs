@@ -1,6 +1,8 @@
 //! Waits for many jobs in one call: bounded, each with a line of its own.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bounded::chars;
 use super::content::data_in;
-use super::folders::{already_saved, as_folder};
+use super::folders::{as_folder, saved_before};
 use super::follow_up::FollowUp;
 use super::jobs::document_of;
 use super::limits::DOCUMENTS_MAX;
@@ -20,6 +22,7 @@ use super::results::{name_of_data, names_of};
 use super::wait::FETCH_TIMEOUT;
 use super::{Answer, App, Caller, Until, WaitRequest, round_seconds};
 use crate::charge::Charge;
+use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::files::safe_file_name;
 use crate::hint;
@@ -100,7 +103,8 @@ impl App {
         max: Option<Duration>,
     ) -> Result<(Vec<Line>, Charge, Option<f64>, Option<Error>)> {
         let asked = request.timeout.unwrap_or(super::WAIT_DEFAULT);
-        let deadline = Instant::now() + max.map_or(asked, |max| asked.min(max));
+        let began = Instant::now();
+        let deadline = began + max.map_or(asked, |max| asked.min(max));
         let count = wanted.len().max(1) as u64;
         let shared = SharedWait {
             options: WaitOptions { deadline, interval: request.interval, cancel: CancellationToken::new() },
@@ -111,13 +115,25 @@ impl App {
                 overwrite: request.overwrite,
                 interval: None,
             },
-            until: max.map(|_| deadline + FETCH_TIMEOUT),
+            until: max.map(|max| began + max + FETCH_TIMEOUT),
             fetches: Semaphore::new(FETCHES_AT_ONCE),
             names: Mutex::new(HashSet::new()),
         };
         let waits = wanted.into_iter().map(|wanted| self.waited_line(caller, wanted, &shared));
+        let waits = futures_util::future::join_all(waits);
+        tokio::pin!(waits);
+        // Checks after the deadline take turns: of those whose turn does not come in time, the ledger has to be enough.
+        let over = async {
+            match max {
+                Some(max) => tokio::time::sleep_until(began + max).await,
+                None => std::future::pending().await,
+            }
+            shared.options.cancel.cancel();
+            std::future::pending::<Infallible>().await
+        };
         let outcomes = tokio::select! {
-            outcomes = futures_util::future::join_all(waits) => outcomes,
+            outcomes = &mut waits => outcomes,
+            never = over => match never {},
             () = caller.cancel.cancelled() => {
                 shared.options.cancel.cancel();
                 return Err(Error::new(
@@ -161,7 +177,8 @@ impl App {
         let mut line = self.line_of(caller, &job, &shared.follow_up, &shared.names, shared.until).boxed().await;
         line.document = wanted.document.or(line.document);
         line.note = line.note.or(failure);
-        let retry_after = (!job.status.is_terminal()).then(|| round_seconds(self.jobs.next_check_in(&job)));
+        let is_asked_again = !job.status.is_terminal() && !line.is_unconfirmed;
+        let retry_after = is_asked_again.then(|| round_seconds(self.jobs.next_check_in(&job)));
         WaitedLine { line, charge, error: None, retry_after }
     }
 
@@ -202,17 +219,20 @@ impl App {
     ) -> Line {
         let document = document_of(job);
         let mut line = Line::new(Some(job.id().to_owned()), document, job.status.clone());
+        line.is_unconfirmed = job.job_id.is_none() && !job.status.is_terminal();
         if job.status != JobStatus::Success {
             line.reason = job.reason();
             return line;
         }
         let mut wanted = follow_up.clone();
         if let Some(folder) = &follow_up.save_to {
-            if let Some(saved) = already_saved(job, folder) {
-                line.saved_to = saved;
+            let before = saved_before(caller, job, folder).await.unwrap_or_default();
+            if job.links_expired(now()) && !before.is_empty() && before.iter().all(|path| Path::new(path).is_file()) {
+                // It cannot be fetched again; what is there is all there is.
+                line.saved_to = before;
                 wanted.save_to = None;
             } else {
-                wanted.save_to = Some(self.path_for(job, folder, names).await);
+                wanted.save_to = Some(self.path_for(job, folder, &before, names).await);
             }
         }
         let mut answer = self.job_answer(job, crate::jobs::Source::Cache, Charge::NONE);
@@ -238,10 +258,16 @@ impl App {
         line
     }
 
-    /// Where in `folder` the result of `job` goes: several files into it, one under a name that no other job of this
-    /// call has.
-    async fn path_for(&self, job: &Job, folder: &str, names: &Mutex<HashSet<String>>) -> String {
+    /// Where in `folder` the result of `job` goes: several files into it, one under the name that it had there before,
+    /// else under one that no other job of this call has.
+    async fn path_for(&self, job: &Job, folder: &str, before: &[String], names: &Mutex<HashSet<String>>) -> String {
         let folder = as_folder(folder);
+        if let [only] = before
+            && let Some(name) = Path::new(only).file_name().and_then(|name| name.to_str())
+            && names.lock().insert(name.to_lowercase())
+        {
+            return format!("{folder}{name}");
+        }
         let links = self.links_of(job).await.unwrap_or_default();
         let name = match (links.as_slice(), name_of_data(job)) {
             ([] | [_], Some(name)) => name,

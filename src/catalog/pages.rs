@@ -93,9 +93,9 @@ impl PageList {
         }
     }
 
-    /// The list in words, with the first page as 1: `1, 3–6, 8–last`.
-    pub fn words_from_one(&self) -> String {
-        let words: Vec<String> = self.items.iter().map(|item| item.words_from_one()).collect();
+    /// The list in words, with the first page as 1: `1, 3–6, 8–last`, or `8–10` where there are `count` pages.
+    pub fn words_from_one(&self, count: Option<u32>) -> String {
+        let words: Vec<String> = self.items.iter().map(|item| item.words_from_one(count)).collect();
         words.join(", ")
     }
 
@@ -118,10 +118,9 @@ impl Item {
         if item == "*" {
             return Ok(Item::Each);
         }
-        // `-2` is how some clients of the service write the last page but one.
-        if let Some(digits) = item.strip_prefix('-') {
-            let page = PageRef::FromEnd(number(digits).ok_or_else(wrong)?.saturating_sub(1));
-            return Ok(Item::Range(page, Some(page)));
+        // The service's own pattern has no sign before a number: `!0` is its last page.
+        if item.starts_with('-') {
+            return Err(wrong());
         }
         let page_ref = |word: &str| PageRef::parse(word.trim(), first, item);
         match item.split_once('-') {
@@ -138,17 +137,21 @@ impl Item {
 }
 
 impl Item {
-    fn words_from_one(self) -> String {
-        let page_ref = |page_ref: PageRef| match page_ref {
-            PageRef::FromStart(index) => index.saturating_add(1).to_string(),
-            PageRef::FromEnd(0) => "last".to_owned(),
-            PageRef::FromEnd(index) => format!("last-{index}"),
+    fn words_from_one(self, count: Option<u32>) -> String {
+        let page_ref = |page_ref: PageRef| match (page_ref, count) {
+            (PageRef::FromStart(index), _) => index.saturating_add(1).to_string(),
+            (PageRef::FromEnd(index), Some(count)) if index < count => (count - index).to_string(),
+            (PageRef::FromEnd(0), _) => "last".to_owned(),
+            (PageRef::FromEnd(index), _) => format!("last-{index}"),
         };
         match self {
             Item::Each => "each".to_owned(),
             Item::Range(from, Some(to)) if from == to => page_ref(from),
             Item::Range(from, Some(to)) => format!("{}–{}", page_ref(from), page_ref(to)),
-            Item::Range(from, None) => format!("{}–last", page_ref(from)),
+            Item::Range(from, None) => {
+                let (from, last) = (page_ref(from), page_ref(PageRef::FromEnd(0)));
+                if from == last { last } else { format!("{from}–{last}") }
+            }
         }
     }
 }

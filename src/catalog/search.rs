@@ -13,6 +13,10 @@ const QUERY_WORDS_MAX: usize = 24;
 const NEAREST_MAX: usize = 5;
 /// Shortest beginning of a word that finds the word.
 const PREFIX_CHARS_MIN: usize = 3;
+/// Shortest word whose spelling is corrected.
+const SPELT_CHARS_MIN: usize = 4;
+/// Least likeness of a word to the one that was meant by it: of six letters one may be wrong.
+const SPELT_LIKENESS_MIN: f64 = 0.75;
 /// Words that say nothing about which operation is meant.
 const FILLERS: &[&str] = &[
     "a", "an", "and", "as", "by", "can", "do", "file", "files", "for", "from", "get", "how", "i", "in", "into", "is",
@@ -46,6 +50,7 @@ pub fn search(query: &str) -> Found {
         return Found { operations: all().collect(), is_match: true };
     }
     let entries: Vec<(&'static Operation, Entry)> = all().map(|operation| (operation, Entry::of(operation))).collect();
+    let asked: Vec<String> = asked.into_iter().map(|word| spelt(word, &entries)).collect();
     let direction = Direction::of(&words(&query).collect::<Vec<_>>());
     let weights: Vec<f64> = asked.iter().map(|word| rarity(word, &entries)).collect();
     let mut scored: Vec<(f64, &'static Operation)> = entries
@@ -109,6 +114,20 @@ fn significant(query: &str) -> Vec<String> {
     let all: Vec<String> = words(query).filter(|word| seen.insert(word.clone())).take(QUERY_WORDS_MAX).collect();
     let telling: Vec<String> = all.iter().filter(|word| !FILLERS.contains(&word.as_str())).cloned().collect();
     if telling.is_empty() { all } else { telling }
+}
+
+/// A word that no operation has, as the nearest of those that some have; itself where none is near.
+fn spelt(word: String, entries: &[(&'static Operation, Entry)]) -> String {
+    let is_known = || entries.iter().any(|(_, entry)| entry.score(&word) > 0.0);
+    if word.chars().count() < SPELT_CHARS_MIN || is_known() {
+        return word;
+    }
+    let known = entries.iter().flat_map(|(_, entry)| entry.name.iter().chain(&entry.keywords).chain(&entry.title));
+    let near = known
+        .map(|own| (strsim::normalized_damerau_levenshtein(own, &word), own))
+        .filter(|(likeness, _)| *likeness >= SPELT_LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    near.map_or(word, |(_, own)| own.clone())
 }
 
 /// The rarer a word, the more it counts; close to nothing for one that every operation has.
@@ -243,6 +262,18 @@ mod tests {
         assert_eq!(search("").operations.len(), all().count());
         assert!(!search("mrege").is_match && first("mrege").starts_with("pdf_merge"), "{}", first("mrege"));
         assert!(search("zzzzqqq").operations.is_empty());
+        for (misspelt, expected) in [
+            ("watermrk", "pdf_add_annotations_images_fields"),
+            ("unlok", "pdf_remove_password"),
+            ("metdata", "pdf_info_reader"),
+            ("summary", "pdf_to_text"),
+            ("comprss", "pdf_compress_v2"),
+            ("invoise", "ai_invoice_parser"),
+        ] {
+            let found = search(misspelt);
+            let best: Vec<&str> = found.operations.iter().take(3).map(|operation| operation.name).collect();
+            assert!(found.is_match && best.contains(&expected), "{misspelt}: {best:?}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ const NOT_OFFERED: &[NotOffered] = &[
         nearest: &["pdf_replace_text_with_image", "pdf_add_annotations_images_fields"],
     },
     NotOffered {
-        words: &["pdfa"],
+        words: &["pdfa", "pdf/a", "pdf-a"],
         why: "The service does not make PDF/A.",
         nearest: &["pdf_compress_v2", "pdf_info_reader"],
     },
@@ -57,6 +57,21 @@ const NOT_OFFERED: &[NotOffered] = &[
         nearest: &["pdf_info_reader", "pdf_split2"],
     },
     NotOffered {
+        words: &["repair", "broken", "corrupt", "corrupted", "damaged"],
+        why: "The service does not repair damaged files.",
+        nearest: &["pdf_info_reader", "pdf_compress_v2"],
+    },
+    NotOffered {
+        words: &["epub", "ebook", "mobi"],
+        why: "The service does not read or write e-books.",
+        nearest: &["pdf_to_html", "pdf_to_text"],
+    },
+    NotOffered {
+        words: &["resize", "n-up", "nup", "booklet", "imposition"],
+        why: "The service does not change the size of pages or put several onto one.",
+        nearest: &["pdf_compress_v2", "pdf_to_image"],
+    },
+    NotOffered {
         words: &["reorder", "rearrange"],
         why: "The service has no operation that reorders pages; split them and merge the parts in another order.",
         nearest: &["pdf_split", "pdf_merge_simple"],
@@ -66,9 +81,12 @@ const NOT_OFFERED: &[NotOffered] = &[
 /// What the words of a name or a question wish for in vain, if they do. A direction matters: "word to pdf" is offered,
 /// "pdf to word" is not.
 pub(super) fn not_offered(question: &str) -> Option<&'static NotOffered> {
-    let words: Vec<String> = words(question).collect();
-    let wished = NOT_OFFERED.iter().find(|wish| words.iter().any(|word| wish.words.contains(&word.as_str())));
-    wished.filter(|_| Direction::of(&words) != Direction::ToPdf)
+    let separate: Vec<String> = words(question).collect();
+    // Names of which a sign is part, such as PDF/A.
+    let whole = question.split_whitespace().map(|word| word.trim_matches([',', '.', '?', '"', '\'']).to_lowercase());
+    let asked: Vec<String> = separate.iter().cloned().chain(whole).collect();
+    let wished = NOT_OFFERED.iter().find(|wish| asked.iter().any(|word| wish.words.contains(&word.as_str())));
+    wished.filter(|_| Direction::of(&separate) != Direction::ToPdf)
 }
 
 /// The error for an operation that there is none of, with what comes nearest.

@@ -158,14 +158,16 @@ impl Config {
             format!("No PDF.co API key is set. {unread}")
         };
         let here = offered_env_file(&Folders::this_user());
-        let offered: Hint = match here {
-            Some(found) if found.decision == EnvDecision::Changed => {
-                "The `.env` of this folder holds a key, but has changed since it was allowed: `pdfco env allow` allows it anew. Or get".into()
-            }
-            Some(_) => {
-                "The `.env` of this folder holds a key and is not read by itself, because it may have come with the folder: pass `--env-file .env`, or run `pdfco env allow` once. Or get".into()
-            }
-            None => "Get".into(),
+        let offered = match here {
+            Some(found) if found.decision == EnvDecision::Changed => Hint::either(
+                "The `.env` of the server's folder holds a key, but has changed since it was allowed: the person who runs the server can allow it anew. Or they get",
+                "The `.env` of this folder holds a key, but has changed since it was allowed: `pdfco env allow` allows it anew. Or get",
+            ),
+            Some(_) => Hint::either(
+                "The `.env` of the server's folder holds a key and is not read by itself, because it may have come with the folder: the person who runs the server can allow it. Or they get",
+                "The `.env` of this folder holds a key and is not read by itself, because it may have come with the folder: pass `--env-file .env`, or run `pdfco env allow` once. Or get",
+            ),
+            None => Hint::either("Tell the user: the person who runs this server gets", "Get"),
         };
         let argument: Hint = if self.no_key_argument {
             " or pass it with --api-key".into()
@@ -177,9 +179,16 @@ impl Config {
             message,
             hint![
                 offered,
-                " a key at https://app.pdf.co, then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+                " a key at https://app.pdf.co",
+                Hint::either(
+                    ", and stores it for pdfco, sets PDFCO_API_KEY (or X_API_KEY) in the server's environment, or names a `.env` file that holds it with PDFCO_ENV_FILE; a caller may also",
+                    ", then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+                ),
                 argument,
-                ". To try without a key, use `--simulate`."
+                Hint::either(
+                    ". PDFCO_SIMULATE=true tries the server without a key.",
+                    ". To try without a key, use `--simulate`.",
+                )
             ],
         )
     }

@@ -140,6 +140,10 @@ impl App {
         if job.status != JobStatus::Success {
             return;
         }
+        if let Some(view) = answer.job.as_mut().filter(|_| wanted.save_to.is_some()) {
+            // Where an earlier call saved it says nothing about this one.
+            view.outputs.iter_mut().for_each(|output| output.saved_to = None);
+        }
         answer.tips = None;
         if job.lacks_result() {
             answer.tips = self.tips_about(job, None);

@@ -18,6 +18,7 @@ pub(super) async fn not_silent_beyond<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let Some(until) = until else { return work.await };
+    let began = Instant::now();
     let patience_over = async {
         let mut at = until;
         while at > Instant::now() {
@@ -30,7 +31,11 @@ pub(super) async fn not_silent_beyond<T>(
         outcome = work => outcome,
         () = patience_over => Err(Error::new(
             Kind::Network,
-            "The storage stopped answering, and the call ends before it is cut off.",
+            if until <= began {
+                "There was no time left for it in this call."
+            } else {
+                "The storage stopped answering, and the call ends before it is cut off."
+            },
             "Nothing is lost: the result is where it was.",
         )),
     }

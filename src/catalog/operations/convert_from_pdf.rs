@@ -39,7 +39,7 @@ pub static OPERATIONS: &[Operation] = &[
         .output(Output::Text("text/plain"))
         .price(Price::PerPage(21))
         .cheaper("pdf_to_text_simple", "where the PDF holds text, not scans, and its layout does not matter")
-        .keywords(&["read", "extract", "ocr", "scan", "content", "transcribe", "summarize", "recognize"])
+        .keywords(&["read", "extract", "ocr", "scan", "content", "transcribe", "summarize", "recognize", "handwriting"])
         .takes(&[SOURCE, PAGES, TABLE_LAYOUT, PASSWORD, RESULT_INLINE]),
     job("pdf_to_text_simple", "/v1/pdf/convert/to/text-simple")
         .title("PDF to plain text")

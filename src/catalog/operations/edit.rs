@@ -17,7 +17,7 @@ const ANNOTATION: &[Param] = &[
     Y,
     WIDTH,
     HEIGHT,
-    Param::new("pages", ParamKind::Text, "Pages counted from 0; `0-` is all."),
+    Param::new("pages", ParamKind::Pages { first: 0 }, "Pages counted from 0; `0-` is all."),
     Param::new("size", ParamKind::Number, "Font size.").default("12"),
     Param::new("color", ParamKind::Text, "`RRGGBB` or `AARRGGBB`."),
     Param::new("link", ParamKind::Text, "Link to open."),
@@ -43,7 +43,7 @@ const IMAGE: &[Param] = &[
     Y,
     WIDTH,
     HEIGHT,
-    Param::new("pages", ParamKind::Text, "Pages counted from 0."),
+    Param::new("pages", ParamKind::Pages { first: 0 }, "Pages counted from 0."),
     Param::new("link", ParamKind::Text, "Link to open."),
     Param::new("keepAspectRatio", ParamKind::Boolean, "Do not distort.").default("true"),
 ];

@@ -8,7 +8,7 @@ use crate::catalog::{Operation, Output, Param, ParamKind, Price, Toolset};
 pub(super) const FIELD: &[Param] = &[
     Param::new("fieldName", ParamKind::Text, "Name, from read_pdf_forms_info.").required(),
     Param::new("text", ParamKind::Text, "Value; checkbox `true`, list item its index.").required(),
-    Param::new("pages", ParamKind::Text, "Pages counted from 0."),
+    Param::new("pages", ParamKind::Pages { first: 0 }, "Pages counted from 0."),
     Param::new("size", ParamKind::Number, "Font size."),
     Param::new("fontName", ParamKind::Text, "Such as `Arial`."),
     Param::new("fontBold", ParamKind::Boolean, "Bold."),
@@ -30,7 +30,7 @@ const ELEMENT: &[Param] = &[
     Y,
     WIDTH,
     HEIGHT,
-    Param::new("pages", ParamKind::Text, "Pages counted from 0; `0-` is all."),
+    Param::new("pages", ParamKind::Pages { first: 0 }, "Pages counted from 0; `0-` is all."),
     Param::new("text", ParamKind::Text, "Text to start with."),
     Param::new("size", ParamKind::Number, "Font size.").default("12"),
     Param::new("fontName", ParamKind::Text, "Font.").default("Arial"),

@@ -12,7 +12,7 @@ use super::declaration::{Handler, JobTool, LOCAL, Shape, parse};
 use crate::answer::Answer;
 use crate::app::{ANSWER_CHARS_MAX, App, Caller, JobList, LIST_DEFAULT, ListRequest};
 use crate::catalog::{Param, ParamKind};
-use crate::clock::{Millis, now};
+use crate::clock::{Millis, now, start_of_day};
 use crate::error::{Error, Result};
 #[cfg(test)]
 use crate::jobs::JobStatus;
@@ -89,6 +89,12 @@ async fn page_that_fits(app: &App, caller: &Caller, mut request: ListRequest) ->
 /// The time that a caller means, in milliseconds: a time, a day in UTC, or an age before `now`.
 fn instant(text: &str, now: Millis) -> Result<Millis> {
     let text = text.trim();
+    let today = start_of_day(now);
+    match text.to_ascii_lowercase().as_str() {
+        "today" => return Ok(today),
+        "yesterday" => return Ok(start_of_day(today.saturating_sub(1))),
+        _ => {}
+    }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(time.as_millisecond());
     }
@@ -121,7 +127,9 @@ mod tests {
             (" 2h ", Some(NOW - 7_200_000)),
             ("7 days", Some(NOW - 7 * 86_400_000)),
             ("90 min", Some(NOW - 5_400_000)),
-            ("yesterday", None),
+            ("today", Some(NOW - NOW % 86_400_000)),
+            ("Yesterday", Some(NOW - NOW % 86_400_000 - 86_400_000)),
+            ("tomorrow", None),
             ("", None),
         ] {
             assert_eq!(instant(text, NOW).ok(), expected, "{text}");
