@@ -25,6 +25,7 @@ pub mod transfer;
 mod transport;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -60,6 +61,22 @@ struct Inner {
     transport: transport::Transport,
     limiter: RateLimiter,
     shared_pace: Option<SharedPace>,
+    calls: Calls,
+}
+
+/// Requests to the service, repeats included: how many were sent, and how many may be.
+struct Calls {
+    made: AtomicU32,
+    most: AtomicU32,
+}
+
+impl Calls {
+    /// Counts one more, unless as many were sent as may be.
+    fn take(&self) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        let more = |made: u32| (made < most).then(|| made.saturating_add(1));
+        self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
 }
 
 /// Reserves one of a key's `limit` slots in a window that other processes share; returns how long to wait before trying
@@ -74,7 +91,18 @@ impl Client {
     /// `invalid_argument` when `base` is neither https nor plain http on loopback.
     pub fn new(base: Url, pace: Pace, timeouts: Timeouts, shared_pace: Option<SharedPace>) -> Result<Self> {
         let transport = transport::Transport::new(base, timeouts)?;
-        Ok(Client { inner: Arc::new(Inner { transport, limiter: RateLimiter::new(pace), shared_pace }) })
+        let calls = Calls { made: AtomicU32::new(0), most: AtomicU32::new(u32::MAX) };
+        Ok(Client { inner: Arc::new(Inner { transport, limiter: RateLimiter::new(pace), shared_pace, calls }) })
+    }
+
+    /// Sends at most `more` requests from now on, repeats included. What is beyond is refused unsent.
+    pub fn limit_calls(&self, more: u32) {
+        self.inner.calls.most.store(self.calls_made().saturating_add(more), Ordering::Relaxed);
+    }
+
+    /// How many requests were sent, repeats included.
+    pub fn calls_made(&self) -> u32 {
+        self.inner.calls.made.load(Ordering::Relaxed)
     }
 
     /// Whether the service is on this machine: then its links are too, and plain http is in order.
@@ -178,6 +206,9 @@ impl Client {
                 () = call.cancel.cancelled() => withheld = Some(given_up()),
             }
         }
+        if withheld.is_none() && !self.inner.calls.take() {
+            withheld = Some(no_more_calls());
+        }
         if let Some(error) = withheld {
             permit.release();
             return Err(Failure::new(error, Delivery::Withheld));
@@ -246,6 +277,11 @@ fn asked_to_pause(pause: Duration) -> Error {
     let message = "The service asked this key to pause, for longer than a call waits. The request was not sent.";
     Error::new(Kind::RateLimited, message, "Nothing was charged for it. Try again after `retry_after_seconds`.")
         .with_retry_after(Some(pause))
+}
+
+/// What is said of a request beyond those that may be sent.
+fn no_more_calls() -> Error {
+    Error::invalid("Every call that was agreed to has been made.", "Nothing was sent.")
 }
 
 fn given_up() -> Error {

@@ -113,6 +113,9 @@ pub(super) fn failure_code(status: u16, body: &Value, context: ResponseContext) 
 pub fn is_failed_job(body: &Value) -> bool {
     let word = status_word(body);
     if word.eq_ignore_ascii_case("success") {
+        if is_error(body) && code_of(body).is_some_and(|code| DOCUMENT_CODES.contains(&code)) {
+            return true;
+        }
         let code = nested_error(body).as_ref().and_then(error_code);
         return code.is_some_and(|code| code == 400 || DOCUMENT_CODES.contains(&code));
     }

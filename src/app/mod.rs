@@ -123,6 +123,16 @@ impl App {
         })
     }
 
+    /// Makes at most `more` calls to the service from now on, repeats included.
+    pub fn limit_calls(&self, more: u32) {
+        self.client.limit_calls(more);
+    }
+
+    /// How many calls to the service were made, repeats included.
+    pub fn calls_made(&self) -> u32 {
+        self.client.calls_made()
+    }
+
     /// The jobs engine, for interfaces that list jobs and find one by its id.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
@@ -185,7 +195,11 @@ impl App {
     /// `error` with the newest balance of the account, unless its own requests reported one. A ledger that has just failed
     /// is not asked for it.
     pub async fn error_with_balance(&self, owner: &Owner, error: Error) -> Error {
-        if error.charge().remaining.is_some() || error.kind() == Kind::LedgerUnavailable {
+        if let Some(balance) = error.charge().remaining {
+            self.note_balance(owner, error.charge(), balance);
+            return error;
+        }
+        if error.kind() == Kind::LedgerUnavailable {
             return error;
         }
         let balance = self.newest_balance(owner).await;

@@ -234,7 +234,8 @@ fn timeline(job: &Job) -> Vec<(String, String)> {
     let steps = [
         (Some(job.created_at), "written down".to_owned()),
         (job.submitted_at, "sent to the service".to_owned()),
-        (job.started_at, "first seen at work".to_owned()),
+        // A job whose first answer was its end was never seen at work.
+        (job.started_at.filter(|at| Some(*at) != job.completed_at), "first seen at work".to_owned()),
         (job.completed_at, format!("ended: {}{by_whom}", job.status.as_str())),
     ];
     let mut events: Vec<(Millis, String)> = steps.into_iter().filter_map(|(at, what)| Some((at?, what))).collect();

@@ -29,22 +29,26 @@ pub mod value_parsers;
 
 pub use args::{Invocation, cannot_start};
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use self::args::{Command, Work};
 use self::commands::{
     audit, call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, overview,
     serve, setup, simulate,
 };
+use self::output::Printer;
 use self::report::Report;
 use self::session::{CliSession, Interrupt};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Parses a command line, or answers a shell that asks how it could go on.
 ///
 /// # Errors
 /// The exit code of what ends here: completion, help, the version, mistakes.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
+    if let Some(odd) = args.iter().find(|word| word.to_str().is_none()) {
+        return Err(Printer::guessed(&args).finish("pdfco", Err(not_text(odd))));
+    }
     if let Some(serve) = args::parse_serve(&args) {
         return serve;
     }
@@ -52,6 +56,14 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, u8> {
         return Err(exit_code::SUCCESS);
     }
     args::parse(args)
+}
+
+/// What is said of a word that is no text, such as a file's name in an old encoding.
+fn not_text(word: &OsStr) -> Error {
+    Error::invalid(
+        format!("`{}` is not UTF-8 text.", word.to_string_lossy()),
+        "Rename that file, or put the pattern in quotes: pdfco expands it, leaves such names out and says which. Nothing was sent.",
+    )
 }
 
 /// Runs a command to its end and returns its exit code.

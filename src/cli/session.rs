@@ -129,6 +129,11 @@ impl CliSession {
         self.interrupt.cancel.is_cancelled().then(|| self.interrupt.code())
     }
 
+    /// Waits for the first signal.
+    pub async fn until_interrupted(&self) {
+        self.interrupt.cancel.cancelled().await;
+    }
+
     /// How to go on with a job, if it outlives this command.
     pub fn how(&self, command: &str) -> String {
         if self.is_simulated() {

@@ -177,11 +177,12 @@ fn is_folder(path: &str) -> bool {
 }
 
 /// Whether a path is meant as one file: it has an extension and is no folder.
-fn looks_like_file(path: &str) -> bool {
+pub fn looks_like_file(path: &str) -> bool {
     !is_folder(path) && Path::new(path).extension().is_some()
 }
 
-fn stem_of(path: &str) -> String {
+/// A path without the extension of its last part.
+pub fn stem_of(path: &str) -> String {
     Path::new(path).with_extension("").display().to_string()
 }
 

@@ -52,11 +52,14 @@ fn the_key_has_two_names_and_prints_under_neither() {
 fn without_a_key_every_way_to_give_one_is_named() {
     let error = merged(&[], &[], &[]).unwrap().key().unwrap_err();
     assert_eq!(error.kind(), Kind::Auth);
-    for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "--env-file", "--simulate"] {
+    for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "PDFCO_ENV_FILE", "`api_key`", "PDFCO_SIMULATE"] {
         assert!(error.hint().text(Audience::Agent).contains(way), "{way}");
     }
-    assert!(error.hint().text(Audience::Agent).contains("`api_key`"));
-    assert!(error.hint().text(Audience::Shell).contains("--api-key"));
+    for way in ["PDFCO_API_KEY", "X_API_KEY", ".env", "--env-file", "--api-key", "pdfco key set", "--simulate"] {
+        assert!(error.hint().text(Audience::Shell).contains(way), "{way}");
+    }
+    let for_agents = error.hint().text(Audience::Agent);
+    assert!(!for_agents.contains("--") && !for_agents.contains("pdfco key"), "{for_agents}");
 }
 
 #[test]

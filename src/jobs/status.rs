@@ -183,6 +183,7 @@ mod tests {
             (json!({"status": 200, "url": "https://x"}), JobStatus::Other("200".into())),
             (json!({"status": 2.0}), JobStatus::Other("2".into())),
             (json!({"status": "error", "errorCode": 441, "error": true, "message": "m"}), JobStatus::Failed),
+            (json!({"status": "success", "errorCode": 441, "error": true, "message": "m"}), JobStatus::Failed),
             (json!({"error": true, "message": "Object reference not set"}), JobStatus::Failed),
             (json!({"status": "working", "error": true, "message": "odd"}), JobStatus::Working),
         ] {

@@ -103,6 +103,40 @@ fn what_would_cost_more_than_was_agreed_is_left_out() {
     }
 }
 
+/// Repeats count, and so does whatever else is asked on the way.
+#[test]
+fn no_more_calls_are_made_than_were_agreed_to() {
+    let stats = |shared: &Shared| -> Value {
+        let url = format!("{}/simulator/stats", shared.url());
+        serde_json::from_str(&shared.call(&[]).by("curl", &["-sf", &url]).run().code(0).stdout).unwrap()
+    };
+    let calls = |stats: &Value| -> u64 {
+        let counted = stats["paths"].as_object().unwrap().iter();
+        counted.filter(|(path, _)| path.starts_with("/v1/")).map(|(_, count)| count.as_u64().unwrap()).sum()
+    };
+    let runs = [("/v1/job/check", "503"), ("/v1/file/upload", "503"), ("/v1/pdf", "400"), ("none", "500")].map(
+        |(prefix, code)| {
+            std::thread::spawn(move || {
+                let shared =
+                    Shared::start(&["--checks", "0", "--result-delay", if prefix == "none" { "90" } else { "0" }]);
+                let fault = format!(r#"{{"path_prefix": "{prefix}", "times": 2, "kind": "status", "code": {code}}}"#);
+                let url = format!("{}/simulator/faults", shared.url());
+                let post = ["-sf", "-H", "content-type: application/json", "-d", &fault, &url];
+                shared.call(&[]).by("curl", &post).run().code(0);
+                let doctor =
+                    shared.call(&["doctor", "--service", "--yes", "--json"]).folder(Path::new(&shared.path("")));
+                let ended = doctor.run();
+                assert!(ended.stderr.contains("with at most 10 calls, which cost at most"), "{ended:#?}");
+                let data = ended.envelope()["data"].clone();
+                let made = calls(&stats(&shared));
+                assert!(made <= 10, "{prefix}: {made} {data:#}");
+                assert_eq!(data["calls"], made, "{prefix}: {data:#}");
+            })
+        },
+    );
+    runs.into_iter().for_each(|run| run.join().unwrap());
+}
+
 #[test]
 fn the_report_to_send_holds_no_secret() {
     let (shared, data) = asked(&[]);

@@ -14,20 +14,25 @@ use tempfile::TempDir;
 pub struct Desk {
     pub assistant: Assistant,
     pub folder: TempDir,
-    _service: Handle,
+    pub service: Handle,
 }
 
 impl Desk {
     pub async fn new() -> Desk {
+        Desk::with(&[]).await
+    }
+
+    /// One whose product has these settings.
+    pub async fn with(settings: &[(&str, &str)]) -> Desk {
         let options = simulator::Options { life: Life::Checks(0), ..Default::default() };
         let service = simulator::spawn(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let folders = std::env::join_paths([documents(), folder.path().to_owned()]).unwrap();
-        let files = [("PDFCO_FILES", folders.to_str().unwrap())];
-        let app = Arc::new(App::new(config(service.url(), DEFAULT_KEY, &files)).unwrap());
+        let settings = [settings, &[("PDFCO_FILES", folders.to_str().unwrap())]].concat();
+        let app = Arc::new(App::new(config(service.url(), DEFAULT_KEY, &settings)).unwrap());
         let (stream, _server) = stdio::in_process(app);
         let assistant = Assistant::start(stream, |_, _| {}).await.unwrap();
-        Desk { assistant, folder, _service: service }
+        Desk { assistant, folder, service }
     }
 
     pub async fn call(&self, tool: &'static str, arguments: Value) -> Value {

@@ -102,6 +102,83 @@ async fn one_id_of_a_list_is_one_request() {
     desk.assistant.close().await;
 }
 
+/// What was saved by an earlier call is not this call's doing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_not_saved_is_not_said_to_be() {
+    let desk = Desk::new().await;
+    let at = |path: &str| desk.folder.path().join(path);
+    let list = |folder: &str, more: Value| {
+        let mut call = json!({"operation": "pdf_to_text_simple", "url": ["report.pdf", "brochure.pdf"],
+            "save_to": format!("{}/", at(folder).display())});
+        call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        desk.submit(call)
+    };
+    list("x/out", json!({})).await;
+    let before = desk.balance().await;
+    let own = std::fs::read(at("x/out/report.txt")).unwrap();
+
+    // Another folder of the same name gets files of its own.
+    let other = list("y/out", json!({})).await;
+    assert_eq!(other["content"]["folder"], json!(at("y/out").to_str().unwrap()), "{other}");
+    assert_eq!(std::fs::read(at("y/out/report.txt")).unwrap(), own);
+
+    // A foreign file in the way stays, and the line says that nothing was saved there.
+    std::fs::write(at("x/out/report.txt"), "FOREIGN").unwrap();
+    let refused = list("x/out", json!({})).await;
+    let line = &refused["content"]["success"][0];
+    assert!(line.get("saved_to").is_none() && line["note"].as_str().unwrap().contains("not saved"), "{refused}");
+    assert_eq!(std::fs::read(at("x/out/report.txt")).unwrap(), b"FOREIGN");
+    let written = list("x/out", json!({"overwrite": true})).await;
+    assert_eq!(written["content"]["success"][0]["saved_to"], "report.txt", "{written}");
+    assert_eq!(std::fs::read(at("x/out/report.txt")).unwrap(), own);
+
+    // The same of one job.
+    let rotate =
+        json!({"operation": "pdf_rotate", "url": "report.pdf", "options": {"angle": 90}, "save_to": at("a/r.pdf")});
+    let id = desk.submit(rotate).await["job"]["job_id"].clone();
+    let paid = desk.balance().await;
+    std::fs::create_dir_all(at("b")).unwrap();
+    std::fs::write(at("b/r.pdf"), "FOREIGN").unwrap();
+    let refused = desk.call("wait_job_completion", json!({"job_id": id, "save_to": at("b/r.pdf")})).await;
+    assert!(tips(&refused).contains("not saved"), "{refused}");
+    assert!(!refused.to_string().contains("saved_to\""), "{refused}");
+    let kept = desk.call("wait_job_completion", json!({"job_id": id, "save_to": at("a/r.pdf")})).await;
+    assert_eq!(kept["job"]["outputs"][0]["saved_to"], json!(at("a/r.pdf")), "{kept}");
+    assert!(before > paid && desk.balance().await == paid, "saving again is free");
+    desk.assistant.close().await;
+}
+
+/// A list whose submits take all the time of its call makes no check after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_keeps_to_the_time_of_its_call() {
+    let desk = Desk::with(&[("PDFCO_RATE_LIMIT", "4"), ("PDFCO_MAX_WAIT_SECONDS", "2")]).await;
+    let names: Vec<String> = (0..12).map(|n| desk.copy("report.pdf", &format!("{n}.pdf"))).collect();
+    let began = std::time::Instant::now();
+    let answer = desk.submit(json!({"operation": "pdf_to_text_simple", "url": names, "wait": 45})).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(6), "{:?}: {answer}", began.elapsed());
+    assert_eq!((&answer["status"], desk.service.count("/v1/job/check")), (&json!("queued"), 0), "{answer}");
+    assert!(tips(&answer).contains("still being submitted"), "{answer}");
+    desk.assistant.close().await;
+}
+
+/// A document of a list may be the result of a job; what looks like a job's id and is none is said to be none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_takes_results_of_jobs() {
+    let desk = Desk::new().await;
+    let made = desk.submit(json!({"operation": "pdf_rotate", "url": "report.pdf", "options": {"angle": 90}})).await;
+    let id = made["job"]["job_id"].as_str().unwrap().to_owned();
+    let uri = format!("job://{id}#1");
+    let answer = desk.submit(json!({"operation": "pdf_info_reader", "url": [id, "invoice.pdf", uri]})).await;
+    let lines = answer["content"]["success"].as_array().unwrap();
+    let documents: Vec<&str> = lines.iter().filter_map(|line| line["document"].as_str()).collect();
+    assert_eq!(documents, [id.as_str(), "invoice.pdf", uri.as_str()], "{answer}");
+    let wrong =
+        desk.submit(json!({"operation": "pdf_info_reader", "url": "DO5UENCWYQYJ96XMZKWFSZ89G4VRQBA3--151-300"}));
+    let wrong = wrong.await;
+    assert!(wrong["content"]["hint"].as_str().unwrap().contains("No job of this key has this id"), "{wrong}");
+    desk.assistant.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_saved_files_name_their_folder_once() {
     let desk = Desk::new().await;

@@ -14,7 +14,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rmcp::", &["mcp/", "serve/"]),
     ("jsonwebtoken::", &["serve/oauth/"]),
     ("ring::", &["serve/oauth/", "serve/page/sessions.rs", "api/"]),
-    ("axum::", &["simulator/", "serve/"]),
+    ("axum::", &["simulator/", "serve/", "cli/commands/login.rs"]),
     ("maud::", &["serve/page/"]),
     ("lopdf::", &["simulator/", "files/pdf_pages.rs"]),
     ("clap::", &["cli/"]),

@@ -39,7 +39,18 @@ pub static OPERATIONS: &[Operation] = &[
         .output(Output::Text("text/plain"))
         .price(Price::PerPage(21))
         .cheaper("pdf_to_text_simple", "where the PDF holds text, not scans, and its layout does not matter")
-        .keywords(&["read", "extract", "ocr", "scan", "content", "transcribe", "summarize", "recognize", "handwriting"])
+        .keywords(&[
+            "read",
+            "extract",
+            "ocr",
+            "scan",
+            "content",
+            "transcribe",
+            "summarize",
+            "summary",
+            "recognize",
+            "handwriting",
+        ])
         .takes(&[SOURCE, PAGES, TABLE_LAYOUT, PASSWORD, RESULT_INLINE]),
     job("pdf_to_text_simple", "/v1/pdf/convert/to/text-simple")
         .title("PDF to plain text")

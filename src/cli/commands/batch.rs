@@ -24,7 +24,7 @@ use crate::cli::output::Format;
 use crate::cli::progress;
 use crate::cli::report::Report;
 use crate::cli::session::CliSession;
-use crate::cli::targets::{extension_of, refuse_unwritable};
+use crate::cli::targets::{extension_of, looks_like_file, refuse_unwritable, stem_of};
 use crate::error::{Error, Kind, Result};
 use crate::jobs::{Job, JobStatus};
 
@@ -103,6 +103,7 @@ pub async fn run(session: &CliSession, batch: Batch) -> Result<Report> {
 /// What would refuse an input before anything is paid for.
 pub async fn dry_run(session: &CliSession, batch: &Batch) -> Result<Report> {
     let caller = session.caller()?;
+    batch.save_to.as_deref().map(|path| folder_for(&caller, path)).transpose()?;
     let inputs = unpaid(session, batch, &caller).await?;
     if inputs.is_empty() {
         return Ok(Report::line("nothing would be submitted", json!({"status": "success", "estimate": null})));
@@ -159,6 +160,12 @@ fn folder_for(caller: &Caller, path: &str) -> Result<String> {
                 if path == "-" { "stdout" } else { "a file" }
             ),
             "Name a folder, such as --save-to out/.",
+        ));
+    }
+    if looks_like_file(path) {
+        return Err(Error::invalid(
+            format!("`{path}` names one file, and there are several inputs."),
+            format!("Nothing was submitted. Name a folder, such as --save-to {}{MAIN_SEPARATOR}", stem_of(path)),
         ));
     }
     refuse_unwritable(caller, &folder, false)?;
@@ -242,8 +249,13 @@ impl Running<'_> {
                 outcome.before = Some(Before::Done);
                 outcome.job = Some(Job::clone(&job));
                 if self.is_saved(&job) {
-                    outcome.saved.clone_from(&job.saved_to);
-                    return Ok(());
+                    if self.folder.is_none() || app.is_whole(&job).await != Some(false) {
+                        outcome.saved.clone_from(&job.saved_to);
+                        return Ok(());
+                    }
+                    if !batch.overwrite {
+                        return Err(changed_since(&job));
+                    }
                 }
                 match self.save(caller, index, &job, outcome).await {
                     Err(error) if error.kind() == Kind::LinkExpired => {
@@ -367,6 +379,15 @@ impl Running<'_> {
         }
         files
     }
+}
+
+/// What is said of a result whose files are not as they were saved.
+fn changed_since(job: &Job) -> Error {
+    Error::new(
+        Kind::FileAccess,
+        format!("{} was changed or cut off since the result was saved to it.", job.saved_to.join(", ")),
+        "Pass --overwrite to write the result again, which costs nothing, or move the file away.",
+    )
 }
 
 /// Refuses a folder for the files of one input that already holds something.

@@ -44,7 +44,7 @@ pub async fn run(session: &CliSession, mut args: CallArgs) -> Result<Report> {
             "Nothing was submitted. Run `pdfco simulate` in another terminal: --simulate finds it, and later commands find the job. Or leave --background out.",
         ));
     }
-    let piped = with_document_from_stdin(session, &mut args)?;
+    let piped = with_document_from_stdin(session, &mut args).await?;
     if let Some(batch) = with_inputs(&mut args)? {
         return match args.dry_run {
             true => batch::dry_run(session, &batch).await,
@@ -121,7 +121,7 @@ fn with_outputs(answer: &mut Answer, saved: &Answer) -> Answer {
 }
 
 /// Copies a document that is named `-` from stdin into a folder of its own, which is returned.
-fn with_document_from_stdin(session: &CliSession, args: &mut CallArgs) -> Result<Option<TempDir>> {
+async fn with_document_from_stdin(session: &CliSession, args: &mut CallArgs) -> Result<Option<TempDir>> {
     let Some(param) =
         args.operation.params().find(|param| matches!(param.kind, ParamKind::Source | ParamKind::Sources))
     else {
@@ -135,7 +135,13 @@ fn with_document_from_stdin(session: &CliSession, args: &mut CallArgs) -> Result
         return Err(Error::invalid("`-` is named twice, and there is one stdin.", "Name it once."));
     }
     let folder = scratch_folder()?;
-    let path = stdin::document(folder.path(), session.app.config.max_file_bytes)?;
+    let (into, most) = (folder.path().to_owned(), session.app.config.max_file_bytes);
+    // Reading blocks its thread; a signal ends the command all the same, and the folder goes with it.
+    let copying = tokio::task::spawn_blocking(move || stdin::document(&into, most));
+    let path = tokio::select! {
+        copied = copying => copied.map_err(|_| Error::internal("The document on stdin could not be copied."))??,
+        () = session.until_interrupted() => return Err(Error::new(Kind::Cancelled, "Nothing was sent.", "")),
+    };
     words.iter_mut().filter(|word| *word == "-").for_each(|word| *word = path.display().to_string());
     args.arguments.insert(param.name.to_owned(), Value::from(words));
     Ok(Some(folder))

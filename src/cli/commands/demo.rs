@@ -20,6 +20,7 @@ use crate::mcp::app;
 use crate::mcp::client::Assistant;
 use crate::next_step::NextStep;
 use crate::serve::stdio;
+use crate::signals::asked_to_stop;
 use crate::simulator::{DEFAULT_KEY, Life, Options, spawn};
 
 /// Examples of `demo --help`.
@@ -62,7 +63,14 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
         }
     })
     .await?;
-    let report = story(&assistant, &folder, printer, &waiting).await;
+    let report = tokio::select! {
+        report = story(&assistant, &folder, printer, &waiting) => report,
+        _ = asked_to_stop() => {
+            // Half a story leaves nothing to look at.
+            let _ = std::fs::remove_dir_all(&folder);
+            Err(Error::new(Kind::Cancelled, "The demo was given up.", ""))
+        }
+    };
     end(&waiting);
     assistant.close().await;
     let _ = server.await;

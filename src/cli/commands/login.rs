@@ -135,15 +135,17 @@ async fn answered(listener: TcpListener, server: &SignIn, attempt: &Attempt) -> 
                 ),
                 Some(Err(refused(&error))),
             ),
-            Brought { code: Some(code), .. } if is_expected => match server.key(attempt, &code).await {
-                Ok(key) => {
-                    let words = "pdfco has your key. You can close this window.".to_owned();
-                    ((StatusCode::OK, "Signed in", words), Some(Ok(key)))
+            Brought { code: Some(code), .. } if is_expected && !code.is_empty() => {
+                match server.key(attempt, &code).await {
+                    Ok(key) => {
+                        let words = "pdfco has your key. You can close this window.".to_owned();
+                        ((StatusCode::OK, "Signed in", words), Some(Ok(key)))
+                    }
+                    Err(error) => {
+                        ((StatusCode::BAD_GATEWAY, "Not signed in", error.message().to_owned()), Some(Err(error)))
+                    }
                 }
-                Err(error) => {
-                    ((StatusCode::BAD_GATEWAY, "Not signed in", error.message().to_owned()), Some(Err(error)))
-                }
-            },
+            }
             _ => {
                 let words = "This answer belongs to another sign-in. Open the address that `pdfco login` printed.";
                 ((StatusCode::BAD_REQUEST, "Not this sign-in", words.to_owned()), None)

@@ -30,12 +30,11 @@ const TAIL_LINES: Param = Param::new(
 const FIND: Param = Param::new(
     "find",
     ParamKind::Text,
-    "Return where this phrase occurs instead, with context, and its page where the text marks pages.",
+    "Return where this phrase occurs instead, with context, and the page if the text marks pages.",
 )
 .aliases(&["query", "search"]);
 const INDEX: Param =
-    Param::new("index", ParamKind::Integer { min: 0, max: 10_000 }, "Which file of several, counted from 0.")
-        .default("0");
+    Param::new("index", ParamKind::Integer { min: 0, max: 10_000 }, "Which file, counted from 0.").default("0");
 
 /// The tool.
 pub static TOOL: JobTool = JobTool {

@@ -23,7 +23,7 @@ const OPERATION: Param =
 const URL: Param = Param::new(
     "url",
     ParamKind::JsonText,
-    "Document: https link, local path, or job_id of an earlier job to use its result. Several: a JSON list, also as one text. Operations without a document: leave it out.",
+    "Document: https link, local path, or job_id of an earlier job to use its result. Several: a JSON list. Operations without a document: leave it out.",
 )
 .aliases(&["urls", "file_path", "input"]);
 const OPTIONS: Param = Param::new(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::questions::{Document, Found, STEPS, Shown, Step, most};
 use super::shape;
-use crate::app::{Caller, Consent, Event, ReadRequest, ServiceFindings, SubmitRequest};
+use crate::app::{Caller, Consent, Event, ReadRequest, ServiceFindings, SubmitRequest, TextOutput};
 use crate::catalog::{self, CHECK_CREDITS, Operation, UPLOAD_CREDITS};
 use crate::charge::Charge;
 use crate::cli::exit_code::{SERVICE, SUCCESS};
@@ -33,7 +33,10 @@ const REPORT_NAME: &str = "pdfco-service-report";
 
 /// What a run of the questions has used up.
 struct Budget {
+    /// Those that were planned.
     calls: u32,
+    /// Those that were made: more where requests had to be repeated.
+    made: u32,
     agreed: i64,
     charge: Charge,
 }
@@ -45,7 +48,7 @@ impl Budget {
 
     /// Takes `calls` calls and what they can cost at most; says what is missing.
     fn take(&mut self, calls: u32, credits: i64) -> Result<(), String> {
-        if self.calls + calls > CALLS_MAX {
+        if self.calls.max(self.made) + calls > CALLS_MAX {
             return Err(format!("left out: it needs more than the {CALLS_MAX} calls"));
         }
         if self.spent() + credits > self.agreed {
@@ -70,9 +73,9 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
         STEPS.iter().map(|step| Ok((step, catalog::find(step.operation)?))).collect::<Result<_>>()?;
     let uploads = UPLOAD_CREDITS * Document::ALL.len() as i64;
     let total = steps.iter().map(|(step, operation)| most(step, operation)).sum::<i64>() + uploads;
-    let agreed = max_credits.unwrap_or(total);
+    let agreed = max_credits.map_or(total, |most| most.min(total));
     let questions = STEPS.iter().map(|step| step.questions.len()).sum();
-    agree(session, yes || max_credits.is_some(), total.min(agreed), questions)?;
+    agree(session, yes || max_credits.is_some(), agreed, questions)?;
     let folder = scratch_folder()?;
     let sandbox = session.caller_with_folder(Some(folder.path()))?.sandbox;
     // The price of all questions was agreed to.
@@ -80,22 +83,26 @@ pub async fn run(session: &CliSession, yes: bool, max_credits: Option<i64>) -> R
     let mut run = Run {
         session,
         caller,
-        budget: Budget { calls: 0, agreed, charge: Charge::NONE },
+        budget: Budget { calls: 0, made: 0, agreed, charge: Charge::NONE },
         folder: folder.path(),
         links: Vec::new(),
         findings: ServiceFindings { at: now(), ..ServiceFindings::default() },
     };
     let mut answers = Vec::new();
+    session.app.limit_calls(CALLS_MAX);
+    let before = session.app.calls_made();
     for (step, operation) in steps {
         session.progress.label(step.operation);
-        let answered = match run.ask(step, operation).await {
+        let asked = run.ask(step, operation).await;
+        run.budget.made = session.app.calls_made().saturating_sub(before);
+        let answered = match asked {
             Ok(asked) => asked,
             Err(error) if error.kind() == Kind::Cancelled => return Err(error),
             Err(error) => {
                 run.budget.charge.add(error.charge());
                 let words = format!("{}: {}", shape::of_error(error.kind()), error.message());
                 let failed = Found { words, agrees: Some(false) };
-                Asked { found: Err(failed), shape: Value::Null, job_id: None }
+                Asked { found: Err(failed), failed: Some(error.kind()), shape: Value::Null, job_id: None }
             }
         };
         answers.push((step, operation, answered));
@@ -119,7 +126,8 @@ fn agree(session: &CliSession, yes: bool, credits: i64, questions: usize) -> Res
     );
     let agreed = yes || session.printer.confirm(&format!("{offer} Go on?")).unwrap_or(false);
     if yes {
-        session.printer.note(&offer);
+        // Whatever else is quiet: the price is said first.
+        session.printer.insist(&offer);
     }
     if agreed {
         return Ok(());
@@ -144,13 +152,15 @@ struct Run<'a> {
 /// One step, done: its answers in order, or the one of all its questions.
 struct Asked {
     found: Result<Vec<Found>, Found>,
+    /// The kind of the error that ended it: its words may name what is the user's.
+    failed: Option<Kind>,
     shape: Value,
     job_id: Option<String>,
 }
 
 impl Asked {
     fn nothing(words: String) -> Asked {
-        Asked { found: Err(Found { words, agrees: None }), shape: Value::Null, job_id: None }
+        Asked { found: Err(Found { words, agrees: None }), failed: None, shape: Value::Null, job_id: None }
     }
 }
 
@@ -184,12 +194,12 @@ impl Run<'_> {
             return Ok(Asked { shape, job_id: Some(id), ..Asked::nothing(words) });
         }
         let text = match step.reads && job.status == JobStatus::Success {
-            true => app.read(&self.caller, &ReadRequest::of(id.clone())).await.ok().and_then(|answer| answer.output),
+            true => self.text_of(&id).await,
             false => None,
         };
         let shown = Shown { operation, job: &job, text: text.as_ref().map(|output| output.text.as_str()) };
         let found = step.questions.iter().map(|question| (question.found)(&shown, &mut self.findings)).collect();
-        Ok(Asked { found: Ok(found), shape, job_id: Some(id) })
+        Ok(Asked { found: Ok(found), failed: None, shape, job_id: Some(id) })
     }
 
     /// The job after the time that it gets, and one check unless the service has called back; where it still runs then,
@@ -228,6 +238,13 @@ impl Run<'_> {
         Ok(job)
     }
 
+    /// The text of a job's result, if it can be had.
+    async fn text_of(&mut self, id: &str) -> Option<TextOutput> {
+        let read = self.session.app.read(&self.caller, &ReadRequest::of(id)).await;
+        self.budget.charge.add(read.as_ref().map_or_else(Error::charge, |answer| answer.charge));
+        read.ok().and_then(|answer| answer.output)
+    }
+
     async fn uploaded(&mut self, document: Document) -> Result<String> {
         if let Some((_, link)) = self.links.iter().find(|(uploaded, _)| *uploaded == document) {
             return Ok(link.clone());
@@ -256,6 +273,7 @@ struct Row {
     operation: &'static str,
     believed: String,
     found: String,
+    failed: Option<Kind>,
     agrees: Option<bool>,
     shape: Value,
     job_id: Option<String>,
@@ -273,6 +291,7 @@ fn rows_of(step: &Step, operation: &'static Operation, asked: &Asked) -> Vec<Row
             operation: operation.name,
             believed: (question.believed)(operation),
             found: words,
+            failed: asked.failed,
             agrees,
             shape: if index == 0 { asked.shape.clone() } else { Value::Null },
             job_id: asked.job_id.clone(),
@@ -282,13 +301,17 @@ fn rows_of(step: &Step, operation: &'static Operation, asked: &Asked) -> Vec<Row
 }
 
 impl Row {
-    /// The row for machines; the job's id is for this user alone.
+    /// The row for machines; the job's id, and what an error quotes, are for this user alone.
     fn to_json(&self, with_id: bool) -> Value {
+        let found = match self.failed {
+            Some(kind) if !with_id => shape::of_error(kind),
+            _ => self.found.clone(),
+        };
         let mut row = json!({
             "question": self.question,
             "operation": self.operation,
             "believed": self.believed,
-            "found": self.found,
+            "found": found,
             "as_believed": self.agrees,
             "shape": self.shape,
         });
@@ -313,7 +336,7 @@ fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, row
     let summary = format!(
         "{}, {}, {}",
         counted(rows.len() as i64, "question"),
-        counted(i64::from(budget.calls), "call"),
+        counted(i64::from(budget.made), "call"),
         counted(budget.spent(), "credit")
     );
     session.progress.clear();
@@ -323,7 +346,8 @@ fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, row
         "items": items,
         "total": rows.len(),
         "findings": findings,
-        "calls": budget.calls,
+        "calls": budget.made,
+        "credits_at_most": budget.agreed,
         "credits_used": budget.charge.credits,
         "credits_remaining": budget.charge.remaining,
         "report": path.display().to_string(),
@@ -341,7 +365,7 @@ fn report(session: &CliSession, budget: &Budget, findings: &ServiceFindings, row
         data,
         notes: vec![summary.clone(), kept.to_owned(), to_send],
         summary,
-        code: if budget.calls > 0 && !findings.is_anything() { SERVICE } else { SUCCESS },
+        code: if budget.made > 0 && !findings.is_anything() { SERVICE } else { SUCCESS },
         ..Report::default()
     })
 }
@@ -351,7 +375,7 @@ fn write_report(rows: &[Row], budget: &Budget, findings: &ServiceFindings) -> Re
     let text = json!({
         "pdfco": env!("CARGO_PKG_VERSION"),
         "at": crate::answer::rfc3339(now()),
-        "calls": budget.calls,
+        "calls": budget.made,
         "credits": budget.charge.credits,
         "findings": findings,
         "questions": rows.iter().map(|row| row.to_json(false)).collect::<Vec<_>>(),
