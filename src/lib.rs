@@ -10,7 +10,7 @@
 //! | [`telemetry`] | logs, to stderr only |
 //! | [`catalog`] | what the service can do: one declaration per operation |
 //! | [`api`] | how we speak to it: the only module that imports reqwest |
-//! | [`otlp`] | traces and metrics for a collector, where one is named |
+//! | [`otlp`] | traces, metrics and logs for a collector, where one is named |
 //! | [`jobs`] | what happens after submit: ledger, schedule, poller, waiting |
 //! | [`files`] | which files may be used, and how they travel |
 //! | [`answer`] | the structured answer of every call, the same for both interfaces |

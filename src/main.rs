@@ -10,14 +10,10 @@ const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     hardening::keep_memory_private();
-    let invocation = match cli::parse(std::env::args_os().collect()) {
+    let mut invocation = match cli::parse(std::env::args_os().collect()) {
         Ok(invocation) => invocation,
         Err(code) => return ExitCode::from(code),
     };
-    telemetry::init(invocation.log_filter(), invocation.log_format(), invocation.traced());
-    if invocation.is_server() {
-        signals::force_end(end_now);
-    }
     // Many clients share a server over HTTP; everything else serves one caller, and starts faster on one thread.
     let mut runtime = match invocation.is_http_server() {
         true => tokio::runtime::Builder::new_multi_thread(),
@@ -29,6 +25,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(cli::cannot_start(&error)),
     };
+    let exported = invocation.exported(runtime.handle());
+    telemetry::init(invocation.log_filter(), invocation.log_format(), exported);
+    if invocation.is_server() {
+        signals::force_end(end_now);
+    }
     let code = runtime.block_on(cli::run(invocation));
     runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
     telemetry::flush();

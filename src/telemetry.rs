@@ -13,7 +13,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
@@ -24,16 +24,32 @@ const LINES_MAX: usize = 1_024;
 /// How long the end of the program waits for lines that are not written yet.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Bounds of the buckets that durations are counted in, in seconds, as the conventions of OpenTelemetry have them.
+pub const DURATION_BOUNDS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+/// The crates that carry an export: what they log would be exported, and logged again.
+const EXPORTING: &[&str] = &["opentelemetry", "hyper", "reqwest", "rustls", "pdfco::otlp"];
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What collects for a collector.
+pub struct Exported {
+    /// Our own spans, whatever is logged.
+    pub spans: BoxedLayer,
+    /// The lines that are logged.
+    pub lines: BoxedLayer,
+}
+
 /// Starts logging to stderr with `filter` (`PDFCO_LOG`). A filter that cannot be parsed logs warnings and says so.
-///
-/// The protocol library logs arguments below `warn`, and at `warn` whole addresses of requests that it refuses: it is
-/// silent unless it is named, and never says more than warnings.
-///
-/// `spans` gets our own spans, whatever is logged.
-pub fn init(filter: &str, format: LogFormat, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
+pub fn init(filter: &str, format: LogFormat, exported: Option<Exported>) {
     let (lines, is_broken) = lines(filter, format, Stderr);
-    let spans = spans.map(|spans| spans.with_filter(filter_fn(is_own_span)).boxed());
-    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = std::iter::once(lines).chain(spans).collect();
+    let mut layers: Vec<BoxedLayer> = vec![lines];
+    if let Some(exported) = exported {
+        // Spans before lines: a line is of the trace of its span.
+        layers.push(exported.spans.with_filter(filter_fn(is_own_span)).boxed());
+        let exportable = filter_fn(|metadata| !EXPORTING.iter().any(|start| metadata.target().starts_with(start)));
+        layers.push(exported.lines.with_filter(shown(filter).0.and(exportable)).boxed());
+    }
     let started = tracing_subscriber::registry().with(layers).try_init();
     if is_broken && started.is_ok() {
         tracing::warn!("PDFCO_LOG cannot be parsed; logging warnings");
@@ -41,10 +57,24 @@ pub fn init(filter: &str, format: LogFormat, spans: Option<Box<dyn Layer<Registr
 }
 
 /// What writes lines that pass `filter`, and whether the filter could not be parsed.
-fn lines<W>(filter: &str, format: LogFormat, writer: W) -> (Box<dyn Layer<Registry> + Send + Sync>, bool)
+fn lines<W>(filter: &str, format: LogFormat, writer: W) -> (BoxedLayer, bool)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    let (shown, is_broken) = shown(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).log_internal_errors(false);
+    let lines: BoxedLayer = match format {
+        LogFormat::Text => lines.with_filter(shown).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(shown).boxed(),
+    };
+    (lines, is_broken)
+}
+
+/// Which lines pass `filter`, and whether it could not be parsed.
+///
+/// The protocol library logs arguments below `warn`, and at `warn` whole addresses of requests that it refuses: it is
+/// silent unless it is named, and never says more than warnings.
+fn shown(filter: &str) -> (impl Filter<Registry> + use<>, bool) {
     let named = filter.contains("rmcp");
     let directives = if named { filter.to_owned() } else { format!("{filter},rmcp=off") };
     let (parsed, is_broken) = match EnvFilter::try_new(&directives) {
@@ -52,13 +82,7 @@ where
         Err(_) => (EnvFilter::new("warn,rmcp=off"), true),
     };
     let capped = filter_fn(|metadata| *metadata.level() <= Level::WARN || !is_protocol_library(metadata.target()));
-    let shown = parsed.or(filter_fn(is_own_span)).and(capped);
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).log_internal_errors(false);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.with_filter(shown).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(shown).boxed(),
-    };
-    (lines, is_broken)
+    (parsed.or(filter_fn(is_own_span)).and(capped), is_broken)
 }
 
 /// Whether this is a span of ours that says which job a line is about: kept whatever is logged, as a warning within it

@@ -1,4 +1,4 @@
-//! A collector of traces and metrics. It gets what is measured and nothing that was asked or answered.
+//! A collector of traces, metrics and logs. It gets what is measured and nothing that was asked or answered.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::transport::client_builder;
 use crate::config::Otlp;
 use crate::error::{Error, Kind, Result};
 
-/// How long one request may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest answer that is read, so that its connection serves again.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// See the head of this file.
 pub struct Collector {
@@ -21,6 +21,9 @@ pub struct Collector {
 }
 
 impl Collector {
+    /// How long one request may take.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
     /// The collector that is named.
     ///
     /// # Errors
@@ -37,7 +40,7 @@ impl Collector {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let builder = client_builder().timeout(TIMEOUT);
+        let builder = client_builder().timeout(Collector::TIMEOUT);
         let builder = if is_loopback(&settings.endpoint) { builder.no_proxy() } else { builder };
         // Plain http needs no roots, and a bare image has none.
         let builder = if settings.endpoint.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
@@ -47,20 +50,30 @@ impl Collector {
         Ok(Collector { client, endpoint: settings.endpoint.clone(), headers })
     }
 
-    /// Sends one document of JSON to `path` below the endpoint.
+    /// The address of `path` below the endpoint.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.endpoint.as_str().trim_end_matches('/'))
+    }
+
+    /// Sends one document of JSON to an address of the collector.
     ///
     /// # Errors
     /// `network` without an answer, `upstream` for a refusal.
-    pub async fn send(&self, path: &str, body: Vec<u8>) -> Result<()> {
-        let address = format!("{}/{path}", self.endpoint.as_str().trim_end_matches('/'));
+    pub async fn send(&self, address: &str, body: impl Into<reqwest::Body>) -> Result<()> {
         let request = self.client.post(address).headers(self.headers.clone());
         let request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
-        let answer = request.send().await.map_err(|error| {
+        let mut answer = request.send().await.map_err(|error| {
             Error::new(Kind::Network, "The collector does not answer.", "").with_source(error.without_url())
         })?;
-        match answer.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(Error::new(Kind::Upstream, format!("The collector answered {status}."), "")),
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(Error::new(Kind::Upstream, format!("The collector answered {status}."), ""));
         }
+        let mut left = ANSWER_BYTES_MAX;
+        while let Ok(Some(part)) = answer.chunk().await {
+            let Some(rest) = left.checked_sub(part.len()) else { break };
+            left = rest;
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use tracing_subscriber::{Layer, Registry};
+use tokio::runtime::Handle;
 
 use super::commands::{
     audit, call, completions, credits, demo, doctor, env, files, jobs, key, ledger, login, man, operations, serve,
@@ -20,7 +20,8 @@ use super::setting_flags;
 use crate::catalog;
 use crate::config::{self, AllowedFolders, Config, Folders, LogFormat, Origin, Otlp};
 use crate::error::{Error, Result};
-use crate::otlp::Spans;
+use crate::otlp::Exporter;
+use crate::telemetry::Exported;
 
 const EXAMPLES: &str = "Examples:
   pdfco call pdf-to-text --url report.pdf --simulate    try it: no key, no network
@@ -182,6 +183,8 @@ pub struct Invocation {
     pub(super) work: Work,
     pub(super) config: Config,
     pub(super) printer: Printer,
+    /// What sends to a collector, once it is asked for; an error ends a server.
+    pub(super) exporter: Result<Option<Exporter>>,
 }
 
 impl Invocation {
@@ -191,10 +194,13 @@ impl Invocation {
         if self.printer.verbose && is_default { "info" } else { &self.config.log }
     }
 
-    /// What collects traces: for servers, where the environment names a collector.
-    pub fn traced(&self) -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
-        let is_named = self.is_server() && Otlp::from_env().is_ok_and(|collector| collector.is_some());
-        is_named.then(|| Spans::shared().boxed())
+    /// What collects spans and log lines: for servers, where the environment names a collector. They are sent on `runtime`.
+    pub fn exported(&mut self, runtime: &Handle) -> Option<Exported> {
+        if self.is_server() {
+            let exporter = |named: Otlp| Exporter::new(&named, runtime.clone());
+            self.exporter = Otlp::from_env().and_then(|named| named.map(exporter).transpose());
+        }
+        self.exporter.as_ref().ok()?.as_ref().map(Exporter::layers)
     }
 
     /// The format of log lines.
@@ -275,7 +281,7 @@ fn loaded(
         Ok((if asked { config::load(flags)? } else { config }, work))
     });
     match loaded {
-        Ok((config, work)) => Ok(Invocation { work, config, printer }),
+        Ok((config, work)) => Ok(Invocation { work, config, printer, exporter: Ok(None) }),
         Err(error) => Err(printer.finish(&guessed_command(args), Err(error))),
     }
 }

@@ -68,7 +68,7 @@ fn not_text(word: &OsStr) -> Error {
 
 /// Runs a command to its end and returns its exit code.
 pub async fn run(invocation: Invocation) -> u8 {
-    let Invocation { work, config, printer } = invocation;
+    let Invocation { work, config, printer, exporter } = invocation;
     let name = work.name();
     let needs_key = work.needs_key() || matches!(work, Work::Overview);
     let ended = |outcome: Result<u8>| match outcome {
@@ -77,7 +77,10 @@ pub async fn run(invocation: Invocation) -> u8 {
     };
     match work {
         // These handle signals or the simulator in their own way, or need neither.
-        Work::Command(Command::Serve(_)) => ended(serve::run(config, &printer).await),
+        Work::Command(Command::Serve(_)) => match exporter {
+            Ok(exporter) => ended(serve::run(config, exporter, &printer).await),
+            Err(error) => ended(Err(error)),
+        },
         Work::Command(Command::Simulate(args)) => ended(simulate::run(&args, &config, &printer).await),
         Work::Command(Command::Demo) => printer.finish(&name, demo::run(config, &printer).await),
         Work::Command(Command::Setup(args)) => printer.finish(&name, setup::run(&args, &config, &printer)),

@@ -1,4 +1,4 @@
-//! Where traces and metrics are sent, if anywhere: the variables of OpenTelemetry, from the environment alone. No file of
+//! Where traces, metrics and logs are sent, if anywhere: the variables of OpenTelemetry, from the environment alone. No file of
 //! a folder may say so, and without an endpoint nothing is sent.
 
 use std::time::Duration;

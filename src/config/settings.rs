@@ -264,7 +264,7 @@ settings! {
         default: "75", ..PLAIN
     };
 
-    /// What is logged to stderr: error, warn, info, debug, or a filter such as `pdfco=debug`.
+    /// What is logged to stderr, and to a collector where one is named: error, warn, info, debug, or a filter such as `pdfco=debug`.
     pub log: String => Setting {
         variable: "PDFCO_LOG", default: "warn", used_by: UsedBy::All, ..PLAIN
     };

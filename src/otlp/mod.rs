@@ -1,143 +1,141 @@
-//! Traces and metrics for a collector, over OTLP in JSON: where `OTEL_EXPORTER_OTLP_ENDPOINT` names one, and nowhere else.
+//! Traces, metrics and logs for a collector, over OTLP in JSON: where `OTEL_EXPORTER_OTLP_ENDPOINT` names one, and nowhere
+//! else.
 //!
-//! Spans are kept within a bound and sent every few seconds; what a collector does not take is lost, and nothing waits
-//! for it. They hold the names of tools and operations, ids of jobs and the fingerprint of a tenant: no argument, no text.
+//! The crates of OpenTelemetry collect, encode and send, each signal on a thread of its own. Names, bounds and the HTTP
+//! client are ours; addresses, headers, intervals and the sampler are given to those crates, which would read them from the
+//! environment otherwise. What a collector does not take is lost, and no call waits for it. No signal holds arguments or
+//! texts.
 
-mod points;
+mod client;
+mod instruments;
+mod lines;
 mod spans;
-mod value;
 
-use std::time::{Duration, SystemTime};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::{
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig,
+    WithHttpConfig,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{self, BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use opentelemetry_sdk::trace::{self, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tracing_subscriber::Layer;
 
-pub use spans::Spans;
-use value::{nanos, text};
-
+use self::client::Client;
 use crate::api::Collector;
 use crate::config::Otlp;
-use crate::error::Result;
-use crate::telemetry::Throttle;
+use crate::error::{Error, Result};
+use crate::telemetry::Exported;
 
-/// How often spans are sent.
-const SPANS_EVERY: Duration = Duration::from_secs(5);
-/// Spans of one request.
+/// How often spans and log lines are sent, unless a batch is full before.
+const EVERY: Duration = Duration::from_secs(5);
+/// Spans, and as many lines, that wait to be sent; more are lost.
+const WAITING_MAX: usize = 4_096;
+/// Spans or lines of one request.
 const BATCH_MAX: usize = 512;
-/// How long the end of the process waits for the last ones.
+/// How long the end of the process waits for what is left.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-static FAILURES: Throttle = Throttle::new(Duration::from_secs(60));
-
-/// Sends spans and metrics until it is stopped.
+/// Collects and sends until it is stopped.
 pub struct Exporter {
-    over: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
+    traces: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+    logs: SdkLoggerProvider,
 }
 
 impl Exporter {
-    /// Begins to send what `spans` collects, and the metrics that `metrics` gives in the text format of Prometheus.
+    /// An exporter to the collector that is named, which sends on `runtime`.
     ///
     /// # Errors
-    /// As [`Collector::new`].
-    pub fn start(
-        settings: &Otlp,
-        spans: Spans,
-        metrics: impl Fn() -> Option<String> + Send + Sync + 'static,
-    ) -> Result<Exporter> {
-        let sending = Sending {
-            collector: Collector::new(settings)?,
-            resource: resource(&settings.service),
-            spans,
-            metrics: Box::new(metrics),
-            began: nanos(SystemTime::now()),
-        };
-        let (over, every) = (CancellationToken::new(), settings.every);
-        let task = tokio::spawn(run(sending, every, over.clone()));
-        Ok(Exporter { over, task })
+    /// As [`Collector::new`]; `internal` for an address that the exporters refuse.
+    pub fn new(settings: &Otlp, runtime: Handle) -> Result<Exporter> {
+        let client = Arc::new(Client { collector: Arc::new(Collector::new(settings)?), runtime });
+        let refused = |error: ExporterBuildError| Error::internal("Nothing can be exported.").with_source(error);
+        let spans = sent_by(&client, "v1/traces", SpanExporter::builder().with_http()).build().map_err(refused)?;
+        let lines = sent_by(&client, "v1/logs", LogExporter::builder().with_http()).build().map_err(refused)?;
+        let points = MetricExporter::builder().with_http().with_temporality(Temporality::Cumulative);
+        let points = sent_by(&client, "v1/metrics", points).build().map_err(refused)?;
+
+        let batches = trace::BatchConfigBuilder::default().with_max_queue_size(WAITING_MAX);
+        let batches = batches.with_max_export_batch_size(BATCH_MAX).with_scheduled_delay(EVERY).build();
+        let spans = spans::Named(BatchSpanProcessor::builder(spans).with_batch_config(batches).build());
+        let batches = logs::BatchConfigBuilder::default().with_max_queue_size(WAITING_MAX);
+        let batches = batches.with_max_export_batch_size(BATCH_MAX).with_scheduled_delay(EVERY).build();
+        let lines = BatchLogProcessor::builder(lines).with_batch_config(batches).build();
+        let points = PeriodicReader::builder(points).with_interval(settings.every).build();
+
+        let resource = resource(&settings.service);
+        // A client cannot turn the traces of this server off by a `traceparent` that is not sampled.
+        let traces = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_resource(resource.clone());
+        let metrics = SdkMeterProvider::builder().with_view(instruments::durations).with_resource(resource.clone());
+        let logs = SdkLoggerProvider::builder().with_resource(resource);
+        Ok(Exporter {
+            traces: traces.with_span_processor(spans).build(),
+            metrics: metrics.with_reader(points).build(),
+            logs: logs.with_log_processor(lines).build(),
+        })
+    }
+
+    /// What collects spans and log lines.
+    pub fn layers(&self) -> Exported {
+        Exported {
+            spans: spans::layer(self.traces.tracer_with_scope(scope())).boxed(),
+            lines: lines::layer(&self.logs).boxed(),
+        }
+    }
+
+    /// What collects metrics.
+    pub fn recorder(&self) -> impl metrics::Recorder + Send + Sync + 'static {
+        instruments::recorder(self.metrics.meter_with_scope(scope()))
     }
 
     /// Sends what is left, within a bound.
-    pub async fn stop(mut self) {
-        self.over.cancel();
-        if tokio::time::timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
+    pub async fn stop(self) {
+        let Exporter { traces, metrics, logs } = self;
+        let flushed = async {
+            let _ = tokio::join!(
+                spawn_blocking(move || traces.shutdown_with_timeout(FLUSH_TIMEOUT)),
+                spawn_blocking(move || metrics.shutdown_with_timeout(FLUSH_TIMEOUT)),
+                spawn_blocking(move || logs.shutdown_with_timeout(FLUSH_TIMEOUT)),
+            );
+        };
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, flushed).await;
     }
 }
 
-struct Sending {
-    collector: Collector,
-    resource: Value,
-    spans: Spans,
-    metrics: Box<dyn Fn() -> Option<String> + Send + Sync>,
-    began: String,
-}
-
-async fn run(sending: Sending, every: Duration, over: CancellationToken) {
-    let mut spans = tokio::time::interval(SPANS_EVERY);
-    let mut metrics = tokio::time::interval(every);
-    for interval in [&mut spans, &mut metrics] {
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The first tick is at once, when there is nothing yet.
-        interval.tick().await;
-    }
-    loop {
-        tokio::select! {
-            _ = spans.tick() => sending.spans().await,
-            _ = metrics.tick() => sending.metrics().await,
-            () = over.cancelled() => break,
-        }
-    }
-    sending.spans().await;
-    sending.metrics().await;
-}
-
-impl Sending {
-    async fn spans(&self) {
-        loop {
-            let batch = self.spans.take(BATCH_MAX);
-            let is_last = batch.len() < BATCH_MAX;
-            if !batch.is_empty() {
-                let scope = json!({"scope": scope(), "spans": batch});
-                let body = json!({"resourceSpans": [{"resource": self.resource, "scopeSpans": [scope]}]});
-                self.send("v1/traces", &body).await;
-            }
-            if is_last {
-                return;
-            }
-        }
-    }
-
-    async fn metrics(&self) {
-        let Some(text) = (self.metrics)() else { return };
-        let metrics = points::of_text(&text, &self.began, &nanos(SystemTime::now()));
-        if !metrics.is_empty() {
-            let scope = json!({"scope": scope(), "metrics": metrics});
-            let body = json!({"resourceMetrics": [{"resource": self.resource, "scopeMetrics": [scope]}]});
-            self.send("v1/metrics", &body).await;
-        }
-    }
-
-    async fn send(&self, path: &str, body: &Value) {
-        if let Err(error) = self.collector.send(path, body.to_string().into_bytes()).await
-            && FAILURES.allows()
-        {
-            tracing::warn!(%error, path, "traces or metrics are lost: the collector did not take them");
-        }
+/// Without the headers that the exporters read themselves.
+impl fmt::Debug for Exporter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Exporter").finish_non_exhaustive()
     }
 }
 
-fn scope() -> Value {
-    json!({"name": "pdfco", "version": env!("CARGO_PKG_VERSION")})
+/// An exporter that sends to `path` of the collector, once.
+fn sent_by<B: WithExportConfig + WithHttpConfig>(client: &Arc<Client>, path: &str, exporter: B) -> B {
+    exporter
+        .with_protocol(Protocol::HttpJson)
+        .with_endpoint(client.collector.address(path))
+        .with_timeout(Collector::TIMEOUT)
+        .with_retry_policy(RetryPolicy::disabled())
+        .with_shared_http_client(Arc::<Client>::clone(client))
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("pdfco").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// What is measured: this process.
-fn resource(service: &str) -> Value {
-    let attributes = [
-        ("service.name", service.to_owned()),
-        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("service.instance.id", uuid::Uuid::new_v4().to_string()),
-    ];
-    json!({"attributes": attributes.map(|(name, value)| text(name, &value))})
+fn resource(service: &str) -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let instance = KeyValue::new("service.instance.id", uuid::Uuid::new_v4().to_string());
+    Resource::builder_empty().with_service_name(service.to_owned()).with_attributes([version, instance]).build()
 }

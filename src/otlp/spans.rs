@@ -1,24 +1,20 @@
-//! Spans of our own, collected as they end.
+//! Spans of our own for a collector, under the conventional names where there are any.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::collections::HashMap;
+use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
-use serde_json::{Map, Value, json};
-use tracing::Subscriber;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, Span, SpanData, SpanProcessor};
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::Registry;
 
-use super::value::{nanos, text};
 use crate::text::shorten;
 
-/// Spans that wait to be sent; more are lost.
-const WAITING_MAX: usize = 4_096;
 /// Longest value of an attribute, in characters.
 const VALUE_CHARS_MAX: usize = 200;
 /// The span of a tool call, which is what a client asked for.
@@ -27,177 +23,138 @@ const CALL: &str = "call";
 const REQUEST: &str = "request";
 const TRACEPARENT: &str = "traceparent";
 
-/// See the head of this file. Copies share what they collect.
-#[derive(Clone, Default)]
-pub struct Spans(Arc<Mutex<VecDeque<Value>>>);
-
-/// A span that has not ended.
-struct Open {
-    trace: String,
-    id: String,
-    parent: String,
-    began: SystemTime,
-    fields: Map<String, Value>,
+/// What collects spans, without places in the source, threads and timings.
+pub(super) fn layer(tracer: SdkTracer) -> OpenTelemetryLayer<Registry, Asked> {
+    tracing_opentelemetry::layer()
+        .with_tracer(Asked(tracer))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
 }
 
-impl Spans {
-    /// Those of this process.
-    pub fn shared() -> Spans {
-        static SHARED: OnceLock<Spans> = OnceLock::new();
-        SHARED.get_or_init(Spans::default).clone()
-    }
+/// Starts a span that has no parent here in the trace that its `traceparent` names.
+pub(super) struct Asked(SdkTracer);
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Value>> {
-        self.0.lock()
-    }
+impl Tracer for Asked {
+    type Span = Span;
 
-    fn is_full(&self) -> bool {
-        self.waiting().len() >= WAITING_MAX
-    }
-
-    /// At most `most` of the spans that have ended, oldest first.
-    pub(super) fn take(&self, most: usize) -> Vec<Value> {
-        let mut waiting = self.waiting();
-        let count = waiting.len().min(most);
-        waiting.drain(..count).collect()
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        let named = fields.0.remove(TRACEPARENT);
-        let own = random(8);
-        let above = span.parent().and_then(|parent| {
-            let extensions = parent.extensions();
-            extensions.get::<Open>().map(|open| (open.trace.clone(), open.id.clone()))
-        });
-        let above = above.or_else(|| named.as_ref().and_then(Value::as_str).and_then(trace_and_parent));
-        let (trace, parent) = above.unwrap_or_else(|| (random(16), String::new()));
-        let open = Open { trace, id: own, parent, began: SystemTime::now(), fields: fields.0 };
-        span.extensions_mut().insert(open);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        values.record(&mut fields);
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            open.fields.extend(fields.0);
-        }
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(span) = context.span(&id) else { return };
-        let Some(open) = span.extensions_mut().remove::<Open>() else { return };
-        // It is made outside of the lock, and only where there is room for it.
-        if self.is_full() {
-            return;
-        }
-        let ended = open.ended(span.name());
-        let mut waiting = self.waiting();
-        if waiting.len() < WAITING_MAX {
-            waiting.push_back(ended);
-        }
-    }
-}
-
-impl Open {
-    /// The span as OTLP writes it, under the conventional names where there are any.
-    fn ended(self, name: &str) -> Value {
-        let tool = self.fields.get("tool").and_then(Value::as_str);
-        let (shown, kind) = match (name, tool) {
-            (CALL, Some(tool)) => (format!("tools/call {tool}"), 2),
-            (REQUEST, _) => (name.to_owned(), 3),
-            _ => (name.to_owned(), 1),
+    fn build_with_context(&self, span: SpanBuilder, parent: &Context) -> Span {
+        let named = span.attributes.iter().flatten().find(|field| field.key.as_str() == TRACEPARENT);
+        let Some(named) = named.filter(|_| !parent.has_active_span()) else {
+            return self.0.build_with_context(span, parent);
         };
-        let mut attributes: Vec<Value> = self
-            .fields
-            .iter()
-            .filter_map(|(field, value)| {
-                let field = match field.as_str() {
-                    "tool" => "gen_ai.tool.name".to_owned(),
-                    "request" => "jsonrpc.request.id".to_owned(),
-                    other => format!("pdfco.{other}"),
-                };
-                value.as_str().map(|value| text(&field, value))
-            })
-            .collect();
-        if name == CALL {
-            attributes.push(text("mcp.method.name", "tools/call"));
+        let named = HashMap::from([(TRACEPARENT.to_owned(), named.value.as_str().into_owned())]);
+        self.0.build_with_context(span, &TraceContextPropagator::new().extract_with_context(parent, &named))
+    }
+}
+
+/// Hands spans on with the names that a collector knows them by, before they wait to be sent.
+#[derive(Debug)]
+pub(super) struct Named<P>(pub(super) P);
+
+impl<P: SpanProcessor> SpanProcessor for Named<P> {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.0.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        self.0.on_end(named(span));
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+fn named(mut span: SpanData) -> SpanData {
+    let fields = std::mem::take(&mut span.attributes);
+    span.attributes = fields.iter().filter_map(attribute).collect();
+    let tool = fields.iter().find(|field| field.key.as_str() == "tool");
+    match (span.name.as_ref(), tool) {
+        (CALL, Some(tool)) => {
+            span.name = format!("tools/call {}", tool.value).into();
+            span.span_kind = SpanKind::Server;
+            span.attributes.push(KeyValue::new("mcp.method.name", "tools/call"));
         }
-        json!({
-            "traceId": self.trace, "spanId": self.id, "parentSpanId": self.parent, "name": shown, "kind": kind,
-            "startTimeUnixNano": nanos(self.began), "endTimeUnixNano": nanos(SystemTime::now()),
-            "attributes": attributes, "status": {},
-        })
+        (REQUEST, _) => span.span_kind = SpanKind::Client,
+        _ => {}
     }
+    span
 }
 
-/// The trace and the span that a `traceparent` names; it was judged when the request came.
-fn trace_and_parent(text: &str) -> Option<(String, String)> {
-    let mut parts = text.split('-').skip(1);
-    let (trace, parent) = (parts.next()?, parts.next()?);
-    (trace.len() == 32 && parent.len() == 16).then(|| (trace.to_owned(), parent.to_owned()))
-}
-
-/// So many random bytes, in hexadecimal.
-fn random(bytes: usize) -> String {
-    let random = uuid::Uuid::new_v4().into_bytes();
-    hex::encode(random.get(..bytes).unwrap_or(&random))
-}
-
-/// The fields of a span, as texts.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if !value.is_empty() {
-            self.0.insert(field.name().to_owned(), Value::String(shorten(value, VALUE_CHARS_MAX)));
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
+/// A field as an attribute; none for one that says nothing, and for the trace, which is no attribute.
+fn attribute(field: &KeyValue) -> Option<KeyValue> {
+    let value = field.value.as_str();
+    let name = match field.key.as_str() {
+        _ if value.is_empty() => return None,
+        TRACEPARENT => return None,
+        "tool" => "gen_ai.tool.name".to_owned(),
+        "request" => "jsonrpc.request.id".to_owned(),
+        other => format!("pdfco.{other}"),
+    };
+    Some(KeyValue::new(name, shorten(&value, VALUE_CHARS_MAX)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanExporter};
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
 
-    #[test]
-    fn spans_are_of_the_trace_that_they_were_asked_in() {
-        let spans = Spans::default();
-        let trace = "0af7651916cd43dd8448eb211c80319c";
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans.clone()), || {
-            let asked = format!("00-{trace}-b7ad6b7169203331-01");
-            let call = tracing::info_span!("call", tool = "a_tool", request = %7, traceparent = asked.as_str());
-            let _entered = call.entered();
-            let _inner = tracing::info_span!("submit", job_id = "J1", operation = "pdf_to_text").entered();
-        });
-        let ended = spans.take(10);
-        let (inner, call) = (&ended[0], &ended[1]);
-        assert_eq!((&call["traceId"], &call["parentSpanId"]), (&json!(trace), &json!("b7ad6b7169203331")));
-        assert_eq!((&call["name"], &call["kind"]), (&json!("tools/call a_tool"), &json!(2)));
-        assert_eq!((&inner["traceId"], &inner["parentSpanId"]), (&json!(trace), &call["spanId"]));
-        assert!(inner["attributes"].to_string().contains("pdfco.job_id"), "{inner}");
-        assert!(!call.to_string().contains("traceparent"), "{call}");
+    #[derive(Clone, Debug, Default)]
+    struct Ended(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Ended {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().extend(batch);
+            Ok(())
+        }
     }
 
     #[test]
-    fn spans_that_no_one_takes_are_bounded() {
-        let spans = Spans::default();
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans.clone()), || {
-            for _ in 0..WAITING_MAX + 10 {
-                drop(tracing::info_span!("wait").entered());
-            }
+    fn spans_are_of_the_trace_that_they_were_asked_in() {
+        let ended = Ended::default();
+        let processor = Named(SimpleSpanProcessor::new(ended.clone()));
+        let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_span_processor(processor);
+        let tracer = provider.build().tracer("test");
+        let (trace, long) = ("0af7651916cd43dd8448eb211c80319c", "x".repeat(1_000));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer(tracer)), || {
+            let asked = format!("00-{trace}-b7ad6b7169203331-00");
+            let call = tracing::info_span!("call", tool = "a_tool", request = %long, traceparent = asked.as_str());
+            let _entered = call.entered();
+            let operation = tracing::field::Empty;
+            let inner = tracing::info_span!("wait", job_id = "J1", operation).entered();
+            inner.record("operation", "pdf_to_text");
         });
-        assert_eq!((spans.take(usize::MAX).len(), spans.take(1).len()), (WAITING_MAX, 0));
+        let ended = ended.0.lock();
+        let (inner, call) = (&ended[0], &ended[1]);
+        assert_eq!((call.name.as_ref(), &call.span_kind), ("tools/call a_tool", &SpanKind::Server));
+        assert_eq!(call.span_context.trace_id().to_string(), trace);
+        assert_eq!(call.parent_span_id.to_string(), "b7ad6b7169203331");
+        assert_eq!(
+            (inner.span_context.trace_id(), inner.parent_span_id),
+            (call.span_context.trace_id(), call.span_context.span_id())
+        );
+        let of = |span: &SpanData, name: &str| {
+            span.attributes.iter().find(|field| field.key.as_str() == name).map(|field| field.value.to_string())
+        };
+        assert_eq!(of(inner, "pdfco.job_id").as_deref(), Some("J1"));
+        assert_eq!(of(inner, "pdfco.operation").as_deref(), Some("pdf_to_text"));
+        assert_eq!(of(call, "jsonrpc.request.id").unwrap().chars().count(), VALUE_CHARS_MAX + 1);
+        assert_eq!((call.attributes.len(), inner.attributes.len(), call.events.len()), (3, 2, 0), "{call:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the server lives and is ready, and what it counted. Strangers learn yes or no.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -8,17 +8,20 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics::Recorder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_util::layers::FanoutBuilder;
 use tokio::sync::Mutex;
 
 use crate::app::App;
+use crate::telemetry::DURATION_BOUNDS;
 
-/// Buckets of the conventional durations, in seconds, as the conventions have them.
-const BUCKETS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// Where the metrics are.
 pub const METRICS_PATH: &str = "/metrics";
 /// How long an answer about the ledger is good for.
 const GOOD_FOR: Duration = Duration::from_secs(1);
+/// How often durations are counted that no one asked for since: they would pile up.
+const COUNT_EVERY: Duration = Duration::from_secs(30);
 
 /// `/healthz` and `/readyz`, for everyone.
 pub fn routes(app: Arc<App>) -> Router {
@@ -61,9 +64,28 @@ impl Readiness {
     }
 }
 
-/// The metrics in the text format of Prometheus; they are kept from the first call on.
-pub fn metrics_text() -> Option<String> {
-    recorder().map(|handle| handle.render())
+/// Counts metrics for a collector from now on, and where `is_shown` says so for [`METRICS_PATH`] as well.
+pub fn send_metrics(collector: impl Recorder + Send + Sync + 'static, is_shown: bool) {
+    RECORDER.get_or_init(|| match is_shown.then(shown_recorder).flatten() {
+        Some(shown) => {
+            let handle = shown.handle();
+            let both = FanoutBuilder::default().add_recorder(shown).add_recorder(collector).build();
+            metrics::set_global_recorder(both).ok().map(|()| handle)
+        }
+        None => {
+            let _ = metrics::set_global_recorder(collector);
+            None
+        }
+    });
+}
+
+/// Counts what was measured, for ever: a server whose metrics no one reads keeps no measurements.
+pub async fn count_metrics() {
+    let Some(handle) = recorder() else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(COUNT_EVERY).await;
+        handle.run_upkeep();
+    }
 }
 
 async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Response {
@@ -74,11 +96,18 @@ async fn show_metrics(State(handle): State<Option<PrometheusHandle>>) -> Respons
 }
 
 /// The process's recorder: installed once, and shared by servers that are started later.
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
 fn recorder() -> Option<PrometheusHandle> {
-    static RECORDER: std::sync::OnceLock<Option<PrometheusHandle>> = std::sync::OnceLock::new();
     let install = || {
-        let conventional = Matcher::Prefix("mcp_server_".to_owned());
-        PrometheusBuilder::new().set_buckets_for_metric(conventional, BUCKETS).ok()?.install_recorder().ok()
+        let shown = shown_recorder()?;
+        let handle = shown.handle();
+        metrics::set_global_recorder(shown).ok().map(|()| handle)
     };
     RECORDER.get_or_init(install).clone()
+}
+
+fn shown_recorder() -> Option<PrometheusRecorder> {
+    let conventional = Matcher::Prefix("mcp_server_".to_owned());
+    Some(PrometheusBuilder::new().set_buckets_for_metric(conventional, DURATION_BOUNDS).ok()?.build_recorder())
 }

@@ -300,6 +300,12 @@ async fn listen<S: ServerHandler>(
     let serves_unsigned = parts.serves_unsigned;
     let router = parts.router(handler, signed_in);
     let serving = connections::serve(listener, router, Arc::clone(&peers), options.keep_alive, accepting.clone());
+    let serving = async {
+        tokio::select! {
+            () = serving => {}
+            () = health::count_metrics() => {}
+        }
+    };
     Ok(Running {
         address,
         signed_in_at,

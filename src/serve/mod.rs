@@ -48,4 +48,4 @@ pub mod task_compat;
 mod tenants;
 mod tokens;
 
-pub use health::metrics_text;
+pub use health::send_metrics;

@@ -9,10 +9,10 @@ use crate::cli::exit_code::SUCCESS;
 use crate::cli::output::Printer;
 use crate::cli::session::signalled;
 use crate::cli::simulators::with_simulator;
-use crate::config::{Config, Otlp};
+use crate::config::Config;
 use crate::error::Result;
-use crate::otlp::{Exporter, Spans};
-use crate::serve::{http, metrics_text, stdio};
+use crate::otlp::Exporter;
+use crate::serve::{http, send_metrics, stdio};
 
 /// Examples of `serve --help`.
 pub const EXAMPLES: &str = "Examples:\n  pdfco serve\n  pdfco serve ~/Documents ~/Desktop\n  pdfco serve --simulate\n  claude mcp add pdfco -- pdfco serve";
@@ -25,19 +25,23 @@ pub struct ServeArgs {
     pub folders: Vec<String>,
 }
 
-/// Serves until the client leaves or a signal comes, and returns the exit code.
+/// Serves until the client leaves or a signal comes, and returns the exit code. `exporter` sends meanwhile what is
+/// measured, where there is one.
 ///
 /// # Errors
 /// When the transport cannot be opened.
-pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
-    let exporter = match Otlp::from_env()? {
-        Some(collector) => {
-            // They are kept from now on.
-            let _ = metrics_text();
-            Some(Exporter::start(&collector, Spans::shared(), metrics_text)?)
-        }
-        None => None,
-    };
+pub async fn run(config: Config, exporter: Option<Exporter>, printer: &Printer) -> Result<u8> {
+    if let Some(exporter) = &exporter {
+        send_metrics(exporter.recorder(), config.http.is_some());
+    }
+    let outcome = serve(config, printer).await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
+    outcome.map(|()| SUCCESS)
+}
+
+async fn serve(config: Config, printer: &Printer) -> Result<()> {
     let (config, simulator) = with_simulator(config, printer).await?;
     let app = Arc::new(App::new(config)?);
     match app.config.http {
@@ -63,8 +67,5 @@ pub async fn run(config: Config, printer: &Printer) -> Result<u8> {
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
-    if let Some(exporter) = exporter {
-        exporter.stop().await;
-    }
-    Ok(SUCCESS)
+    Ok(())
 }
