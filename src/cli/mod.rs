@@ -132,6 +132,10 @@ async fn in_session(
         Ok(session) => session,
         Err(error) => return printer.finish(name, Err(error)),
     };
+    // These tell it all by themselves.
+    if !matches!(name, "doctor" | "env") {
+        session.app.config.notes().for_each(|note| printer.note(&note));
+    }
     let outcome = tokio::select! {
         outcome = async {
             if needs_key {

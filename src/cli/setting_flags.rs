@@ -43,7 +43,9 @@ fn is_shown(setting: &Setting, command: &str) -> bool {
         UsedBy::Login => command == "login",
         UsedBy::All => true,
     };
-    is_used || ALL_SETTINGS.contains(&command)
+    // A server signs no one in at the service.
+    let is_elsewhere = command == "serve" && setting.used_by == UsedBy::Login;
+    is_used || (ALL_SETTINGS.contains(&command) && !is_elsewhere)
 }
 
 fn flag(setting: &'static Setting, is_shown: bool) -> Arg {

@@ -15,7 +15,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("jsonwebtoken::", &["serve/oauth/"]),
     ("ring::", &["serve/oauth/", "serve/page/sessions.rs", "api/"]),
     ("axum::", &["simulator/", "serve/", "cli/commands/login.rs"]),
-    ("maud::", &["serve/page/"]),
+    ("maud::", &["serve/page/", "cli/commands/login.rs"]),
     ("lopdf::", &["simulator/", "files/pdf_pages.rs"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/progress.rs"]),

@@ -58,7 +58,9 @@ fn pages(value: &Value, first: u32) -> Result<Value, String> {
 }
 
 fn json_text(value: &Value) -> Value {
-    Value::String(plain(value).unwrap_or_else(|| value.to_string()))
+    let text = plain(value).unwrap_or_else(|| value.to_string());
+    // A file may begin with a byte order mark, and a shell hands it on.
+    Value::String(text.trim_start_matches('\u{feff}').to_owned())
 }
 
 fn integer(value: &Value, min: i64, max: i64) -> Result<Value, String> {

@@ -91,7 +91,15 @@ try {
     await page.evaluate(([input, answer]) => Promise.all([
       window.bridge.sendToolInput({ arguments: input }), window.bridge.sendToolResult(answer)]), [args, result]);
   };
-  const shoot = async (name) => { if (pictures) await page.screenshot({ path: path.join(pictures, `card-${name}.png`) }); };
+  // Once the host has made room for all of the card.
+  const shoot = async (name) => {
+    if (!pictures) return;
+    const height = () => page.evaluate(() => document.querySelector("iframe").clientHeight);
+    for (let before = -1, now = await height(); now !== before || now <= 60; [before, now] = [now, await height()]) {
+      await page.waitForTimeout(100);
+    }
+    await page.screenshot({ path: path.join(pictures, `card-${name}.png`) });
+  };
   // What a screen reader and a keyboard need, and nothing cut off at the host's 500 pixels.
   const inspect = async (card, what) => {
     const frame = page.frames().at(-1);

@@ -51,7 +51,8 @@ pub fn read(operation: &'static Operation, matches: &ArgMatches) -> Result<CallA
     let text = |name: &str| said.get_one::<String>(name).cloned();
     let mut arguments = Map::new();
     if let Some(json) = text("args-json") {
-        merge(operation, &mut arguments, object("--args-json", &json)?);
+        // A file may begin with a byte order mark, and a shell hands it on.
+        merge(operation, &mut arguments, object("--args-json", json.trim_start_matches('\u{feff}'))?);
     }
     if let Some(path) = said.get_one::<PathBuf>("args-file") {
         merge(operation, &mut arguments, object("--args-file", &read_text(path)?)?);

@@ -175,6 +175,10 @@ pub fn backups(found: &Found) -> Vec<String> {
 /// # Errors
 /// `file_access` when it cannot be written, or when there are too many.
 pub fn back_up(path: &Path, found: &Found) -> Result<PathBuf> {
+    // Nothing is left beside a file that cannot be changed.
+    if found.permissions.readonly() {
+        return Err(denied(path, "is read-only"));
+    }
     for number in 1..=BACKUPS_MAX {
         let backup = backup_path(found, number);
         match read(&backup) {

@@ -156,6 +156,7 @@ impl Database {
         if is_paid || is_due {
             *self.compared.lock() = None;
             self.refuse_if_replaced(&connections).await?;
+            self.is_there();
             *self.compared.lock() = Some(Instant::now());
         }
         if connections.is_writable {
@@ -189,6 +190,7 @@ impl Database {
             Ok(connections) => {
                 let connections = Arc::new(connections);
                 *self.state.lock() = State::Open(Arc::clone(&connections));
+                self.is_there();
                 self.is_fine();
                 if let Some(readable) = readable {
                     readable.close().await;
@@ -271,9 +273,20 @@ impl Database {
         Ok(())
     }
 
-    /// Counts a success: whatever was wrong is over.
+    /// Counts a success: whatever was wrong is over, but that the file is another one. A transaction that began before
+    /// that was seen goes to the former file.
     fn is_fine(&self) {
-        if self.problem.lock().take().is_some() {
+        self.is_over(|kind| !is_about_the_file(kind));
+    }
+
+    /// Counts a comparison that found the file in its place.
+    fn is_there(&self) {
+        self.is_over(is_about_the_file);
+    }
+
+    fn is_over(&self, concerns: impl Fn(ProblemKind) -> bool) {
+        let over = self.problem.lock().take_if(|problem| concerns(problem.kind));
+        if over.is_some() {
             tracing::info!("the ledger can be written again");
         }
     }
@@ -309,4 +322,9 @@ impl Database {
     fn problem_or(&self, kind: ProblemKind) -> Error {
         self.problem().unwrap_or_else(|| Problem::new(kind)).error()
     }
+}
+
+/// Whether a problem is that the file is not the one that is open.
+fn is_about_the_file(kind: ProblemKind) -> bool {
+    matches!(kind, ProblemKind::Replaced | ProblemKind::Removed)
 }
