@@ -3,7 +3,9 @@
 # packaging/tools.sh [cargo-about] [cargo-deny]
 set -Eeuo pipefail
 root=$(dirname "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)")
-tools=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/tools
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in /* | [A-Za-z]:*) ;; *) target=$PWD/$target ;; esac
+tools=$target/tools
 
 # Quick to make, and quick enough to use: cargo-about compares every license with every text it knows. What both depend on
 # is built once.

@@ -267,7 +267,7 @@ impl Hint {
     }
 
     /// Words of which an assistant reads the first and a person the second: for what only one of them can do.
-    pub fn either(agent: &'static str, person: &'static str) -> Hint {
+    pub fn either(agent: impl Into<Cow<'static, str>>, person: impl Into<Cow<'static, str>>) -> Hint {
         Hint(vec![Part::Either { agent: agent.into(), person: person.into() }])
     }
 

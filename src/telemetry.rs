@@ -27,8 +27,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 /// Bounds of the buckets that durations are counted in, in seconds, as the conventions of OpenTelemetry have them.
 pub const DURATION_BOUNDS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
-/// The crates that carry an export: what they log would be exported, and logged again.
-const EXPORTING: &[&str] = &["opentelemetry", "hyper", "reqwest", "rustls", "pdfco::otlp"];
+/// Whose lines are exported: our own and the protocol library's. What the libraries below an export log would be exported,
+/// and logged again.
+const EXPORTED: &[&str] = &["pdfco", "rmcp"];
+/// Our own part of an export.
+const EXPORTING: &str = "pdfco::otlp";
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -47,7 +50,10 @@ pub fn init(filter: &str, format: LogFormat, exported: Option<Exported>) {
     if let Some(exported) = exported {
         // Spans before lines: a line is of the trace of its span.
         layers.push(exported.spans.with_filter(filter_fn(is_own_span)).boxed());
-        let exportable = filter_fn(|metadata| !EXPORTING.iter().any(|start| metadata.target().starts_with(start)));
+        let exportable = filter_fn(|metadata| {
+            let target = metadata.target();
+            EXPORTED.iter().any(|start| target.starts_with(start)) && !target.starts_with(EXPORTING)
+        });
         layers.push(exported.lines.with_filter(shown(filter).0.and(exportable)).boxed());
     }
     let started = tracing_subscriber::registry().with(layers).try_init();

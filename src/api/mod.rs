@@ -77,6 +77,11 @@ impl Calls {
         let more = |made: u32| (made < most).then(|| made.saturating_add(1));
         self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
+
+    /// Takes back one that was not sent.
+    fn give_back(&self) {
+        self.made.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Reserves one of a key's `limit` slots in a window that other processes share; returns how long to wait before trying
@@ -194,6 +199,10 @@ impl Client {
     async fn attempt_with_permit(&self, key: &ApiKey, call: &Call, mut permit: Permit) -> Result<Response, Failure> {
         // Another request of this key may have been refused while this one waited.
         let mut withheld = self.refusal(key);
+        let is_counted = withheld.is_none() && self.inner.calls.take();
+        if withheld.is_none() && !is_counted {
+            withheld = Some(no_more_calls());
+        }
         if let (None, Some(BeforeSend(may_leave))) = (&withheld, &call.before_send)
             && (call.cancel.is_cancelled() || !may_leave().await)
         {
@@ -206,10 +215,10 @@ impl Client {
                 () = call.cancel.cancelled() => withheld = Some(given_up()),
             }
         }
-        if withheld.is_none() && !self.inner.calls.take() {
-            withheld = Some(no_more_calls());
-        }
         if let Some(error) = withheld {
+            if is_counted {
+                self.inner.calls.give_back();
+            }
             permit.release();
             return Err(Failure::new(error, Delivery::Withheld));
         }

@@ -48,7 +48,7 @@ impl App {
                     match pdf_pages(file).await {
                         Some(total) => {
                             let found = selected(pages, total, &name)?;
-                            refuse_to_delete_all(operation, found, total, &name)?;
+                            refuse_to_delete_all(operation, pages, total, &name)?;
                             Some(found)
                         }
                         None => None,

@@ -53,9 +53,9 @@ pub struct JobView {
     /// All credits reported for this job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits_total: Option<i64>,
-    /// Whether the service gave it an id: it accepted the request.
+    /// Whether its request was sent and it is open whether the service took it.
     #[serde(skip)]
-    pub is_accepted: bool,
+    pub is_unconfirmed: bool,
     /// Where the state came from.
     pub source: Source,
     /// When to ask again.
@@ -126,7 +126,7 @@ impl JobView {
             checks_made: job.checks_made,
             check_credits: job.check_credits,
             credits_total: job.credits_total(),
-            is_accepted: job.job_id.is_some(),
+            is_unconfirmed: job.is_unconfirmed(),
             source,
             retry_after_seconds: None,
             timeout_applied: None,

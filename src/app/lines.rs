@@ -33,7 +33,7 @@ pub(super) struct Line {
     pub document: Option<String>,
     /// Its state, or `error` when the request about it failed.
     pub status: Status,
-    /// The request was sent, and the service never said that it took it.
+    /// The request was sent and failed in a way that leaves it open whether the service took it.
     pub is_unconfirmed: bool,
     /// Why it did not succeed.
     pub reason: Option<String>,
@@ -158,14 +158,21 @@ pub(super) fn answer_about(lines: &[Line], charge: Charge, retry_after: Option<f
             },
             NextStep::Balance,
             " may show it; ",
-            NextStep::Cancel(in_words(&unconfirmed)),
-            " discards the record, so that the same call submits it again."
+            NextStep::Cancel(unconfirmed.first().map_or_else(String::new, |id| (*id).to_owned())),
+            if unconfirmed.len() > 1 {
+                " discards its record, and likewise those of the others; then they can be submitted again."
+            } else {
+                " discards its record; then it can be submitted again."
+            }
         ]);
     }
     if open.len() > unconfirmed.len() {
+        let is_waited_for = |line: &&&Line| !line.is_unconfirmed && line.job_id.is_some();
+        let unsent = open.len() - unconfirmed.len() - open.iter().filter(is_waited_for).count();
+        // What has ended already is saved or read by the same call.
+        let rest = lines.iter().filter(|line| line.is_left_there());
         let waits: Vec<&str> =
-            open.iter().filter(|line| !line.is_unconfirmed).filter_map(|line| line.job_id.as_deref()).collect();
-        let unsent = open.len() - unconfirmed.len() - waits.len();
+            open.iter().filter(is_waited_for).copied().chain(rest).filter_map(|line| line.job_id.as_deref()).collect();
         answer.add_tip(if unsent > 0 {
             hint![
                 match unsent {

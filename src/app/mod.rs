@@ -192,14 +192,15 @@ impl App {
         answer
     }
 
-    /// `error` with the newest balance of the account, unless its own requests reported one. A ledger that has just failed
-    /// is not asked for it.
+    /// `error` with the newest balance of the account, unless its own requests reported one.
     pub async fn error_with_balance(&self, owner: &Owner, error: Error) -> Error {
         if let Some(balance) = error.charge().remaining {
             self.note_balance(owner, error.charge(), balance);
             return error;
         }
-        if error.kind() == Kind::LedgerUnavailable {
+        // A ledger that has just failed, or was not needed so far, is not asked for it.
+        let is_over = matches!(error.kind(), Kind::LedgerUnavailable | Kind::Cancelled);
+        if is_over || !self.jobs.ledger().is_open() {
             return error;
         }
         let balance = self.newest_balance(owner).await;

@@ -240,10 +240,13 @@ fn timeline(job: &Job) -> Vec<(String, String)> {
     ];
     let mut events: Vec<(Millis, String)> = steps.into_iter().filter_map(|(at, what)| Some((at?, what))).collect();
     let recorded = job.check_times.len();
-    events.extend(job.check_times.iter().zip(1..).map(|(at, number)| (*at, format!("check {number} was answered"))));
-    // Those of earlier versions, and of jobs that were checked very often, are only counted.
-    let uncounted = job.checks_made.saturating_sub(i64::try_from(recorded).unwrap_or(i64::MAX));
-    if let Some(at) = job.last_checked_at.filter(|_| uncounted > 0) {
+    // Of a job that an earlier version checked first, and of one that was checked very often, not every time is known.
+    let unrecorded = job.checks_made.saturating_sub(i64::try_from(recorded).unwrap_or(i64::MAX)).max(0);
+    let are_first = job.check_times.last().is_some_and(|last| job.last_checked_at == Some(*last));
+    let before = if are_first { unrecorded } else { 0 };
+    let numbered = job.check_times.iter().zip(before.saturating_add(1)..);
+    events.extend(numbered.map(|(at, number)| (*at, format!("check {number} was answered"))));
+    if let Some(at) = job.last_checked_at.filter(|_| unrecorded > 0 && !are_first) {
         let what = match (recorded, job.checks_made) {
             (0, 1) => "the only check was answered".to_owned(),
             (_, made) => format!("the last of {made} checks was answered"),

@@ -1,5 +1,7 @@
 //! The pages that a call selects, in the documents that it names.
 
+use std::collections::HashSet;
+
 use crate::catalog::pages::PageList;
 use crate::catalog::{Operation, ParamKind};
 use crate::error::{Error, Result};
@@ -42,8 +44,16 @@ pub(super) fn selected(pages: Option<&PageList>, total: u32, document: &str) -> 
 ///
 /// # Errors
 /// `invalid_argument`.
-pub(super) fn refuse_to_delete_all(operation: &Operation, deleted: u32, total: u32, document: &str) -> Result<()> {
-    if operation.name != DELETES_PAGES || deleted < total {
+pub(super) fn refuse_to_delete_all(
+    operation: &Operation,
+    pages: Option<&PageList>,
+    total: u32,
+    document: &str,
+) -> Result<()> {
+    let Some(pages) = pages.filter(|_| operation.name == DELETES_PAGES) else { return Ok(()) };
+    // A page may be named twice.
+    let deleted: HashSet<u32> = pages.resolve(total).unwrap_or_default().into_iter().collect();
+    if deleted.len() < total as usize {
         return Ok(());
     }
     Err(Error::invalid(
@@ -79,8 +89,12 @@ mod tests {
     #[test]
     fn something_is_left_of_every_document() {
         let delete = find(DELETES_PAGES).unwrap();
-        assert!(refuse_to_delete_all(delete, 5, 5, "a.pdf").unwrap_err().message().contains("which has 5 pages"));
-        assert!(refuse_to_delete_all(delete, 4, 5, "a.pdf").is_ok());
-        assert!(refuse_to_delete_all(find("pdf_to_text").unwrap(), 5, 5, "a.pdf").is_ok());
+        let refused = |operation, pages: &str| {
+            let pages = selection(operation, pages).unwrap();
+            refuse_to_delete_all(operation, Some(&pages), 3, "a.pdf").err()
+        };
+        assert!(refused(delete, "1-").unwrap().message().contains("which has 3 pages"));
+        assert!(refused(delete, "1,1,2").is_none() && refused(delete, "2-3").is_none());
+        assert!(refused(find("pdf_to_text").unwrap(), "0-").is_none());
     }
 }

@@ -220,8 +220,9 @@ fn line_of_submit(document: String, outcome: Result<Answer>) -> (Line, Charge) {
     match outcome {
         Ok(answer) => {
             let job_id = answer.job.as_ref().map(|view| view.job_id.clone());
-            let is_unconfirmed = answer.job.is_some_and(|view| !view.is_accepted && !view.is_terminal);
-            (Line { is_unconfirmed, ..Line::new(job_id, document, answer.status) }, answer.charge)
+            let is_unconfirmed = answer.job.as_ref().is_some_and(|view| view.is_unconfirmed);
+            let has_result = answer.job.is_some_and(|view| view.is_terminal && !view.outputs.is_empty());
+            (Line { is_unconfirmed, has_result, ..Line::new(job_id, document, answer.status) }, answer.charge)
         }
         Err(error) => (Line::of_error(None, document, &error), error.charge()),
     }

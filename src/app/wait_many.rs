@@ -26,6 +26,7 @@ use crate::clock::now;
 use crate::error::{Error, Kind, Result};
 use crate::files::safe_file_name;
 use crate::hint;
+use crate::jobs::wait::LAST_CHECK_TIMEOUT;
 use crate::jobs::{Job, JobId, JobStatus, WaitOptions};
 use crate::next_step::NextStep;
 
@@ -122,10 +123,10 @@ impl App {
         let waits = wanted.into_iter().map(|wanted| self.waited_line(caller, wanted, &shared));
         let waits = futures_util::future::join_all(waits);
         tokio::pin!(waits);
-        // Checks after the deadline take turns: of those whose turn does not come in time, the ledger has to be enough.
+        // Jobs that are checked once take turns: of those whose turn does not come in time, the ledger has to be enough.
         let over = async {
             match max {
-                Some(max) => tokio::time::sleep_until(began + max).await,
+                Some(max) => tokio::time::sleep_until(began + max + LAST_CHECK_TIMEOUT).await,
                 None => std::future::pending().await,
             }
             shared.options.cancel.cancel();
@@ -198,9 +199,11 @@ impl App {
                 let failure = waited.last_error.map(|error| error.message().to_owned());
                 (Ok(waited.job), waited.charge, failure)
             }
-            // Another job ended first: what is known of this one is enough.
+            // Another job ended first, or the call ends: what is known of this one has to be enough.
             Err(error) if error.kind() == Kind::Cancelled && !caller.cancel.is_cancelled() => {
-                (self.jobs.get(&caller.owner, &id).await, Charge::NONE, None)
+                let charge = error.charge();
+                let known = self.jobs.get(&caller.owner, &id).await;
+                (known.map_err(|error| not_its_turn(&id, error)), charge, None)
             }
             Err(error) => {
                 let charge = error.charge();
@@ -219,7 +222,7 @@ impl App {
     ) -> Line {
         let document = document_of(job);
         let mut line = Line::new(Some(job.id().to_owned()), document, job.status.clone());
-        line.is_unconfirmed = job.job_id.is_none() && !job.status.is_terminal();
+        line.is_unconfirmed = job.is_unconfirmed();
         if job.status != JobStatus::Success {
             line.reason = job.reason();
             return line;
@@ -262,13 +265,13 @@ impl App {
     /// else under one that no other job of this call has.
     async fn path_for(&self, job: &Job, folder: &str, before: &[String], names: &Mutex<HashSet<String>>) -> String {
         let folder = as_folder(folder);
-        if let [only] = before
+        let links = self.links_of(job).await.unwrap_or_default();
+        if let ([only], [] | [_]) = (before, links.as_slice())
             && let Some(name) = Path::new(only).file_name().and_then(|name| name.to_str())
             && names.lock().insert(name.to_lowercase())
         {
             return format!("{folder}{name}");
         }
-        let links = self.links_of(job).await.unwrap_or_default();
         let name = match (links.as_slice(), name_of_data(job)) {
             ([] | [_], Some(name)) => name,
             ([only], None) => safe_file_name(&only.file_name().unwrap_or_default()),
@@ -295,4 +298,16 @@ impl App {
         }
         format!("{folder}{candidate}")
     }
+}
+
+/// What is said of a job that the ledger does not know and whose turn to be checked did not come; any other error stays.
+fn not_its_turn(id: &JobId, error: Error) -> Error {
+    if error.kind() != Kind::NotFound {
+        return error;
+    }
+    Error::new(
+        Kind::RateLimited,
+        format!("The turn of job {id} to be checked did not come within this call."),
+        hint![NextStep::WaitFor(id.to_string()), " asks about it alone."],
+    )
 }

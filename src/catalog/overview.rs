@@ -83,9 +83,8 @@ pub fn list(query: Option<&str>) -> Result<List> {
     }
     let Found { mut operations, mut is_match } = search(query);
     let wish = not_offered(query);
-    // Where the wish is all there is to go by, every operation of the catalog would match the rest.
-    let says_little = operations.len() > SHORT_LIST;
-    if let Some(wish) = wish.filter(|_| operations.is_empty() || !is_match || says_little) {
+    let wish = wish.filter(|wish| operations.is_empty() || !is_match || wish.is_all_of(query));
+    if let Some(wish) = wish {
         (operations, is_match) = (wish.nearest.iter().filter_map(|name| super::find(name).ok()).collect(), false);
     }
     let is_short = operations.len() <= SHORT_LIST;

@@ -20,6 +20,19 @@ pub(super) struct NotOffered {
     pub(super) nearest: &'static [&'static str],
 }
 
+impl NotOffered {
+    /// Whether a question asks for this and for nothing else: the rest of its words says no more than that it is about a
+    /// PDF.
+    pub(super) fn is_all_of(&self, question: &str) -> bool {
+        let says_more = |word: &String| !self.words.contains(&word.as_str()) && !NO_WISH.contains(&word.as_str());
+        !words(question).any(|word| says_more(&word))
+    }
+}
+
+/// Words beside a wish that change nothing about it.
+const NO_WISH: &[&str] =
+    &["pdf", "pdfs", "a", "an", "the", "to", "into", "as", "file", "files", "convert", "page", "pages", "my"];
+
 const NOT_OFFERED: &[NotOffered] = &[
     NotOffered {
         words: &["word", "docx", "doc", "rtf", "odt"],

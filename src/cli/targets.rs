@@ -176,9 +176,9 @@ fn is_folder(path: &str) -> bool {
     path.ends_with(['/', MAIN_SEPARATOR]) || Path::new(path).is_dir()
 }
 
-/// Whether a path is meant as one file: it has an extension and is no folder.
+/// Whether a path is meant as one file: it has the extension of a type of files and is no folder.
 pub fn looks_like_file(path: &str) -> bool {
-    !is_folder(path) && Path::new(path).extension().is_some()
+    !is_folder(path) && media_types::of_name(path).is_some()
 }
 
 /// A path without the extension of its last part.

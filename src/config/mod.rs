@@ -29,8 +29,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::error::{Error, Kind, Result};
-use crate::hint;
-use crate::next_step::{Hint, NextStep};
+use crate::next_step::Hint;
 use crate::secret::{ApiKey, without_query};
 
 pub use allowed::{AllowedFolder, AllowedFolders, EnvDecision, FoundEnv};
@@ -157,39 +156,30 @@ impl Config {
         } else {
             format!("No PDF.co API key is set. {unread}")
         };
-        let here = offered_env_file(&Folders::this_user());
-        let offered = match here {
-            Some(found) if found.decision == EnvDecision::Changed => Hint::either(
-                "The `.env` of the server's folder holds a key, but has changed since it was allowed: the person who runs the server can allow it anew. Or they get",
+        let found = offered_env_file(&Folders::this_user()).map(|found| found.decision);
+        let (of_server, of_folder) = match found {
+            Some(EnvDecision::Changed) => (
+                "The `.env` of the server's folder holds a key, but has changed since it was allowed: the person who runs the server can allow it anew, or ",
                 "The `.env` of this folder holds a key, but has changed since it was allowed: `pdfco env allow` allows it anew. Or get",
             ),
-            Some(_) => Hint::either(
-                "The `.env` of the server's folder holds a key and is not read by itself, because it may have come with the folder: the person who runs the server can allow it. Or they get",
+            Some(_) => (
+                "The `.env` of the server's folder holds a key and is not read by itself, because it may have come with the folder: the person who runs the server can allow it, or ",
                 "The `.env` of this folder holds a key and is not read by itself, because it may have come with the folder: pass `--env-file .env`, or run `pdfco env allow` once. Or get",
             ),
-            None => Hint::either("Tell the user: the person who runs this server gets", "Get"),
+            None => ("Tell the user: the person who runs the server can ", "Get"),
         };
-        let argument: Hint = if self.no_key_argument {
-            " or pass it with --api-key".into()
-        } else {
-            hint![" or pass it as ", NextStep::Argument("api_key".into())]
-        };
+        let argument = if self.no_key_argument { "" } else { " A caller may also pass it as `api_key`." };
         Error::new(
             Kind::Auth,
             message,
-            hint![
-                offered,
-                " a key at https://app.pdf.co",
-                Hint::either(
-                    ", and stores it for pdfco, sets PDFCO_API_KEY (or X_API_KEY) in the server's environment, or names a `.env` file that holds it with PDFCO_ENV_FILE; a caller may also",
-                    ", then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE,",
+            Hint::either(
+                format!(
+                    "{of_server}get a key at https://app.pdf.co and store it for pdfco, set PDFCO_API_KEY (or X_API_KEY) in the server's environment, or name a `.env` file that holds it with PDFCO_ENV_FILE.{argument} PDFCO_SIMULATE=true tries the server without a key."
                 ),
-                argument,
-                Hint::either(
-                    ". PDFCO_SIMULATE=true tries the server without a key.",
-                    ". To try without a key, use `--simulate`.",
-                )
-            ],
+                format!(
+                    "{of_folder} a key at https://app.pdf.co, then store it with `pdfco key set`, set PDFCO_API_KEY (or X_API_KEY) in the environment, name a `.env` file that holds it with --env-file or PDFCO_ENV_FILE, or pass it with --api-key. To try without a key, use `--simulate`."
+                ),
+            ),
         )
     }
 

@@ -167,6 +167,11 @@ impl Job {
         self.operation.is_empty() && self.last_checked_at.is_none()
     }
 
+    /// Whether its request was sent and failed in a way that leaves it open whether the service took it.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.job_id.is_none() && self.problem.is_some() && !self.status.is_terminal()
+    }
+
     /// When it was last checked, in seconds since the submit; 0 when never.
     pub fn last_check_seconds(&self) -> f64 {
         let start = self.submitted_at.unwrap_or(self.created_at);

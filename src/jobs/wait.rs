@@ -18,7 +18,7 @@ use crate::next_step::NextStep;
 use crate::tenant::Owner;
 
 /// How long past its deadline a wait may go on for a last check that is worth its price.
-const LAST_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+pub const LAST_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long past its deadline a wait may go on for a check that is on its way, and will be paid for.
 const IN_FLIGHT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -112,16 +112,30 @@ impl Jobs {
         options: &WaitOptions,
         on_change: &mut (impl FnMut(&Job) + Send),
     ) -> Result<(JobUpdate, Charge, bool)> {
-        let mut update = follow(&mut subscription, options, on_change).await?;
-        if !update.is_over && !update.job.status.is_terminal() {
-            if self.is_worth_a_last_check(&update, options) {
-                subscription.check_now();
-                update = next_update(&mut subscription, LAST_CHECK_TIMEOUT, &options.cancel).await?;
-            } else if subscription.is_in_flight() {
-                update = next_update(&mut subscription, IN_FLIGHT_TIMEOUT, &options.cancel).await?;
-            }
-        }
+        let followed = self.follow_to_last_check(&mut subscription, options, on_change).await;
+        // A wait that is given up has cost what it has cost.
+        let update = followed.map_err(|error| error.with_charge(subscription.charge()))?;
         Ok((update, subscription.charge(), subscription.is_in_flight()))
+    }
+
+    async fn follow_to_last_check(
+        &self,
+        subscription: &mut Subscription,
+        options: &WaitOptions,
+        on_change: &mut (impl FnMut(&Job) + Send),
+    ) -> Result<JobUpdate> {
+        let update = follow(subscription, options, on_change).await?;
+        if update.is_over || update.job.status.is_terminal() {
+            return Ok(update);
+        }
+        if self.is_worth_a_last_check(&update, options) {
+            subscription.check_now();
+            return next_update(subscription, LAST_CHECK_TIMEOUT, &options.cancel).await;
+        }
+        if subscription.is_in_flight() {
+            return next_update(subscription, IN_FLIGHT_TIMEOUT, &options.cancel).await;
+        }
+        Ok(update)
     }
 
     /// The error that a wait ends with, if it does: one that ended the polling, or what kept a job from being asked about

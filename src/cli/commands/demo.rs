@@ -65,16 +65,16 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     .await?;
     let report = tokio::select! {
         report = story(&assistant, &folder, printer, &waiting) => report,
-        _ = asked_to_stop() => {
-            // Half a story leaves nothing to look at.
-            let _ = std::fs::remove_dir_all(&folder);
-            Err(Error::new(Kind::Cancelled, "The demo was given up.", ""))
-        }
+        _ = asked_to_stop() => Err(Error::new(Kind::Cancelled, "The demo was given up.", "")),
     };
     end(&waiting);
     assistant.close().await;
     let _ = server.await;
     simulator.stop().await;
+    if report.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled) {
+        // Half a story leaves nothing to look at. The server, which worked in the folder, has ended.
+        let _ = tokio::fs::remove_dir_all(&folder).await;
+    }
     report
 }
 

@@ -1,6 +1,7 @@
 //! `pdfco login`: signing in at PDF.co in the browser; the account's key is stored as `pdfco key set` stores one.
 //!
-//! The browser comes back to a port of this machine that is open for this sign-in alone. What comes back is believed only
+//! The browser comes back to a port of this machine that is open for this sign-in alone, and for as long as --timeout says:
+//! what another program of this machine holds open there ends with it. What comes back is believed only
 //! with the state that was sent, and not from another server than the one that was asked.
 
 use std::future::IntoFuture;

@@ -38,6 +38,14 @@ impl Backend {
         }
     }
 
+    /// Whether it was opened and is not closed.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Backend::Sqlite(database) => database.is_open(),
+            Backend::Postgres(database) => database.is_open(),
+        }
+    }
+
     /// Whether other processes may be using the same ledger.
     pub(super) fn is_shared(&self) -> bool {
         match self {

@@ -115,6 +115,11 @@ impl Ledger {
         }
     }
 
+    /// Whether it is open: it was used before, and can be read without waiting for it to open.
+    pub fn is_open(&self) -> bool {
+        self.database.is_open()
+    }
+
     /// Whether other processes may be using the same ledger.
     pub fn is_shared(&self) -> bool {
         self.database.is_shared()

@@ -95,7 +95,8 @@ try {
   const shoot = async (name) => {
     if (!pictures) return;
     const height = () => page.evaluate(() => document.querySelector("iframe").clientHeight);
-    for (let before = -1, now = await height(); now !== before || now <= 60; [before, now] = [now, await height()]) {
+    for (let before = -1, now = await height(), rounds = 0; now !== before || now <= 60; [before, now] = [now, await height()]) {
+      assert((rounds += 1) < 100, `${name}: the host makes no room for the card`);
       await page.waitForTimeout(100);
     }
     await page.screenshot({ path: path.join(pictures, `card-${name}.png`) });

@@ -83,7 +83,7 @@ try {
     const landed = await landing(printed);
     landed.searchParams.set('iss', 'https://evil.test');
     assert.equal((await fetch(landed)).status, 400);
-  }, '1');
+  }, '8');
   assert.equal(foreign.code, 3, foreign.said);
   console.log('ok - an answer that names another server is not taken');
 

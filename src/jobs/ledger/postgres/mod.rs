@@ -77,6 +77,11 @@ impl Database {
         &self.name
     }
 
+    /// Whether there are connections, and nothing is wrong with the server.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.lock().is_some() && self.problem().is_none()
+    }
+
     /// What is wrong with it, as of the last attempt to use it.
     pub(super) fn problem(&self) -> Option<Problem> {
         *self.problem.lock()

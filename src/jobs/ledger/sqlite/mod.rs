@@ -83,6 +83,11 @@ impl Database {
         }
     }
 
+    /// Whether the file is open, for writing or for reading alone.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&*self.state.lock(), State::Open(_) | State::Readable(..))
+    }
+
     /// What is wrong with it, as of the last attempt to use it.
     pub(super) fn problem(&self) -> Option<Problem> {
         *self.problem.lock()
@@ -304,6 +309,8 @@ impl Database {
         let error = problem.error();
         match &mut *known {
             Some(known) if known.kind == problem.kind => {}
+            // What becomes of work that began before goes on to be about the former file.
+            Some(known) if is_about_the_file(known.kind) && !is_about_the_file(problem.kind) => {}
             // Waiting for those who wait for a lock says no more than that it is held.
             Some(known) if problem.kind == ProblemKind::Stalled => return known.error(),
             known => {
