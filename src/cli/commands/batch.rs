@@ -249,12 +249,7 @@ impl Running<'_> {
                 outcome.before = Some(Before::Done);
                 outcome.job = Some(Job::clone(&job));
                 if self.is_saved(&job) {
-                    let changed = tokio::select! {
-                        changed = app.changed_file(&job), if self.folder.is_some() => changed,
-                        () = caller.cancel.cancelled() => None,
-                        else => None,
-                    };
-                    match changed {
+                    match self.changed_file(caller, &job).await {
                         None => {
                             outcome.saved.clone_from(&job.saved_to);
                             return Ok(());
@@ -307,6 +302,15 @@ impl Running<'_> {
             self.save(caller, index, &job, outcome).await?;
         }
         Ok(())
+    }
+
+    /// A file of the result that is not as it was saved, where files were asked for and the storage says it.
+    async fn changed_file(&self, caller: &Caller, job: &Job) -> Option<String> {
+        self.folder?;
+        tokio::select! {
+            changed = self.session.app.changed_file(job) => changed,
+            () = caller.cancel.cancelled() => None,
+        }
     }
 
     /// Whether a result is in the folder that was asked for.
