@@ -182,7 +182,7 @@ async fn a_capped_wait_for_several_says_what_it_cost() {
     desk.assistant.close().await;
 }
 
-/// A document of a list may be the result of a job; what looks like a job's id and is none is said to be none.
+/// A document of a list may be the result of a job; what has the form of a job's id and is none is said to be none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_takes_results_of_jobs() {
     let desk = Desk::new().await;

@@ -72,7 +72,7 @@ pub async fn run(config: Config, printer: &Printer) -> Result<Report> {
     let _ = server.await;
     simulator.stop().await;
     if report.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled) {
-        // Half a story leaves nothing to look at. The server, which worked in the folder, has ended.
+        // Half a story is not worth its folder. The server, which worked in it, has ended.
         let _ = tokio::fs::remove_dir_all(&folder).await;
     }
     report

@@ -123,7 +123,7 @@ impl Database {
         let running = tokio::spawn(async move { connections.transact(durability, deadline, work).await });
         match tokio::time::timeout_at(deadline + GRACE, running).await {
             Ok(Ok(Ok(value))) => {
-                self.is_fine();
+                self.note_success();
                 Ok(value)
             }
             Ok(Ok(Err(error))) => Err(self.note(&error, true)),
@@ -161,7 +161,7 @@ impl Database {
         if is_paid || is_due {
             *self.compared.lock() = None;
             self.refuse_if_replaced(&connections).await?;
-            self.is_there();
+            self.note_in_place();
             *self.compared.lock() = Some(Instant::now());
         }
         if connections.is_writable {
@@ -195,8 +195,8 @@ impl Database {
             Ok(connections) => {
                 let connections = Arc::new(connections);
                 *self.state.lock() = State::Open(Arc::clone(&connections));
-                self.is_there();
-                self.is_fine();
+                self.note_in_place();
+                self.note_success();
                 if let Some(readable) = readable {
                     readable.close().await;
                 }
@@ -280,16 +280,16 @@ impl Database {
 
     /// Counts a success: whatever was wrong is over, but that the file is another one. A transaction that began before
     /// that was seen goes to the former file.
-    fn is_fine(&self) {
-        self.is_over(|kind| !is_about_the_file(kind));
+    fn note_success(&self) {
+        self.forget_problem(|kind| !is_about_the_file(kind));
     }
 
     /// Counts a comparison that found the file in its place.
-    fn is_there(&self) {
-        self.is_over(is_about_the_file);
+    fn note_in_place(&self) {
+        self.forget_problem(is_about_the_file);
     }
 
-    fn is_over(&self, concerns: impl Fn(ProblemKind) -> bool) {
+    fn forget_problem(&self, concerns: impl Fn(ProblemKind) -> bool) {
         let over = self.problem.lock().take_if(|problem| concerns(problem.kind));
         if over.is_some() {
             tracing::info!("the ledger can be written again");
