@@ -44,6 +44,16 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(in_quotes(word))
 }
 
+/// Bytes without the byte order mark that text in UTF-8 may begin with.
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// The same of what is text already.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// A word between the quotes of a shell, letter by letter.
 pub fn in_quotes(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))

@@ -160,8 +160,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
     };
     let outcome = tokio::time::timeout(ANSWER_TIMEOUT, exchange).await;
     let (status, body) = outcome.unwrap_or_else(|_| Err(away("the authorization server does not answer")))?;
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
-    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let json: Option<Value> = serde_json::from_slice(crate::text::without_bom(&body)).ok();
     if !status.is_success() {
         let said = json.as_ref().and_then(|json| json.get("error_description").or(json.get("error")));
         let said = said.and_then(Value::as_str).map(|said| format!(": {}", crate::text::shorten(said, QUOTED_CHARS)));

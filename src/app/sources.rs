@@ -246,7 +246,7 @@ fn of_another_scheme(link: &str) -> Error {
 /// # Errors
 /// `invalid_argument` for what begins with `job://` and is none of these.
 fn job_ref(item: &str) -> Result<Option<JobRef<'_>>> {
-    let is_certain = item.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME));
+    let is_certain = is_job_uri(item);
     match read_job_ref(item, is_certain) {
         None if is_certain => Err(Error::invalid(
             format!("`{}` names no job.", shorten(item, 60)),
@@ -257,6 +257,11 @@ fn job_ref(item: &str) -> Result<Option<JobRef<'_>>> {
         )),
         found => Ok(found),
     }
+}
+
+/// Whether `item` begins with `job://`, in any letter case.
+fn is_job_uri(item: &str) -> bool {
+    item.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME))
 }
 
 fn read_job_ref(item: &str, is_certain: bool) -> Option<JobRef<'_>> {
@@ -292,7 +297,7 @@ pub(super) fn distinct_names(sources: &[String]) -> Vec<String> {
 }
 
 fn last_parts(source: &str, count: usize) -> String {
-    if source.get(..URI_SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(URI_SCHEME)) {
+    if is_job_uri(source) {
         return source.to_owned();
     }
     let plain = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };

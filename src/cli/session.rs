@@ -66,8 +66,9 @@ impl CliSession {
     /// Prints the outcome of `command`, closes what is open, and returns the exit code.
     pub(super) async fn close(self, command: &str, outcome: Result<Report>) -> u8 {
         self.progress.clear();
-        let outcome = match (outcome, self.app.config.key()) {
-            (Err(error), Ok(key)) => Err(self.app.error_with_balance(&key.clone().into(), error).await),
+        // A keychain that was not asked for so far is not asked for this.
+        let outcome = match (outcome, self.app.config.key_at_hand()) {
+            (Err(error), Some(key)) => Err(self.app.error_with_balance(&key.clone().into(), error).await),
             (outcome, _) => outcome,
         };
         let code = match outcome {

@@ -86,7 +86,7 @@ impl StoredKey {
                 format!("Run `chmod 600 {}`.", self.file.display()),
             ));
         }
-        let key = String::from_utf8(bytes).ok().and_then(|text| ApiKey::new(text.trim_start_matches('\u{feff}')).ok());
+        let key = String::from_utf8(bytes).ok().and_then(|text| ApiKey::new(crate::text::without_mark(&text)).ok());
         key.map(Some).ok_or_else(|| {
             Error::invalid(
                 format!("`{}` holds no key.", self.file.display()),

@@ -15,7 +15,6 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::bodies::{self, Bodies};
-use super::envelope;
 use crate::app::App;
 use crate::error::Kind;
 use crate::telemetry::Throttle;
@@ -79,7 +78,7 @@ impl Callbacks {
         }
         let (head, body) = request.into_parts();
         let body = self.bodies.read(&head.headers, body, bodies::CALLBACK).await.map_err(|error| error.answer().0)?;
-        jobs.called_back(secret, envelope::without_bom(&body)).await.map_err(|error| match error.kind() {
+        jobs.called_back(secret, crate::text::without_bom(&body)).await.map_err(|error| match error.kind() {
             Kind::NotFound => StatusCode::NOT_FOUND,
             _ => {
                 tracing::warn!(%error, "a callback could not be recorded");

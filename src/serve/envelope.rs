@@ -89,11 +89,6 @@ impl Unreadable {
     }
 }
 
-/// The bytes after a UTF-8 byte order mark, where there is one.
-pub fn without_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-}
-
 /// Whether the first sign of the message opens an array.
 pub fn is_batch(bytes: &[u8]) -> bool {
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
@@ -229,8 +224,8 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_message() {
-        assert_eq!(without_bom(b"\xef\xbb\xbf{}"), b"{}");
-        assert_eq!(without_bom(b"{}"), b"{}");
+        assert_eq!(crate::text::without_bom(b"\xef\xbb\xbf{}"), b"{}");
+        assert_eq!(crate::text::without_bom(b"{}"), b"{}");
         assert!(is_batch(b" \n[1]") && !is_batch(b" {") && !is_batch(b""));
     }
 

@@ -99,7 +99,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
     /// The message in `line`, or nothing after it was answered or dropped.
     fn read_line(&mut self) -> Option<ClientJsonRpcMessage> {
         let line = std::mem::take(&mut self.line);
-        let line = envelope::without_bom(&line);
+        let line = crate::text::without_bom(&line);
         if line.iter().all(u8::is_ascii_whitespace) {
             return None;
         }

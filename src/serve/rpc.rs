@@ -201,7 +201,7 @@ impl Messages {
             // The token was checked before, where one is asked for.
             connection.trust();
         }
-        let body = body.slice_ref(envelope::without_bom(&body));
+        let body = body.slice_ref(crate::text::without_bom(&body));
         if envelope::is_batch(&body) {
             return self.batch(head, &body, next).await;
         }

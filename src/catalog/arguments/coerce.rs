@@ -6,6 +6,7 @@ use crate::catalog::names::same_name;
 use crate::catalog::pages::PageList;
 use crate::catalog::{Param, ParamKind};
 use crate::json_ext::{truth, whole_number};
+use crate::text::without_mark;
 
 /// The value as its kind, or what the kind takes, as the object of "It takes …".
 ///
@@ -60,7 +61,7 @@ fn pages(value: &Value, first: u32) -> Result<Value, String> {
 fn json_text(value: &Value) -> Value {
     let text = plain(value).unwrap_or_else(|| value.to_string());
     // A file may begin with a byte order mark, and a shell hands it on.
-    Value::String(text.trim_start_matches('\u{feff}').to_owned())
+    Value::String(without_mark(&text).to_owned())
 }
 
 fn integer(value: &Value, min: i64, max: i64) -> Result<Value, String> {

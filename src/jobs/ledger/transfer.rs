@@ -355,7 +355,7 @@ async fn next_line(source: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Va
         return Ok(None);
     }
     // An editor or a shell may have put a byte order mark before the first.
-    let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
+    let text = crate::text::without_bom(&line);
     let parsed = serde_json::from_slice(text).map_err(|_| not_ours("a line is no JSON, or too long"))?;
     Ok(Some(parsed))
 }

@@ -11,6 +11,7 @@ use crate::catalog::{Operation, Param, ParamKind};
 use crate::cli::stdin::read_text;
 use crate::cli::value_parsers::A_YEAR;
 use crate::error::{Error, Result};
+use crate::text::without_mark;
 
 /// The arguments of a call.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub fn read(operation: &'static Operation, matches: &ArgMatches) -> Result<CallA
     let mut arguments = Map::new();
     if let Some(json) = text("args-json") {
         // A file may begin with a byte order mark, and a shell hands it on.
-        merge(operation, &mut arguments, object("--args-json", json.trim_start_matches('\u{feff}'))?);
+        merge(operation, &mut arguments, object("--args-json", without_mark(&json))?);
     }
     if let Some(path) = said.get_one::<PathBuf>("args-file") {
         merge(operation, &mut arguments, object("--args-file", &read_text(path)?)?);
