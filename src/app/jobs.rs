@@ -197,14 +197,15 @@ impl App {
     /// # Errors
     /// `invalid_argument` for an id that cannot be one.
     pub async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<Answer> {
-        let not_found = || {
+        let not_found = async || {
             let hint = crate::jobs::unknown_job(job_id).hint().clone();
-            Ok(Answer::new(JobStatus::Unknown, json!({"outcome": "not_found"}), Charge::NONE).with_tips(hint))
+            let answer = Answer::new(JobStatus::Unknown, json!({"outcome": "not_found"}), Charge::NONE);
+            Ok(self.finish(caller, answer.with_tips(hint)).await)
         };
         let (job, changed) = match self.jobs.cancel(&caller.owner, &JobId::parse(job_id)?).await {
-            Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found(),
+            Ok((job, _)) if job.status == JobStatus::Unknown && job.operation.is_empty() => return not_found().await,
             Ok(outcome) => outcome,
-            Err(error) if error.kind() == Kind::NotFound => return not_found(),
+            Err(error) if error.kind() == Kind::NotFound => return not_found().await,
             Err(error) => return Err(error),
         };
         let outcome = if changed { "cancelled" } else { "already_terminal" };
